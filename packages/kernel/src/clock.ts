@@ -1,0 +1,38 @@
+/** A timer that has been set and may still be cancelled. Cancelling twice, or after it fired, does nothing. */
+export interface Timer {
+  cancel(): void;
+}
+
+/**
+ * The only source of time. Everything that waits, stamps or measures asks a clock it was handed, so that a whole system
+ * can run under simulated time (`simulated-time.ts`).
+ */
+export interface Clock {
+  /** Wall time in milliseconds since 1970. May jump; never decide ownership by it, only display and expiry. */
+  now(): number;
+  /** Milliseconds from an arbitrary start, never going back. Durations and deadlines within one process use this. */
+  monotonicMs(): number;
+  /** Calls `fire` once after at least `delayMs`. The timer never keeps a process alive on its own when `background`. */
+  setTimer(fire: () => void, delayMs: number, options?: { background?: boolean }): Timer;
+}
+
+/** Node and browsers hold a timer's delay in 32 bits; a longer one fires at once, so longer waits are re-armed. */
+const maxDelayMs = 2 ** 31 - 1;
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  setTimer(fire, delayMs, options) {
+    let handle: ReturnType<typeof setTimeout>;
+    const arm = (leftMs: number) => {
+      handle = setTimeout(
+        () => (leftMs > maxDelayMs ? arm(leftMs - maxDelayMs) : fire()),
+        Math.min(leftMs, maxDelayMs),
+      );
+      if (options?.background && typeof handle === "object" && "unref" in handle) handle.unref();
+    };
+    arm(Math.max(0, delayMs));
+    return { cancel: () => clearTimeout(handle) };
+  },
+};

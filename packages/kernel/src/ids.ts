@@ -1,0 +1,73 @@
+import type { Clock } from "./clock.ts";
+import type { Random } from "./random.ts";
+
+/** Crockford's base 32: sorts like the number it writes, and has no letters that look like digits. */
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/** What an id is of. The prefix is part of the id, so that a log line or a mistaken argument explains itself. */
+export type IdKind = "evt" | "exe" | "ses" | "tsk" | "cap" | "sig" | "apr" | "prc" | "tok" | "trc" | "sub";
+
+/** Makes ids. One maker per runtime; ids of one maker sort in the order they were made. */
+export interface Ids {
+  /** A new id such as `exe_01jd…`: the prefix and a UUIDv7 (RFC 9562) in 26 characters of base 32. */
+  next(kind: IdKind): string;
+}
+
+/** Makes ids from a clock and a random source: 48 bits of milliseconds, 12 bits that count within one, 62 bits of chance. */
+export function createIds(clock: Clock, random: Random): Ids {
+  let lastMs = -1;
+  let counter = 0;
+  return {
+    next(kind) {
+      const now = Math.floor(clock.now());
+      // A clock that stands still or jumps back must not break the order: count on within the latest millisecond seen.
+      if (now > lastMs) {
+        lastMs = now;
+        counter = 0;
+      } else if (++counter > 0xfff) {
+        lastMs += 1;
+        counter = 0;
+      }
+      return `${kind}_${encodeUuidV7(lastMs, counter, random.bytes(8))}`;
+    },
+  };
+}
+
+function encodeUuidV7(ms: number, counter: number, chance: Uint8Array): string {
+  // 128 bits as 26 characters of 5 bits, the first holding only 3: laid out in four 32-bit words, then read off.
+  const high = Math.floor(ms / 0x10000);
+  const low = ((ms % 0x10000) * 0x10000 + 0x7000 + counter) >>> 0;
+  const third =
+    (0x80000000 |
+      ((byte(chance, 0) & 0x3f) << 24) |
+      (byte(chance, 1) << 16) |
+      (byte(chance, 2) << 8) |
+      byte(chance, 3)) >>>
+    0;
+  const fourth = ((byte(chance, 4) << 24) | (byte(chance, 5) << 16) | (byte(chance, 6) << 8) | byte(chance, 7)) >>> 0;
+  return writeBase32([high, low, third, fourth]);
+}
+
+/** Writes 128 bits, given as four 32-bit words, in 26 characters. */
+export function writeBase32(words: readonly [number, number, number, number]): string {
+  let text = "";
+  // Bits are numbered from the top; two zero bits are put in front to make 130 = 26 × 5.
+  for (let index = 0; index < 26; index++) {
+    const first = index * 5 - 2;
+    let value = 0;
+    for (let bit = first; bit < first + 5; bit++) {
+      value = (value << 1) | (bit < 0 ? 0 : ((words[bit >> 5] as number) >>> (31 - (bit & 31))) & 1);
+    }
+    text += alphabet[value];
+  }
+  return text;
+}
+
+const byte = (bytes: Uint8Array, index: number): number => bytes[index] ?? 0;
+
+const pattern = /^[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}$/;
+
+/** Whether the text is an id of that kind. Says nothing about whether such a thing exists. */
+export function isId(kind: IdKind, text: string): boolean {
+  return text.startsWith(`${kind}_`) && pattern.test(text);
+}

@@ -1,0 +1,166 @@
+import type { Context, Runtime } from "@viable/kernel";
+import { throwIfDone } from "@viable/kernel";
+import { decodeEvent, encodeAppend } from "./encode.ts";
+import type { StoredEvent } from "./events.ts";
+import { toOrdinal, toPosition } from "./events.ts";
+import type { Flush, GroupCommitLimits } from "./group-commit.ts";
+import { defaultGroupCommitLimits, GroupCommit } from "./group-commit.ts";
+import type { AppendOutcome, AppendRequest, Log } from "./log.ts";
+import { RecordWatch } from "./record-watch.ts";
+import type { CommitOutcome, Store } from "./store.ts";
+import { Tail } from "./tail.ts";
+
+/** What a page holds unless told: enough for any one execution, little enough for memory. */
+const defaultLimit = 1_000;
+/** No read answers more than this at once; whoever wants more goes on from the last. */
+const maxLimit = 10_000;
+
+/** The log over a store: encoding, group commit, the tail, subscriptions and watches. The store decides and keeps. */
+export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupCommitLimits> = {}): Log {
+  const tail = new Tail(store, runtime.clock);
+  const recordWatch = new RecordWatch(store, runtime.clock);
+  const flushListeners = new Set<() => void>();
+  let appendedEvents = 0;
+
+  const commit = new GroupCommit(store, runtime, { ...defaultGroupCommitLimits, ...limits }, (flush) => {
+    appendedEvents += takeEvents(flush, tail);
+    recordWatch.take(flush);
+    for (const listener of flushListeners) listener();
+  });
+
+  return {
+    durability: store.durability,
+    async start() {
+      await store.open();
+      await tail.start();
+      await recordWatch.start();
+    },
+    async stop() {
+      await commit.close();
+      await tail.stop();
+      await recordWatch.stop();
+      await store.close();
+    },
+    async append(ctx, request) {
+      throwIfDone(ctx);
+      const { append, chars } = encodeAppend(ctx, request);
+      const outcome = commit.offer(append, chars, request.lane ?? "normal");
+      if (outcome === undefined) {
+        return {
+          ok: false,
+          reason: "overloaded",
+          waiting: commit.waiting,
+          retryAfterMs: Math.ceil(commit.flushMs * 20) + 50,
+        };
+      }
+      return toAppendOutcome(await outcome, request);
+    },
+    readStream(ctx, stream, options = {}) {
+      throwIfDone(ctx);
+      const direction = options.direction ?? "forward";
+      const from = options.fromVersion ?? (direction === "forward" ? 1 : Number.MAX_SAFE_INTEGER);
+      return store.readStream(stream, from, boundLimit(options.limit), direction);
+    },
+    readAll(ctx, options = {}) {
+      throwIfDone(ctx);
+      const direction = options.direction ?? "forward";
+      const from =
+        options.from === undefined ? (direction === "forward" ? 0 : Number.MAX_SAFE_INTEGER) : toOrdinal(options.from);
+      return store.readAll(from, boundLimit(options.limit), direction, options.filter ?? {});
+    },
+    async head(ctx) {
+      throwIfDone(ctx);
+      return toPosition((await store.head()).ordinal);
+    },
+    subscribe(ctx, options) {
+      const subscription = tail.subscribe(options);
+      const stop = () => subscription.stop();
+      ctx.signal.addEventListener("abort", stop, { once: true });
+      return subscription;
+    },
+    onStream: (stream, callback) => tail.onStream(stream, callback),
+    wake() {
+      tail.wake();
+      recordWatch.wake();
+    },
+    onFlush(callback) {
+      flushListeners.add(callback);
+      return () => flushListeners.delete(callback);
+    },
+    async getRecord(ctx, key) {
+      throwIfDone(ctx);
+      return (await store.getRecords([key], ctx.runtime.clock.now()))[0];
+    },
+    listRecords(ctx, prefix, options = {}) {
+      throwIfDone(ctx);
+      return store.listRecords(prefix, options.after ?? "", boundLimit(options.limit), ctx.runtime.clock.now());
+    },
+    watchRecords: (_ctx: Context, prefix, callback) => recordWatch.watch(prefix, callback),
+    stats() {
+      let slowest: { name: string; lagEvents: number } | undefined;
+      for (const { name, lagEvents } of tail.subscriptions) {
+        if (slowest === undefined || lagEvents > slowest.lagEvents) slowest = { name, lagEvents };
+      }
+      return {
+        waitingAppends: commit.waiting,
+        flushes: commit.flushes,
+        appendedEvents,
+        flushMs: commit.flushMs,
+        slowestSubscription: slowest,
+      };
+    },
+    sizeBytes: () => store.sizeBytes(),
+  };
+}
+
+const boundLimit = (limit: number | undefined): number => Math.max(0, Math.min(limit ?? defaultLimit, maxLimit));
+
+/** Hands the tail what this process has just written. Only what somebody listens to is decoded. Returns how many events. */
+function takeEvents(flush: Flush, tail: Tail): number {
+  let first = Number.POSITIVE_INFINITY;
+  let last = 0;
+  let written = 0;
+  const heard: StoredEvent[] = [];
+  flush.batch.forEach((append, index) => {
+    const outcome = flush.outcomes[index];
+    if (outcome?.kind !== "appended" || outcome.repeated) return;
+    let ordinal = outcome.firstOrdinal;
+    append.streams.forEach((write, at) => {
+      const listening = tail.hasListeners(write.stream);
+      const firstVersion = outcome.firstVersions[at] as number;
+      write.events.forEach((event, offset) => {
+        if (listening) heard.push(decodeEvent(event, write.stream, firstVersion + offset, ordinal));
+        first = Math.min(first, ordinal);
+        last = Math.max(last, ordinal);
+        ordinal += 1;
+        written += 1;
+      });
+    });
+  });
+  if (written > 0) tail.take(first, last, heard);
+  return written;
+}
+
+function toAppendOutcome(outcome: CommitOutcome, request: AppendRequest): AppendOutcome {
+  const streams = request.streams ?? [];
+  switch (outcome.kind) {
+    case "appended": {
+      const events = streams.reduce((sum, write) => sum + write.events.length, 0);
+      return {
+        ok: true,
+        position: events === 0 ? undefined : toPosition(outcome.firstOrdinal + events - 1),
+        versions: streams.map((write, index) => (outcome.firstVersions[index] as number) + write.events.length - 1),
+        recordVersions: outcome.recordVersions,
+        repeated: outcome.repeated,
+      };
+    }
+    case "stream_conflict": {
+      const expected = streams.find((write) => write.stream === outcome.stream)?.expected ?? "any";
+      return { ok: false, reason: "conflict", stream: outcome.stream, expected, actual: outcome.actual };
+    }
+    case "record_conflict": {
+      const expected = request.records?.find((write) => write.key === outcome.key)?.expected ?? "any";
+      return { ok: false, reason: "record_conflict", key: outcome.key, expected, actual: outcome.actual };
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import type { Context } from "@viable/kernel";
+import { findJsonProblem } from "@viable/kernel";
+import { invalidEvent } from "./errors.ts";
+import type { EventMetadata, StoredEvent, StreamAppend } from "./events.ts";
+import { toPosition } from "./events.ts";
+import type { AppendRequest } from "./log.ts";
+import type { RecordWrite } from "./records.ts";
+import type { EncodedAppend, EncodedEvent, EncodedRecordWrite } from "./store.ts";
+
+/** How large an append may be, in characters of JSON: a flush of several must fit a message to the database. */
+export const maxAppendChars = 8 * 1024 * 1024;
+/** Stream names and record keys are indexed; PostgreSQL's index rows hold 2,700 bytes, and nobody reads longer names. */
+export const maxNameChars = 512;
+/** How many streams, events and records one append may touch: it is one decision, not an import. */
+export const maxAppendItems = 2_000;
+
+/** Checks a request and turns it into text and numbers. Throws `log.invalid_event`; then nothing was written. */
+export function encodeAppend(ctx: Context, request: AppendRequest): { append: EncodedAppend; chars: number } {
+  const now = ctx.runtime.clock.now();
+  let chars = 0;
+  let items = 0;
+  const take = (text: string): string => {
+    chars += text.length;
+    items += 1;
+    if (chars > maxAppendChars)
+      throw invalidEvent({ path: "append", reason: `larger than ${maxAppendChars} characters` });
+    if (items > maxAppendItems) throw invalidEvent({ path: "append", reason: `more than ${maxAppendItems} items` });
+    return text;
+  };
+  const streams = (request.streams ?? []).map((write) => {
+    checkName("stream", write.stream);
+    const metadata = JSON.stringify(metadataOf(ctx, write));
+    return {
+      stream: write.stream,
+      expected: write.expected === "any" ? -1 : write.expected,
+      events: write.events.map((event): EncodedEvent => {
+        checkName("type", event.type);
+        return {
+          id: event.id ?? ctx.runtime.ids.next("evt"),
+          type: event.type,
+          data: take(encodeJson(event.data, `${event.type}.data`)),
+          tenant: ctx.tenant,
+          session: write.session ?? null,
+          correlation: write.correlation ?? null,
+          metadata: event.schemaVersion === undefined ? metadata : withSchemaVersion(metadata, event.schemaVersion),
+          time: now,
+        };
+      }),
+    };
+  });
+  const records = (request.records ?? []).map((write) => encodeRecord(write, take));
+  return { append: { streams, records }, chars };
+}
+
+function encodeRecord(write: RecordWrite, take: (text: string) => string): EncodedRecordWrite {
+  checkName("key", write.key);
+  return {
+    key: write.key,
+    expected: write.expected === "any" ? -1 : write.expected,
+    value: write.value === null ? null : take(encodeJson(write.value, `record ${write.key}`)),
+    expiresAt: write.expiresAt ?? null,
+  };
+}
+
+function encodeJson(value: unknown, path: string): string {
+  const problem = findJsonProblem(value, path);
+  if (problem !== undefined) throw invalidEvent(problem);
+  return JSON.stringify(value);
+}
+
+/** Names are text in an index: no NUL (PostgreSQL's text has none), no lone surrogates (not UTF-8), not too long. */
+function checkName(what: string, name: string): void {
+  if (name.length === 0 || name.length > maxNameChars || name.includes("\u0000") || !name.isWellFormed()) {
+    throw invalidEvent({
+      path: what,
+      reason: `must be 1 to ${maxNameChars} characters of well-formed text without NUL`,
+    });
+  }
+}
+
+type KeptMetadata = Pick<EventMetadata, "actor" | "causation" | "traceparent" | "schemaVersion">;
+
+function metadataOf(ctx: Context, write: StreamAppend): KeptMetadata {
+  return {
+    actor: ctx.principal,
+    ...(write.causation !== undefined && { causation: write.causation }),
+    ...(ctx.traceparent !== undefined && { traceparent: ctx.traceparent }),
+  };
+}
+
+const withSchemaVersion = (metadata: string, schemaVersion: number): string =>
+  JSON.stringify({ ...(JSON.parse(metadata) as KeptMetadata), schemaVersion });
+
+/** An encoded event with its place, as readers get it. */
+export function decodeEvent(event: EncodedEvent, stream: string, version: number, ordinal: number): StoredEvent {
+  return {
+    id: event.id,
+    stream,
+    version,
+    position: toPosition(ordinal),
+    type: event.type,
+    data: JSON.parse(event.data),
+    metadata: {
+      tenant: event.tenant,
+      ...(event.session !== null && { session: event.session }),
+      ...(event.correlation !== null && { correlation: event.correlation }),
+      ...(JSON.parse(event.metadata) as KeptMetadata),
+    },
+    time: event.time,
+  };
+}

@@ -1,0 +1,24 @@
+import type { JsonProblem } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
+
+/** `log.invalid_event`: what was handed in cannot be kept exactly. Nothing was written. */
+export const invalidEvent = (problem: JsonProblem): ViableError =>
+  new ViableError("log.invalid_event", `${problem.path}: ${problem.reason}.`, {
+    next: "Hand in plain JSON data within the published limits.",
+    details: { path: problem.path, reason: problem.reason },
+  });
+
+/** `log.closed`: the log was stopped while, or before, this was asked. */
+export const logClosed = (): ViableError =>
+  new ViableError("log.closed", "The log is closed.", {
+    retryable: true,
+    next: "Ask a process that is not shutting down.",
+  });
+
+/** `log.unavailable`: the database did not answer within the time allowed; whether an append happened is not known. */
+export const logUnavailable = (cause: unknown): ViableError =>
+  new ViableError("log.unavailable", "The database did not take the append in time; it may or may not have happened.", {
+    retryable: true,
+    next: "Append again with the same event ids: a repeat is recognised.",
+    cause,
+  });

@@ -1,0 +1,22 @@
+export { createLog } from "./create-log.ts";
+export { maxAppendChars, maxAppendItems, maxNameChars } from "./encode.ts";
+export type { EventFilter, EventMetadata, NewEvent, Position, StoredEvent, StreamAppend } from "./events.ts";
+export { comparePositions, isPosition, matchesFilter, startPosition, toOrdinal, toPosition } from "./events.ts";
+export type { GroupCommitLimits } from "./group-commit.ts";
+export { defaultGroupCommitLimits } from "./group-commit.ts";
+export type { AppendOutcome, AppendRequest, Log, LogStats, ReadAllOptions, ReadStreamOptions } from "./log.ts";
+export { createMemoryStore } from "./memory-store.ts";
+export type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
+export type {
+  CommitOutcome,
+  CommitResult,
+  Durability,
+  EncodedAppend,
+  EncodedEvent,
+  EncodedRecordChange,
+  EncodedRecordWrite,
+  EncodedStreamAppend,
+  Store,
+} from "./store.ts";
+export { storeRefused, storeUnavailable } from "./store.ts";
+export type { Subscription, SubscriptionOptions } from "./subscription.ts";

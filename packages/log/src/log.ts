@@ -1,0 +1,100 @@
+import type { Context, Part } from "@viable/kernel";
+import type { EventFilter, Position, StoredEvent, StreamAppend } from "./events.ts";
+import type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
+import type { Durability } from "./store.ts";
+import type { Subscription, SubscriptionOptions } from "./subscription.ts";
+
+/** What one caller wants to happen at once, or not at all. */
+export interface AppendRequest {
+  readonly streams?: readonly StreamAppend[];
+  readonly records?: readonly RecordWrite[];
+  /** `urgent` goes into the next flush whatever waits before it. For pain signals and outcomes of races, not for hurry. */
+  readonly lane?: "normal" | "urgent";
+}
+
+/** What came of an append. Conflict and overload are answers to decide on, not errors. */
+export type AppendOutcome =
+  | {
+      readonly ok: true;
+      /** Position of the last event written; undefined where only records were. */
+      readonly position: Position | undefined;
+      /** Version of each stream after the append, in the order given. */
+      readonly versions: readonly number[];
+      readonly recordVersions: readonly number[];
+      /** True where an earlier append with the same event ids had already done it. */
+      readonly repeated: boolean;
+    }
+  | {
+      readonly ok: false;
+      readonly reason: "conflict";
+      readonly stream: string;
+      readonly expected: number | "any";
+      readonly actual: number;
+    }
+  | {
+      readonly ok: false;
+      readonly reason: "record_conflict";
+      readonly key: string;
+      readonly expected: number | "any";
+      readonly actual: number;
+    }
+  | { readonly ok: false; readonly reason: "overloaded"; readonly waiting: number; readonly retryAfterMs: number };
+
+export interface ReadStreamOptions {
+  readonly fromVersion?: number;
+  readonly limit?: number;
+  readonly direction?: "forward" | "backward";
+}
+
+export interface ReadAllOptions {
+  /** Forward: events after it. Backward: events before it; undefined begins at the end. */
+  readonly from?: Position;
+  readonly limit?: number;
+  readonly direction?: "forward" | "backward";
+  readonly filter?: EventFilter;
+}
+
+/**
+ * The one log: events that are kept for ever in one order, and records that change.
+ *
+ * Promised: an append that was answered `ok` is durable as `durability` says (W1); a stream's versions have no gaps; a reader
+ * never sees position n+1 before n is settled (W9); an append happens whole or not at all; expected versions hold against any
+ * number of processes; every queue is bounded and says so when it is full (W10).
+ *
+ * Not promised: an order between the clocks of different writers; that a subscription sees an event before the appender has
+ * its answer, or after; that a rejected append did not happen (`log.unavailable` says so; repeat it with the same ids).
+ */
+export interface Log extends Part {
+  readonly durability: Durability;
+  append(ctx: Context, request: AppendRequest): Promise<AppendOutcome>;
+  /** A stream's events, at most `limit` (default 1,000, as a page that fits memory), oldest first unless told. */
+  readStream(ctx: Context, stream: string, options?: ReadStreamOptions): Promise<StoredEvent[]>;
+  /** Events of all streams in position order. */
+  readAll(ctx: Context, options?: ReadAllOptions): Promise<StoredEvent[]>;
+  /** The position of the last event. */
+  head(ctx: Context): Promise<Position>;
+  /** Events from a position on, for as long as the subscription lives: first what is stored, then what comes. */
+  subscribe(ctx: Context, options: SubscriptionOptions): Subscription;
+  /** Calls back for every new event of one stream that reaches this process. Cheap: meant for whoever waits for an outcome. */
+  onStream(stream: string, callback: (event: StoredEvent) => void): () => void;
+  /** Tells the log that others may have written: it looks at once instead of at the next poll. Losing it costs time only (W3). */
+  wake(): void;
+  /** Called after each flush of this process, for whoever carries the word to other processes. */
+  onFlush(callback: () => void): () => void;
+  getRecord(ctx: Context, key: string): Promise<StoredRecord | undefined>;
+  listRecords(ctx: Context, prefix: string, options?: { after?: string; limit?: number }): Promise<StoredRecord[]>;
+  /** Calls back with the records under a prefix as they are, then with every change. Order per key; a key changed twice quickly may show once. */
+  watchRecords(ctx: Context, prefix: string, callback: (change: RecordChange) => void): Promise<() => void>;
+  /** Measured, for health: what waits, how long a flush takes, how far the slowest subscription is behind. */
+  stats(): LogStats;
+  sizeBytes(): Promise<number | undefined>;
+}
+
+export interface LogStats {
+  readonly waitingAppends: number;
+  readonly flushes: number;
+  readonly appendedEvents: number;
+  /** Exponentially weighted mean over about the last 20 flushes, in milliseconds; 0 before the first. */
+  readonly flushMs: number;
+  readonly slowestSubscription: { readonly name: string; readonly lagEvents: number } | undefined;
+}

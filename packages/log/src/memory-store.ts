@@ -1,0 +1,153 @@
+import { decodeEvent } from "./encode.ts";
+import type { StoredEvent } from "./events.ts";
+import { matchesFilter, toOrdinal } from "./events.ts";
+import type { StoredRecord } from "./records.ts";
+import type { CommitOutcome, EncodedAppend, EncodedRecordChange, Store } from "./store.ts";
+
+interface Row {
+  value: string | null;
+  version: number;
+  expiresAt: number | null;
+  change: number;
+  changedAt: number;
+}
+
+/** The plainest correct store: what the others are compared with, and what tests and simulation run on. Keeps nothing. */
+export function createMemoryStore(): Store {
+  const events: StoredEvent[] = [];
+  const streams = new Map<string, StoredEvent[]>();
+  const byId = new Map<string, StoredEvent>();
+  const rows = new Map<string, Row>();
+  let lastChange = 0;
+
+  const isLive = (row: Row | undefined, now: number): row is Row & { value: string } =>
+    row !== undefined && row.value !== null && (row.expiresAt === null || row.expiresAt > now);
+  const toRecord = (key: string, row: Row & { value: string }): StoredRecord => ({
+    key,
+    value: JSON.parse(row.value),
+    version: row.version,
+    expiresAt: row.expiresAt,
+  });
+
+  const commitOne = (append: EncodedAppend, now: number): CommitOutcome => {
+    const repeated = findRepeat(append, byId);
+    if (repeated !== undefined) return repeated;
+    for (const write of append.streams) {
+      const actual = streams.get(write.stream)?.length ?? 0;
+      if (write.expected >= 0 && write.expected !== actual)
+        return { kind: "stream_conflict", stream: write.stream, actual };
+    }
+    for (const write of append.records) {
+      const row = rows.get(write.key);
+      const actual = isLive(row, now) ? row.version : 0;
+      if (write.expected >= 0 && write.expected !== actual) return { kind: "record_conflict", key: write.key, actual };
+    }
+    const firstOrdinal = events.length + 1;
+    const firstVersions = append.streams.map((write) => {
+      const stream = streams.get(write.stream) ?? [];
+      streams.set(write.stream, stream);
+      const firstVersion = stream.length + 1;
+      for (const event of write.events) {
+        const stored = decodeEvent(event, write.stream, stream.length + 1, events.length + 1);
+        events.push(stored);
+        stream.push(stored);
+        byId.set(stored.id, stored);
+      }
+      return firstVersion;
+    });
+    const recordVersions = append.records.map((write) => {
+      const version = (rows.get(write.key)?.version ?? 0) + 1;
+      lastChange += 1;
+      rows.set(write.key, {
+        value: write.value,
+        version,
+        expiresAt: write.expiresAt,
+        change: lastChange,
+        changedAt: now,
+      });
+      return version;
+    });
+    return { kind: "appended", firstOrdinal, firstVersions, recordVersions, repeated: false };
+  };
+
+  return {
+    durability: "nothing",
+    exclusive: true,
+    async open() {},
+    async close() {},
+    async commit(batch, now) {
+      return { outcomes: batch.map((append) => commitOne(append, now)), lastChange };
+    },
+    async readStream(name, fromVersion, limit, direction) {
+      const stream = streams.get(name) ?? [];
+      return direction === "forward"
+        ? stream.slice(Math.max(0, fromVersion - 1), Math.max(0, fromVersion - 1) + limit)
+        : stream.slice(0, Math.min(fromVersion, stream.length)).reverse().slice(0, limit);
+    },
+    async readAll(from, limit, direction, filter) {
+      const found: StoredEvent[] = [];
+      const step = direction === "forward" ? 1 : -1;
+      let index = direction === "forward" ? from : Math.min(from - 2, events.length - 1);
+      for (; index >= 0 && index < events.length && found.length < limit; index += step) {
+        const event = events[index] as StoredEvent;
+        if (matchesFilter(event, filter)) found.push(event);
+      }
+      return found;
+    },
+    async head() {
+      return { ordinal: events.length, change: lastChange };
+    },
+    async getRecords(keys, now) {
+      return keys.flatMap((key) => {
+        const row = rows.get(key);
+        return isLive(row, now) ? [toRecord(key, row)] : [];
+      });
+    },
+    async listRecords(prefix, after, limit, now) {
+      return [...rows]
+        .filter(([key]) => key.startsWith(prefix) && key > after)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .flatMap(([key, row]) => (isLive(row, now) ? [toRecord(key, row)] : []))
+        .slice(0, limit);
+    },
+    async readChanges(after, limit) {
+      return [...rows]
+        .filter(([, row]) => row.change > after)
+        .sort(([, a], [, b]) => a.change - b.change)
+        .slice(0, limit)
+        .map(([key, row]): EncodedRecordChange => ({ key, ...row }));
+    },
+    async purgeRecords(before, limit) {
+      let purged = 0;
+      for (const [key, row] of rows) {
+        if (purged >= limit) break;
+        const gone = row.value === null ? row.changedAt < before : row.expiresAt !== null && row.expiresAt < before;
+        if (gone) {
+          rows.delete(key);
+          purged += 1;
+        }
+      }
+      return purged;
+    },
+    async sizeBytes() {
+      return undefined;
+    },
+  };
+}
+
+/** An append whose events are in the log already, in its streams, has happened: the answer is the first one's. */
+function findRepeat(append: EncodedAppend, byId: Map<string, StoredEvent>): CommitOutcome | undefined {
+  const firsts = append.streams.map((write) => {
+    const event = byId.get(write.events[0]?.id ?? "");
+    return event?.stream === write.stream ? event : undefined;
+  });
+  const [first] = firsts;
+  if (first === undefined) return undefined;
+  return {
+    kind: "appended",
+    firstOrdinal: toOrdinal(first.position),
+    firstVersions: firsts.map((event) => event?.version ?? 0),
+    recordVersions: append.records.map(() => 0),
+    repeated: true,
+  };
+}

@@ -1,0 +1,154 @@
+import type { Clock, Timer } from "@viable/kernel";
+import type { Flush } from "./group-commit.ts";
+import type { RecordChange } from "./records.ts";
+import type { EncodedAppend, EncodedRecordChange, Store } from "./store.ts";
+
+/** How long others' changes may stay unseen where no word of them arrives, in milliseconds. */
+const pollMs = 1_000;
+/** How many changes are read at once. */
+const pageChanges = 500;
+/** How many records are listed at once when a watch begins. */
+const pageRecords = 500;
+
+interface Watcher {
+  readonly prefix: string;
+  readonly callback: (change: RecordChange) => void;
+  /** Changes that came while the first listing was under way; undefined once it is done. */
+  early: RecordChange[] | undefined;
+}
+
+/**
+ * The process's one reader of record changes, fanned out to watchers by prefix: what `Tail` is for events. Changes are
+ * numbered without gaps, so this process's own arrive with their flush and others' are read.
+ */
+export class RecordWatch {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  #change = 0;
+  #reading: Promise<void> | undefined;
+  #readAgain = false;
+  #running = false;
+  #poll: Timer | undefined;
+  readonly #watchers = new Set<Watcher>();
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  async start(): Promise<void> {
+    this.#change = (await this.#store.head()).change;
+    this.#running = true;
+    this.#schedulePoll();
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#poll?.cancel();
+    this.#watchers.clear();
+    await this.#reading;
+  }
+
+  async watch(prefix: string, callback: (change: RecordChange) => void): Promise<() => void> {
+    const watcher: Watcher = { prefix, callback, early: [] };
+    this.#watchers.add(watcher);
+    const versions = new Map<string, number>();
+    for (let after = ""; ; ) {
+      const page = await this.#store.listRecords(prefix, after, pageRecords, this.#clock.now());
+      for (const record of page) {
+        versions.set(record.key, record.version);
+        callback(record);
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageRecords) break;
+      after = last.key;
+    }
+    for (const change of watcher.early ?? []) {
+      if (change.version > (versions.get(change.key) ?? 0)) callback(change);
+    }
+    watcher.early = undefined;
+    return () => this.#watchers.delete(watcher);
+  }
+
+  /** Takes in what a flush of this process changed. */
+  take(flush: Flush): void {
+    const changes = changesOf(flush);
+    if (changes.length === 0 || flush.lastChange <= this.#change) return;
+    if (this.#change + changes.length !== flush.lastChange || this.#reading !== undefined) {
+      this.wake();
+      return;
+    }
+    this.#change = flush.lastChange;
+    for (const change of changes) this.#dispatch(change);
+  }
+
+  wake(): void {
+    if (!this.#running) return;
+    if (this.#reading !== undefined) {
+      this.#readAgain = true;
+      return;
+    }
+    this.#reading = this.#readNew().finally(() => {
+      this.#reading = undefined;
+      if (this.#readAgain) {
+        this.#readAgain = false;
+        this.wake();
+      }
+    });
+  }
+
+  async #readNew(): Promise<void> {
+    try {
+      for (;;) {
+        const page = await this.#store.readChanges(this.#change, pageChanges);
+        for (const change of page) this.#dispatch(decodeChange(change));
+        const last = page.at(-1);
+        if (last === undefined) return;
+        this.#change = last.change;
+        if (page.length < pageChanges) return;
+      }
+    } catch {
+      // The database is away: what was not read now is read at the next wake-up or poll.
+    }
+  }
+
+  #dispatch(change: RecordChange): void {
+    for (const watcher of [...this.#watchers]) {
+      if (!change.key.startsWith(watcher.prefix)) continue;
+      if (watcher.early !== undefined) watcher.early.push(change);
+      else watcher.callback(change);
+    }
+  }
+
+  #schedulePoll(): void {
+    if (!this.#running || this.#store.exclusive) return;
+    this.#poll = this.#clock.setTimer(
+      () => {
+        this.wake();
+        this.#schedulePoll();
+      },
+      pollMs,
+      { background: true },
+    );
+  }
+}
+
+function changesOf(flush: Flush): RecordChange[] {
+  return flush.batch.flatMap((append: EncodedAppend, index) => {
+    const outcome = flush.outcomes[index];
+    if (outcome?.kind !== "appended" || outcome.repeated) return [];
+    return append.records.map((write, at) => ({
+      key: write.key,
+      value: write.value === null ? null : JSON.parse(write.value),
+      version: outcome.recordVersions[at] as number,
+      expiresAt: write.expiresAt,
+    }));
+  });
+}
+
+const decodeChange = (change: EncodedRecordChange): RecordChange => ({
+  key: change.key,
+  value: change.value === null ? null : JSON.parse(change.value),
+  version: change.version,
+  expiresAt: change.expiresAt,
+});

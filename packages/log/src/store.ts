@@ -1,0 +1,122 @@
+import type { EventFilter, StoredEvent } from "./events.ts";
+import type { StoredRecord } from "./records.ts";
+
+/**
+ * What survives: `nothing` (memory), `process-crash` (a killed process, not a power cut: PGlite), `power-loss` (a database
+ * server that flushes to disk before it answers).
+ */
+export type Durability = "nothing" | "process-crash" | "power-loss";
+
+/** An event as stores see it: text and numbers, so that an adapter cannot get a type wrong. */
+export interface EncodedEvent {
+  readonly id: string;
+  readonly type: string;
+  /** JSON text. Kept byte for byte; a store must not parse and rewrite it. */
+  readonly data: string;
+  readonly tenant: string;
+  readonly session: string | null;
+  readonly correlation: string | null;
+  /** JSON text of the rest of the metadata. */
+  readonly metadata: string;
+  readonly time: number;
+}
+
+export interface EncodedStreamAppend {
+  readonly stream: string;
+  /** -1 stands for any. */
+  readonly expected: number;
+  readonly events: readonly EncodedEvent[];
+}
+
+export interface EncodedRecordWrite {
+  readonly key: string;
+  /** -1 stands for any. */
+  readonly expected: number;
+  /** JSON text; null deletes. */
+  readonly value: string | null;
+  readonly expiresAt: number | null;
+}
+
+/** One caller's append: everything in it happens, or nothing does. */
+export interface EncodedAppend {
+  readonly streams: readonly EncodedStreamAppend[];
+  readonly records: readonly EncodedRecordWrite[];
+}
+
+export type CommitOutcome =
+  | {
+      readonly kind: "appended";
+      /** Ordinal of the first event; the others follow in the order given, streams one after the other. */
+      readonly firstOrdinal: number;
+      /** Version of each stream's first event, in the order given. */
+      readonly firstVersions: readonly number[];
+      /** New version of each record, in the order given. */
+      readonly recordVersions: readonly number[];
+      /** True where an earlier append of the same ids had done it already: nothing was written now. */
+      readonly repeated: boolean;
+    }
+  | { readonly kind: "stream_conflict"; readonly stream: string; readonly actual: number }
+  | { readonly kind: "record_conflict"; readonly key: string; readonly actual: number };
+
+export interface CommitResult {
+  readonly outcomes: readonly CommitOutcome[];
+  /** Number of the last record change in the log after this commit. */
+  readonly lastChange: number;
+}
+
+export interface EncodedRecordChange {
+  readonly change: number;
+  readonly key: string;
+  readonly value: string | null;
+  readonly version: number;
+  readonly expiresAt: number | null;
+}
+
+/**
+ * The port to a database. A store decides and keeps; batching, waking and watching are done above it, once for all stores.
+ *
+ * Promised by every store (the contract suite in `testing/` holds it to them):
+ * - `commit` applies its appends in order, each whole or not at all, each with its own outcome, and answers only when what it
+ *   answers is as durable as `durability` says (W1).
+ * - Ordinals have no gaps and are visible in order: whoever sees ordinal n+1 sees n (W9), under any number of writers.
+ * - An append whose first event id is in the log already, in that stream, is answered as the first time, and not written again.
+ * - Record changes are numbered in commit order in the same way.
+ *
+ * Not promised: that two commits of one store run at the same time; that a commit that rejects did not happen (send it again).
+ * One stream must not stand in two appends of one batch unless no event of either expects a version.
+ */
+export interface Store {
+  readonly durability: Durability;
+  /** Whether nobody else can write to this database while it is open: then nobody needs to look for others' writes. */
+  readonly exclusive: boolean;
+  open(): Promise<void>;
+  close(): Promise<void>;
+  /** `now` decides which records have expired: the caller's clock, so that simulated time holds for stores too. */
+  commit(batch: readonly EncodedAppend[], now: number): Promise<CommitResult>;
+  /** Events of a stream from a version on, upwards, or downwards from it. */
+  readStream(
+    stream: string,
+    fromVersion: number,
+    limit: number,
+    direction: "forward" | "backward",
+  ): Promise<StoredEvent[]>;
+  /** Events after an ordinal (forward) or before it (backward) that pass the filter. */
+  readAll(from: number, limit: number, direction: "forward" | "backward", filter: EventFilter): Promise<StoredEvent[]>;
+  /** The last ordinal and the last record change. */
+  head(): Promise<{ ordinal: number; change: number }>;
+  /** Records that have a value and have not expired, by key. */
+  getRecords(keys: readonly string[], now: number): Promise<StoredRecord[]>;
+  /** The same by prefix, in key order (code units), after a key. */
+  listRecords(prefix: string, after: string, limit: number, now: number): Promise<StoredRecord[]>;
+  /** Record changes after a number, oldest first; a key changed several times may be shown once, as it is now. */
+  readChanges(after: number, limit: number): Promise<EncodedRecordChange[]>;
+  /** Forgets records that were deleted or expired before `before`; at most `limit`. Returns how many. */
+  purgeRecords(before: number, limit: number): Promise<number>;
+  /** The size of the database in bytes, undefined where it has none. */
+  sizeBytes(): Promise<number | undefined>;
+}
+
+/** What a store throws when it could not commit for a reason that a retry will not mend, such as a full disk. */
+export const storeRefused = "log.store_refused";
+/** What it throws when it cannot be reached at present: the same call may succeed later. */
+export const storeUnavailable = "log.store_unavailable";

@@ -1,0 +1,34 @@
+import type { EventFilter, Position, StoredEvent } from "./events.ts";
+
+export interface SubscriptionOptions {
+  /** For people: shown in health and in errors. */
+  readonly name: string;
+  /** Where to begin: after this position, or `now` for what comes from here on. */
+  readonly after: Position | "now";
+  readonly filter?: EventFilter;
+  /** Called for one event at a time, in position order; the next waits for it. A rejection parks the subscription. */
+  readonly handle: (event: StoredEvent) => void | Promise<void>;
+  /** Called once when the subscription stops by itself: an event could not be handled, or the log could not be read. */
+  readonly onParked?: (error: unknown, at: Position) => void;
+}
+
+/**
+ * States: catching up (reads pages from the store) ⇄ live (handed each event as it comes) → parked | stopped.
+ * A live one that falls more than `maxBufferedEvents` behind goes back to reading pages, so a slow handler costs nobody
+ * memory and loses nothing.
+ */
+export interface Subscription {
+  readonly name: string;
+  readonly state: "catching-up" | "live" | "parked" | "stopped";
+  /** The last position that has been handled or passed over by the filter. */
+  readonly position: Position;
+  readonly lagEvents: number;
+  /** Resolves when what was stored at the time of the call has been handled. */
+  caughtUp(): Promise<void>;
+  stop(): void;
+}
+
+/** How many events a subscription may hold before it returns to reading pages. */
+export const maxBufferedEvents = 1_000;
+/** How many events a page holds. */
+export const pageEvents = 500;

@@ -1,0 +1,272 @@
+import type { Clock, Timer } from "@viable/kernel";
+import type { EventFilter, Position, StoredEvent } from "./events.ts";
+import { matchesFilter, toOrdinal, toPosition } from "./events.ts";
+import type { Store } from "./store.ts";
+import type { Subscription, SubscriptionOptions } from "./subscription.ts";
+import { maxBufferedEvents, pageEvents } from "./subscription.ts";
+
+/** How long others' writes may stay unseen where no word of them arrives, in milliseconds. */
+const pollMs = 1_000;
+
+/**
+ * The process's one reader of the log: it sees every event once, in order, and fans it out in memory.
+ *
+ * Events of this process arrive with their flush; positions have no gaps, so a flush that continues where the tail stands
+ * needs no read at all. Anything else (another process wrote in between, a wake-up, a poll) makes it read what it has not seen.
+ * States: stopped → following ⇄ reading → stopped.
+ */
+export class Tail {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  #ordinal = 0;
+  #reading: Promise<void> | undefined;
+  #readAgain = false;
+  #poll: Timer | undefined;
+  #running = false;
+  readonly #streams = new Map<string, Set<(event: StoredEvent) => void>>();
+  readonly #live = new Set<TailSubscription>();
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  async start(): Promise<void> {
+    this.#ordinal = (await this.#store.head()).ordinal;
+    this.#running = true;
+    this.#schedulePoll();
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#poll?.cancel();
+    for (const subscription of [...this.#live]) subscription.stop();
+    await this.#reading;
+  }
+
+  get ordinal(): number {
+    return this.#ordinal;
+  }
+
+  get subscriptions(): Iterable<TailSubscription> {
+    return this.#live;
+  }
+
+  /** Whether anybody would be told of an event of this stream. Spares decoding where nobody listens. */
+  hasListeners(stream: string): boolean {
+    return this.#live.size > 0 || this.#streams.has(stream);
+  }
+
+  onStream(stream: string, callback: (event: StoredEvent) => void): () => void {
+    const callbacks = this.#streams.get(stream) ?? new Set();
+    callbacks.add(callback);
+    this.#streams.set(stream, callbacks);
+    return () => {
+      callbacks.delete(callback);
+      if (callbacks.size === 0 && this.#streams.get(stream) === callbacks) this.#streams.delete(stream);
+    };
+  }
+
+  /**
+   * Takes in what a flush of this process wrote: `events` are those somebody may listen to, `from` to `to` all its ordinals.
+   */
+  take(from: number, to: number, events: Iterable<StoredEvent>): void {
+    if (to <= this.#ordinal) return;
+    if (from !== this.#ordinal + 1 || this.#reading !== undefined) {
+      this.wake();
+      return;
+    }
+    for (const event of events) this.#dispatch(event);
+    this.#advance(to);
+  }
+
+  wake(): void {
+    if (!this.#running) return;
+    if (this.#reading !== undefined) {
+      this.#readAgain = true;
+      return;
+    }
+    this.#reading = this.#readNew().finally(() => {
+      this.#reading = undefined;
+      if (this.#readAgain) {
+        this.#readAgain = false;
+        this.wake();
+      }
+    });
+  }
+
+  subscribe(options: SubscriptionOptions): TailSubscription {
+    const subscription = new TailSubscription(this, this.#store, options, () => this.#live.delete(subscription));
+    this.#live.add(subscription);
+    subscription.begin();
+    return subscription;
+  }
+
+  async #readNew(): Promise<void> {
+    try {
+      for (;;) {
+        const page = await this.#store.readAll(this.#ordinal, pageEvents, "forward", {});
+        for (const event of page) this.#dispatch(event);
+        const last = page.at(-1);
+        if (last === undefined) return;
+        this.#advance(toOrdinal(last.position));
+        if (page.length < pageEvents) return;
+      }
+    } catch {
+      // The database is away. What was not read now is read at the next wake-up or poll; the appender's own error tells people.
+    }
+  }
+
+  #dispatch(event: StoredEvent): void {
+    const callbacks = this.#streams.get(event.stream);
+    if (callbacks !== undefined) for (const callback of [...callbacks]) callback(event);
+    for (const subscription of [...this.#live]) subscription.offer(event);
+  }
+
+  #advance(ordinal: number): void {
+    this.#ordinal = ordinal;
+    for (const subscription of [...this.#live]) subscription.passed(ordinal);
+  }
+
+  #schedulePoll(): void {
+    if (!this.#running || this.#store.exclusive) return;
+    this.#poll = this.#clock.setTimer(
+      () => {
+        this.wake();
+        this.#schedulePoll();
+      },
+      pollMs,
+      { background: true },
+    );
+  }
+}
+
+/** See `subscription.ts` for the states and promises. */
+export class TailSubscription implements Subscription {
+  readonly name: string;
+  readonly #tail: Tail;
+  readonly #store: Store;
+  readonly #filter: EventFilter;
+  readonly #options: SubscriptionOptions;
+  readonly #forget: () => void;
+  state: Subscription["state"] = "catching-up";
+  #ordinal: number;
+  #buffer: StoredEvent[] = [];
+  #working = false;
+  #waiters: { ordinal: number; resolve: () => void }[] = [];
+
+  constructor(tail: Tail, store: Store, options: SubscriptionOptions, forget: () => void) {
+    this.name = options.name;
+    this.#tail = tail;
+    this.#store = store;
+    this.#filter = options.filter ?? {};
+    this.#options = options;
+    this.#forget = forget;
+    this.#ordinal = options.after === "now" ? tail.ordinal : toOrdinal(options.after);
+  }
+
+  get position(): Position {
+    return toPosition(this.#ordinal);
+  }
+
+  get lagEvents(): number {
+    return Math.max(0, this.#tail.ordinal - this.#ordinal);
+  }
+
+  begin(): void {
+    if (this.#ordinal >= this.#tail.ordinal) this.state = "live";
+    else void this.#work();
+  }
+
+  /** An event that the tail has just seen. While catching up it will be read from the store instead. */
+  offer(event: StoredEvent): void {
+    if (this.state !== "live" || toOrdinal(event.position) <= this.#ordinal || !matchesFilter(event, this.#filter))
+      return;
+    if (this.#buffer.length >= maxBufferedEvents) {
+      this.state = "catching-up";
+      this.#buffer = [];
+      return;
+    }
+    this.#buffer.push(event);
+    if (!this.#working) void this.#work();
+  }
+
+  /** The tail has seen everything up to here. A live subscription with nothing to do has, too. */
+  passed(ordinal: number): void {
+    if (this.state === "live" && this.#buffer.length === 0 && !this.#working) this.#settle(ordinal);
+    else if (this.state === "catching-up" && !this.#working) void this.#work();
+  }
+
+  caughtUp(): Promise<void> {
+    const target = this.#tail.ordinal;
+    if (this.#ordinal >= target || this.state === "parked" || this.state === "stopped") return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiters.push({ ordinal: target, resolve });
+    });
+  }
+
+  stop(): void {
+    if (this.state !== "parked") this.state = "stopped";
+    this.#end();
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    try {
+      while (this.state === "live" || this.state === "catching-up") {
+        if (this.state === "live") {
+          const event = this.#buffer.shift();
+          if (event === undefined) break;
+          await this.#handle(event);
+        } else if (!(await this.#readPage())) {
+          break;
+        }
+      }
+    } catch (error) {
+      this.state = "parked";
+      this.#end();
+      this.#options.onParked?.(error, this.position);
+    } finally {
+      this.#working = false;
+    }
+    if (this.state === "live") this.#settle(Math.max(this.#ordinal, this.#tail.ordinal));
+  }
+
+  /** Reads one page; false when it has become live and there is nothing to hand out. */
+  async #readPage(): Promise<boolean> {
+    const target = this.#tail.ordinal;
+    if (this.#ordinal >= target) {
+      // No wait between this check and the change of state: nothing the tail sees can fall between.
+      this.state = "live";
+      return false;
+    }
+    const page = await this.#store.readAll(this.#ordinal, pageEvents, "forward", this.#filter);
+    for (const event of page) {
+      if (this.state !== "catching-up") return true;
+      await this.#handle(event);
+    }
+    // A short page means that nothing up to `target` was left that passes the filter.
+    if (page.length < pageEvents) this.#settle(Math.max(this.#ordinal, target));
+    return true;
+  }
+
+  async #handle(event: StoredEvent): Promise<void> {
+    await this.#options.handle(event);
+    this.#settle(toOrdinal(event.position));
+  }
+
+  #settle(ordinal: number): void {
+    this.#ordinal = Math.max(this.#ordinal, ordinal);
+    if (this.#waiters.length === 0) return;
+    const ready = this.#waiters.filter((waiter) => waiter.ordinal <= this.#ordinal);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.ordinal > this.#ordinal);
+    for (const waiter of ready) waiter.resolve();
+  }
+
+  #end(): void {
+    this.#forget();
+    this.#buffer = [];
+    for (const waiter of this.#waiters) waiter.resolve();
+    this.#waiters = [];
+  }
+}

@@ -1,0 +1,19 @@
+import type { ErrorOnTheWire, JsonValue } from "@viable/kernel";
+
+export interface DelegateOptions {
+  /** Tells apart two calls with the same capability and arguments that must both be executed. */
+  readonly key?: string;
+  /** Shortens the deadline; it can never lengthen it. */
+  readonly timeoutMs?: number;
+}
+
+/** What came of a delegated task. */
+export type DelegateOutcome =
+  | { readonly ok: true; readonly executionId: string; readonly result: JsonValue }
+  | {
+      readonly ok: false;
+      /** `refused` before anything was recorded (no swarm offers it, denied, overloaded); the others are recorded outcomes. */
+      readonly status: "refused" | "failed" | "cancelled" | "timed_out";
+      readonly executionId: string | undefined;
+      readonly error: ErrorOnTheWire;
+    };

@@ -1,0 +1,29 @@
+import { defineConfig } from "vitest/config";
+
+// The suffix is the tier: `.test.ts` needs nothing outside the process, `.int.test.ts` needs a database, a child process or a port.
+export default defineConfig({
+  ssr: { resolve: { conditions: ["viable-source"] } },
+  test: {
+    execArgv: ["--conditions=viable-source"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "examples/*/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: ["**/*.int.test.ts", "**/node_modules/**", "**/fixtures/**"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "int",
+          include: ["packages/*/src/**/*.int.test.ts", "examples/*/**/*.int.test.ts", "test/**/*.int.test.ts"],
+          exclude: ["**/node_modules/**", "**/fixtures/**"],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
