@@ -1,1 +1,6 @@
-export {};
+export type { ConcurrencyLimit, EnterDecision } from "./concurrency-limit.ts";
+export { createConcurrencyLimit } from "./concurrency-limit.ts";
+export type { Forgettable, KeyedLimits, KeyedLimitsSettings } from "./keyed-limits.ts";
+export { createKeyedLimits } from "./keyed-limits.ts";
+export type { TakeDecision, TokenBucket, TokenBucketSettings, TokenBucketState } from "./token-bucket.ts";
+export { createTokenBucket, fullBucket, takeTokens } from "./token-bucket.ts";
