@@ -1,0 +1,149 @@
+// node tools/boot.mjs FILE [ARGS]: installs what the lockfile names, then runs FILE under Node 24.
+// Plain JavaScript on built-in modules only, for Node 20 and up: it is what runs before there is anything else.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const windows = process.platform === "win32";
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+/** The first install of a slow line. Whoever waits longer than this for another's install is told what to look at. */
+const maxWaitMs = 10 * 60_000;
+/** Between creating the lock and writing its owner's number into it lies no wait; a lock still nameless after this has no owner. */
+const maxNamelessMs = 5_000;
+
+const [script, ...args] = process.argv.slice(2);
+if (script === undefined) fail("Usage: node --conditions=viable-source tools/boot.mjs FILE [ARGS]", 2);
+const target = resolve(root, script);
+const lockfileHash = createHash("sha256")
+  .update(readFileSync(join(root, "package-lock.json")))
+  .digest("hex");
+const stamp = join(root, "node_modules", ".viable-lock");
+
+if (!isInstalled()) await installOnce();
+await runUnderNode24();
+
+/** `npm ci` empties node_modules first, so the stamp is there only when an install has come to its end. */
+function isInstalled() {
+  return existsSync(stamp) && readFileSync(stamp, "utf8") === lockfileHash;
+}
+
+/** Two commands started at once must not install into one folder at once: the second waits and then finds it done. */
+async function installOnce() {
+  const lock = join(root, ".cache", "install.lock");
+  mkdirSync(dirname(lock), { recursive: true });
+  const giveUpAt = Date.now() + maxWaitMs;
+  for (let waits = 0; !takeLock(lock); waits++) {
+    if (waits === 0) console.error("Waiting for another command that is installing packages ...");
+    if (Date.now() > giveUpAt) {
+      fail(`Another command has been installing for ${maxWaitMs / 60_000} minutes. If none is running, remove ${lock}`);
+    }
+    await sleep(200);
+    if (isInstalled()) return;
+  }
+  process.on("exit", () => rmSync(lock, { recursive: true, force: true }));
+  if (!isInstalled()) await install();
+  rmSync(lock, { recursive: true, force: true });
+}
+
+/**
+ * The lock is a directory, since making one either succeeds or finds it there. One whose owner has died is taken over, not
+ * removed: making `after-PID` inside it succeeds for exactly one of those who noticed.
+ */
+function takeLock(lock) {
+  if (!makeDirectory(lock)) {
+    const owner = readOwner(lock);
+    if (owner === undefined || isAlive(owner)) return false;
+    if (!makeDirectory(join(lock, `after-${owner}`))) return false;
+  }
+  writeFileSync(join(lock, "pid"), String(process.pid));
+  return true;
+}
+
+/** The process that holds the lock, 0 where it died before it could say so, undefined where the lock has just come or gone. */
+function readOwner(lock) {
+  try {
+    const pid = Number.parseInt(readFileSync(join(lock, "pid"), "utf8"), 10);
+    if (pid > 0) return pid;
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error;
+  }
+  try {
+    return Date.now() - statSync(lock).mtimeMs > maxNamelessMs ? 0 : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function makeDirectory(path) {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (error) {
+    if (error.code === "EEXIST" || error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+function isAlive(pid) {
+  if (pid === 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
+
+async function install() {
+  console.error("Installing packages (only when package-lock.json changed) ...");
+  const flags = ["ci", "--include=dev", "--include=optional", "--loglevel=error"];
+  const npm = process.env.npm_execpath; // set when npm runs us: the same npm again
+  // What npm prints goes to stderr: stdout belongs to the command that was asked for.
+  const options = { cwd: root, stdio: ["ignore", 2, 2] };
+  const status = await runChild(
+    npm ? spawn(process.execPath, [npm, ...flags], options) : spawn("npm", flags, { ...options, shell: windows }),
+  );
+  if (status !== 0) process.exit(status);
+  writeFileSync(stamp, lockfileHash);
+}
+
+async function runUnderNode24() {
+  const conditioned = process.execArgv.includes("--conditions=viable-source");
+  if (Number.parseInt(process.versions.node, 10) >= 24 && conditioned) {
+    // Every run after the first through npm, which puts the installed Node first in PATH: no second process.
+    process.argv.splice(1, 2, target);
+    await import(pathToFileURL(target).href);
+    return;
+  }
+  const bin = join(root, "node_modules", `node-${windows ? "win" : process.platform}-${process.arch}`, "bin");
+  const node = join(bin, windows ? "node.exe" : "node");
+  if (!existsSync(node)) {
+    fail(`No Node 24 is packaged for ${process.platform}-${process.arch}: install Node 24 and run this again with it.`);
+  }
+  const flags = conditioned ? process.execArgv : [...process.execArgv, "--conditions=viable-source"];
+  const env = { ...process.env, PATH: bin + delimiter + process.env.PATH };
+  process.exit(await runChild(spawn(node, [...flags, target, ...args], { stdio: "inherit", env })));
+}
+
+/** The exit status of a child, which gets the signals that we get: whoever stops us stops it, and waits until it has stopped. */
+function runChild(child) {
+  const forward = (signal) => child.kill(signal);
+  for (const signal of signals) process.on(signal, forward);
+  return new Promise((done) => {
+    child.on("error", (error) => fail(`Could not start ${child.spawnfile}: ${error.message}`));
+    child.on("exit", (code, signal) => {
+      for (const each of signals) process.off(each, forward);
+      done(code ?? 128 + constants.signals[signal]);
+    });
+  });
+}
+
+function fail(message, status = 1) {
+  console.error(message);
+  process.exit(status);
+}
