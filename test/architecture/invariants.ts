@@ -1,0 +1,62 @@
+import { architecture } from "./rooms.ts";
+import { readSource } from "./source.ts";
+import { readText, sourcePaths, type Tree } from "./tree.ts";
+
+/** Invariants that nothing cites yet, each with what it comes with. One that is cited is refused here: the list only shrinks. */
+export const notCitedYet: { readonly [name: string]: string } = {
+  W2: "comes with the waits of the swarm, which read streams and not answers",
+  W7: "comes with the viability room",
+  W12: "comes with the first agents",
+};
+
+/** The invariants that ARCHITECTURE.md states: lines such as `- **W1** A command is durable …`. */
+export const readInvariants = (tree: Tree): string[] =>
+  [...readText(tree, architecture).matchAll(/^- \*\*(W\d+)\*\* /gm)].map(([, name]) => name as string);
+
+/** Files about citing: what they cite is no citation. */
+const aboutCiting = /^test\/architecture\/(invariants|little-house)\./;
+
+/** Where each invariant is cited: in a comment or the name of a test, in packages, examples and tests of the whole. */
+export function findCitations(tree: Tree): Map<string, string[]> {
+  const citations = new Map<string, string[]>();
+  for (const path of sourcePaths(tree)) {
+    if (!/^(packages|examples|test)\//.test(path) || aboutCiting.test(path)) continue;
+    for (const remark of readSource(path, readText(tree, path)).remarks) {
+      for (const [name] of remark.matchAll(/\bW\d+\b/g)) {
+        const paths = citations.get(name) ?? [];
+        if (!paths.includes(path)) paths.push(path);
+        citations.set(name, paths);
+      }
+    }
+  }
+  return citations;
+}
+
+/** Every invariant is cited where it is kept, and nobody cites one that is not there. */
+export function checkInvariants(tree: Tree, notYet: { readonly [name: string]: string }): string[] {
+  const stated = readInvariants(tree);
+  const citations = findCitations(tree);
+  const refusals: string[] = [];
+  for (const name of stated) {
+    if (!citations.has(name) && !Object.hasOwn(notYet, name)) {
+      refusals.push(
+        `${name} is stated in ${architecture} and cited nowhere. Cite it in a comment where it is kept and in the name of the test that would fail: a promise without a place is kept by nobody.`,
+      );
+    }
+  }
+  for (const [name, paths] of citations) {
+    if (!stated.includes(name)) {
+      refusals.push(
+        `${paths[0]}: cites ${name}, which ${architecture} does not state. Correct the number, or state it there.`,
+      );
+    }
+  }
+  for (const name of Object.keys(notYet)) {
+    if (citations.has(name) || !stated.includes(name)) {
+      refusals.push(
+        `${name} ${citations.has(name) ? `is cited by ${citations.get(name)?.[0]}` : "is not stated"}. Take it off the list in test/architecture/invariants.ts, which holds only what is still to come.`,
+      );
+    }
+  }
+  return refusals;
+}
