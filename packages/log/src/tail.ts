@@ -187,8 +187,8 @@ export class TailSubscription implements Subscription {
       this.#buffer = [];
       return;
     }
-    this.#buffer.push(event);
-    if (!this.#working) void this.#work();
+    if (this.#working) this.#buffer.push(event);
+    else this.#handleNow(event);
   }
 
   /** The tail has seen everything up to here. A live subscription with nothing to do has, too. */
@@ -210,9 +210,22 @@ export class TailSubscription implements Subscription {
     this.#end();
   }
 
-  async #work(): Promise<void> {
+  /** With nothing before it an event is handled at once; only a handler that waits makes others wait. */
+  #handleNow(event: StoredEvent): void {
+    try {
+      const handled = this.#options.handle(event);
+      if (handled === undefined) this.#settle(toOrdinal(event.position));
+      else void this.#work(handled.then(() => this.#settle(toOrdinal(event.position))));
+    } catch (error) {
+      this.#park(error);
+    }
+  }
+
+  /** Works off what there is, after `before`. */
+  async #work(before?: Promise<void>): Promise<void> {
     this.#working = true;
     try {
+      await before;
       while (this.state === "live" || this.state === "catching-up") {
         if (this.state === "live") {
           const event = this.#buffer.shift();
@@ -223,9 +236,7 @@ export class TailSubscription implements Subscription {
         }
       }
     } catch (error) {
-      this.state = "parked";
-      this.#end();
-      this.#options.onParked?.(error, this.position);
+      this.#park(error);
     } finally {
       this.#working = false;
     }
@@ -261,6 +272,12 @@ export class TailSubscription implements Subscription {
     const ready = this.#waiters.filter((waiter) => waiter.ordinal <= this.#ordinal);
     this.#waiters = this.#waiters.filter((waiter) => waiter.ordinal > this.#ordinal);
     for (const waiter of ready) waiter.resolve();
+  }
+
+  #park(error: unknown): void {
+    this.state = "parked";
+    this.#end();
+    this.#options.onParked?.(error, this.position);
   }
 
   #end(): void {

@@ -1,1 +1,50 @@
-export {};
+export type { CommandAnswer, CommandDescriptor, CommandMode, SendCommand } from "./command.ts";
+export { commandAnswer, commandDescriptor, commandMode, maxDeadlineMs, sendCommand } from "./command.ts";
+export type { EventPage, EventView } from "./event.ts";
+export { eventPage, eventView } from "./event.ts";
+export type {
+  Claim,
+  ExecutionEventData,
+  ExecutionEventType,
+  ExecutionPage,
+  ExecutionStatus,
+  ExecutionView,
+  OutcomeStatus,
+  Progress,
+  RouteCandidate,
+  RouteDecision,
+} from "./execution.ts";
+export {
+  executionEvents,
+  executionPage,
+  executionStatus,
+  executionView,
+  isOutcome,
+  jsonValue,
+  outcomeStatuses,
+} from "./execution.ts";
+export { glossary } from "./glossary.ts";
+export type { HealthView } from "./health.ts";
+export { healthView } from "./health.ts";
+export type { FieldProblem, Problem } from "./problem.ts";
+export { errorOnTheWire, fieldProblem, problem, toFieldProblems } from "./problem.ts";
+export type {
+  ClientType,
+  CreateSession,
+  GrantView,
+  Operation,
+  SessionCreated,
+  SessionEventData,
+  SessionView,
+} from "./session.ts";
+export {
+  clientType,
+  createSession,
+  grantView,
+  operation,
+  sessionCreated,
+  sessionEvents,
+  sessionView,
+} from "./session.ts";
+export type { Discovery, MemoryEntryView, Registration, SwarmMeasurement, SwarmView } from "./swarm.ts";
+export { discovery, memoryEntry, registration, swarmMeasurement, swarmView } from "./swarm.ts";

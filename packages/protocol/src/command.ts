@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { executionStatus, jsonValue } from "./execution.ts";
+
+/** How long a caller waits: `sync` until the outcome, `async` not at all, `auto` two seconds. */
+export const commandMode = z.enum(["sync", "async", "auto"]);
+export type CommandMode = z.infer<typeof commandMode>;
+
+/** The longest deadline a caller may ask for: a day, in milliseconds. What takes longer is a reactor's business. */
+export const maxDeadlineMs = 24 * 3_600_000;
+
+export const sendCommand = z.strictObject({
+  command: z.string().min(1).max(200),
+  args: z.record(z.string(), jsonValue).default({}),
+  mode: commandMode.default("auto"),
+  deadlineMs: z.number().int().min(1).max(maxDeadlineMs).optional(),
+});
+export type SendCommand = z.input<typeof sendCommand>;
+
+/** 200: there is a result. */
+export const commandCompleted = z.object({
+  status: z.literal("completed"),
+  executionId: z.string(),
+  result: jsonValue,
+});
+/** 202: under way; look at `pollUrl` or at the session's events. */
+export const commandPending = z.object({
+  status: executionStatus.exclude(["completed"]),
+  executionId: z.string(),
+  pollUrl: z.string(),
+});
+export const commandAnswer = z.union([commandCompleted, commandPending]);
+export type CommandAnswer = z.infer<typeof commandAnswer>;
+
+/** A command as the list of commands shows it. */
+export const commandDescriptor = z.object({
+  command: z.string(),
+  description: z.string(),
+  services: z.array(z.string()),
+  risk: z.enum(["low", "medium", "high"]),
+  /** JSON Schema of the arguments. */
+  input: z.record(z.string(), z.json()),
+  timeoutMs: z.number(),
+  joinable: z.boolean(),
+  /** Whether a swarm offers it at present. */
+  available: z.boolean(),
+});
+export type CommandDescriptor = z.infer<typeof commandDescriptor>;

@@ -1,0 +1,125 @@
+import type { JsonValue } from "@viable/kernel";
+import { z } from "zod";
+import { errorOnTheWire } from "./problem.ts";
+
+/** Where an execution stands. The last five are outcomes: one of them, once (W5). */
+export const executionStatus = z.enum([
+  "pending",
+  "running",
+  "waiting",
+  "completed",
+  "failed",
+  "cancelled",
+  "timed_out",
+]);
+export type ExecutionStatus = z.infer<typeof executionStatus>;
+
+export const outcomeStatuses = ["completed", "failed", "cancelled", "timed_out"] as const satisfies ExecutionStatus[];
+export type OutcomeStatus = (typeof outcomeStatuses)[number];
+
+export const isOutcome = (status: ExecutionStatus): status is OutcomeStatus =>
+  (outcomeStatuses as readonly string[]).includes(status);
+
+/** Plain JSON. Its depth and size are bounded where it enters, its content by whoever asks for it. */
+export const jsonValue: z.ZodType<JsonValue> = z.json() as z.ZodType<JsonValue>;
+
+/** One swarm that could have taken a task, and what spoke for it. */
+export const routeCandidate = z.object({
+  service: z.string(),
+  processId: z.string(),
+  /** Lower is better; what it is made of is named by the policy. */
+  score: z.number(),
+  running: z.number(),
+  queued: z.number(),
+  workers: z.number(),
+  latencyMs: z.number(),
+});
+export type RouteCandidate = z.infer<typeof routeCandidate>;
+
+/** Why a task went where it went. Rides in the event it leads to. */
+export const routeDecision = z.object({
+  capability: z.string(),
+  policy: z.string(),
+  chosen: z.object({ service: z.string(), processId: z.string(), epoch: z.number().int() }),
+  reason: z.string(),
+  candidates: z.array(routeCandidate),
+});
+export type RouteDecision = z.infer<typeof routeDecision>;
+
+export const claim = z.object({ processId: z.string(), epoch: z.number().int(), attempt: z.number().int().min(1) });
+export type Claim = z.infer<typeof claim>;
+
+export const progress = z.object({
+  percent: z.number().min(0).max(100),
+  message: z.string(),
+  metadata: z.record(z.string(), jsonValue).optional(),
+});
+export type Progress = z.infer<typeof progress>;
+
+/** An execution as clients see it. */
+export const executionView = z.object({
+  executionId: z.string(),
+  command: z.string(),
+  status: executionStatus,
+  /** What it waits for, where `status` is `waiting`: `equal_work` is another execution of the same task, already under way. */
+  waitingFor: z.enum(["equal_work"]).optional(),
+  service: z.string(),
+  agent: z.string(),
+  args: jsonValue,
+  progress: progress.optional(),
+  result: jsonValue.optional(),
+  error: errorOnTheWire.optional(),
+  attempts: z.number().int(),
+  sessionId: z.string().optional(),
+  parentId: z.string().optional(),
+  correlationId: z.string(),
+  joinedTo: z.string().optional(),
+  principal: z.string(),
+  acceptedAt: z.string(),
+  startedAt: z.string().optional(),
+  endedAt: z.string().optional(),
+  deadlineAt: z.string(),
+});
+export type ExecutionView = z.infer<typeof executionView>;
+
+/** The events of an execution's stream. Shapes are versioned: a change that old readers cannot fold is a new type. */
+export const executionEvents = {
+  "execution.accepted": z.object({
+    command: z.string(),
+    args: jsonValue,
+    service: z.string(),
+    agent: z.string(),
+    route: routeDecision,
+    /** Wall time in milliseconds by which there is an outcome. */
+    deadline: z.number(),
+    /** What whoever carries it out may do in the caller's name. */
+    authority: z.object({
+      principal: z.string(),
+      operations: z.array(z.enum(["read", "write", "execute"])),
+      clientType: z.string(),
+    }),
+    maxAttempts: z.number().int(),
+    depth: z.number().int(),
+    parentId: z.string().optional(),
+    /** Hash of what a repeat under the same idempotency key must equal. */
+    bodyHash: z.string().optional(),
+    /** Stream that equal tasks meet on. */
+    joinKey: z.string().optional(),
+    joinedTo: z.string().optional(),
+    claim: claim.optional(),
+  }),
+  "execution.claimed": claim.extend({ reason: z.string() }),
+  /** The work it had joined ended without a result: it joins another, or does it itself. */
+  "execution.rejoined": z.object({ joinedTo: z.string().optional(), reason: z.string() }),
+  "execution.progressed": progress,
+  "execution.completed": z.object({ result: jsonValue, joinedTo: z.string().optional() }),
+  "execution.failed": z.object({ error: errorOnTheWire, joinedTo: z.string().optional() }),
+  "execution.cancelled": z.object({ by: z.string(), reason: z.string() }),
+  "execution.timed_out": z.object({ deadline: z.number() }),
+} as const;
+export type ExecutionEventType = keyof typeof executionEvents;
+export type ExecutionEventData<T extends ExecutionEventType> = z.infer<(typeof executionEvents)[T]>;
+
+/** A page of executions, newest first. */
+export const executionPage = z.object({ executions: z.array(executionView), next: z.string().optional() });
+export type ExecutionPage = z.infer<typeof executionPage>;

@@ -1,0 +1,56 @@
+import { z } from "zod";
+
+export const clientType = z.enum(["cli", "web", "api"]);
+export type ClientType = z.infer<typeof clientType>;
+
+export const operation = z.enum(["read", "write", "execute"]);
+export type Operation = z.infer<typeof operation>;
+
+/** What a session may do. Each number is enforced. */
+export const grantView = z.object({
+  operations: z.array(operation),
+  /** Commands an hour. */
+  commandsPerHour: z.number(),
+  /** Commands under way at once; absent where there is no such limit. */
+  maxConcurrent: z.number().optional(),
+});
+export type GrantView = z.infer<typeof grantView>;
+
+export const createSession = z.strictObject({ clientType, purpose: z.string().max(500).optional() });
+export type CreateSession = z.infer<typeof createSession>;
+
+export const sessionCreated = z.object({
+  sessionId: z.string(),
+  capabilities: grantView,
+  /** Shown once. It opens this session and nothing else. */
+  token: z.string(),
+  eventsUrl: z.string(),
+  expiresAt: z.string(),
+});
+export type SessionCreated = z.infer<typeof sessionCreated>;
+
+export const sessionView = z.object({
+  sessionId: z.string(),
+  clientType,
+  purpose: z.string().optional(),
+  principal: z.string(),
+  status: z.enum(["active", "ended", "expired"]),
+  capabilities: grantView,
+  createdAt: z.string(),
+  expiresAt: z.string(),
+  endedAt: z.string().optional(),
+});
+export type SessionView = z.infer<typeof sessionView>;
+
+export const sessionEvents = {
+  "session.created": z.object({
+    clientType,
+    purpose: z.string().optional(),
+    principal: z.string(),
+    capabilities: grantView,
+    tokenId: z.string(),
+    expiresAt: z.number(),
+  }),
+  "session.ended": z.object({ by: z.string(), reason: z.string() }),
+} as const;
+export type SessionEventData<T extends keyof typeof sessionEvents> = z.infer<(typeof sessionEvents)[T]>;

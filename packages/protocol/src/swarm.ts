@@ -1,0 +1,68 @@
+import { z } from "zod";
+
+/** What one swarm in one process measures about itself. Nothing here is estimated. */
+export const swarmMeasurement = z.object({
+  workers: z.number().int(),
+  running: z.number().int(),
+  queued: z.number().int(),
+  completed: z.number().int(),
+  failed: z.number().int(),
+  /** Mean time from claim to outcome, weighted towards the last twenty; 0 before the first. */
+  latencyMs: z.number(),
+});
+export type SwarmMeasurement = z.infer<typeof swarmMeasurement>;
+
+export const swarmPart = z.object({
+  id: z.string(),
+  state: z.string(),
+  restarts: z.number().int(),
+  lastError: z.string().optional(),
+});
+
+export const swarmView = z.object({
+  service: z.string(),
+  description: z.string(),
+  processId: z.string(),
+  status: z.enum(["starting", "healthy", "degraded", "stopped"]),
+  /** Why it is not healthy, empty where it is. */
+  reasons: z.array(z.string()),
+  capabilities: z.array(z.string()),
+  agents: z.array(z.object({ name: z.string(), capability: z.string(), isolation: z.enum(["inline", "thread"]) })),
+  measurement: swarmMeasurement,
+  parts: z.array(swarmPart),
+  workers: z.array(swarmPart),
+  healthUrl: z.string().optional(),
+  metricsUrl: z.string().optional(),
+});
+export type SwarmView = z.infer<typeof swarmView>;
+
+/** What a swarm tells the meta registry (the seed's registration). */
+export const registration = z.object({
+  service: z.string(),
+  capabilities: z.array(z.string()),
+  processId: z.string(),
+  epoch: z.number().int(),
+  /** Where its queen takes work: the subject it is woken on. */
+  queen: z.string(),
+  healthUrl: z.string().optional(),
+  metricsUrl: z.string().optional(),
+});
+export type Registration = z.infer<typeof registration>;
+
+export const discovery = z.object({
+  capability: z.string(),
+  swarms: z.array(registration),
+  /** Known names that are near, where nothing was found. */
+  near: z.array(z.string()),
+});
+export type Discovery = z.infer<typeof discovery>;
+
+export const memoryEntry = z.object({
+  service: z.string(),
+  namespace: z.string(),
+  key: z.string(),
+  value: z.json(),
+  version: z.number().int(),
+  expiresAt: z.string().optional(),
+});
+export type MemoryEntryView = z.infer<typeof memoryEntry>;

@@ -1,0 +1,156 @@
+import type { ErrorOnTheWire, JsonValue } from "@viable/kernel";
+import type { StoredEvent } from "@viable/log";
+import type {
+  Claim,
+  ExecutionEventData,
+  ExecutionEventType,
+  ExecutionStatus,
+  ExecutionView,
+  Progress,
+} from "@viable/protocol";
+import { isOutcome } from "@viable/protocol";
+
+/**
+ * An execution: the fold of its stream.
+ *
+ * States: pending (accepted, not claimed) → running (claimed) → one outcome: completed | failed | cancelled | timed_out (W5).
+ * running → running when a claim is retaken because its process or worker is gone. waiting (joined to equal work) → an outcome
+ * with the work it joined, or → pending when that was cancelled or ran out of time.
+ */
+export interface ExecutionState {
+  readonly executionId: string;
+  /** Version of the stream, which the next event must expect. */
+  readonly version: number;
+  readonly status: ExecutionStatus;
+  readonly tenant: string;
+  readonly session: string | undefined;
+  readonly correlation: string;
+  readonly traceparent: string | undefined;
+  readonly accepted: ExecutionEventData<"execution.accepted">;
+  readonly acceptedAt: number;
+  readonly claim: Claim | undefined;
+  readonly joinedTo: string | undefined;
+  readonly startedAt: number | undefined;
+  readonly endedAt: number | undefined;
+  readonly progress: Progress | undefined;
+  readonly result: JsonValue | undefined;
+  readonly error: ErrorOnTheWire | undefined;
+}
+
+/** An event of an execution, typed. */
+export type ExecutionEvent = {
+  [T in ExecutionEventType]: { readonly type: T; readonly data: ExecutionEventData<T> };
+}[ExecutionEventType];
+
+const streamPrefix = "execution:";
+
+export const executionStream = (executionId: string): string => streamPrefix + executionId;
+export const executionIdOf = (stream: string): string => stream.slice(streamPrefix.length);
+export const isExecutionStream = (stream: string): boolean => stream.startsWith(streamPrefix);
+
+/** The state after one more event. Events after the outcome change nothing: there is only one (W5). */
+export function foldExecution(state: ExecutionState | undefined, stored: StoredEvent): ExecutionState | undefined {
+  const event = { type: stored.type, data: stored.data } as unknown as ExecutionEvent;
+  if (event.type === "execution.accepted") {
+    const { claim, joinedTo } = event.data;
+    return {
+      executionId: executionIdOf(stored.stream),
+      version: stored.version,
+      status: joinedTo !== undefined ? "waiting" : claim !== undefined ? "running" : "pending",
+      tenant: stored.metadata.tenant,
+      session: stored.metadata.session,
+      correlation: stored.metadata.correlation ?? executionIdOf(stored.stream),
+      traceparent: stored.metadata.traceparent,
+      accepted: event.data,
+      acceptedAt: stored.time,
+      claim,
+      joinedTo,
+      startedAt: claim === undefined ? undefined : stored.time,
+      endedAt: undefined,
+      progress: undefined,
+      result: undefined,
+      error: undefined,
+    };
+  }
+  if (state === undefined || isOutcome(state.status)) return state;
+  const next = { ...state, version: stored.version };
+  switch (event.type) {
+    case "execution.claimed":
+      return { ...next, status: "running", claim: event.data, startedAt: state.startedAt ?? stored.time };
+    case "execution.rejoined":
+      return {
+        ...next,
+        status: event.data.joinedTo === undefined ? "pending" : "waiting",
+        joinedTo: event.data.joinedTo,
+      };
+    case "execution.progressed":
+      return { ...next, progress: event.data };
+    case "execution.completed":
+      return { ...next, status: "completed", result: event.data.result, endedAt: stored.time };
+    case "execution.failed":
+      return { ...next, status: "failed", error: event.data.error, endedAt: stored.time };
+    case "execution.cancelled":
+      return { ...next, status: "cancelled", error: cancelled(event.data.by, event.data.reason), endedAt: stored.time };
+    case "execution.timed_out":
+      return { ...next, status: "timed_out", error: timedOut(event.data.deadline), endedAt: stored.time };
+  }
+}
+
+/** Folds a whole stream; undefined where it has no acceptance. */
+export function foldExecutionStream(events: Iterable<StoredEvent>): ExecutionState | undefined {
+  let state: ExecutionState | undefined;
+  for (const event of events) state = foldExecution(state, event);
+  return state;
+}
+
+/** Whether whoever holds this claim may still speak for the execution: nobody has retaken it, and it has no outcome. */
+export function holdsClaim(state: ExecutionState, claim: Claim): boolean {
+  return (
+    !isOutcome(state.status) &&
+    state.claim?.processId === claim.processId &&
+    state.claim.epoch === claim.epoch &&
+    state.claim.attempt === claim.attempt
+  );
+}
+
+const cancelled = (by: string, reason: string): ErrorOnTheWire => ({
+  code: "execution.cancelled",
+  message: `Cancelled by ${by}: ${reason}.`,
+  retryable: true,
+});
+
+const timedOut = (deadline: number): ErrorOnTheWire => ({
+  code: "execution.timed_out",
+  message: `No outcome by its deadline, ${new Date(deadline).toISOString()}.`,
+  next: "Send it again with a later deadline (deadlineMs), or ask for less.",
+  retryable: true,
+});
+
+const toTime = (ms: number): string => new Date(ms).toISOString();
+
+/** The execution as clients see it. */
+export function toExecutionView(state: ExecutionState): ExecutionView {
+  const { accepted } = state;
+  return {
+    executionId: state.executionId,
+    command: accepted.command,
+    status: state.status,
+    ...(state.status === "waiting" && { waitingFor: "equal_work" as const }),
+    service: accepted.service,
+    agent: accepted.agent,
+    args: accepted.args,
+    ...(state.progress !== undefined && { progress: state.progress }),
+    ...(state.result !== undefined && { result: state.result }),
+    ...(state.error !== undefined && { error: state.error }),
+    attempts: state.claim?.attempt ?? 0,
+    ...(state.session !== undefined && { sessionId: state.session }),
+    ...(accepted.parentId !== undefined && { parentId: accepted.parentId }),
+    correlationId: state.correlation,
+    ...(state.joinedTo !== undefined && { joinedTo: state.joinedTo }),
+    principal: accepted.authority.principal,
+    acceptedAt: toTime(state.acceptedAt),
+    ...(state.startedAt !== undefined && { startedAt: toTime(state.startedAt) }),
+    ...(state.endedAt !== undefined && { endedAt: toTime(state.endedAt) }),
+    deadlineAt: toTime(accepted.deadline),
+  };
+}

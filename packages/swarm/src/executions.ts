@@ -1,0 +1,330 @@
+import type { Context, Part, Timer } from "@viable/kernel";
+import { isId, rootContext, sleep, untilSettled, ViableError, withContext } from "@viable/kernel";
+import type { AppendRequest, Log, Position, StoredEvent, Subscription } from "@viable/log";
+import { comparePositions, startPosition } from "@viable/log";
+import { isOutcome } from "@viable/protocol";
+import type { EqualWork } from "./equal-work.ts";
+import { foldWork, freeWork, workFinished, workStarted } from "./equal-work.ts";
+import type { ExecutionEvent, ExecutionState } from "./execution.ts";
+import { executionIdOf, executionStream, foldExecution, foldExecutionStream, isExecutionStream } from "./execution.ts";
+
+/** Where this process notes up to which position it has seen everything, and what was open then. */
+const checkpointKey = "executions/open";
+/** How often that is noted, in milliseconds; at most this much of the log is read again after a crash. */
+const checkpointEveryMs = 5_000;
+/** More open executions than this are not noted: reading the log again is then the shorter way. Admission keeps far below. */
+const maxCheckpointed = 50_000;
+/** Settled executions remembered for whoever asks a moment too late. */
+const maxRecent = 1_000;
+/** How often a waiter looks for itself, in case no word reached it (W3). */
+const lookAgainMs = 1_000;
+/** Events of one execution that are read to fold it: acceptance, claims and outcome, and progress at five a second for half an hour. */
+const maxEvents = 10_000;
+/** How often a decision is made anew because somebody else appended first. */
+const maxDecisions = 20;
+
+/** What a decision sees: the execution and, if it takes part in equal work, that. */
+export type Decide = (state: ExecutionState) => ExecutionEvent | undefined;
+
+/**
+ * The process's picture of all executions that have no outcome yet, kept from the log alone (W2), and the one way to append
+ * to them: decide on the folded state, append at its version, and if somebody was faster, decide again.
+ */
+export interface Executions extends Part {
+  open(): Iterable<ExecutionState>;
+  openCount(): number;
+  /** The execution as it is now, from memory where it is open, from the log where not. Undefined for other tenants' (W11). */
+  get(ctx: Context, executionId: string): Promise<ExecutionState | undefined>;
+  /** Newest first. `before` is the position that the last page ended at. */
+  list(
+    ctx: Context,
+    options: { limit: number; before?: Position; session?: string },
+  ): Promise<{ executions: ExecutionState[]; next: Position | undefined }>;
+  /** Waits for the outcome, as long as the context lasts. */
+  whenSettled(ctx: Context, executionId: string): Promise<ExecutionState>;
+  /** Calls back once with the outcome, if it is not there yet. */
+  onSettled(executionId: string, callback: (state: ExecutionState) => void): () => void;
+  /** Calls back whenever an execution is accepted or loses the work it had joined, in any process. */
+  onWork(callback: (state: ExecutionState) => void): () => void;
+  /** Appends what `decide` says, or nothing where it says so; answers the state after it. */
+  decide(ctx: Context, executionId: string, decide: Decide): Promise<ExecutionState>;
+  /** Who does, and who waits for, the work of a key stream. */
+  equalWork(ctx: Context, stream: string, fresh: boolean): Promise<EqualWork>;
+}
+
+export function createExecutions(log: Log): Executions {
+  const open = new Map<string, ExecutionState>();
+  const recent = new Map<string, ExecutionState>();
+  const work = new Map<string, EqualWork>();
+  const settledListeners = new Map<string, Set<(state: ExecutionState) => void>>();
+  const workListeners = new Set<(state: ExecutionState) => void>();
+  let subscription: Subscription | undefined;
+  let checkpointTimer: Timer | undefined;
+  let checkpointed: Position = startPosition;
+  let parked: unknown;
+
+  const onEvent = (event: StoredEvent) => {
+    if (!isExecutionStream(event.stream)) {
+      const next = foldWork(work.get(event.stream) ?? freeWork, event);
+      if (next.leader === undefined) work.delete(event.stream);
+      else work.set(event.stream, next);
+      return;
+    }
+    const executionId = executionIdOf(event.stream);
+    const before = open.get(executionId);
+    // A decision that lost a race may have read the stream ahead of the tail.
+    if (before !== undefined && before.version >= event.version) return;
+    const state = foldExecution(before, event);
+    if (state === undefined) return;
+    if (isOutcome(state.status)) settled(state);
+    else {
+      open.set(executionId, state);
+      if (event.type === "execution.accepted" || event.type === "execution.rejoined")
+        for (const listener of workListeners) listener(state);
+    }
+  };
+  const settled = (state: ExecutionState) => {
+    open.delete(state.executionId);
+    if (recent.size >= maxRecent) recent.delete(recent.keys().next().value as string);
+    recent.set(state.executionId, state);
+    const listeners = settledListeners.get(state.executionId);
+    if (listeners === undefined) return;
+    settledListeners.delete(state.executionId);
+    for (const listener of listeners) listener(state);
+  };
+
+  const read = async (ctx: Context, executionId: string): Promise<ExecutionState | undefined> => {
+    const events = await log.readStream(ctx, executionStream(executionId), { limit: maxEvents });
+    const state = foldExecutionStream(events);
+    if (state === undefined) return undefined;
+    // What was just read may be newer than what the tail has brought.
+    const known = open.get(executionId);
+    if (known !== undefined && known.version < state.version) {
+      if (isOutcome(state.status)) settled(state);
+      else open.set(executionId, state);
+    }
+    return state;
+  };
+
+  const checkpoint = async (ctx: Context) => {
+    const position = subscription?.position ?? startPosition;
+    if (comparePositions(position, checkpointed) <= 0 || open.size > maxCheckpointed) return;
+    // Several processes note the same thing; the one that is further wins, and a lost race means somebody just did.
+    const current = await log.getRecord(ctx, checkpointKey);
+    const noted = current?.value as { position?: Position } | undefined;
+    if (noted?.position !== undefined && comparePositions(noted.position, position) >= 0) return;
+    const value = { position, open: [...open.keys()] };
+    await log.append(ctx, { records: [{ key: checkpointKey, value, expected: current?.version ?? 0 }] });
+    checkpointed = position;
+  };
+  const scheduleCheckpoint = (ctx: Context) => {
+    checkpointTimer = ctx.runtime.clock.setTimer(
+      () => {
+        // A note that could not be written costs reading a little more after a crash; the next one is due in seconds.
+        checkpoint(ctx)
+          .catch(() => undefined)
+          .finally(() => scheduleCheckpoint(ctx));
+      },
+      checkpointEveryMs,
+      { background: true },
+    );
+  };
+
+  const onSettled = (executionId: string, callback: (state: ExecutionState) => void) => {
+    const listeners = settledListeners.get(executionId) ?? new Set();
+    listeners.add(callback);
+    settledListeners.set(executionId, listeners);
+    return () => {
+      listeners.delete(callback);
+      if (listeners.size === 0 && settledListeners.get(executionId) === listeners) settledListeners.delete(executionId);
+    };
+  };
+
+  const self: Executions = {
+    async start(ctx) {
+      const noted = (await log.getRecord(ctx, checkpointKey))?.value as
+        | { position: Position; open: string[] }
+        | undefined;
+      for (const executionId of noted?.open ?? []) {
+        const state = foldExecutionStream(
+          await log.readStream(ctx, executionStream(executionId), { limit: maxEvents }),
+        );
+        if (state !== undefined && !isOutcome(state.status)) {
+          open.set(executionId, state);
+          const { joinKey } = state.accepted;
+          if (joinKey !== undefined) await self.equalWork(ctx, joinKey, true);
+        }
+      }
+      subscription = log.subscribe(ctx, {
+        name: "executions",
+        after: noted?.position ?? startPosition,
+        filter: { types: ["execution.*", "work.*"] },
+        handle: onEvent,
+        onParked: (error) => {
+          parked = error;
+        },
+      });
+      await subscription.caughtUp();
+      scheduleCheckpoint(ctx);
+    },
+    async stop(ctx) {
+      checkpointTimer?.cancel();
+      subscription?.stop();
+      await checkpoint(rootContext(ctx.runtime)).catch(() => undefined);
+    },
+    open: () => open.values(),
+    openCount: () => open.size,
+    async get(ctx, executionId) {
+      if (!isId("exe", executionId)) return undefined;
+      const state = open.get(executionId) ?? recent.get(executionId) ?? (await read(ctx, executionId));
+      return state?.tenant === ctx.tenant ? state : undefined;
+    },
+    async list(ctx, options) {
+      const accepted = await log.readAll(ctx, {
+        direction: "backward",
+        limit: options.limit,
+        ...(options.before !== undefined && { from: options.before }),
+        filter: {
+          tenant: ctx.tenant,
+          types: ["execution.accepted"],
+          ...(options.session !== undefined && { session: options.session }),
+        },
+      });
+      const executions: ExecutionState[] = [];
+      for (const event of accepted) {
+        const state = await self.get(ctx, executionIdOf(event.stream));
+        if (state !== undefined) executions.push(state);
+      }
+      return { executions, next: accepted.length < options.limit ? undefined : accepted.at(-1)?.position };
+    },
+    async whenSettled(ctx, executionId) {
+      const look = async () => {
+        const state = open.get(executionId) ?? recent.get(executionId) ?? (await read(ctx, executionId));
+        return state !== undefined && isOutcome(state.status) ? state : undefined;
+      };
+      for (;;) {
+        let stop: () => void = () => {};
+        const told = new Promise<ExecutionState>((resolve) => {
+          stop = onSettled(executionId, resolve);
+        });
+        try {
+          const state = await look();
+          if (state !== undefined) return state;
+          if (parked !== undefined)
+            throw new ViableError("executions.parked", "The picture of executions is no longer kept.", {
+              cause: parked,
+            });
+          const heard = await untilSettled<ExecutionState | undefined>(ctx, (resolve, reject) => {
+            const timer = ctx.runtime.clock.setTimer(() => resolve(undefined), lookAgainMs);
+            told.then(resolve, reject);
+            return () => timer.cancel();
+          });
+          if (heard !== undefined) return heard;
+          // Nobody told us for a while: what is open here may have been settled elsewhere, unseen so far.
+          const stored = await read(ctx, executionId);
+          if (stored !== undefined && isOutcome(stored.status)) return stored;
+        } finally {
+          stop();
+        }
+      }
+    },
+    onSettled,
+    onWork(callback) {
+      workListeners.add(callback);
+      return () => workListeners.delete(callback);
+    },
+    async decide(ctx, executionId, decide) {
+      let state = open.get(executionId) ?? (await read(ctx, executionId));
+      for (let tries = 0; tries < maxDecisions; tries++) {
+        if (state === undefined) throw new ViableError("execution.not_found", `There is no execution ${executionId}.`);
+        const event = decide(state);
+        if (event === undefined) return state;
+        const outcome = await log.append(
+          withContext(ctx, { tenant: state.tenant }),
+          await toRequest(ctx, state, event),
+        );
+        if (outcome.ok)
+          return open.get(executionId) ?? recent.get(executionId) ?? (await read(ctx, executionId)) ?? state;
+        if (outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
+        else {
+          log.wake();
+          state = await read(ctx, executionId);
+          if (state?.accepted.joinKey !== undefined) await self.equalWork(ctx, state.accepted.joinKey, true);
+        }
+      }
+      throw new ViableError(
+        "execution.contended",
+        `${executionId}: ${maxDecisions} decisions in a row were overtaken.`,
+        { retryable: true },
+      );
+    },
+    async equalWork(ctx, stream, fresh) {
+      const known = work.get(stream);
+      if (known !== undefined && !fresh) return known;
+      const events = await log.readStream(ctx, stream, { limit: maxEvents, direction: "backward" });
+      // Only what came after the work was last free matters; the fold forgets the rest.
+      const now = events.reverse().reduce(foldWork, freeWork);
+      if (now.leader !== undefined && (known === undefined || known.version < now.version)) work.set(stream, now);
+      return now;
+    },
+  };
+
+  /** The append for one event: with an outcome of work that others have joined, theirs too, in the same flush. */
+  const toRequest = async (ctx: Context, state: ExecutionState, event: ExecutionEvent): Promise<AppendRequest> => {
+    const own = toAppend(state, event);
+    const { joinKey } = state.accepted;
+    if (joinKey === undefined || state.joinedTo !== undefined || !endsWork(event)) return { streams: [own] };
+    const now = await self.equalWork(ctx, joinKey, false);
+    if (now.leader !== state.executionId) return { streams: [own] };
+    const followers: ExecutionState[] = [];
+    for (const id of now.followers) {
+      const follower = open.get(id) ?? (await read(ctx, id));
+      if (follower !== undefined && !isOutcome(follower.status) && follower.joinedTo === state.executionId)
+        followers.push(follower);
+    }
+    const [heir] = followers;
+    if (event.type === "execution.completed" || event.type === "execution.failed" || heir === undefined) {
+      const shared = { ...event, data: { ...event.data, joinedTo: state.executionId } } as ExecutionEvent;
+      return {
+        streams: [
+          own,
+          { stream: joinKey, expected: now.version, events: [workFinished(state.executionId)] },
+          ...followers.map((follower) => toAppend(follower, shared)),
+        ],
+      };
+    }
+    // Whoever did the work gave up on it, but others still want it: the first of them does it now, the rest wait for that.
+    const reason = `${state.executionId} ended as ${event.type}`;
+    return {
+      streams: [
+        own,
+        { stream: joinKey, expected: now.version, events: [workStarted(heir.executionId)] },
+        ...followers.map((follower) =>
+          toAppend(follower, {
+            type: "execution.rejoined",
+            data: follower === heir ? { reason } : { reason, joinedTo: heir.executionId },
+          }),
+        ),
+      ],
+    };
+  };
+
+  return self;
+}
+
+const endsWork = (event: ExecutionEvent): boolean =>
+  event.type === "execution.completed" ||
+  event.type === "execution.failed" ||
+  event.type === "execution.cancelled" ||
+  event.type === "execution.timed_out";
+
+function toAppend(state: ExecutionState, event: ExecutionEvent) {
+  return {
+    stream: executionStream(state.executionId),
+    expected: state.version,
+    events: [event as { type: string; data: never }],
+    session: state.session,
+    correlation: state.correlation,
+    causation: state.executionId,
+  };
+}

@@ -1,0 +1,544 @@
+import { createHash } from "node:crypto";
+import type { Membership } from "@viable/cluster";
+import type { Context, JsonObject, JsonValue, Timer } from "@viable/kernel";
+import { canonicalJson, nearestNames, rootContext, withContext, writeBase32 } from "@viable/kernel";
+import type { ConcurrencyLimit, KeyedLimits, TokenBucket } from "@viable/limits";
+import { createConcurrencyLimit, createKeyedLimits, createTokenBucket } from "@viable/limits";
+import type { AppendRequest, Log } from "@viable/log";
+import type { ExecutionEventData, FieldProblem, RouteDecision } from "@viable/protocol";
+import { isOutcome, toFieldProblems } from "@viable/protocol";
+import type { Registry } from "@viable/registry";
+import type { Grant } from "@viable/security";
+import { attenuate, authorize } from "@viable/security";
+import type { AgentDefinition } from "./agent.ts";
+import type { Catalogue, Offer } from "./catalogue.ts";
+import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
+import { maxFollowers, workJoined, workStarted, workStream } from "./equal-work.ts";
+import type { ExecutionState } from "./execution.ts";
+import { executionStream } from "./execution.ts";
+import type { Executions } from "./executions.ts";
+import type { Swarm } from "./swarm.ts";
+
+/** A command as it comes to the door. */
+export interface IntakeRequest {
+  readonly grant: Grant;
+  /** The capability it needs. */
+  readonly command: string;
+  readonly args: JsonValue;
+  /** A repeat under the same key finds the first; another body under the same key is refused. */
+  readonly idempotencyKey?: string | undefined;
+  /** Wall time in milliseconds; the agent's own timeout where it says nothing, and never later than that allows the caller. */
+  readonly deadline?: number | undefined;
+  readonly parent?: ExecutionState | undefined;
+}
+
+/** Accepted (and durable, W1), or refused with the reasons and nothing recorded. */
+export type IntakeOutcome =
+  | { readonly ok: true; readonly executionId: string; readonly repeated: boolean }
+  | {
+      readonly ok: false;
+      readonly kind:
+        | "unknown"
+        | "invalid"
+        | "denied"
+        | "limited"
+        | "overloaded"
+        | "unavailable"
+        | "mismatch"
+        | "stopping";
+      readonly code: string;
+      readonly message: string;
+      readonly reasons: readonly string[];
+      readonly errors?: readonly FieldProblem[];
+      readonly retryAfterMs?: number;
+    };
+
+export interface IntakeSettings {
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly membership: Membership;
+  readonly executions: Executions;
+  readonly catalogue: Catalogue;
+  /** The swarms of this process, by service. */
+  swarm(service: string): Swarm | undefined;
+  /** Executions without an outcome that this process accepts more beside; one more is overload. Default 10,000. */
+  readonly maxOpen?: number;
+}
+
+/** A chain of delegations longer than this is a loop (the seed names no number; mesh proxies use 8 to 32). */
+const maxDepth = 16;
+/** Grants whose limits are remembered; see `createKeyedLimits` for what happens beyond. */
+const maxGrants = 10_000;
+/** How often a lost race for equal work is decided again. */
+const maxJoinTries = 10;
+
+/**
+ * The door that every command goes through, in four steps: authorise, admit, route, append. Refusals are values with reasons;
+ * what is accepted is durable before it is acknowledged (W1). Commands of agents (delegation) and of the system's own parts
+ * come through here like everybody's (W7).
+ */
+export interface Intake {
+  submit(ctx: Context, request: IntakeRequest): Promise<IntakeOutcome>;
+  delegate(
+    ctx: Context,
+    parent: ExecutionState,
+    capability: string,
+    args: JsonValue,
+    options: DelegateOptions,
+  ): Promise<DelegateOutcome>;
+  /** Gives an execution the outcome `cancelled`, if it has none yet; also what it has delegated. */
+  cancel(ctx: Context, executionId: string, reason: string): Promise<ExecutionState>;
+  /** Refuses new commands from now on, except what running ones delegate. */
+  close(): void;
+  stop(): void;
+}
+
+export function createIntake(settings: IntakeSettings): Intake {
+  const { log, registry, membership, executions, catalogue } = settings;
+  const maxOpen = settings.maxOpen ?? 10_000;
+  let closed = false;
+  let stopped = false;
+  let limits: KeyedLimits<GrantLimits> | undefined;
+  const deadlines = new Map<string, Timer>();
+
+  const limitsOf = (ctx: Context, grant: Grant): GrantLimits => {
+    limits ??= createKeyedLimits({ maxKeys: maxGrants, make: createGrantLimits });
+    const found = limits.get(grant.tokenId);
+    found.bucket ??= createTokenBucket(
+      { capacity: grant.commandsPerHour, refillPerSecond: grant.commandsPerHour / 3_600 },
+      ctx.runtime.clock,
+    );
+    if (grant.maxConcurrent !== undefined) found.concurrency ??= createConcurrencyLimit({ max: grant.maxConcurrent });
+    return found;
+  };
+
+  /** Ends the execution at its deadline, in case nothing else has by then. */
+  const watchDeadline = (ctx: Context, executionId: string, deadline: number) => {
+    const timer = ctx.runtime.clock.setTimer(
+      () => {
+        deadlines.delete(executionId);
+        void timeOut(rootContext(ctx.runtime), executionId).catch(() => undefined);
+      },
+      deadline - ctx.runtime.clock.now(),
+      { background: true },
+    );
+    deadlines.set(executionId, timer);
+    executions.onSettled(executionId, () => {
+      timer.cancel();
+      deadlines.delete(executionId);
+    });
+  };
+  const timeOut = async (ctx: Context, executionId: string) => {
+    const state = await executions.decide(ctx, executionId, (now) =>
+      isOutcome(now.status) ? undefined : { type: "execution.timed_out", data: { deadline: now.accepted.deadline } },
+    );
+    if (state.status === "timed_out") await cancelChildren(ctx, executionId, "the parent timed out");
+  };
+
+  const cancelChildren = async (ctx: Context, parentId: string, reason: string) => {
+    for (const child of [...executions.open()]) {
+      if (child.accepted.parentId === parentId)
+        await self.cancel(withContext(ctx, { tenant: child.tenant }), child.executionId, reason);
+    }
+  };
+
+  const self: Intake = {
+    async submit(ctx, request) {
+      if (closed && request.parent === undefined) {
+        return refuse("stopping", "intake.stopping", "The process is stopping and takes no new commands.", {
+          retryAfterMs: 1_000,
+        });
+      }
+      // What is asked for, and does it fit? Nothing has been spent or recorded so far.
+      const offers = catalogue.find(request.command);
+      const agent = offers[0]?.agent;
+      if (agent === undefined) {
+        const near = nearestNames(request.command, catalogue.commands());
+        return refuse("unknown", "intake.unknown_command", `There is no command "${request.command}".`, {
+          reasons: near.length === 0 ? [] : [`Did you mean ${near.join(", ")}?`],
+        });
+      }
+      // 1. authorise
+      const decision = authorize(
+        request.grant,
+        {
+          subject: request.command,
+          operation: "write",
+          risk: agent.risk,
+          sessionId: request.grant.sessionId,
+          tenant: ctx.tenant,
+        },
+        ctx.runtime.clock.now(),
+      );
+      if (decision.decision === "denied")
+        return refuse("denied", decision.code, `"${request.command}" was denied.`, { reasons: decision.reasons });
+      const parsed = agent.input.safeParse(request.args);
+      if (!parsed.success) {
+        const errors = toFieldProblems(parsed.error, "args");
+        return refuse("invalid", "intake.invalid_arguments", `The arguments do not fit "${request.command}".`, {
+          reasons: errors.map(({ path, reason }) => `${path}: ${reason}`),
+          errors,
+        });
+      }
+      const depth = request.parent === undefined ? 0 : request.parent.accepted.depth + 1;
+      if (depth > maxDepth) {
+        return refuse("denied", "intake.too_deep", `The task was delegated over more than ${maxDepth} hops.`, {
+          reasons: ["Delegations seem to go round in a circle."],
+        });
+      }
+      // 2. admit
+      const admitted = admit(ctx, request);
+      if (!admitted.ok) return admitted.refusal;
+      const executionId = idOf(ctx, request);
+      let accepted: Accepted;
+      try {
+        accepted = await accept(ctx, request, offers, executionId, depth);
+      } catch (error) {
+        admitted.leave();
+        throw error;
+      }
+      if (!accepted.ok) {
+        admitted.leave();
+        return accepted.refusal;
+      }
+      if (accepted.repeated) admitted.leave();
+      else executions.onSettled(executionId, admitted.leave);
+      return { ok: true, executionId, repeated: accepted.repeated };
+    },
+
+    async delegate(ctx, parent, capability, args, options) {
+      const grant = attenuate(grantOf(parent), { principal: ctx.principal, clientType: "agent" });
+      const deadline =
+        options.timeoutMs === undefined
+          ? parent.accepted.deadline
+          : Math.min(parent.accepted.deadline, ctx.runtime.clock.now() + options.timeoutMs);
+      const outcome = await self.submit(ctx, {
+        grant,
+        command: capability,
+        args,
+        idempotencyKey: options.key ?? "",
+        deadline,
+        parent,
+      });
+      if (!outcome.ok) {
+        return {
+          ok: false,
+          status: "refused",
+          executionId: undefined,
+          error: {
+            code: outcome.code,
+            message: [outcome.message, ...outcome.reasons].join(" "),
+            retryable: outcome.retryAfterMs !== undefined,
+          },
+        };
+      }
+      const { executionId } = outcome;
+      try {
+        const state = await executions.whenSettled(ctx, executionId);
+        if (state.status === "completed") return { ok: true, executionId, result: state.result ?? null };
+        const status = state.status === "cancelled" || state.status === "timed_out" ? state.status : "failed";
+        return {
+          ok: false,
+          status,
+          executionId,
+          error: state.error ?? { code: "internal", message: "It ended without saying why.", retryable: false },
+        };
+      } catch (error) {
+        // The parent was cancelled or ran out of time: what it asked for is not wanted any more. Where its worker died the
+        // parent will be begun again and ask for the same, so then the child goes on.
+        const now = await executions.get(rootContext(ctx.runtime, { tenant: ctx.tenant }), parent.executionId);
+        if (now !== undefined && isOutcome(now.status)) {
+          await self.cancel(
+            rootContext(ctx.runtime, { tenant: ctx.tenant, principal: ctx.principal }),
+            executionId,
+            "the parent ended",
+          );
+        }
+        throw error;
+      }
+    },
+
+    async cancel(ctx, executionId, reason) {
+      const state = await executions.decide(ctx, executionId, (now) =>
+        isOutcome(now.status) ? undefined : { type: "execution.cancelled", data: { by: ctx.principal, reason } },
+      );
+      if (state.status === "cancelled") await cancelChildren(ctx, executionId, "the parent was cancelled");
+      return state;
+    },
+    close() {
+      closed = true;
+    },
+    stop() {
+      stopped = true;
+      for (const timer of deadlines.values()) timer.cancel();
+      deadlines.clear();
+    },
+  };
+
+  /** Numbers that are held in memory: the caller's rate and concurrency, and the process's own bound. */
+  const admit = (
+    ctx: Context,
+    request: IntakeRequest,
+  ): { ok: true; leave(): void } | { ok: false; refusal: IntakeOutcome & { ok: false } } => {
+    if (executions.openCount() >= maxOpen) {
+      return {
+        ok: false,
+        refusal: refuse("overloaded", "intake.overloaded", `${maxOpen} executions are under way.`, {
+          retryAfterMs: 1_000,
+        }),
+      };
+    }
+    // What a task delegates was paid for by the command at its root.
+    if (request.parent !== undefined) return { ok: true, leave() {} };
+    const { bucket, concurrency } = limitsOf(ctx, request.grant);
+    const entered = concurrency?.tryEnter();
+    if (entered?.ok === false) {
+      return {
+        ok: false,
+        refusal: refuse("limited", "intake.too_many_at_once", `${entered.max} commands of this token are under way.`, {
+          retryAfterMs: 1_000,
+        }),
+      };
+    }
+    const taken = bucket?.tryTake();
+    if (taken?.ok === false) {
+      entered?.leave();
+      return {
+        ok: false,
+        refusal: refuse(
+          "limited",
+          "intake.rate_limited",
+          `This token may send ${request.grant.commandsPerHour} commands an hour.`,
+          {
+            retryAfterMs: Math.ceil(taken.retryAfterMs),
+          },
+        ),
+      };
+    }
+    return { ok: true, leave: () => entered?.leave() };
+  };
+
+  type Accepted = { ok: true; repeated: boolean } | { ok: false; refusal: IntakeOutcome & { ok: false } };
+
+  /** 3. route, 4. append. Decided again where equal work began or ended in between. */
+  const accept = async (
+    ctx: Context,
+    request: IntakeRequest,
+    offers: readonly Offer[],
+    executionId: string,
+    depth: number,
+  ): Promise<Accepted> => {
+    const bodyHash = request.idempotencyKey === undefined ? undefined : hashOf([request.command, request.args]);
+    const joinKey = offers[0]?.agent.joinable ? workStream(ctx.tenant, request.command, request.args) : undefined;
+    for (let tries = 0; tries < maxJoinTries; tries++) {
+      const routed = registry.route(request.command);
+      if (!routed.ok) {
+        return {
+          ok: false,
+          refusal: refuse("unavailable", routed.code, routed.reasons[0] ?? "", {
+            reasons: routed.reasons.slice(1),
+            retryAfterMs: 1_000,
+          }),
+        };
+      }
+      const { chosen } = routed.decision;
+      const agent = offers.find((offer) => offer.service === chosen.service)?.agent;
+      if (agent === undefined) {
+        return {
+          ok: false,
+          refusal: refuse(
+            "unavailable",
+            "intake.unknown_service",
+            `${chosen.service} offers "${request.command}", but this process's config does not know it.`,
+          ),
+        };
+      }
+      const swarm = routed.local ? settings.swarm(chosen.service) : undefined;
+      const work = joinKey === undefined ? undefined : await executions.equalWork(ctx, joinKey, tries > 0);
+      const leader = work !== undefined && work.followers.length < maxFollowers ? work.leader : undefined;
+      if (leader === undefined && swarm !== undefined && !swarm.hasRoom) {
+        return {
+          ok: false,
+          refusal: refuse("overloaded", "swarm.overloaded", `The queue of ${chosen.service} is full.`, {
+            retryAfterMs: 1_000,
+          }),
+        };
+      }
+      const joins = joinKey !== undefined && work !== undefined && (work.leader === undefined || leader !== undefined);
+      const data = acceptance(ctx, request, agent, routed.decision, {
+        executionId,
+        depth,
+        bodyHash,
+        joinKey: joins ? joinKey : undefined,
+        joinedTo: leader,
+        claim:
+          leader === undefined && swarm !== undefined && membership.canClaim
+            ? { processId: membership.processId, epoch: membership.epoch, attempt: 1 }
+            : undefined,
+      });
+      const outcome = await log.append(ctx, {
+        streams: [
+          {
+            stream: executionStream(executionId),
+            expected: 0,
+            events: [{ type: "execution.accepted", data: data as unknown as JsonObject }],
+            session: request.grant.sessionId,
+            correlation: request.parent?.correlation ?? executionId,
+            causation: request.parent?.executionId,
+          },
+          ...(joins
+            ? [
+                {
+                  stream: joinKey,
+                  expected: work.version,
+                  events: [leader === undefined ? workStarted(executionId) : workJoined(executionId)],
+                },
+              ]
+            : []),
+        ],
+      } satisfies AppendRequest);
+      if (outcome.ok) {
+        watchDeadline(ctx, executionId, data.deadline);
+        if (data.claim !== undefined) {
+          const state = await executions.get(ctx, executionId);
+          if (state !== undefined && !stopped) swarm?.take(state);
+        }
+        return { ok: true, repeated: false };
+      }
+      if (outcome.reason === "overloaded") {
+        return {
+          ok: false,
+          refusal: refuse("overloaded", "log.overloaded", `${outcome.waiting} appends are waiting for the database.`, {
+            retryAfterMs: outcome.retryAfterMs,
+          }),
+        };
+      }
+      if (outcome.reason === "conflict" && outcome.stream === executionStream(executionId))
+        return await findFirst(ctx, executionId, bodyHash);
+    }
+    return {
+      ok: false,
+      refusal: refuse("overloaded", "intake.contended", "Equal tasks began and ended too quickly to join.", {
+        retryAfterMs: 50,
+      }),
+    };
+  };
+
+  /** The execution that an idempotency key stands for already. */
+  const findFirst = async (ctx: Context, executionId: string, bodyHash: string | undefined): Promise<Accepted> => {
+    const first = await executions.get(ctx, executionId);
+    if (first?.accepted.bodyHash === bodyHash) return { ok: true, repeated: true };
+    return {
+      ok: false,
+      refusal: refuse("mismatch", "intake.idempotency_mismatch", "This idempotency key was used for another command.", {
+        reasons: ["A key stands for one command with the same arguments; take a new key for a new one."],
+      }),
+    };
+  };
+
+  return self;
+}
+
+interface GrantLimits {
+  readonly idle: boolean;
+  bucket: TokenBucket | undefined;
+  concurrency: ConcurrencyLimit | undefined;
+}
+
+/** A grant's numbers are known only with the grant: both limits are made when it is first used. */
+function createGrantLimits(): GrantLimits {
+  const limits: GrantLimits = {
+    get idle() {
+      return (limits.bucket?.idle ?? true) && (limits.concurrency?.idle ?? true);
+    },
+    bucket: undefined,
+    concurrency: undefined,
+  };
+  return limits;
+}
+
+function acceptance(
+  ctx: Context,
+  request: IntakeRequest,
+  agent: AgentDefinition,
+  route: RouteDecision,
+  rest: Pick<ExecutionEventData<"execution.accepted">, "depth"> & {
+    executionId: string;
+    bodyHash: string | undefined;
+    joinKey: string | undefined;
+    joinedTo: string | undefined;
+    claim: ExecutionEventData<"execution.accepted">["claim"];
+  },
+): ExecutionEventData<"execution.accepted"> {
+  const { grant, parent } = request;
+  const now = ctx.runtime.clock.now();
+  const latest = request.deadline ?? now + agent.timeoutMs;
+  return {
+    command: request.command,
+    args: request.args,
+    service: route.chosen.service,
+    agent: agent.name,
+    route,
+    deadline: Math.min(
+      latest,
+      parent?.accepted.deadline ?? Number.POSITIVE_INFINITY,
+      ctx.deadline ?? Number.POSITIVE_INFINITY,
+    ),
+    authority: { principal: grant.principal, operations: [...grant.operations], clientType: grant.clientType },
+    maxAttempts: agent.maxAttempts,
+    depth: rest.depth,
+    ...(parent !== undefined && { parentId: parent.executionId }),
+    ...(rest.bodyHash !== undefined && { bodyHash: rest.bodyHash }),
+    ...(rest.joinKey !== undefined && { joinKey: rest.joinKey }),
+    ...(rest.joinedTo !== undefined && { joinedTo: rest.joinedTo }),
+    ...(rest.claim !== undefined && { claim: rest.claim }),
+  };
+}
+
+/** What an execution's agent may do in its caller's name: as much as was granted when it was accepted (W4). */
+function grantOf(state: ExecutionState): Grant {
+  const { authority, deadline } = state.accepted;
+  return {
+    tokenId: state.executionId,
+    tenant: state.tenant,
+    principal: authority.principal,
+    clientType: "agent",
+    operations: authority.operations,
+    sessionId: state.session,
+    commandsPerHour: 0,
+    maxConcurrent: undefined,
+    expiresAt: deadline,
+  };
+}
+
+/** Random, or where a repeat must find the first, following from whose and which command it is. */
+function idOf(ctx: Context, request: IntakeRequest): string {
+  if (request.idempotencyKey === undefined) return ctx.runtime.ids.next("exe");
+  const { parent } = request;
+  const scope =
+    parent === undefined
+      ? [ctx.tenant, request.grant.principal, request.idempotencyKey]
+      : [ctx.tenant, parent.executionId, request.command, request.args, request.idempotencyKey];
+  const digest = createHash("sha256").update(canonicalJson(scope)).digest();
+  const word = (index: number) => digest.readUInt32BE(index * 4);
+  return `exe_${writeBase32([word(0), word(1), word(2), word(3)])}`;
+}
+
+const hashOf = (body: JsonValue): string => createHash("sha256").update(canonicalJson(body)).digest("hex").slice(0, 32);
+
+function refuse(
+  kind: (IntakeOutcome & { ok: false })["kind"],
+  code: string,
+  message: string,
+  more: { reasons?: readonly string[]; errors?: readonly FieldProblem[]; retryAfterMs?: number } = {},
+): IntakeOutcome & { ok: false } {
+  return {
+    ok: false,
+    kind,
+    code,
+    message,
+    reasons: more.reasons ?? [],
+    ...(more.errors && { errors: more.errors }),
+    ...(more.retryAfterMs !== undefined && { retryAfterMs: more.retryAfterMs }),
+  };
+}

@@ -1,0 +1,142 @@
+import type { Membership } from "@viable/cluster";
+import type { Context } from "@viable/kernel";
+import { rootContext } from "@viable/kernel";
+import type { Claim } from "@viable/protocol";
+import { isOutcome } from "@viable/protocol";
+import type { AgentDefinition } from "./agent.ts";
+import type { ExecutionEvent, ExecutionState } from "./execution.ts";
+import type { Executions } from "./executions.ts";
+import type { ServiceDefinition } from "./service.ts";
+import type { WorkerPool } from "./worker-pool.ts";
+
+/** How often a queen looks for work that no word reached her of, in milliseconds. */
+export const sweepEveryMs = 1_000;
+
+/** The agent of a service that does what is asked: the first that offers exactly this capability. Pure. */
+export function chooseAgent(service: ServiceDefinition, capability: string): AgentDefinition | undefined {
+  return service.agents.find((agent) => agent.capability === capability);
+}
+
+/** What a process that hosts a service knows when it decides about an execution. */
+export interface ClaimSituation {
+  readonly processId: string;
+  readonly epoch: number;
+  /** Whether this process's pool has the execution in hand. */
+  readonly held: boolean;
+  isGone(processId: string, epoch: number): boolean;
+}
+
+/**
+ * Whether an execution may be claimed here and now, and as what. Pure (W8): the same state and situation, the same answer. It
+ * may be claimed where nobody has (and it was routed here, or to a process that is gone), where its process is gone, or where
+ * it is this process's own and no worker has it any more.
+ */
+export function decideClaim(state: ExecutionState, situation: ClaimSituation): ExecutionEvent | undefined {
+  if (isOutcome(state.status) || state.status === "waiting") return undefined;
+  const { processId, epoch } = situation;
+  const { claim, accepted } = state;
+  const nextAttempt = (claim?.attempt ?? 0) + 1;
+  if (claim === undefined) {
+    const { chosen } = accepted.route;
+    const routedHere = chosen.processId === processId;
+    if (!routedHere && !situation.isGone(chosen.processId, chosen.epoch)) return undefined;
+    const reason = routedHere ? "routed here" : `routed to ${chosen.processId}, which is gone`;
+    return claimed(processId, epoch, nextAttempt, reason);
+  }
+  const own = claim.processId === processId && claim.epoch === epoch;
+  if (own && situation.held) return undefined;
+  if (!own && !situation.isGone(claim.processId, claim.epoch)) return undefined;
+  const reason = own ? "its worker is gone" : `its process ${claim.processId} is gone`;
+  if (claim.attempt >= accepted.maxAttempts) {
+    return {
+      type: "execution.failed",
+      data: {
+        error: {
+          code: "swarm.attempts_exhausted",
+          message: `Begun ${claim.attempt} times, and each time its worker or process died under it (last: ${reason}).`,
+          next: "Look at what the agent does to its process, then send the command again.",
+          retryable: false,
+        },
+      },
+    };
+  }
+  return claimed(processId, epoch, nextAttempt, reason);
+}
+
+const claimed = (processId: string, epoch: number, attempt: number, reason: string): ExecutionEvent => ({
+  type: "execution.claimed",
+  data: { processId, epoch, attempt, reason },
+});
+
+export interface QueenPorts {
+  readonly executions: Executions;
+  readonly membership: Membership;
+  readonly pool: WorkerPool;
+}
+
+/**
+ * A service's queen in one process: hands the pool what was claimed in the acceptance, and claims what should be done here
+ * and is not: work that was routed here, work of processes and workers that are gone. It keeps nothing that the log does not,
+ * so it may die at any moment.
+ */
+export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
+  const { executions, membership, pool } = ports;
+  const claiming = new Set<string>();
+
+  /** Gives a task to the pool. What the pool has no room for stays claimed, and the next sweep brings it again. */
+  const handOver = (state: ExecutionState, claim: Claim): void => {
+    const agent = chooseAgent(service, state.accepted.command);
+    if (agent !== undefined) pool.offer({ state, claim, agent });
+  };
+
+  const situationOf = (executionId: string): ClaimSituation => ({
+    processId: membership.processId,
+    epoch: membership.epoch,
+    held: pool.holds(executionId),
+    isGone: (processId, epoch) => membership.isGone(processId, epoch),
+  });
+
+  const claim = async (ctx: Context, executionId: string): Promise<void> => {
+    if (claiming.has(executionId) || !membership.canClaim) return;
+    claiming.add(executionId);
+    try {
+      const state = await executions.decide(ctx, executionId, (now) => decideClaim(now, situationOf(executionId)));
+      const { claim } = state;
+      const ours = claim?.processId === membership.processId && claim.epoch === membership.epoch;
+      if (ours && !isOutcome(state.status) && !pool.holds(executionId)) handOver(state, claim);
+    } finally {
+      claiming.delete(executionId);
+    }
+  };
+
+  /** Claims all that should be done here and is not. Bounded by the room in the pool; the next sweep goes on. */
+  const sweep = async (ctx: Context): Promise<void> => {
+    for (const state of [...executions.open()]) {
+      if (!pool.hasRoom) return;
+      if (state.accepted.service !== service.name || chooseAgent(service, state.accepted.command) === undefined)
+        continue;
+      if (decideClaim(state, situationOf(state.executionId)) !== undefined) await claim(ctx, state.executionId);
+    }
+  };
+
+  return {
+    handOver,
+    claim,
+    sweep,
+    get hasRoom() {
+      return pool.hasRoom;
+    },
+  };
+}
+
+export type Queen = ReturnType<typeof createQueen>;
+
+/** The context in which a swarm works on an execution: its tenant, the agent as principal, the caller's trace. */
+export function workContext(ctx: Context, state: ExecutionState, agent: AgentDefinition): Context {
+  return rootContext(ctx.runtime, {
+    tenant: state.tenant,
+    principal: `agent:${state.accepted.service}/${agent.name}`,
+    traceparent: state.traceparent,
+    deadline: state.accepted.deadline,
+  });
+}

@@ -1,0 +1,190 @@
+import type { Clock, Context, JsonValue, Timer } from "@viable/kernel";
+import { findJsonProblem, rootContext, toWire, ViableError, withContext } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import type { Progress } from "@viable/protocol";
+import type { AgentContext } from "./agent.ts";
+import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
+import type { ExecutionEvent, ExecutionState } from "./execution.ts";
+import { holdsClaim } from "./execution.ts";
+import type { Executions } from "./executions.ts";
+import { createMemory, globalMemoryService } from "./memory-records.ts";
+import type { Task } from "./task.ts";
+import type { ThreadPool } from "./thread/thread-pool.ts";
+
+/** Progress is kept at most this often, in milliseconds: five a second, so that the log is not drowned. */
+const progressEveryMs = 200;
+/** Results are events: larger ones belong into a file or a memory, and the result says where. */
+const maxResultChars = 4 * 1024 * 1024;
+
+/** What running an agent needs from its swarm. */
+export interface RunAgentPorts {
+  readonly log: Log;
+  readonly executions: Executions;
+  readonly threads: ThreadPool;
+  delegate(
+    ctx: Context,
+    parent: ExecutionState,
+    capability: string,
+    args: JsonValue,
+    options: DelegateOptions,
+  ): Promise<DelegateOutcome>;
+  /** The agent waits for others from now on; call what is returned when it no longer does. */
+  onWait(): () => void;
+}
+
+/**
+ * Runs one task's agent and says how it ended. Cancellation, the deadline and the worker's own end come by `signal`; then
+ * the answer is undefined, because somebody else has said, or will say, how the execution ends.
+ */
+export async function runAgent(
+  ctx: Context,
+  task: Task,
+  signal: AbortSignal,
+  ports: RunAgentPorts,
+): Promise<ExecutionEvent | undefined> {
+  const agentCtx = withContext(ctx, { signal });
+  const progress = throttleProgress(ctx.runtime.clock, (latest) => {
+    // Progress is a courtesy: whoever lost the claim, or cannot reach the log now, has nothing to tell.
+    ports.executions
+      .decide(agentCtx, task.state.executionId, (state) =>
+        holdsClaim(state, task.claim) ? { type: "execution.progressed", data: latest } : undefined,
+      )
+      .catch(() => undefined);
+  });
+  try {
+    const input = parseInput(task);
+    const result = await (task.agent.isolation.kind === "thread"
+      ? ports.threads.run({
+          task: {
+            module: task.agent.isolation.module,
+            agent: task.agent.name,
+            input,
+            about: {
+              executionId: task.state.executionId,
+              service: task.state.accepted.service,
+              tenant: task.state.tenant,
+              attempt: task.claim.attempt,
+              deadline: task.state.accepted.deadline,
+            },
+          },
+          maxMemoryMb: task.agent.isolation.maxMemoryMb,
+          signal,
+          onProgress: progress.report,
+        })
+      : runInline(agentCtx, task, input, ports, progress.report));
+    if (signal.aborted) return undefined;
+    return { type: "execution.completed", data: { result: checkResult(result ?? null, task) } };
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    return { type: "execution.failed", data: { error: toWire(error) } };
+  } finally {
+    progress.stop();
+  }
+}
+
+async function runInline(
+  ctx: Context,
+  task: Task,
+  input: unknown,
+  ports: RunAgentPorts,
+  report: AgentContext["progress"],
+): Promise<JsonValue> {
+  const { state, claim, agent } = task;
+  const memoryCtx = rootContext(ctx.runtime, { tenant: state.tenant, principal: ctx.principal, signal: ctx.signal });
+  const agentCtx: AgentContext = {
+    executionId: state.executionId,
+    service: state.accepted.service,
+    agent: agent.name,
+    tenant: state.tenant,
+    principal: state.accepted.authority.principal,
+    attempt: claim.attempt,
+    deadline: state.accepted.deadline,
+    signal: ctx.signal,
+    runtime: ctx.runtime,
+    progress: report,
+    async delegate(capability, args, options = {}) {
+      const resume = ports.onWait();
+      try {
+        return await ports.delegate(ctx, state, capability, args, options);
+      } finally {
+        resume();
+      }
+    },
+    memory: createMemory(ports.log, memoryCtx, state.accepted.service),
+    globalMemory: createMemory(ports.log, memoryCtx, globalMemoryService),
+  };
+  // An agent that ignores its signal must not keep the worker: it goes on alone, and what it says no longer counts.
+  return await raceAbort(ctx.signal, async () => agent.handle(agentCtx, input as never));
+}
+
+function raceAbort<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    run()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** Arguments were checked when the task was accepted; the agent may have changed since, and defaults are filled in here. */
+function parseInput(task: Task): unknown {
+  const parsed = task.agent.input.safeParse(task.state.accepted.args);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new ViableError(
+    "agent.invalid_input",
+    `args.${issue?.path.join(".") ?? ""}: ${issue?.message ?? "does not fit"}`,
+    {
+      next: "The agent's arguments have changed since this was accepted. Send the command again.",
+    },
+  );
+}
+
+function checkResult(result: JsonValue, task: Task): JsonValue {
+  const problem = findJsonProblem(result, "result");
+  if (problem !== undefined) {
+    throw new ViableError(
+      "agent.invalid_result",
+      `The agent "${task.agent.name}" returned what cannot be kept: ${problem.path}: ${problem.reason}.`,
+    );
+  }
+  const chars = JSON.stringify(result).length;
+  if (chars > maxResultChars) {
+    throw new ViableError(
+      "agent.result_too_large",
+      `The agent "${task.agent.name}" returned ${chars} characters of JSON; ${maxResultChars} can be kept.`,
+      { next: "Return less, or keep the bulk in a file or in memory and return where." },
+    );
+  }
+  return result;
+}
+
+/** Passes on the first report at once and then the latest of each interval. */
+function throttleProgress(clock: Clock, send: (progress: Progress) => void) {
+  let timer: Timer | undefined;
+  let latest: Progress | undefined;
+  const flush = () => {
+    timer = undefined;
+    if (latest === undefined) return;
+    const progress = latest;
+    latest = undefined;
+    timer = clock.setTimer(flush, progressEveryMs, { background: true });
+    send(progress);
+  };
+  return {
+    report(percent: number, message: string, metadata?: { readonly [key: string]: JsonValue }) {
+      latest = {
+        percent: Number.isFinite(percent) ? Math.min(100, Math.max(0, percent)) : 0,
+        message: String(message).slice(0, 500),
+        ...(metadata !== undefined && { metadata: { ...metadata } }),
+      };
+      if (timer === undefined) flush();
+    },
+    stop() {
+      timer?.cancel();
+      latest = undefined;
+    },
+  };
+}

@@ -1,0 +1,298 @@
+import type { Membership } from "@viable/cluster";
+import type { Context, JsonValue, Part, Runtime, Timer } from "@viable/kernel";
+import { rootContext, ViableError } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import type { SwarmMeasurement, SwarmView } from "@viable/protocol";
+import { isOutcome } from "@viable/protocol";
+import type { Registered, Registry } from "@viable/registry";
+import type { Child, ChildSpec, Supervisor, SupervisorEvent } from "@viable/supervisor";
+import { supervise } from "@viable/supervisor";
+import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
+import type { ExecutionState } from "./execution.ts";
+import { holdsClaim } from "./execution.ts";
+import type { Executions } from "./executions.ts";
+import { HealthMonitor } from "./health-monitor.ts";
+import type { Queen } from "./queen.ts";
+import { createQueen, sweepEveryMs, workContext } from "./queen.ts";
+import { runAgent } from "./run-agent.ts";
+import type { ServiceDefinition } from "./service.ts";
+import type { Task } from "./task.ts";
+import type { ThreadPool } from "./thread/thread-pool.ts";
+import { WorkerPool } from "./worker-pool.ts";
+
+export interface SwarmSettings {
+  readonly service: ServiceDefinition;
+  readonly runtime: Runtime;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly membership: Membership;
+  readonly executions: Executions;
+  readonly threads: ThreadPool;
+  /** Where the service answers for itself; undefined where it has no listener. */
+  readonly healthUrl?: string | undefined;
+  readonly metricsUrl?: string | undefined;
+  delegate(
+    ctx: Context,
+    parent: ExecutionState,
+    capability: string,
+    args: JsonValue,
+    options: DelegateOptions,
+  ): Promise<DelegateOutcome>;
+  onEvent?(event: SupervisorEvent): void;
+}
+
+/** How long workers may go on with what they hold when the swarm is stopped, in milliseconds. */
+const drainMs = 10_000;
+
+/** The ids of a swarm's parts, in the order they start. */
+export const swarmParts = ["memory", "workers", "queen", "health-monitor", "meta-client"] as const;
+export type SwarmPartId = (typeof swarmParts)[number];
+
+/**
+ * One service's swarm in this process: memory, worker pool, queen, health monitor and meta client under one supervisor (S1).
+ * Any of them may be killed; it is restarted by the declared strategy, and what was under way in it is taken up again from the log.
+ */
+export interface Swarm extends Part {
+  readonly service: ServiceDefinition;
+  /** The swarm as a child of the system's supervisor. */
+  childSpec(): ChildSpec;
+  /** Begins an execution that this process has just claimed with its acceptance. */
+  take(state: ExecutionState): void;
+  readonly hasRoom: boolean;
+  status(): SwarmView;
+  measure(): SwarmMeasurement;
+  /** Kills a part or a worker as a crash would: it is restarted by the supervisor. */
+  kill(part: string, reason: string): void;
+  /** Sets how many workers there are, 1 to 1,000. Those too many finish what they hold. */
+  scale(ctx: Context, workers: number): Promise<void>;
+}
+
+export function createSwarm(settings: SwarmSettings): Swarm {
+  const { service, runtime, executions, log, membership, registry } = settings;
+  let health = new HealthMonitor();
+  let queen: Queen | undefined;
+  let workerCount = 0;
+  let registered: Registered | undefined;
+
+  const pool = new WorkerPool({
+    runtime,
+    maxQueued: service.maxQueued,
+    carryOut: async (task, signal, onWait) => {
+      const startedMs = runtime.clock.monotonicMs();
+      const stopListening = executions.onSettled(task.state.executionId, (state) =>
+        pool.abandon(state.executionId, abortedBy(state)),
+      );
+      try {
+        const event = await runAgent(workContext(rootContext(runtime), task.state, task.agent), task, signal, {
+          log,
+          executions,
+          threads: settings.threads,
+          delegate: settings.delegate,
+          onWait,
+        });
+        if (event === undefined) return;
+        health.record(event.type === "execution.completed", runtime.clock.monotonicMs() - startedMs);
+        stopListening();
+        // The result may say so at its deadline only; the append itself is given the time that a database takes to come back.
+        await executions.decide(
+          rootContext(runtime, { tenant: task.state.tenant, principal: `agent:${service.name}/${task.agent.name}` }),
+          task.state.executionId,
+          (now) => (holdsClaim(now, task.claim) ? event : undefined),
+        );
+      } finally {
+        stopListening();
+      }
+    },
+    onLost: (task) => {
+      void queen?.claim(rootContext(runtime), task.state.executionId).catch(() => undefined);
+    },
+  });
+
+  const workers: Supervisor = supervise({
+    name: `${service.name}/workers`,
+    strategy: "one-for-one",
+    runtime,
+    children: [],
+    ...(settings.onEvent !== undefined && { onEvent: settings.onEvent }),
+  });
+  const addWorkers = async (ctx: Context, count: number) => {
+    while (workerCount < count) await workers.add(ctx, pool.workerSpec(`worker-${++workerCount}`));
+    while (workerCount > count) await workers.remove(ctx, `worker-${workerCount--}`);
+  };
+  let wantedWorkers = service.workers;
+
+  const parts: Record<SwarmPartId, (ctx: Context) => Promise<Child>> = {
+    // Memory is kept in the log's records: this part proves at start that it can be read.
+    memory: async (ctx) => {
+      await log.listRecords(ctx, `memory/${ctx.tenant}/${service.name}/`, { limit: 1 });
+      return idleChild();
+    },
+    workers: async (ctx) => {
+      workerCount = 0;
+      await workers.start(ctx);
+      await addWorkers(ctx, wantedWorkers);
+      return { done: workers.done, stop: (stopCtx) => workers.stop(stopCtx) };
+    },
+    queen: async (ctx) => {
+      const reigning = createQueen(service, { executions, membership, pool });
+      queen = reigning;
+      const onWork = (state: ExecutionState) => {
+        if (state.accepted.service === service.name && state.status === "pending")
+          void reigning.claim(rootContext(runtime), state.executionId).catch(() => undefined);
+      };
+      const stopListening = executions.onWork(onWork);
+      const sweep = repeat(ctx, sweepEveryMs, () => reigning.sweep(rootContext(runtime)));
+      const dethrone = () => {
+        stopListening();
+        sweep.stop();
+        if (queen === reigning) queen = undefined;
+      };
+      ctx.signal.addEventListener("abort", dethrone, { once: true });
+      return { done: sweep.done, stop: async () => dethrone() };
+    },
+    "health-monitor": async () => {
+      health = new HealthMonitor();
+      return idleChild();
+    },
+    "meta-client": async (ctx) => {
+      const entry = await registry.register(
+        ctx,
+        {
+          service: service.name,
+          capabilities: [...service.capabilities],
+          processId: membership.processId,
+          epoch: membership.epoch,
+          queen: `swarm.${service.name}.queen`,
+          ...(settings.healthUrl !== undefined && { healthUrl: settings.healthUrl }),
+          ...(settings.metricsUrl !== undefined && { metricsUrl: settings.metricsUrl }),
+        },
+        () => self.measure(),
+      );
+      registered = entry;
+      return {
+        done: new Promise<void>(() => {}),
+        stop: async (stopCtx) => {
+          registered = undefined;
+          await entry.withdraw(stopCtx);
+        },
+      };
+    },
+  };
+
+  const supervisor = supervise({
+    name: service.name,
+    strategy: service.supervision,
+    runtime,
+    children: swarmParts.map(
+      (id): ChildSpec => ({ id, restart: "permanent", stopWithinMs: drainMs, start: parts[id] }),
+    ),
+    ...(settings.onEvent !== undefined && { onEvent: settings.onEvent }),
+  });
+
+  const self: Swarm = {
+    service,
+    start: (ctx) => supervisor.start(ctx),
+    stop: (ctx) => supervisor.stop(ctx),
+    childSpec: () => ({
+      id: service.name,
+      restart: "permanent",
+      stopWithinMs: drainMs * 2,
+      start: async (ctx) => {
+        await supervisor.start(ctx);
+        return { done: supervisor.done, stop: (stopCtx) => supervisor.stop(stopCtx) };
+      },
+    }),
+    take(state) {
+      // Without a queen, or without room, the next sweep finds it: it is claimed, and nobody holds it.
+      if (state.claim !== undefined) queen?.handOver(state, state.claim);
+    },
+    get hasRoom() {
+      return queen !== undefined && pool.hasRoom;
+    },
+    measure: () => health.measure(pool),
+    status() {
+      const children = supervisor.children();
+      const reasons = health.reasons({ workers: pool.workers, queued: pool.queued, maxQueued: service.maxQueued });
+      for (const child of children) if (child.state !== "running") reasons.push(`${child.id} is ${child.state}`);
+      if (registered === undefined) reasons.push("not registered");
+      const toPart = ({ id, state, restarts, lastError }: (typeof children)[number]) => ({
+        id,
+        state,
+        restarts,
+        ...(lastError !== undefined && {
+          lastError: String(lastError instanceof Error ? lastError.message : lastError),
+        }),
+      });
+      return {
+        service: service.name,
+        description: service.description,
+        processId: membership.processId,
+        status: children.length === 0 ? "stopped" : reasons.length === 0 ? "healthy" : "degraded",
+        reasons,
+        capabilities: [...service.capabilities],
+        agents: service.agents.map(({ name, capability, isolation }) => ({
+          name,
+          capability,
+          isolation: isolation.kind,
+        })),
+        measurement: self.measure(),
+        parts: children.map(toPart),
+        workers: workers.children().map(toPart),
+        ...(settings.healthUrl !== undefined && { healthUrl: settings.healthUrl }),
+        ...(settings.metricsUrl !== undefined && { metricsUrl: settings.metricsUrl }),
+      };
+    },
+    kill(part, reason) {
+      if ((swarmParts as readonly string[]).includes(part)) supervisor.kill(part, reason);
+      else if (workers.children().some((child) => child.id === part)) workers.kill(part, reason);
+      else {
+        const known = [...swarmParts, ...workers.children().map((child) => child.id)].join(", ");
+        throw new ViableError("swarm.unknown_part", `${service.name} has no part "${part}".`, {
+          next: `It has ${known}.`,
+        });
+      }
+    },
+    async scale(ctx, count) {
+      if (!Number.isInteger(count) || count < 1 || count > 1_000) {
+        throw new ViableError("swarm.invalid_scale", "A swarm has 1 to 1,000 workers.");
+      }
+      wantedWorkers = count;
+      await addWorkers(ctx, count);
+    },
+  };
+  return self;
+}
+
+const abortedBy = (state: ExecutionState): ViableError =>
+  new ViableError(
+    `execution.${isOutcome(state.status) ? state.status : "taken_over"}`,
+    state.error?.message ?? "Its outcome is settled.",
+  );
+
+const idleChild = (): Child => ({ done: new Promise<void>(() => {}), stop: async () => {} });
+
+/** Does something again and again, with a pause between, until stopped; a failure ends it and is its `done`. */
+function repeat(ctx: Context, everyMs: number, act: () => Promise<void>): { done: Promise<void>; stop(): void } {
+  let timer: Timer | undefined;
+  let stopped = false;
+  const done = new Promise<void>((_, reject) => {
+    const turn = () => {
+      act().then(
+        () => {
+          if (!stopped) timer = ctx.runtime.clock.setTimer(turn, everyMs, { background: true });
+        },
+        (error) => {
+          if (!stopped) reject(error);
+        },
+      );
+    };
+    turn();
+  });
+  return {
+    done,
+    stop() {
+      stopped = true;
+      timer?.cancel();
+    },
+  };
+}
