@@ -23,7 +23,19 @@ describe("the lockfile", () => {
   it("is refused when an optional package is missing", () => {
     const broken = { packages: { "node_modules/a": { name: "a", optionalDependencies: { "a-darwin": "1.0.0" } } } };
     expect(findMissingOptional(broken)).toEqual([
-      expect.stringMatching(/a-darwin, which has no entry. Run node tools/),
+      expect.stringMatching(/a-darwin 1.0.0, and there is no entry. Run node/),
+    ]);
+  });
+  it("is refused when an optional package is there in another version", () => {
+    const broken = {
+      packages: {
+        "node_modules/a": { name: "a", optionalDependencies: { "a-darwin": "1.0.0" } },
+        "node_modules/b/node_modules/a": { name: "a", optionalDependencies: { "a-darwin": "2.0.0" } },
+        "node_modules/a-darwin": { name: "a-darwin", version: "1.0.0" },
+      },
+    };
+    expect(findMissingOptional(broken)).toEqual([
+      expect.stringMatching(/b\/node_modules\/a may use a-darwin 2.0.0, and there is only 1.0.0/),
     ]);
   });
   it("is refused when it names a registry", () => {

@@ -12,19 +12,28 @@ export interface Lockfile {
 
 /**
  * npm leaves an optional package out of the lockfile without a word when the registry it asked did not have it, and then
- * `npm ci` refuses the lockfile on the next machine.
+ * `npm ci` refuses the lockfile on the next machine. An entry of another version is no entry.
  */
 export function findMissingOptional({ packages }: Lockfile): string[] {
   const refusals: string[] = [];
   for (const [location, entry] of Object.entries(packages)) {
-    for (const name of Object.keys(entry.optionalDependencies ?? {})) {
-      if (packages[`node_modules/${name}`] || packages[`${location}/node_modules/${name}`]) continue;
+    for (const [name, range] of Object.entries(entry.optionalDependencies ?? {})) {
+      const found = findEntry(packages, location, name);
+      // Platform packages are asked for by exact version, and only those are compared.
+      if (found !== undefined && (!/^\d/.test(range) || found.version === range)) continue;
       refusals.push(
-        `package-lock.json: ${location || "the root"} may use ${name}, which has no entry. Run node tools/complete-lock.mjs: a fresh clone could not be installed.`,
+        `package-lock.json: ${location || "the root"} may use ${name} ${range}, and there is ${found === undefined ? "no entry" : `only ${found.version}`}. Run node tools/complete-lock.mjs: a fresh clone could not be installed.`,
       );
     }
   }
   return refusals;
+}
+
+/** What a package at `location` gets when it asks for `name`: the nearest on the way up, as Node looks for it. */
+function findEntry(packages: Lockfile["packages"], location: string, name: string): Entry | undefined {
+  const found = packages[`${location}${location === "" ? "" : "/"}node_modules/${name}`];
+  if (found !== undefined || location === "") return found;
+  return findEntry(packages, location.slice(0, Math.max(0, location.lastIndexOf("/node_modules/"))), name);
 }
 
 /** A lockfile that names where it was made installs only there. */
