@@ -1,1 +1,11 @@
-export {};
+export { toEventView } from "./event-view.ts";
+export type { HttpAppSettings } from "./http-app.ts";
+export { createHttpApp } from "./http-app.ts";
+export type { Listener } from "./listen.ts";
+export { listen } from "./listen.ts";
+export type { Receive, ReceiveSettings } from "./receive.ts";
+export { createReceive } from "./receive.ts";
+export type { Session, Sessions, SessionsSettings } from "./sessions.ts";
+export { createSessions } from "./sessions.ts";
+export type { View, ViewRequest } from "./view.ts";
+export { queryNumber } from "./view.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { executionStatus, jsonValue } from "./execution.ts";
+import { executionStatus, jsonValue, outcomeStatuses } from "./execution.ts";
+import { errorOnTheWire } from "./problem.ts";
 
 /** How long a caller waits: `sync` until the outcome, `async` not at all, `auto` two seconds. */
 export const commandMode = z.enum(["sync", "async", "auto"]);
@@ -22,13 +23,19 @@ export const commandCompleted = z.object({
   executionId: z.string(),
   result: jsonValue,
 });
+/** 200: it ended, and not with a result. The command was accepted, so this is its recorded outcome, not an error of the request. */
+export const commandEnded = z.object({
+  status: z.enum(outcomeStatuses).exclude(["completed"]),
+  executionId: z.string(),
+  error: errorOnTheWire,
+});
 /** 202: under way; look at `pollUrl` or at the session's events. */
 export const commandPending = z.object({
-  status: executionStatus.exclude(["completed"]),
+  status: executionStatus.exclude(outcomeStatuses),
   executionId: z.string(),
   pollUrl: z.string(),
 });
-export const commandAnswer = z.union([commandCompleted, commandPending]);
+export const commandAnswer = z.union([commandCompleted, commandEnded, commandPending]);
 export type CommandAnswer = z.infer<typeof commandAnswer>;
 
 /** A command as the list of commands shows it. */

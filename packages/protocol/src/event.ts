@@ -17,6 +17,8 @@ export const eventView = z.object({
   causationId: z.string().optional(),
   traceparent: z.string().optional(),
   data: z.record(z.string(), jsonValue),
+  /** Names of members of `data` that were left out of a live feed because they are large; the event itself has them. */
+  omitted: z.array(z.string()).optional(),
 });
 export type EventView = z.infer<typeof eventView>;
 

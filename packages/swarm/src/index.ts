@@ -14,7 +14,7 @@ export type { ExecutionState } from "./execution.ts";
 export { executionStream, toExecutionView } from "./execution.ts";
 export type { Executions } from "./executions.ts";
 export { createExecutions } from "./executions.ts";
-export type { Intake, IntakeOutcome, IntakeRequest } from "./intake.ts";
+export type { Intake, IntakeOutcome, IntakeRequest, Quota } from "./intake.ts";
 export { createIntake } from "./intake.ts";
 export type { Memory, MemoryEntry, MemoryWrite } from "./memory.ts";
 export { createMemory, globalMemoryService } from "./memory-records.ts";

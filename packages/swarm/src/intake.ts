@@ -34,7 +34,7 @@ export interface IntakeRequest {
 
 /** Accepted (and durable, W1), or refused with the reasons and nothing recorded. */
 export type IntakeOutcome =
-  | { readonly ok: true; readonly executionId: string; readonly repeated: boolean }
+  | { readonly ok: true; readonly executionId: string; readonly repeated: boolean; readonly quota: Quota | undefined }
   | {
       readonly ok: false;
       readonly kind:
@@ -52,6 +52,12 @@ export type IntakeOutcome =
       readonly errors?: readonly FieldProblem[];
       readonly retryAfterMs?: number;
     };
+
+/** What is left of the caller's commands an hour. */
+export interface Quota {
+  readonly limit: number;
+  readonly remaining: number;
+}
 
 export interface IntakeSettings {
   readonly log: Log;
@@ -203,7 +209,7 @@ export function createIntake(settings: IntakeSettings): Intake {
       }
       if (accepted.repeated) admitted.leave();
       else executions.onSettled(executionId, admitted.leave);
-      return { ok: true, executionId, repeated: accepted.repeated };
+      return { ok: true, executionId, repeated: accepted.repeated, quota: admitted.quota };
     },
 
     async delegate(ctx, parent, capability, args, options) {
@@ -279,7 +285,7 @@ export function createIntake(settings: IntakeSettings): Intake {
   const admit = (
     ctx: Context,
     request: IntakeRequest,
-  ): { ok: true; leave(): void } | { ok: false; refusal: IntakeOutcome & { ok: false } } => {
+  ): { ok: true; leave(): void; quota: Quota | undefined } | { ok: false; refusal: IntakeOutcome & { ok: false } } => {
     if (executions.openCount() >= maxOpen) {
       return {
         ok: false,
@@ -289,7 +295,7 @@ export function createIntake(settings: IntakeSettings): Intake {
       };
     }
     // What a task delegates was paid for by the command at its root.
-    if (request.parent !== undefined) return { ok: true, leave() {} };
+    if (request.parent !== undefined) return { ok: true, leave() {}, quota: undefined };
     const { bucket, concurrency } = limitsOf(ctx, request.grant);
     const entered = concurrency?.tryEnter();
     if (entered?.ok === false) {
@@ -315,7 +321,14 @@ export function createIntake(settings: IntakeSettings): Intake {
         ),
       };
     }
-    return { ok: true, leave: () => entered?.leave() };
+    return {
+      ok: true,
+      leave: () => entered?.leave(),
+      quota:
+        taken === undefined
+          ? undefined
+          : { limit: request.grant.commandsPerHour, remaining: Math.floor(taken.remaining) },
+    };
   };
 
   type Accepted = { ok: true; repeated: boolean } | { ok: false; refusal: IntakeOutcome & { ok: false } };

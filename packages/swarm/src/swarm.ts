@@ -1,5 +1,5 @@
 import type { Membership } from "@viable/cluster";
-import type { Context, JsonValue, Part, Runtime, Timer } from "@viable/kernel";
+import type { Context, JsonValue, Runtime, Timer } from "@viable/kernel";
 import { rootContext, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { SwarmMeasurement, SwarmView } from "@viable/protocol";
@@ -16,7 +16,6 @@ import type { Queen } from "./queen.ts";
 import { createQueen, sweepEveryMs, workContext } from "./queen.ts";
 import { runAgent } from "./run-agent.ts";
 import type { ServiceDefinition } from "./service.ts";
-import type { Task } from "./task.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
@@ -43,6 +42,7 @@ export interface SwarmSettings {
 
 /** How long workers may go on with what they hold when the swarm is stopped, in milliseconds. */
 const drainMs = 10_000;
+const maxWorkers = 1_000;
 
 /** The ids of a swarm's parts, in the order they start. */
 export const swarmParts = ["memory", "workers", "queen", "health-monitor", "meta-client"] as const;
@@ -52,9 +52,9 @@ export type SwarmPartId = (typeof swarmParts)[number];
  * One service's swarm in this process: memory, worker pool, queen, health monitor and meta client under one supervisor (S1).
  * Any of them may be killed; it is restarted by the declared strategy, and what was under way in it is taken up again from the log.
  */
-export interface Swarm extends Part {
+export interface Swarm {
   readonly service: ServiceDefinition;
-  /** The swarm as a child of the system's supervisor. */
+  /** The swarm as a child of the system's supervisor, which starts, stops and restarts it. */
   childSpec(): ChildSpec;
   /** Begins an execution that this process has just claimed with its acceptance. */
   take(state: ExecutionState): void;
@@ -71,7 +71,6 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   const { service, runtime, executions, log, membership, registry } = settings;
   let health = new HealthMonitor();
   let queen: Queen | undefined;
-  let workerCount = 0;
   let registered: Registered | undefined;
 
   const pool = new WorkerPool({
@@ -108,30 +107,28 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     },
   });
 
-  const workers: Supervisor = supervise({
-    name: `${service.name}/workers`,
-    strategy: "one-for-one",
-    runtime,
-    children: [],
-    ...(settings.onEvent !== undefined && { onEvent: settings.onEvent }),
-  });
-  const addWorkers = async (ctx: Context, count: number) => {
-    while (workerCount < count) await workers.add(ctx, pool.workerSpec(`worker-${++workerCount}`));
-    while (workerCount > count) await workers.remove(ctx, `worker-${workerCount--}`);
-  };
+  let supervisor: Supervisor | undefined;
+  let workers: Supervisor | undefined;
   let wantedWorkers = service.workers;
+  const onEvent = settings.onEvent === undefined ? {} : { onEvent: settings.onEvent };
+  const workerSpecs = () => Array.from({ length: wantedWorkers }, (_, index) => pool.workerSpec(`worker-${index + 1}`));
 
   const parts: Record<SwarmPartId, (ctx: Context) => Promise<Child>> = {
     // Memory is kept in the log's records: this part proves at start that it can be read.
     memory: async (ctx) => {
       await log.listRecords(ctx, `memory/${ctx.tenant}/${service.name}/`, { limit: 1 });
-      return idleChild();
+      return idleChild(ctx);
     },
     workers: async (ctx) => {
-      workerCount = 0;
-      await workers.start(ctx);
-      await addWorkers(ctx, wantedWorkers);
-      return { done: workers.done, stop: (stopCtx) => workers.stop(stopCtx) };
+      const started = supervise({
+        name: `${service.name}/workers`,
+        strategy: "one-for-one",
+        children: workerSpecs(),
+        ...onEvent,
+      });
+      await started.start(ctx);
+      workers = started;
+      return started;
     },
     queen: async (ctx) => {
       const reigning = createQueen(service, { executions, membership, pool });
@@ -148,11 +145,11 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         if (queen === reigning) queen = undefined;
       };
       ctx.signal.addEventListener("abort", dethrone, { once: true });
-      return { done: sweep.done, stop: async () => dethrone() };
+      return { done: Promise.race([sweep.done, endOfLife(ctx)]), stop: async () => dethrone() };
     },
-    "health-monitor": async () => {
+    "health-monitor": async (ctx) => {
       health = new HealthMonitor();
-      return idleChild();
+      return idleChild(ctx);
     },
     "meta-client": async (ctx) => {
       const entry = await registry.register(
@@ -170,7 +167,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       );
       registered = entry;
       return {
-        done: new Promise<void>(() => {}),
+        done: endOfLife(ctx),
         stop: async (stopCtx) => {
           registered = undefined;
           await entry.withdraw(stopCtx);
@@ -179,29 +176,23 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     },
   };
 
-  const supervisor = supervise({
-    name: service.name,
-    strategy: service.supervision,
-    runtime,
-    children: swarmParts.map(
-      (id): ChildSpec => ({ id, restart: "permanent", stopWithinMs: drainMs, start: parts[id] }),
-    ),
-    ...(settings.onEvent !== undefined && { onEvent: settings.onEvent }),
-  });
+  const startTree = async (ctx: Context): Promise<Supervisor> => {
+    const tree = supervise({
+      name: service.name,
+      strategy: service.supervision,
+      children: swarmParts.map(
+        (id): ChildSpec => ({ id, restart: "permanent", stopWithinMs: drainMs, start: parts[id] }),
+      ),
+      ...onEvent,
+    });
+    await tree.start(ctx);
+    supervisor = tree;
+    return tree;
+  };
 
   const self: Swarm = {
     service,
-    start: (ctx) => supervisor.start(ctx),
-    stop: (ctx) => supervisor.stop(ctx),
-    childSpec: () => ({
-      id: service.name,
-      restart: "permanent",
-      stopWithinMs: drainMs * 2,
-      start: async (ctx) => {
-        await supervisor.start(ctx);
-        return { done: supervisor.done, stop: (stopCtx) => supervisor.stop(stopCtx) };
-      },
-    }),
+    childSpec: () => ({ id: service.name, restart: "permanent", stopWithinMs: drainMs * 2, start: startTree }),
     take(state) {
       // Without a queen, or without room, the next sweep finds it: it is claimed, and nobody holds it.
       if (state.claim !== undefined) queen?.handOver(state, state.claim);
@@ -211,7 +202,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     },
     measure: () => health.measure(pool),
     status() {
-      const children = supervisor.children();
+      const children = supervisor?.children() ?? [];
       const reasons = health.reasons({ workers: pool.workers, queued: pool.queued, maxQueued: service.maxQueued });
       for (const child of children) if (child.state !== "running") reasons.push(`${child.id} is ${child.state}`);
       if (registered === undefined) reasons.push("not registered");
@@ -237,27 +228,26 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         })),
         measurement: self.measure(),
         parts: children.map(toPart),
-        workers: workers.children().map(toPart),
+        workers: (workers?.children() ?? []).map(toPart),
         ...(settings.healthUrl !== undefined && { healthUrl: settings.healthUrl }),
         ...(settings.metricsUrl !== undefined && { metricsUrl: settings.metricsUrl }),
       };
     },
     kill(part, reason) {
-      if ((swarmParts as readonly string[]).includes(part)) supervisor.kill(part, reason);
-      else if (workers.children().some((child) => child.id === part)) workers.kill(part, reason);
-      else {
-        const known = [...swarmParts, ...workers.children().map((child) => child.id)].join(", ");
-        throw new ViableError("swarm.unknown_part", `${service.name} has no part "${part}".`, {
-          next: `It has ${known}.`,
-        });
-      }
+      if (supervisor?.kill(part, reason) === true || workers?.kill(part, reason) === true) return;
+      const known = [...swarmParts, ...(workers?.children() ?? []).map((child) => child.id)].join(", ");
+      throw new ViableError("swarm.unknown_part", `${service.name} has no running part "${part}".`, {
+        next: `It has ${known}.`,
+      });
     },
     async scale(ctx, count) {
-      if (!Number.isInteger(count) || count < 1 || count > 1_000) {
-        throw new ViableError("swarm.invalid_scale", "A swarm has 1 to 1,000 workers.");
+      if (!Number.isInteger(count) || count < 1 || count > maxWorkers) {
+        throw new ViableError("swarm.invalid_scale", `A swarm has 1 to ${maxWorkers} workers.`);
       }
+      const before = wantedWorkers;
       wantedWorkers = count;
-      await addWorkers(ctx, count);
+      for (let index = before; index < count; index++) await workers?.add(ctx, pool.workerSpec(`worker-${index + 1}`));
+      for (let index = before; index > count; index--) await workers?.remove(ctx, `worker-${index}`);
     },
   };
   return self;
@@ -269,7 +259,14 @@ const abortedBy = (state: ExecutionState): ViableError =>
     state.error?.message ?? "Its outcome is settled.",
   );
 
-const idleChild = (): Child => ({ done: new Promise<void>(() => {}), stop: async () => {} });
+/** Settles, as a crash, when the child's life is ended from outside: a part without a loop of its own has no other end. */
+function endOfLife(ctx: Context): Promise<void> {
+  return new Promise((_, reject) => {
+    ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason), { once: true });
+  });
+}
+
+const idleChild = (ctx: Context): Child => ({ done: endOfLife(ctx), stop: async () => {} });
 
 /** Does something again and again, with a pause between, until stopped; a failure ends it and is its `done`. */
 function repeat(ctx: Context, everyMs: number, act: () => Promise<void>): { done: Promise<void>; stop(): void } {

@@ -94,10 +94,19 @@ export class WorkerPool {
   #startWorker(ctx: Context, id: string): Child {
     const worker: Worker = { id, held: new Map(), active: 0, state: "working", onDrained: () => {} };
     this.#workers.set(id, worker);
-    ctx.signal.addEventListener("abort", () => this.#kill(worker, "its worker was killed"), { once: true });
+    const ended = new Promise<void>((_, reject) => {
+      ctx.signal.addEventListener(
+        "abort",
+        () => {
+          this.#kill(worker, "its worker was killed");
+          reject(ctx.signal.reason);
+        },
+        { once: true },
+      );
+    });
     this.#dispatch();
     return {
-      done: new Promise<void>(() => {}),
+      done: ended,
       stop: async (stopCtx) => {
         if (worker.state !== "working") return;
         worker.state = "draining";

@@ -1,0 +1,265 @@
+import type { Context as KernelContext, Runtime } from "@viable/kernel";
+import { jsonDepth, maxJsonDepth, rootContext, toWire } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import { comparePositions, isPosition, startPosition } from "@viable/log";
+import type { HealthView, SessionCreated } from "@viable/protocol";
+import { createSession, isOutcome, toFieldProblems } from "@viable/protocol";
+import type { Executions } from "@viable/swarm";
+import { executionStream, toExecutionView } from "@viable/swarm";
+import type { Context } from "hono";
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { toEventView } from "./event-view.ts";
+import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
+import type { Authenticated, Receive } from "./receive.ts";
+import { streamFeed } from "./session-feed.ts";
+import type { Sessions } from "./sessions.ts";
+import { toSessionView } from "./sessions.ts";
+import type { View } from "./view.ts";
+import { queryNumber } from "./view.ts";
+
+/** A command is a decision, not an upload: 1 MiB of JSON. */
+const maxBodyBytes = 1024 * 1024;
+const maxIdempotencyKeyChars = 200;
+
+export interface HttpAppSettings {
+  readonly runtime: Runtime;
+  readonly receive: Receive;
+  readonly sessions: Sessions;
+  readonly executions: Executions;
+  readonly log: Log;
+  readonly views: readonly View[];
+  health(ctx: KernelContext): Promise<HealthView>;
+  /** Prometheus text, for scrapers on this machine and for bearers of a token. */
+  metrics(): string;
+  /** Told of errors that are ours and whose text does not go out. */
+  onError(error: unknown): void;
+}
+
+/** The gateway over HTTP: routes that translate to and from `receive`, and nothing else. */
+export function createHttpApp(settings: HttpAppSettings): Hono {
+  const { runtime, receive, sessions, executions, log } = settings;
+  const app = new Hono();
+
+  const who = (c: Context): Promise<Authenticated> =>
+    receive.authenticate({ token: bearerOf(c), traceparent: c.req.header("traceparent"), signal: c.req.raw.signal });
+  const reader = async (c: Context, subject: string): Promise<Authenticated> => {
+    const caller = await who(c);
+    receive.mayRead(caller, subject);
+    return caller;
+  };
+
+  app.onError((error) => {
+    if (error instanceof HttpProblem) return toResponse(error.parts);
+    const parts = ofError(toWire(error));
+    if (parts.status === 500) settings.onError(error);
+    return toResponse(parts);
+  });
+  app.notFound((c) =>
+    toResponse({ status: 404, code: "gateway.no_route", detail: `There is nothing at ${c.req.method} ${c.req.path}.` }),
+  );
+  app.use(
+    "/v1/*",
+    bodyLimit({
+      maxSize: maxBodyBytes,
+      onError: () =>
+        toResponse({
+          status: 413,
+          code: "gateway.body_too_large",
+          detail: `A body holds ${maxBodyBytes} bytes at most.`,
+        }),
+    }),
+  );
+
+  app.get("/health", async (c) => {
+    const health = await settings.health(rootContext(runtime));
+    return c.json(health, health.status === "down" ? 503 : 200);
+  });
+  app.get("/ready", async (c) => {
+    const { status } = await settings.health(rootContext(runtime));
+    return c.json({ ready: status !== "down" }, status === "down" ? 503 : 200);
+  });
+  app.get("/metrics", async (c) => {
+    if (!isLoopback(c)) await reader(c, "metrics");
+    return c.text(settings.metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+  });
+
+  app.post("/v1/sessions", async (c) => {
+    const { ctx, grant } = await who(c);
+    const parsed = createSession.safeParse(await bodyOf(c));
+    if (!parsed.success) {
+      const errors = toFieldProblems(parsed.error, "body");
+      throw new HttpProblem({
+        status: 422,
+        code: "gateway.invalid_session",
+        detail: "The request does not describe a session.",
+        errors,
+        reasons: errors.map(({ path, reason }) => `${path}: ${reason}`),
+      });
+    }
+    if (grant.sessionId !== undefined) {
+      throw new HttpProblem({
+        status: 403,
+        code: "gateway.session_token",
+        detail: "A session's token opens no further sessions.",
+        next: "Use the token that opened this one.",
+      });
+    }
+    const { session, token } = await sessions.create(ctx, grant, parsed.data);
+    const body: SessionCreated = {
+      sessionId: session.sessionId,
+      capabilities: session.created.capabilities,
+      token,
+      eventsUrl: `/v1/sessions/${session.sessionId}/events`,
+      expiresAt: new Date(session.created.expiresAt).toISOString(),
+    };
+    return c.json(body, 201, { location: `/v1/sessions/${session.sessionId}` });
+  });
+  app.get("/v1/sessions", async (c) => {
+    const { ctx, grant } = await reader(c, "sessions");
+    const now = runtime.clock.now();
+    const all = await sessions.list(ctx, queryNumber(c.req.query(), "limit", 50, 500));
+    const visible = all.filter((each) => grant.sessionId === undefined || grant.sessionId === each.sessionId);
+    return c.json({ sessions: visible.map((session) => toSessionView(session, now)) });
+  });
+  app.get("/v1/sessions/:id", async (c) => {
+    const caller = await reader(c, "session");
+    return c.json(toSessionView(await receive.session(caller, c.req.param("id")), runtime.clock.now()));
+  });
+  app.delete("/v1/sessions/:id", async (c) => {
+    const caller = await who(c);
+    const session = await receive.session(caller, c.req.param("id"));
+    const ended = await sessions.end(caller.ctx, session, "ended by its client");
+    return c.json(toSessionView(ended, runtime.clock.now()));
+  });
+  app.post("/v1/sessions/:id/commands", async (c) => {
+    const caller = await who(c);
+    const session = await receive.session(caller, c.req.param("id"));
+    const { answer, quota } = await receive.command(caller, session, await bodyOf(c), idempotencyKeyOf(c));
+    if (quota !== undefined) {
+      // The headers of the RateLimit draft (draft-ietf-httpapi-ratelimit-headers).
+      c.header("RateLimit-Policy", `"commands";q=${quota.limit};w=3600`);
+      c.header("RateLimit", `"commands";r=${quota.remaining}`);
+    }
+    if (answer.status === "pending" || answer.status === "waiting" || answer.status === "running") {
+      c.header("Location", answer.pollUrl);
+      return c.json(answer, 202);
+    }
+    return c.json(answer, 200);
+  });
+  app.get("/v1/sessions/:id/events", async (c) => {
+    const caller = await reader(c, "session events");
+    const session = await receive.session(caller, c.req.param("id"));
+    return streamFeed(c, {
+      ctx: caller.ctx,
+      log,
+      filter: { tenant: caller.ctx.tenant, session: session.sessionId },
+      after: positionOf(c.req.header("last-event-id") ?? c.req.query("after")) ?? startPosition,
+    });
+  });
+
+  app.get("/v1/executions", async (c) => {
+    const { ctx, grant } = await reader(c, "executions");
+    const before = positionOf(c.req.query("before"));
+    const session = grant.sessionId ?? c.req.query("session");
+    const page = await executions.list(ctx, {
+      limit: queryNumber(c.req.query(), "limit", 50, 500),
+      ...(before !== undefined && { before }),
+      ...(session !== undefined && { session }),
+    });
+    return c.json({
+      executions: page.executions.map(toExecutionView),
+      ...(page.next !== undefined && { next: page.next }),
+    });
+  });
+  app.get("/v1/executions/:id", async (c) => {
+    const caller = await reader(c, "execution");
+    return c.json(toExecutionView(await receive.execution(caller, c.req.param("id"))));
+  });
+  app.delete("/v1/executions/:id", async (c) => {
+    const caller = await who(c);
+    return c.json(toExecutionView(await receive.cancel(caller, c.req.param("id"), "asked by a client")));
+  });
+  app.get("/v1/executions/:id/events", async (c) => {
+    const caller = await reader(c, "execution events");
+    const state = await receive.execution(caller, c.req.param("id"));
+    const stream = executionStream(state.executionId);
+    const after = positionOf(c.req.header("last-event-id") ?? c.req.query("after")) ?? startPosition;
+    const stored = await log.readStream(caller.ctx, stream, { limit: 10_000 });
+    const events = stored.filter((event) => comparePositions(event.position, after) > 0);
+    if (c.req.header("accept")?.includes("text/event-stream") !== true)
+      return c.json({ events: events.map(toEventView) });
+    return streamFeed(c, {
+      ctx: caller.ctx,
+      log,
+      filter: { tenant: caller.ctx.tenant, streamPrefix: stream },
+      first: events,
+      after,
+      endsWith: (event) => isOutcome(event.type.slice("execution.".length) as never),
+    });
+  });
+
+  for (const view of settings.views) {
+    app.get(`/v1${view.path}`, async (c) => {
+      const { ctx, grant } = await reader(c, view.name);
+      const answer = await view.read(ctx, {
+        grant,
+        params: c.req.param() as Record<string, string>,
+        query: c.req.query(),
+      });
+      if (answer === undefined) throw notFound(view.name);
+      return c.json(answer as object);
+    });
+  }
+  return app;
+}
+
+function bearerOf(c: Context): string | undefined {
+  const header = c.req.header("authorization");
+  return header?.startsWith("Bearer ") === true ? header.slice("Bearer ".length) : undefined;
+}
+
+async function bodyOf(c: Context): Promise<unknown> {
+  const text = await c.req.text();
+  if (text.trim() === "") throw malformed("The body is empty; JSON is needed.");
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    throw malformed(`The body is not JSON: ${error instanceof Error ? error.message : "it does not parse"}.`);
+  }
+  if (jsonDepth(body) > maxJsonDepth) throw malformed(`The body is nested deeper than ${maxJsonDepth} levels.`);
+  return body;
+}
+
+const malformed = (detail: string): HttpProblem =>
+  new HttpProblem({ status: 400, code: "gateway.malformed_body", detail });
+
+function idempotencyKeyOf(c: Context): string | undefined {
+  const key = c.req.header("idempotency-key");
+  if (key !== undefined && (key.length === 0 || key.length > maxIdempotencyKeyChars)) {
+    throw new HttpProblem({
+      status: 400,
+      code: "gateway.invalid_idempotency_key",
+      detail: `An Idempotency-Key has 1 to ${maxIdempotencyKeyChars} characters.`,
+    });
+  }
+  return key;
+}
+
+function positionOf(text: string | undefined): string | undefined {
+  if (text === undefined || text === "") return undefined;
+  if (!isPosition(text))
+    throw new HttpProblem({
+      status: 400,
+      code: "gateway.invalid_position",
+      detail: "That is not a position of this log.",
+    });
+  return text;
+}
+
+function isLoopback(c: Context): boolean {
+  const bindings = c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined;
+  const address = bindings?.incoming?.socket?.remoteAddress;
+  return address === "127.0.0.1" || address === "::1" || address === "::ffff:127.0.0.1";
+}

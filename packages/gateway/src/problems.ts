@@ -1,0 +1,121 @@
+import type { ErrorOnTheWire } from "@viable/kernel";
+import type { FieldProblem, Problem } from "@viable/protocol";
+import type { IntakeOutcome } from "@viable/swarm";
+
+/** The one table from kinds of refusal to HTTP: codes belong to the rooms, numbers belong to this transport. */
+const statusOfKind: Record<(IntakeOutcome & { ok: false })["kind"], number> = {
+  unknown: 404,
+  invalid: 422,
+  denied: 403,
+  limited: 429,
+  overloaded: 503,
+  unavailable: 503,
+  mismatch: 422,
+  stopping: 503,
+};
+
+const titles: Record<number, string> = {
+  400: "Bad request",
+  401: "Not authenticated",
+  403: "Denied",
+  404: "Not found",
+  409: "Conflict",
+  413: "Too large",
+  415: "Unsupported media type",
+  422: "Does not fit",
+  429: "Too many requests",
+  500: "Internal error",
+  503: "Not available",
+};
+
+export interface ProblemParts {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly next?: string;
+  readonly retryable?: boolean;
+  readonly reasons?: readonly string[];
+  readonly errors?: readonly FieldProblem[];
+  readonly retryAfterMs?: number;
+}
+
+/** An error answer of the gateway's, before it is written. */
+export class HttpProblem extends Error {
+  readonly parts: ProblemParts;
+  constructor(parts: ProblemParts) {
+    super(parts.detail);
+    this.name = "HttpProblem";
+    this.parts = parts;
+  }
+}
+
+/** Writes a problem (RFC 9457). `type` names the code's entry in the reference; the other texts are for people. */
+export function toResponse(parts: ProblemParts): Response {
+  const body: Problem = {
+    type: `urn:viable:problem:${parts.code}`,
+    title: titles[parts.status] ?? "Error",
+    status: parts.status,
+    code: parts.code,
+    detail: parts.detail,
+    ...(parts.next !== undefined && { next: parts.next }),
+    retryable: parts.retryable ?? parts.retryAfterMs !== undefined,
+    reasons: [...(parts.reasons ?? [])],
+    ...(parts.errors !== undefined && { errors: [...parts.errors] }),
+  };
+  const headers = new Headers({ "content-type": "application/problem+json" });
+  if (parts.retryAfterMs !== undefined)
+    headers.set("retry-after", String(Math.max(1, Math.ceil(parts.retryAfterMs / 1_000))));
+  if (parts.status === 401) headers.set("www-authenticate", "Bearer");
+  return new Response(JSON.stringify(body), { status: parts.status, headers });
+}
+
+/** A refusal of the intake's as a problem. */
+export function ofRefusal(refusal: IntakeOutcome & { ok: false }): HttpProblem {
+  return new HttpProblem({
+    status: statusOfKind[refusal.kind],
+    code: refusal.code,
+    detail: refusal.message,
+    reasons: refusal.reasons,
+    ...(refusal.errors !== undefined && { errors: refusal.errors }),
+    ...(refusal.retryAfterMs !== undefined && { retryAfterMs: refusal.retryAfterMs }),
+  });
+}
+
+/** An error that a room threw. What a caller can mend or wait for is told; the rest is ours, and its text stays with us. */
+export function ofError(error: ErrorOnTheWire): ProblemParts {
+  if (error.retryable) {
+    return {
+      status: 503,
+      code: error.code,
+      detail: error.message,
+      retryAfterMs: 1_000,
+      ...(error.next !== undefined && { next: error.next }),
+    };
+  }
+  if (error.code.endsWith(".not_found")) return { status: 404, code: error.code, detail: error.message };
+  if (/\.(invalid[a-z_]*|too_large|unknown_[a-z_]+)$/.test(error.code)) {
+    return {
+      status: 422,
+      code: error.code,
+      detail: error.message,
+      ...(error.next !== undefined && { next: error.next }),
+    };
+  }
+  return {
+    status: 500,
+    code: "gateway.internal",
+    detail: "Something failed inside. It has been written to the process's own log.",
+    next: "Look at the log of the process for this moment; please report it if it looks like a defect.",
+  };
+}
+
+/** 401 teaches nothing: unknown, expired, revoked and malformed tokens get the same words. */
+export const unauthenticated = (): HttpProblem =>
+  new HttpProblem({ status: 401, code: "gateway.unauthenticated", detail: "A valid bearer token is needed." });
+
+export const notFound = (what: string): HttpProblem =>
+  new HttpProblem({
+    status: 404,
+    code: "gateway.not_found",
+    detail: `There is no such ${what}, or it is not yours to see.`,
+  });

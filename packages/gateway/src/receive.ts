@@ -1,0 +1,192 @@
+import type { Context, Runtime } from "@viable/kernel";
+import { isTraceparent, newTraceparent, rootContext, withContext } from "@viable/kernel";
+import type { CommandAnswer, CommandMode } from "@viable/protocol";
+import { isOutcome, sendCommand, toFieldProblems } from "@viable/protocol";
+import type { Grant, Tokens } from "@viable/security";
+import { authorize } from "@viable/security";
+import type { ExecutionState, Executions, Intake, Quota } from "@viable/swarm";
+import { HttpProblem, notFound, ofRefusal, unauthenticated } from "./problems.ts";
+import type { Session, Sessions } from "./sessions.ts";
+import { grantInSession, isOpen } from "./sessions.ts";
+
+/** How long `auto` waits before it answers "pending", in milliseconds (faces). */
+const autoWaitMs = 2_000;
+/** How long `sync` waits at most: an HTTP request that hangs longer is cut by something on the way. */
+const syncWaitMs = 30 * 60_000;
+
+/** What every transport brings to the door. */
+export interface Caller {
+  readonly token: string | undefined;
+  readonly traceparent: string | undefined;
+  /** Aborts when the client has gone away. */
+  readonly signal: AbortSignal;
+}
+
+export interface Authenticated {
+  readonly ctx: Context;
+  readonly grant: Grant;
+}
+
+export interface Received {
+  readonly answer: CommandAnswer;
+  readonly quota: Quota | undefined;
+}
+
+/**
+ * Where every transport ends: who is it, may they, and what do they want. Adapters only translate to and from this.
+ */
+export interface Receive {
+  authenticate(caller: Caller): Promise<Authenticated>;
+  /** Denies where the grant does not allow reading; reads are authorised and traced, not recorded. */
+  mayRead(who: Authenticated, subject: string): void;
+  /** A session that may be used now. */
+  session(who: Authenticated, sessionId: string): Promise<Session>;
+  command(who: Authenticated, session: Session, body: unknown, idempotencyKey: string | undefined): Promise<Received>;
+  execution(who: Authenticated, executionId: string): Promise<ExecutionState>;
+  cancel(who: Authenticated, executionId: string, reason: string): Promise<ExecutionState>;
+}
+
+export interface ReceiveSettings {
+  readonly runtime: Runtime;
+  readonly tokens: Tokens;
+  readonly sessions: Sessions;
+  readonly executions: Executions;
+  readonly intake: Intake;
+}
+
+export function createReceive({ runtime, tokens, sessions, executions, intake }: ReceiveSettings): Receive {
+  const self: Receive = {
+    async authenticate({ token, traceparent, signal }) {
+      if (token === undefined) throw unauthenticated();
+      const grant = await tokens.verify(rootContext(runtime), token);
+      if (grant === undefined) throw unauthenticated();
+      const trace =
+        traceparent !== undefined && isTraceparent(traceparent) ? traceparent : newTraceparent(runtime.random);
+      return {
+        grant,
+        ctx: rootContext(runtime, { tenant: grant.tenant, principal: grant.principal, traceparent: trace, signal }),
+      };
+    },
+    mayRead({ ctx, grant }, subject) {
+      const decision = authorize(
+        grant,
+        { subject, operation: "read", risk: "low", tenant: ctx.tenant },
+        runtime.clock.now(),
+      );
+      if (decision.decision === "denied") {
+        throw new HttpProblem({
+          status: 403,
+          code: decision.code,
+          detail: `Reading ${subject} was denied.`,
+          reasons: decision.reasons,
+        });
+      }
+    },
+    async session({ ctx, grant }, sessionId) {
+      const session = await sessions.find(ctx, grant, sessionId);
+      if (session === undefined) throw notFound("session");
+      return session;
+    },
+    async command(who, session, body, idempotencyKey) {
+      if (!isOpen(session, runtime.clock.now())) {
+        throw new HttpProblem({
+          status: 409,
+          code: "gateway.session_ended",
+          detail: "The session has ended.",
+          next: "Open another with POST /v1/sessions.",
+        });
+      }
+      const parsed = sendCommand.safeParse(body);
+      if (!parsed.success) {
+        const errors = toFieldProblems(parsed.error, "body");
+        throw new HttpProblem({
+          status: 422,
+          code: "gateway.invalid_command",
+          detail: "The request is not a command.",
+          errors,
+          reasons: errors.map(({ path, reason }) => `${path}: ${reason}`),
+        });
+      }
+      const { command, args, mode, deadlineMs } = parsed.data;
+      const grant = grantInSession(who.grant, session);
+      // What is accepted goes on although its client goes away: only waiting for it ends then.
+      const ctx = rootContext(runtime, {
+        tenant: who.ctx.tenant,
+        principal: who.ctx.principal,
+        traceparent: who.ctx.traceparent,
+      });
+      const outcome = await intake.submit(ctx, {
+        grant,
+        command,
+        args: args as never,
+        idempotencyKey,
+        deadline: deadlineMs === undefined ? undefined : runtime.clock.now() + deadlineMs,
+      });
+      if (!outcome.ok) throw ofRefusal(outcome);
+      const state = await waitAsAsked(who.ctx, outcome.executionId, mode);
+      return { answer: toAnswer(outcome.executionId, state), quota: outcome.quota };
+    },
+    async execution({ ctx, grant }, executionId) {
+      const state = await executions.get(ctx, executionId);
+      // A session's token sees that session's executions; an unbound one sees its tenant's.
+      if (state === undefined || (grant.sessionId !== undefined && state.session !== grant.sessionId))
+        throw notFound("execution");
+      return state;
+    },
+    async cancel(who, executionId, reason) {
+      const state = await self.execution(who, executionId);
+      const decision = authorize(
+        who.grant,
+        { subject: "cancelling", operation: "write", risk: "medium", tenant: who.ctx.tenant },
+        runtime.clock.now(),
+      );
+      if (decision.decision === "denied") {
+        throw new HttpProblem({
+          status: 403,
+          code: decision.code,
+          detail: "Cancelling was denied.",
+          reasons: decision.reasons,
+        });
+      }
+      return isOutcome(state.status)
+        ? state
+        : await intake.cancel(
+            rootContext(runtime, { tenant: who.ctx.tenant, principal: who.ctx.principal }),
+            executionId,
+            reason,
+          );
+    },
+  };
+
+  const waitAsAsked = async (
+    ctx: Context,
+    executionId: string,
+    mode: CommandMode,
+  ): Promise<ExecutionState | undefined> => {
+    if (mode === "async") return undefined;
+    const deadline = runtime.clock.now() + (mode === "sync" ? syncWaitMs : autoWaitMs);
+    try {
+      return await executions.whenSettled(withContext(ctx, { deadline }), executionId);
+    } catch {
+      // Not settled in time, or the client left: the execution goes on, and the answer says how to follow it.
+      return undefined;
+    }
+  };
+
+  const toAnswer = (executionId: string, state: ExecutionState | undefined): CommandAnswer => {
+    if (state === undefined || !isOutcome(state.status)) {
+      return {
+        status: state?.status === "waiting" ? "waiting" : "pending",
+        executionId,
+        pollUrl: `/v1/executions/${executionId}`,
+      };
+    }
+    if (state.status === "completed") return { status: "completed", executionId, result: state.result ?? null };
+    return {
+      status: state.status,
+      executionId,
+      error: state.error ?? { code: "internal", message: "It ended without saying why.", retryable: false },
+    };
+  };
+  return self;
+}

@@ -1,0 +1,182 @@
+import type { Context } from "@viable/kernel";
+import { isId, ViableError, withContext } from "@viable/kernel";
+import type { Log, StoredEvent } from "@viable/log";
+import type { ClientType, CreateSession, GrantView, SessionEventData, SessionView } from "@viable/protocol";
+import type { ClientLimits, Grant, Tokens } from "@viable/security";
+import { attenuate } from "@viable/security";
+
+/** A session: the fold of its stream. States: active → ended (told so) | expired (by time). */
+export interface Session {
+  readonly sessionId: string;
+  readonly tenant: string;
+  readonly version: number;
+  readonly created: SessionEventData<"session.created">;
+  readonly createdAt: number;
+  readonly endedAt: number | undefined;
+}
+
+/** Twelve hours: a working day and its evening. Who stays longer opens another. */
+export const sessionMs = 12 * 3_600_000;
+/** Sessions remembered in memory; others are read from their streams. */
+const maxCached = 10_000;
+
+export const sessionStream = (sessionId: string): string => `session:${sessionId}`;
+
+/** Opens, finds and ends sessions. They are streams: any gateway on the same log serves any session. */
+export interface Sessions {
+  create(ctx: Context, parent: Grant, request: CreateSession): Promise<{ session: Session; token: string }>;
+  /** The session, if it is there and the grant may use it: its own token, or an unbound one of the same principal. */
+  find(ctx: Context, grant: Grant, sessionId: string): Promise<Session | undefined>;
+  list(ctx: Context, limit: number): Promise<Session[]>;
+  end(ctx: Context, session: Session, reason: string): Promise<Session>;
+}
+
+export interface SessionsSettings {
+  readonly log: Log;
+  readonly tokens: Tokens;
+  readonly clientLimits: Readonly<Record<ClientType, ClientLimits>>;
+}
+
+export function createSessions({ log, tokens, clientLimits }: SessionsSettings): Sessions {
+  const cache = new Map<string, Session>();
+  const remember = (session: Session): Session => {
+    if (!cache.has(session.sessionId) && cache.size >= maxCached) cache.delete(cache.keys().next().value as string);
+    cache.set(session.sessionId, session);
+    return session;
+  };
+  const read = async (ctx: Context, sessionId: string): Promise<Session | undefined> => {
+    const events = await log.readStream(ctx, sessionStream(sessionId), { limit: 100 });
+    const session = foldSession(events);
+    return session?.tenant === ctx.tenant ? remember(session) : undefined;
+  };
+
+  return {
+    async create(ctx, parent, request) {
+      const limits = clientLimits[request.clientType];
+      const expiresAt = Math.min(ctx.runtime.clock.now() + sessionMs, parent.expiresAt ?? Number.POSITIVE_INFINITY);
+      const sessionId = ctx.runtime.ids.next("ses");
+      const grant = attenuate(parent, { ...limits, clientType: request.clientType, sessionId, expiresAt });
+      const minted = tokens.mint(ctx, grant);
+      const created: SessionEventData<"session.created"> = {
+        clientType: request.clientType,
+        ...(request.purpose !== undefined && { purpose: request.purpose }),
+        principal: parent.principal,
+        capabilities: toGrantView(grant),
+        tokenId: minted.tokenId,
+        expiresAt,
+      };
+      const outcome = await log.append(ctx, {
+        streams: [
+          {
+            stream: sessionStream(sessionId),
+            expected: 0,
+            events: [{ type: "session.created", data: created }],
+            session: sessionId,
+          },
+        ],
+        records: [minted.record],
+      });
+      if (!outcome.ok) throw notRecorded(outcome.reason);
+      const session: Session = {
+        sessionId,
+        tenant: ctx.tenant,
+        version: 1,
+        created,
+        createdAt: ctx.runtime.clock.now(),
+        endedAt: undefined,
+      };
+      return { session: remember(session), token: minted.token };
+    },
+    async find(ctx, grant, sessionId) {
+      if (!isId("ses", sessionId)) return undefined;
+      if (grant.sessionId !== undefined && grant.sessionId !== sessionId) return undefined;
+      const session = cache.get(sessionId) ?? (await read(ctx, sessionId));
+      return session?.tenant === grant.tenant && session.created.principal === grant.principal ? session : undefined;
+    },
+    async list(ctx, limit) {
+      const events = await log.readAll(ctx, {
+        direction: "backward",
+        limit,
+        filter: { tenant: ctx.tenant, types: ["session.created"] },
+      });
+      const sessions = await Promise.all(events.map((event) => read(ctx, event.stream.slice("session:".length))));
+      return sessions.filter((session) => session !== undefined);
+    },
+    async end(ctx, session, reason) {
+      if (session.endedAt !== undefined) return session;
+      // Read anew: another gateway may have ended it since.
+      const now = (await read(ctx, session.sessionId)) ?? session;
+      if (now.endedAt !== undefined) return now;
+      const outcome = await log.append(withContext(ctx, { tenant: session.tenant }), {
+        streams: [
+          {
+            stream: sessionStream(session.sessionId),
+            expected: now.version,
+            events: [{ type: "session.ended", data: { by: ctx.principal, reason } }],
+            session: session.sessionId,
+          },
+        ],
+        records: [tokens.revocation(session.created.tokenId)],
+      });
+      if (!outcome.ok && outcome.reason !== "conflict") throw notRecorded(outcome.reason);
+      cache.delete(session.sessionId);
+      return (await read(ctx, session.sessionId)) ?? now;
+    },
+  };
+}
+
+function foldSession(events: readonly StoredEvent[]): Session | undefined {
+  let session: Session | undefined;
+  for (const event of events) {
+    if (event.type === "session.created") {
+      session = {
+        sessionId: event.stream.slice("session:".length),
+        tenant: event.metadata.tenant,
+        version: event.version,
+        created: event.data as unknown as SessionEventData<"session.created">,
+        createdAt: event.time,
+        endedAt: undefined,
+      };
+    } else if (session !== undefined) {
+      session = { ...session, version: event.version, ...(event.type === "session.ended" && { endedAt: event.time }) };
+    }
+  }
+  return session;
+}
+
+export function isOpen(session: Session, now: number): boolean {
+  return session.endedAt === undefined && session.created.expiresAt > now;
+}
+
+export function toGrantView(grant: Grant): GrantView {
+  return {
+    operations: [...grant.operations],
+    commandsPerHour: grant.commandsPerHour,
+    ...(grant.maxConcurrent !== undefined && { maxConcurrent: grant.maxConcurrent }),
+  };
+}
+
+/** What the bearer may do inside this session: no more than the session, whoever opened it (W4). */
+export function grantInSession(grant: Grant, session: Session): Grant {
+  const { capabilities, clientType, tokenId, expiresAt } = session.created;
+  return { ...attenuate(grant, { ...capabilities, clientType, sessionId: session.sessionId, expiresAt }), tokenId };
+}
+
+export function toSessionView(session: Session, now: number): SessionView {
+  const { created } = session;
+  const status = session.endedAt !== undefined ? "ended" : created.expiresAt <= now ? "expired" : "active";
+  return {
+    sessionId: session.sessionId,
+    clientType: created.clientType,
+    ...(created.purpose !== undefined && { purpose: created.purpose }),
+    principal: created.principal,
+    status,
+    capabilities: created.capabilities,
+    createdAt: new Date(session.createdAt).toISOString(),
+    expiresAt: new Date(created.expiresAt).toISOString(),
+    ...(session.endedAt !== undefined && { endedAt: new Date(session.endedAt).toISOString() }),
+  };
+}
+
+const notRecorded = (reason: string): ViableError =>
+  new ViableError("gateway.session_not_recorded", `The session could not be recorded: ${reason}.`, { retryable: true });

@@ -1,0 +1,32 @@
+import type { Context, JsonValue } from "@viable/kernel";
+import type { Grant } from "@viable/security";
+
+/**
+ * Something to read, mounted under `/v1`. Rooms export views and the composition root hands them over; the gateway
+ * authorises, traces and answers, and knows none of them.
+ */
+export interface View {
+  /** For reasons and the list of routes: `swarms`. */
+  readonly name: string;
+  /** Under `/v1`, with `:names` for parts: `/swarms/:service`. */
+  readonly path: string;
+  /** The answer, or undefined where there is no such thing (404). */
+  read(ctx: Context, request: ViewRequest): Promise<JsonValue | undefined> | JsonValue | undefined;
+}
+
+export interface ViewRequest {
+  readonly grant: Grant;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string>>;
+}
+
+/** A whole number from the query, bounded; the default where it is absent or no number. */
+export function queryNumber(
+  query: Readonly<Record<string, string>>,
+  name: string,
+  fallback: number,
+  max: number,
+): number {
+  const value = Number(query[name] ?? fallback);
+  return Number.isInteger(value) && value >= 1 ? Math.min(value, max) : fallback;
+}
