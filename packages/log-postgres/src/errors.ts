@@ -1,0 +1,58 @@
+import { ViableError } from "@viable/kernel";
+import { storeRefused, storeUnavailable } from "@viable/log";
+
+/** `log.store_unavailable`: nothing is known to be wrong with what was asked; whether it happened is not known either. */
+export const unavailable = (message: string, cause?: unknown): ViableError =>
+  new ViableError(storeUnavailable, message, {
+    retryable: true,
+    next: "Ask again; if it goes on, look whether the database runs and can be reached.",
+    cause,
+  });
+
+/** `log.store_refused`: the database answered, and a retry would be answered alike. */
+export const refused = (message: string, next: string, cause?: unknown): ViableError =>
+  new ViableError(storeRefused, message, { next, cause });
+
+/** `log.database_in_use`: another process, or another store of this one, has the directory open. */
+export const databaseInUse = (dataDir: string, pid: number): ViableError =>
+  new ViableError("log.database_in_use", `The database in ${dataDir} is in use by process ${pid}.`, {
+    next: `Stop process ${pid}, or give this one a directory of its own. Several processes need a PostgreSQL server.`,
+    details: { dataDir, pid },
+  });
+
+/** `log.database_too_new`: a later release has migrated this database. */
+export const databaseTooNew = (found: number, known: number): ViableError =>
+  new ViableError(
+    "log.database_too_new",
+    `The database is at schema version ${found}; this release knows versions up to ${known}.`,
+    { next: "Run the release that migrated it, or a later one.", details: { found, known } },
+  );
+
+/** SQLSTATEs, whole or by class, after which the same statement may succeed. */
+const passing = [
+  "08", // connection exceptions
+  "40", // rolled back: serialization failure, deadlock
+  "53200", // out of memory
+  "53300", // too many connections
+  "55P03", // a lock was not to be had in time
+  "57", // cancelled by a timeout, shutting down, starting up
+  "25006", // read only: a standby, until it is promoted
+];
+
+/** Turns what a driver threw into what a store throws. Without an SQLSTATE it was the way to the database that failed. */
+export function fromDriver(thrown: unknown): ViableError {
+  if (thrown instanceof ViableError) return thrown;
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (code === "53100" || code === "ENOSPC" || error.message.includes("No space left on device")) {
+    return refused("The database's disk is full.", "Make room on the disk that holds the database.", error);
+  }
+  if (!/^[0-9A-Z]{5}$/.test(code) || passing.some((start) => code.startsWith(start))) {
+    return unavailable(`The database cannot be reached at present: ${error.message}`, error);
+  }
+  return refused(
+    `The database refused: ${error.message} (SQLSTATE ${code}).`,
+    "Look up the SQLSTATE; what was handed in, or the database's settings, must change before another try.",
+    error,
+  );
+}

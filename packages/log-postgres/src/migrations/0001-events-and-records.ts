@@ -1,0 +1,184 @@
+/**
+ * The log's first shape. A released migration is never edited: what is to change is changed by the next one.
+ *
+ * Names are compared as bytes (`COLLATE "C"`), so that order and equality are alike on every server. Payloads are `text`, not
+ * `jsonb`: what was handed in is kept byte for byte, with every escape. Times are `double precision`, which holds whatever
+ * number a caller's clock gives.
+ */
+export const eventsAndRecords = `
+CREATE TABLE viable.log_partitions (
+  id smallint PRIMARY KEY,
+  ordinal bigint NOT NULL,
+  change bigint NOT NULL
+) WITH (fillfactor = 10); -- one hot row: room on its page lets every update stay there and be pruned
+
+INSERT INTO viable.log_partitions (id, ordinal, change) VALUES (1, 0, 0);
+
+CREATE TABLE viable.events (
+  position bigint PRIMARY KEY,
+  stream text COLLATE "C" NOT NULL,
+  version bigint NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
+  session text COLLATE "C",
+  correlation text COLLATE "C",
+  data text NOT NULL,
+  metadata text NOT NULL,
+  time double precision NOT NULL
+);
+CREATE UNIQUE INDEX events_by_stream ON viable.events (stream, version);
+CREATE UNIQUE INDEX events_by_id ON viable.events (id);
+CREATE INDEX events_by_session ON viable.events (session, position) WHERE session IS NOT NULL;
+
+CREATE TABLE viable.records (
+  key text COLLATE "C" PRIMARY KEY,
+  value text,
+  version bigint NOT NULL,
+  expires_at double precision,
+  change bigint NOT NULL,
+  changed_at double precision NOT NULL
+);
+CREATE UNIQUE INDEX records_by_change ON viable.records (change);
+CREATE INDEX records_by_end ON viable.records ((CASE WHEN value IS NULL THEN changed_at ELSE expires_at END))
+  WHERE value IS NULL OR expires_at IS NOT NULL;
+
+-- Applies a batch of appends in one statement, each whole or not at all, and answers with one row for each.
+--
+-- The partition's row is locked first. A volatile function sees for each statement what was committed before that statement
+-- began, so the second one sees everything that earlier holders of the lock wrote: commit order is position order (W9),
+-- expected versions hold against every other writer, and no ordinal is ever given twice or left out.
+--
+-- Appends, writes and puts are numbered from 1. No stream and no record key may stand in two appends of one call.
+-- The planner's settings keep a plan that was made for an empty table from reading a large one from end to end.
+CREATE FUNCTION viable.append_batch(
+  in_now double precision, in_appends int,
+  write_append int[], write_stream text[], write_expected bigint[], write_first_id text[], write_events int[],
+  event_write int[], event_nth int[], event_id text[], event_type text[], event_tenant text[], event_session text[],
+  event_correlation text[], event_data text[], event_metadata text[], event_time double precision[],
+  put_append int[], put_key text[], put_expected bigint[], put_value text[], put_expires_at double precision[]
+) RETURNS TABLE (
+  append int, outcome text, conflict int, actual bigint,
+  first_position bigint, stream_versions text, record_versions text, last_change bigint
+) LANGUAGE plpgsql VOLATILE
+  SET enable_seqscan = off SET enable_nestloop = off
+AS $function$
+#variable_conflict use_column
+DECLARE
+  base_ordinal bigint;
+  base_change bigint;
+BEGIN
+  SELECT p.ordinal, p.change INTO STRICT base_ordinal, base_change
+  FROM viable.log_partitions AS p WHERE p.id = 1 FOR UPDATE;
+
+  RETURN QUERY
+  WITH
+  -- What is to be written to streams, beside what the log holds of them already.
+  write AS MATERIALIZED (
+    SELECT w.nr::int AS nr, w.append, w.stream, w.expected, w.events,
+      coalesce((
+        SELECT e.version FROM viable.events AS e WHERE e.stream = w.stream ORDER BY e.version DESC LIMIT 1
+      ), 0) AS version,
+      earlier.position AS earlier_position, earlier.version AS earlier_version
+    FROM unnest(write_append, write_stream, write_expected, write_first_id, write_events)
+      WITH ORDINALITY AS w (append, stream, expected, first_id, events, nr)
+    LEFT JOIN LATERAL (
+      SELECT e.position, e.version, e.stream FROM viable.events AS e WHERE e.id = w.first_id LIMIT 1
+    ) AS earlier ON earlier.stream = w.stream
+  ),
+  -- What is to be put into records, beside what they are.
+  put AS MATERIALIZED (
+    SELECT r.nr::int AS nr, r.append, r.key, r.expected, r.value, r.expires_at,
+      coalesce(stored.version, 0) AS version,
+      CASE WHEN stored.value IS NOT NULL AND (stored.expires_at IS NULL OR stored.expires_at > in_now)
+        THEN stored.version ELSE 0 END AS live_version
+    FROM unnest(put_append, put_key, put_expected, put_value, put_expires_at)
+      WITH ORDINALITY AS r (append, key, expected, value, expires_at, nr)
+    LEFT JOIN LATERAL (
+      SELECT s.value, s.expires_at, s.version FROM viable.records AS s WHERE s.key = r.key LIMIT 1
+    ) AS stored ON true
+  ),
+  write_verdict AS (
+    SELECT w.append,
+      (array_agg(w.earlier_position ORDER BY w.nr))[1] AS earlier_position,
+      string_agg(coalesce(w.earlier_version, 0)::text, ',' ORDER BY w.nr) AS earlier_versions,
+      min(w.nr) FILTER (WHERE w.expected >= 0 AND w.expected <> w.version) AS conflict,
+      (array_agg(w.version ORDER BY w.nr) FILTER (WHERE w.expected >= 0 AND w.expected <> w.version))[1] AS actual
+    FROM write AS w GROUP BY w.append
+  ),
+  put_verdict AS (
+    SELECT p.append,
+      min(p.nr) FILTER (WHERE p.expected >= 0 AND p.expected <> p.live_version) AS conflict,
+      (array_agg(p.live_version ORDER BY p.nr) FILTER (WHERE p.expected >= 0 AND p.expected <> p.live_version))[1] AS actual
+    FROM put AS p GROUP BY p.append
+  ),
+  -- An append that has happened already is answered so, whatever it expects now; else streams are checked before records.
+  verdict AS MATERIALIZED (
+    SELECT a.append,
+      CASE WHEN w.earlier_position IS NOT NULL THEN 'repeated'
+        WHEN w.conflict IS NOT NULL THEN 'stream_conflict'
+        WHEN p.conflict IS NOT NULL THEN 'record_conflict'
+        ELSE 'appended' END AS outcome,
+      w.earlier_position, w.earlier_versions,
+      coalesce(w.conflict, p.conflict) AS conflict,
+      CASE WHEN w.conflict IS NOT NULL THEN w.actual ELSE p.actual END AS actual
+    FROM generate_series(1, in_appends) AS a (append)
+    LEFT JOIN write_verdict AS w ON w.append = a.append
+    LEFT JOIN put_verdict AS p ON p.append = a.append
+  ),
+  placed_write AS MATERIALIZED (
+    SELECT w.nr, w.append, w.stream, w.events,
+      base_ordinal + sum(w.events) OVER (ORDER BY w.nr) - w.events AS position_before,
+      w.version + sum(w.events) OVER (PARTITION BY w.stream ORDER BY w.nr) - w.events AS version_before
+    FROM write AS w JOIN verdict AS v ON v.append = w.append
+    WHERE v.outcome = 'appended'
+  ),
+  placed_put AS MATERIALIZED (
+    SELECT p.nr, p.append, p.key, p.value, p.expires_at,
+      base_change + row_number() OVER (ORDER BY p.nr) AS change,
+      p.version + row_number() OVER (PARTITION BY p.key ORDER BY p.nr) AS version,
+      p.nr = max(p.nr) OVER (PARTITION BY p.key) AS is_last
+    FROM put AS p JOIN verdict AS v ON v.append = p.append
+    WHERE v.outcome = 'appended'
+  ),
+  written AS (
+    INSERT INTO viable.events (position, stream, version, id, type, tenant, session, correlation, data, metadata, time)
+    SELECT w.position_before + e.nth, w.stream, w.version_before + e.nth,
+      e.id, e.type, e.tenant, e.session, e.correlation, e.data, e.metadata, e.time
+    FROM unnest(event_write, event_nth, event_id, event_type, event_tenant, event_session, event_correlation, event_data,
+      event_metadata, event_time) AS e (write, nth, id, type, tenant, session, correlation, data, metadata, time)
+    JOIN placed_write AS w ON w.nr = e.write
+  ),
+  changed AS (
+    INSERT INTO viable.records (key, value, version, expires_at, change, changed_at)
+    SELECT p.key, p.value, p.version, p.expires_at, p.change, in_now FROM placed_put AS p WHERE p.is_last
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version,
+      expires_at = excluded.expires_at, change = excluded.change, changed_at = excluded.changed_at
+  ),
+  total AS MATERIALIZED (
+    SELECT base_ordinal + (SELECT coalesce(sum(w.events), 0) FROM placed_write AS w) AS ordinal,
+      base_change + (SELECT count(*) FROM placed_put) AS change
+  ),
+  moved AS (
+    UPDATE viable.log_partitions AS l SET ordinal = t.ordinal, change = t.change
+    FROM total AS t WHERE l.id = 1 AND (l.ordinal, l.change) <> (t.ordinal, t.change)
+  )
+  SELECT v.append, v.outcome, v.conflict, v.actual,
+    CASE WHEN v.outcome = 'repeated' THEN v.earlier_position ELSE coalesce(w.first_position, 0) END,
+    CASE WHEN v.outcome = 'repeated' THEN v.earlier_versions ELSE coalesce(w.versions, '') END,
+    coalesce(p.versions, ''),
+    t.change
+  FROM verdict AS v
+  CROSS JOIN total AS t
+  LEFT JOIN (
+    SELECT w.append, (min(w.position_before) + 1)::bigint AS first_position,
+      string_agg((w.version_before + 1)::text, ',' ORDER BY w.nr) AS versions
+    FROM placed_write AS w GROUP BY w.append
+  ) AS w ON w.append = v.append
+  LEFT JOIN (
+    SELECT p.append, string_agg(p.version::text, ',' ORDER BY p.nr) AS versions FROM placed_put AS p GROUP BY p.append
+  ) AS p ON p.append = v.append
+  ORDER BY v.append;
+END
+$function$;
+`;

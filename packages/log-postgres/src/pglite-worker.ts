@@ -1,0 +1,72 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { PGlite } from "@electric-sql/pglite";
+import type { Param, Row } from "./session.ts";
+
+// PGlite computes for milliseconds at a time and starves every timer of the thread it runs on, so it has this one for itself.
+// The thread knows no SQL: it runs what it is sent, in order, and says what came of it.
+
+export interface WorkerStart {
+  /** Absent: in memory. */
+  readonly dataDir: string | undefined;
+}
+
+export type WorkerRequest =
+  | { readonly id: number; readonly kind: "query"; readonly text: string; readonly params: readonly Param[] }
+  | { readonly id: number; readonly kind: "script"; readonly text: string }
+  | { readonly id: number; readonly kind: "close" };
+
+/** The answer to the request of that id; 0 answers the start. */
+export type WorkerReply =
+  | { readonly id: number; readonly rows: Row[] }
+  | { readonly id: number; readonly error: { readonly message: string; readonly code: string | undefined } };
+
+const int8 = 20;
+const text = 25;
+
+if (parentPort !== null) await serve(parentPort, workerData as WorkerStart);
+
+async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): Promise<void> {
+  const answer = async (id: number, run: () => Promise<Row[]>) => {
+    let reply: WorkerReply;
+    try {
+      reply = { id, rows: await run() };
+    } catch (thrown) {
+      const error = thrown as { message?: string; code?: unknown };
+      const code = typeof error.code === "string" ? error.code : undefined;
+      reply = { id, error: { message: error.message ?? String(thrown), code } };
+    }
+    port.postMessage(reply);
+    return reply;
+  };
+
+  let opened: PGlite | undefined;
+  const started = await answer(0, async () => {
+    opened = await PGlite.create({
+      ...(start.dataDir !== undefined && { dataDir: start.dataDir }),
+      parsers: { [int8]: Number },
+    });
+    // See migration 1: a plan made for an empty table must not read a large one from end to end.
+    await opened.exec("SET enable_seqscan = off");
+    return [];
+  });
+  if (opened === undefined || "error" in started) return;
+  const database = opened;
+
+  port.on("message", (request: WorkerRequest) => {
+    void answer(request.id, async () => {
+      switch (request.kind) {
+        case "query": {
+          const paramTypes = request.params.map(() => text);
+          return (await database.query<Row>(request.text, [...request.params], { paramTypes })).rows;
+        }
+        case "script":
+          await database.exec(request.text);
+          return [];
+        case "close":
+          await database.close();
+          port.close();
+          return [];
+      }
+    });
+  });
+}

@@ -1,0 +1,108 @@
+import type { Durability, Store } from "@viable/log";
+import { unavailable } from "./errors.ts";
+import { migrate } from "./migrate.ts";
+import type { ServerSettings } from "./postgres-session.ts";
+import { PostgresSession } from "./postgres-session.ts";
+import type { Param, Row, Statement } from "./session.ts";
+import { createSqlStore } from "./sql-store.ts";
+
+export interface PostgresStoreOptions {
+  readonly connectionString: string;
+  /** Connections for reads; one more is kept for commits. */
+  readonly maxReadConnections?: number;
+  /** How long a statement may take, in milliseconds. Group commit tries again within its own bound. */
+  readonly statementTimeoutMs?: number;
+  readonly connectTimeoutMs?: number;
+}
+
+/** Something that is as it is, and that an operator should know. */
+export interface StoreWarning {
+  readonly code: string;
+  readonly message: string;
+  readonly next: string;
+}
+
+export interface PostgresStore extends Store {
+  /** What is wrong with the server's settings, as of the latest connection; empty where nothing is. */
+  readonly warnings: readonly StoreWarning[];
+}
+
+/**
+ * The log on a PostgreSQL server.
+ *
+ * Promised: as `Store`, under any number of processes (W9). `durability` is what the server's settings make true, looked at on
+ * every connection: `power-loss` where `fsync`, `full_page_writes` and `synchronous_commit` are on, less otherwise, with a
+ * warning; before `open` it is `nothing`. A lost connection is made anew by itself.
+ */
+export function createPostgresStore(options: PostgresStoreOptions): PostgresStore {
+  let session: PostgresSession | undefined;
+  let durability: Durability = "nothing";
+  let warnings: readonly StoreWarning[] = [];
+
+  const opened = (): PostgresSession => {
+    if (session === undefined) throw unavailable("The store is not open.");
+    return session;
+  };
+  const sql = createSqlStore({
+    write: async (statement: Statement, params: readonly Param[]): Promise<Row[]> => opened().write(statement, params),
+    read: async (statement: Statement, params: readonly Param[]): Promise<Row[]> => opened().read(statement, params),
+  });
+
+  return {
+    ...sql,
+    get durability() {
+      return durability;
+    },
+    get warnings() {
+      return warnings;
+    },
+    exclusive: false,
+    async open() {
+      const opening = new PostgresSession(
+        {
+          connectionString: options.connectionString,
+          maxReadConnections: options.maxReadConnections ?? 4,
+          statementTimeoutMs: options.statementTimeoutMs ?? 15_000,
+          connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
+        },
+        (settings) => ({ durability, warnings } = judge(settings)),
+      );
+      try {
+        await opening.exclusively(migrate);
+      } catch (error) {
+        await opening.close();
+        throw error;
+      }
+      session = opening;
+    },
+    async close() {
+      await session?.close();
+      session = undefined;
+    },
+  };
+}
+
+/** What survives under these settings, and what to say about those that make it less than a power cut. */
+function judge(settings: ServerSettings): { durability: Durability; warnings: StoreWarning[] } {
+  const warnings: StoreWarning[] = [];
+  const flushes = settings.synchronousCommit !== "off";
+  if (!flushes) {
+    warnings.push({
+      code: "log.synchronous_commit_off",
+      message: "The server answers before it has written: commits of the last second may be lost when it crashes.",
+      next: "Set synchronous_commit = on for this role or database.",
+    });
+  }
+  for (const [setting, on] of [
+    ["fsync", settings.fsync],
+    ["full_page_writes", settings.fullPageWrites],
+  ] as const) {
+    if (on) continue;
+    warnings.push({
+      code: `log.${setting}_off`,
+      message: `The server runs with ${setting} = off: a power cut may lose or damage what it answered for.`,
+      next: `Set ${setting} = on in postgresql.conf.`,
+    });
+  }
+  return { durability: flushes ? (warnings.length === 0 ? "power-loss" : "process-crash") : "nothing", warnings };
+}

@@ -1,0 +1,28 @@
+/** A statement that both drivers are sent. `name` is what a driver may prepare it under: one name, one text. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Every parameter travels as text, cast in the statement: no driver decides how a value is written. */
+export type Param = string | null;
+
+/** A value of a row: `bigint` columns arrive as numbers, since no count of ours leaves the safe integers. */
+export type Row = Readonly<Record<string, string | number | boolean | null>>;
+
+/**
+ * A way to a database. Errors are `ViableError`s already: `log.store_unavailable` (retryable) where the database cannot be
+ * reached or was lost on the way, `log.store_refused` where it answered and would answer the same again.
+ */
+export interface Session {
+  /** Runs a statement of the one writer: before reads that wait. */
+  write(statement: Statement, params: readonly Param[]): Promise<Row[]>;
+  read(statement: Statement, params: readonly Param[]): Promise<Row[]>;
+}
+
+/** What a migration needs: one connection for its whole length. */
+export interface MigrationSession {
+  query(text: string): Promise<Row[]>;
+  /** Several statements, without parameters, in one transaction. */
+  script(text: string): Promise<void>;
+}

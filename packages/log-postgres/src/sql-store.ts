@@ -1,0 +1,95 @@
+import type { CommitOutcome, CommitResult, EncodedAppend, Store } from "@viable/log";
+import { textArray } from "./array-literal.ts";
+import type { Session } from "./session.ts";
+import { appendBatch, appendBatchParams, toCommitResult } from "./statements/append-batch.ts";
+import { toEvent } from "./statements/events.ts";
+import { head } from "./statements/head.ts";
+import { readAll } from "./statements/read-all.ts";
+import { readStreamBackward, readStreamForward } from "./statements/read-stream.ts";
+import { getRecords, listRecords, purgeRecords, readChanges, toRecord, toRecordChange } from "./statements/records.ts";
+import { size } from "./statements/size.ts";
+import { canBeStored } from "./text.ts";
+
+/** What every store does alike, whichever way its statements travel. */
+export type SqlStore = Omit<Store, "durability" | "exclusive" | "open" | "close">;
+
+export function createSqlStore(session: Session): SqlStore {
+  const readHead = async () => {
+    const [row] = await session.read(head, []);
+    return { ordinal: Number(row?.ordinal), change: Number(row?.change) };
+  };
+
+  return {
+    async commit(batch, now) {
+      const outcomes: CommitOutcome[] = [];
+      let lastChange: number | undefined;
+      for (const part of splitAtRepeatedNames(batch)) {
+        const rows = await session.write(appendBatch, appendBatchParams(part, now));
+        const result: CommitResult = toCommitResult(part, rows);
+        outcomes.push(...result.outcomes);
+        lastChange = result.lastChange;
+      }
+      return { outcomes, lastChange: lastChange ?? (await readHead()).change };
+    },
+    async readStream(stream, fromVersion, limit, direction) {
+      if (!canBeStored(stream)) return [];
+      const statement = direction === "forward" ? readStreamForward : readStreamBackward;
+      const rows = await session.read(statement, [stream, String(fromVersion), String(limit)]);
+      return rows.map(toEvent);
+    },
+    async readAll(from, limit, direction, filter) {
+      const query = readAll(from, limit, direction, filter);
+      return query === undefined ? [] : (await session.read(query.statement, query.params)).map(toEvent);
+    },
+    head: readHead,
+    async getRecords(keys, now) {
+      const rows = await session.read(getRecords, [textArray(keys.filter(canBeStored)), String(now)]);
+      const found = new Map(rows.map((row) => [row.key, row]));
+      return keys.flatMap((key) => {
+        const row = found.get(key);
+        return row === undefined ? [] : [toRecord(row)];
+      });
+    },
+    async listRecords(prefix, after, limit, now) {
+      if (!canBeStored(prefix) || !canBeStored(after)) return [];
+      const query = listRecords(prefix, after, limit, now);
+      return (await session.read(query.statement, query.params)).map(toRecord);
+    },
+    async readChanges(after, limit) {
+      return (await session.read(readChanges, [String(after), String(limit)])).map(toRecordChange);
+    },
+    async purgeRecords(before, limit) {
+      const [row] = await session.write(purgeRecords, [String(before), String(limit)]);
+      return Number(row?.purged);
+    },
+    async sizeBytes() {
+      const [row] = await session.read(size, []);
+      return Number(row?.bytes);
+    },
+  };
+}
+
+/**
+ * Cuts a batch before every append that touches what an earlier one touched: the function decides a whole call on what was
+ * there before it. Group commit never sends such a batch, so that in practice a commit is one round trip.
+ */
+function splitAtRepeatedNames(batch: readonly EncodedAppend[]): readonly (readonly EncodedAppend[])[] {
+  const parts: EncodedAppend[][] = [];
+  let part: EncodedAppend[] | undefined;
+  let streams = new Set<string>();
+  let keys = new Set<string>();
+  for (const append of batch) {
+    const touched =
+      append.streams.some((write) => streams.has(write.stream)) || append.records.some((put) => keys.has(put.key));
+    if (part === undefined || touched) {
+      part = [];
+      parts.push(part);
+      streams = new Set();
+      keys = new Set();
+    }
+    part.push(append);
+    for (const write of append.streams) streams.add(write.stream);
+    for (const put of append.records) keys.add(put.key);
+  }
+  return parts;
+}
