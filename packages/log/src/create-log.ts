@@ -29,7 +29,9 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
   });
 
   return {
-    durability: store.durability,
+    get durability() {
+      return store.durability;
+    },
     async start() {
       await store.open();
       await tail.start();

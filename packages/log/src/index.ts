@@ -1,5 +1,5 @@
 export { createLog } from "./create-log.ts";
-export { maxAppendChars, maxAppendItems, maxNameChars } from "./encode.ts";
+export { decodeEvent, maxAppendChars, maxAppendItems, maxNameChars } from "./encode.ts";
 export type { EventFilter, EventMetadata, NewEvent, Position, StoredEvent, StreamAppend } from "./events.ts";
 export { comparePositions, isPosition, matchesFilter, startPosition, toOrdinal, toPosition } from "./events.ts";
 export type { GroupCommitLimits } from "./group-commit.ts";
