@@ -1,1 +1,3 @@
-export {};
+export type { Client, ClientSettings, WatchOptions } from "./client.ts";
+export { createClient } from "./client.ts";
+export { GatewayProblem } from "./errors.ts";

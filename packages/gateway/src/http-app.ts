@@ -31,7 +31,7 @@ export interface HttpAppSettings {
   readonly views: readonly View[];
   health(ctx: KernelContext): Promise<HealthView>;
   /** Prometheus text, for scrapers on this machine and for bearers of a token. */
-  metrics(): string;
+  metrics(): Promise<string>;
   /** Told of errors that are ours and whose text does not go out. */
   onError(error: unknown): void;
 }
@@ -81,7 +81,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
   app.get("/metrics", async (c) => {
     if (!isLoopback(c)) await reader(c, "metrics");
-    return c.text(settings.metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+    return c.text(await settings.metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
   });
 
   app.post("/v1/sessions", async (c) => {

@@ -112,6 +112,10 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
       };
     },
     sizeBytes: () => store.sizeBytes(),
+    purgeRecords(ctx, olderThanMs, limit) {
+      throwIfDone(ctx);
+      return store.purgeRecords(ctx.runtime.clock.now() - olderThanMs, boundLimit(limit));
+    },
   };
 }
 

@@ -88,6 +88,8 @@ export interface Log extends Part {
   /** Measured, for health: what waits, how long a flush takes, how far the slowest subscription is behind. */
   stats(): LogStats;
   sizeBytes(): Promise<number | undefined>;
+  /** Forgets records deleted or expired more than `olderThanMs` ago, at most `limit`; answers how many. A watcher further behind than that misses their end. */
+  purgeRecords(ctx: Context, olderThanMs: number, limit: number): Promise<number>;
 }
 
 export interface LogStats {

@@ -1,0 +1,306 @@
+import { availableParallelism } from "node:os";
+import type { Bus } from "@viable/bus";
+import { createMemoryBus } from "@viable/bus";
+import type { Membership } from "@viable/cluster";
+import { joinCluster } from "@viable/cluster";
+import type { Listener } from "@viable/gateway";
+import { createHttpApp, createReceive, createSessions, listen } from "@viable/gateway";
+import type { Context, Part, Runtime, Timer } from "@viable/kernel";
+import { createRuntime, rootContext, ViableError, withContext } from "@viable/kernel";
+import type { Log, Store } from "@viable/log";
+import { createLog } from "@viable/log";
+import type { HealthView } from "@viable/protocol";
+import type { Registry } from "@viable/registry";
+import { createRegistry } from "@viable/registry";
+import type { Tokens } from "@viable/security";
+import { createTokens, mintOwnerToken } from "@viable/security";
+import type { SupervisorEvent } from "@viable/supervisor";
+import { supervise } from "@viable/supervisor";
+import type { Executions, Intake, ServiceDefinition, Swarm } from "@viable/swarm";
+import { createCatalogue, createExecutions, createIntake, createSwarm, ThreadPool } from "@viable/swarm";
+import type { SystemDefinition } from "./define-system.ts";
+import { commandService, systemService } from "./define-system.ts";
+import { readHealth } from "./health.ts";
+import { createMetrics } from "./metrics.ts";
+import { serviceApp } from "./service-app.ts";
+import { systemCommands } from "./system-commands.ts";
+import { systemViews } from "./views.ts";
+
+/** What a system stands on; the composition root's caller chooses. */
+export interface SystemPorts {
+  readonly store: Store;
+  readonly runtime?: Runtime;
+  readonly bus?: Bus;
+}
+
+export interface SystemOptions {
+  /** Where the gateway listens; undefined for a system without one, as in tests that call it in process. */
+  readonly gateway?: { readonly host: string; readonly port: number };
+  /** Whether services listen on the ports they declare, on any free ones, or on none. */
+  readonly servicePorts: "declared" | "any" | "none";
+  readonly threads?: number | undefined;
+  /** The owner's token as it was kept; undefined to have one minted (see `ownerToken`). */
+  readonly ownerToken?: string | undefined;
+  /** What happens, for whoever writes the process's own log. */
+  onNotice?(notice: Notice): void;
+}
+
+/** Something worth a line in the process's own log. */
+export interface Notice {
+  readonly level: "info" | "warn" | "error";
+  readonly message: string;
+}
+
+/** A running system in this process. */
+export interface System extends Part {
+  readonly definition: SystemDefinition;
+  readonly runtime: Runtime;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly executions: Executions;
+  readonly intake: Intake;
+  readonly tokens: Tokens;
+  readonly membership: Membership;
+  readonly swarms: ReadonlyMap<string, Swarm>;
+  /** Where the gateway answers; undefined where it has none. */
+  readonly gatewayUrl: string | undefined;
+  /** Opens everything to whoever holds it. There once it has started. */
+  readonly ownerToken: string;
+  /** Rejects when a swarm could not be kept running: the process should end and be started again. */
+  readonly done: Promise<void>;
+  health(): Promise<HealthView>;
+  /** The gateway's app, for calling it without a socket. */
+  fetch(request: Request): Response | Promise<Response>;
+}
+
+/** Records that nobody has needed for an hour are forgotten; a minute between looks, 1,000 at a time. */
+const purge = { olderThanMs: 3_600_000, everyMs: 60_000, limit: 1_000 };
+/** How long open requests may go on when the gateway closes, in milliseconds. */
+const closeMs = 1_000;
+
+/**
+ * Puts a system together and starts and stops it in order: log, bus, membership, tokens, registry, executions, services' listeners,
+ * swarms by start priority, gateway; and back. The only place that knows all rooms.
+ */
+export function createSystem(definition: SystemDefinition, ports: SystemPorts, options: SystemOptions): System {
+  const runtime = ports.runtime ?? createRuntime();
+  const log = createLog(ports.store, runtime);
+  const bus = ports.bus ?? createMemoryBus(runtime);
+  const notice = (level: Notice["level"], message: string) => options.onNotice?.({ level, message });
+  const swarms = new Map<string, Swarm>();
+  const services: readonly ServiceDefinition[] = [
+    commandService([...systemCommands(() => swarms), ...definition.commands]),
+    ...definition.services,
+  ].sort((a, b) => a.startPriority - b.startPriority);
+
+  const membership = joinCluster({
+    log,
+    runtime,
+    hosts: services.map((service) => service.name),
+    exclusive: ports.store.exclusive,
+  });
+  const tokens = createTokens(log);
+  const registry = createRegistry({ log, bus, membership });
+  const executions = createExecutions(log);
+  const catalogue = createCatalogue(services);
+  const intake = createIntake({
+    log,
+    registry,
+    membership,
+    executions,
+    catalogue,
+    swarm: (service) => swarms.get(service),
+    maxOpen: definition.limits.maxOpenExecutions,
+  });
+  const threads = new ThreadPool({
+    clock: runtime.clock,
+    maxThreads: options.threads ?? Math.max(1, availableParallelism() - 1),
+  });
+  const sessions = createSessions({ log, tokens, clientLimits: definition.clients });
+  const receive = createReceive({ runtime, tokens, sessions, executions, intake });
+
+  const onSupervisorEvent = (event: SupervisorEvent) => {
+    if (event.type === "crashed") notice("warn", `${event.supervisor}/${event.child} ended: ${event.error.message}`);
+    if (event.type === "gave_up") notice("error", `${event.supervisor} gave up: ${event.error.message}`);
+  };
+  const tree = supervise({
+    name: definition.name,
+    strategy: "one-for-one",
+    // Each service's swarm is added with its listener's address when that is known.
+    children: [],
+    onEvent: onSupervisorEvent,
+  });
+
+  const startedMs = runtime.clock.monotonicMs();
+  let running = false;
+  let ownerToken = options.ownerToken;
+  let gateway: Listener | undefined;
+  const listeners: Listener[] = [];
+  let purgeTimer: Timer | undefined;
+  const life = new AbortController();
+
+  const health = (): Promise<HealthView> =>
+    readHealth({
+      definition,
+      log,
+      membership,
+      swarms,
+      executions,
+      running,
+      uptimeMs: runtime.clock.monotonicMs() - startedMs,
+    });
+  const metrics = createMetrics({ swarms, log, executions });
+  const app = createHttpApp({
+    runtime,
+    receive,
+    sessions,
+    executions,
+    log,
+    views: systemViews({ catalogue, registry, swarms, log }),
+    health,
+    metrics: () => metrics.all(),
+    onError: (error) => notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error)),
+  });
+
+  const startSwarm = async (ctx: Context, service: ServiceDefinition) => {
+    let listener: Listener | undefined;
+    if (options.servicePorts !== "none" && service.name !== systemService) {
+      const port = options.servicePorts === "any" ? 0 : service.port;
+      const serviceRoutes = serviceApp(
+        service.name,
+        () => swarms.get(service.name),
+        () => metrics.of(service.name),
+      );
+      const host = options.gateway?.host ?? "127.0.0.1";
+      listener = await listen(ctx, (request) => serviceRoutes.fetch(request), {
+        host,
+        port,
+        name: `service ${service.name}`,
+      });
+      listeners.push(listener);
+    }
+    const swarm = createSwarm({
+      service,
+      runtime,
+      log,
+      registry,
+      membership,
+      executions,
+      threads,
+      healthUrl: listener && `${listener.url}/health`,
+      metricsUrl: listener && `${listener.url}/metrics`,
+      delegate: (delegateCtx, parent, capability, args, delegateOptions) =>
+        intake.delegate(delegateCtx, parent, capability, args, delegateOptions),
+      onEvent: onSupervisorEvent,
+    });
+    swarms.set(service.name, swarm);
+    await tree.add(ctx, swarm.childSpec());
+  };
+
+  const schedulePurge = (ctx: Context) => {
+    purgeTimer = runtime.clock.setTimer(
+      () => {
+        log
+          .purgeRecords(ctx, purge.olderThanMs, purge.limit)
+          .catch((error) =>
+            notice("warn", `Old records could not be purged: ${error instanceof Error ? error.message : error}`),
+          )
+          .finally(() => schedulePurge(ctx));
+      },
+      purge.everyMs,
+      { background: true },
+    );
+  };
+
+  /** What has been started, to be stopped in reverse order, also when starting fails half way. */
+  const started: { name: string; stop(ctx: Context): Promise<void> }[] = [];
+  const begin = async (ctx: Context, name: string, part: Part) => {
+    await part.start(ctx);
+    started.push({ name, stop: (stopCtx) => part.stop(stopCtx) });
+  };
+  const stopStarted = async (ctx: Context) => {
+    for (let part = started.pop(); part !== undefined; part = started.pop()) {
+      await part
+        .stop(ctx)
+        .catch((error) =>
+          notice("warn", `${part?.name} did not stop cleanly: ${error instanceof Error ? error.message : error}`),
+        );
+    }
+  };
+
+  return {
+    definition,
+    runtime,
+    log,
+    registry,
+    executions,
+    intake,
+    tokens,
+    membership,
+    swarms,
+    health,
+    done: tree.done,
+    get gatewayUrl() {
+      return gateway?.url;
+    },
+    get ownerToken() {
+      if (ownerToken === undefined)
+        throw new ViableError("system.not_started", "There is no owner token before the system has started.");
+      return ownerToken;
+    },
+    fetch: (request) => app.fetch(request),
+    async start(outer) {
+      // The system outlives the call that starts it: it ends by `stop`, or when the outer signal aborts.
+      const ctx = withContext(rootContext(runtime, { signal: outer.signal }), { signal: life.signal });
+      try {
+        await begin(ctx, "log", log);
+        log.onFlush(() => bus.publish(ctx, "log.flushed", {}));
+        await begin(ctx, "bus", bus);
+        await begin(ctx, "membership", membership);
+        await begin(ctx, "tokens", tokens);
+        ownerToken = await ensureOwnerToken(ctx, log, tokens, ownerToken);
+        await begin(ctx, "registry", registry);
+        await begin(ctx, "executions", executions);
+        started.push({ name: "threads", stop: () => threads.stop() });
+        started.push({ name: "intake", stop: async () => intake.stop() });
+        await begin(ctx, "swarms", tree);
+        started.push({ name: "service listeners", stop: (stopCtx) => closeAll(stopCtx, listeners) });
+        for (const service of services) await startSwarm(ctx, service);
+        if (options.gateway !== undefined) {
+          const opened = await listen(ctx, (request, env) => app.fetch(request, env), {
+            ...options.gateway,
+            name: "gateway",
+          });
+          gateway = opened;
+          started.push({ name: "gateway", stop: (stopCtx) => opened.close(within(stopCtx, closeMs)) });
+        }
+        schedulePurge(ctx);
+        running = true;
+      } catch (error) {
+        await stopStarted(rootContext(runtime));
+        throw error;
+      }
+    },
+    async stop(ctx) {
+      running = false;
+      intake.close();
+      purgeTimer?.cancel();
+      const bounded = within(ctx, definition.limits.drainMs);
+      await stopStarted(bounded);
+      life.abort(new ViableError("system.stopped", "The system has stopped."));
+    },
+  };
+}
+
+/** A context that ends `ms` from now at the latest. */
+const within = (ctx: Context, ms: number): Context => withContext(ctx, { deadline: ctx.runtime.clock.now() + ms });
+
+async function closeAll(ctx: Context, listeners: readonly Listener[]): Promise<void> {
+  await Promise.all(listeners.map((listener) => listener.close(within(ctx, closeMs))));
+}
+
+/** The token that was kept, if this database knows it; a new one where there is none, or it is of another database. */
+async function ensureOwnerToken(ctx: Context, log: Log, tokens: Tokens, kept: string | undefined): Promise<string> {
+  if (kept !== undefined && (await tokens.verify(ctx, kept)) !== undefined) return kept;
+  return (await mintOwnerToken(ctx, log, tokens)).token;
+}

@@ -1,0 +1,155 @@
+import { ViableError } from "@viable/kernel";
+import type { ClientType } from "@viable/protocol";
+import type { ClientLimits } from "@viable/security";
+import { baseClientLimits } from "@viable/security";
+import type { AgentDefinition, ServiceDefinition } from "@viable/swarm";
+import { createCatalogue, service } from "@viable/swarm";
+import { z } from "zod";
+
+export interface SystemSettings {
+  /** Lower case words joined by `-`. */
+  readonly name: string;
+  /** Each gets its own swarm. Any subset works: what is missing is said, the rest goes on (S14). */
+  readonly services: readonly ServiceDefinition[];
+  /** Agents that belong to no one service: they run in the built-in swarm `system` and delegate to the others by capability. */
+  readonly commands?: readonly AgentDefinition[];
+  readonly gateway?: {
+    /** Default 127.0.0.1: nobody from outside this machine until you say so. */
+    readonly host?: string;
+    /** Default 4100. 0 takes any free port. */
+    readonly port?: number;
+  };
+  /** Replaces the base authority of a kind of client, member by member. */
+  readonly clients?: Partial<Record<ClientType, Partial<ClientLimits>>>;
+  readonly limits?: {
+    /** Executions without an outcome; one more is refused as overloaded. Default 10,000. */
+    readonly maxOpenExecutions?: number;
+    /** Threads that agents may compute in at once. Default one less than there are cores, at least one. */
+    readonly threads?: number;
+    /** How long a stop waits for running tasks before it leaves them to the next start, in milliseconds. Default 20,000. */
+    readonly drainMs?: number;
+  };
+}
+
+/** A system as data. */
+export interface SystemDefinition {
+  readonly kind: "system";
+  readonly name: string;
+  readonly services: readonly ServiceDefinition[];
+  readonly commands: readonly AgentDefinition[];
+  readonly gateway: { readonly host: string; readonly port: number };
+  readonly clients: Readonly<Record<ClientType, ClientLimits>>;
+  readonly limits: {
+    readonly maxOpenExecutions: number;
+    readonly threads: number | undefined;
+    readonly drainMs: number;
+  };
+}
+
+/** The name of the built-in swarm. */
+export const systemService = "system";
+
+const shape = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, "must be lower case words joined by -"),
+  services: z.array(z.custom<ServiceDefinition>((value) => isKind(value, "service"), "must be made by service({...})")),
+  commands: z
+    .array(z.custom<AgentDefinition>((value) => isKind(value, "agent"), "must be made by agent({...})"))
+    .default([]),
+  gateway: z
+    .strictObject({
+      host: z.string().min(1).default("127.0.0.1"),
+      port: z.number().int().min(0).max(65_535).default(4100),
+    })
+    .prefault({}),
+  clients: z
+    .strictObject(
+      Object.fromEntries(
+        (["cli", "web", "api"] as const).map((type) => [
+          type,
+          z
+            .strictObject({
+              operations: z.array(z.enum(["read", "write", "execute"])).optional(),
+              commandsPerHour: z.number().int().min(1).optional(),
+              maxConcurrent: z.number().int().min(1).optional(),
+            })
+            .optional(),
+        ]),
+      ),
+    )
+    .prefault({}),
+  limits: z
+    .strictObject({
+      maxOpenExecutions: z.number().int().min(1).max(1_000_000).default(10_000),
+      threads: z.number().int().min(1).max(256).optional(),
+      drainMs: z.number().int().min(0).max(3_600_000).default(20_000),
+    })
+    .prefault({}),
+});
+
+/**
+ * Describes a system: what `viable.config.ts` default-exports. Throws `config.invalid` with the path and the reason where it
+ * does not fit; checks what only shows when the parts stand together: a name or a port given twice.
+ */
+export function defineSystem(settings: SystemSettings): SystemDefinition {
+  const parsed = shape.safeParse(settings);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the config"}: ${issue.message}`);
+    throw new ViableError("config.invalid", issues.join("; "), {
+      details: { path: parsed.error.issues[0]?.path.map(String).join(".") ?? "" },
+    });
+  }
+  const { name, services, commands, gateway, limits } = parsed.data;
+  checkServices(services, gateway.port);
+  // Made once here so that clashes of capabilities show now and not at start.
+  createCatalogue(commands.length === 0 ? services : [...services, commandService(commands)]);
+  return Object.freeze({
+    kind: "system",
+    name,
+    services: Object.freeze([...services]),
+    commands: Object.freeze([...commands]),
+    gateway,
+    clients: mergeClients(parsed.data.clients as SystemSettings["clients"]),
+    limits: { maxOpenExecutions: limits.maxOpenExecutions, threads: limits.threads, drainMs: limits.drainMs },
+  });
+}
+
+function checkServices(services: readonly ServiceDefinition[], gatewayPort: number): void {
+  const names = new Set<string>();
+  const ports = new Map<number, string>();
+  if (gatewayPort !== 0) ports.set(gatewayPort, "the gateway");
+  for (const { name, port } of services) {
+    if (name === systemService)
+      throw invalid(`services.${name}`, `"${systemService}" is the name of the built-in swarm`);
+    if (names.has(name)) throw invalid(`services.${name}`, `the service "${name}" is given twice`);
+    names.add(name);
+    const other = ports.get(port);
+    if (other !== undefined)
+      throw invalid(`services.${name}.port`, `port ${port} is given to both ${other} and "${name}"`);
+    if (port !== 0) ports.set(port, `"${name}"`);
+  }
+}
+
+function mergeClients(given: SystemSettings["clients"]): Record<ClientType, ClientLimits> {
+  return {
+    cli: { ...baseClientLimits.cli, ...given?.cli },
+    web: { ...baseClientLimits.web, ...given?.web },
+    api: { ...baseClientLimits.api, ...given?.api },
+  };
+}
+
+/** The built-in service around some agents. It has no port of its own: the gateway answers for it. */
+export const commandService = (agents: readonly AgentDefinition[]): ServiceDefinition =>
+  service({
+    name: systemService,
+    description: "Commands of the system as a whole: memory, swarms, and what the config adds.",
+    port: 0,
+    agents,
+    workers: 4,
+    startPriority: 1_000,
+  });
+
+const isKind = (value: unknown, kind: string): boolean =>
+  typeof value === "object" && value !== null && "kind" in value && value.kind === kind;
+
+const invalid = (path: string, reason: string): ViableError =>
+  new ViableError("config.invalid", `${path}: ${reason}.`, { details: { path } });

@@ -1,0 +1,81 @@
+import type { Membership } from "@viable/cluster";
+import type { Durability, Log } from "@viable/log";
+import type { HealthView } from "@viable/protocol";
+import type { Executions, Swarm } from "@viable/swarm";
+import type { SystemDefinition } from "./define-system.ts";
+import { version } from "./version.ts";
+
+export interface HealthSources {
+  readonly definition: SystemDefinition;
+  readonly log: Log;
+  readonly membership: Membership;
+  readonly swarms: ReadonlyMap<string, Swarm>;
+  readonly executions: Executions;
+  readonly running: boolean;
+  readonly uptimeMs: number;
+}
+
+/** What each durability means, in the words that people are shown. */
+export const durabilityNotes: Record<Durability, string> = {
+  nothing: "Nothing survives the end of the process: the store is in memory, or the server does not flush.",
+  "process-crash":
+    "The embedded database survives a killed process, not a power cut. For that, set DATABASE_URL to a PostgreSQL server.",
+  "power-loss": "The PostgreSQL server flushes to disk before it answers: what was acknowledged survives a power cut.",
+};
+
+type Check = HealthView["checks"][number];
+const maxLagEvents = 10_000;
+
+/** The health of the system, measured now: each check reads a number or asks the database. */
+export async function readHealth(sources: HealthSources): Promise<HealthView> {
+  const checks: Check[] = [
+    await checkLog(sources),
+    checkMembership(sources.membership),
+    ...[...sources.swarms.values()].map(checkSwarm),
+  ];
+  if (!sources.running) checks.push({ name: "system", status: "down", detail: "starting or stopping" });
+  const worst = checks.some((check) => check.status === "down")
+    ? "down"
+    : checks.some((check) => check.status === "degraded")
+      ? "degraded"
+      : "ok";
+  return {
+    status: worst,
+    system: sources.definition.name,
+    version,
+    durability: sources.log.durability,
+    durabilityNote: durabilityNotes[sources.log.durability],
+    uptimeMs: Math.round(sources.uptimeMs),
+    checks,
+  };
+}
+
+async function checkLog({ log, executions }: HealthSources): Promise<Check> {
+  const { waitingAppends, flushMs, slowestSubscription } = log.stats();
+  const size = await log.sizeBytes().catch(() => undefined);
+  const lag = slowestSubscription?.lagEvents ?? 0;
+  const detail = [
+    `${waitingAppends} appends wait`,
+    `a flush takes ${flushMs.toFixed(1)} ms`,
+    `${executions.openCount()} executions open`,
+    ...(lag > 0 ? [`${slowestSubscription?.name} is ${lag} events behind`] : []),
+    ...(size === undefined ? [] : [`${Math.round(size / 1024 / 1024)} MiB`]),
+  ].join(", ");
+  return { name: "log", status: lag > maxLagEvents ? "degraded" : "ok", detail };
+}
+
+function checkMembership(membership: Membership): Check {
+  const detail = `${membership.processId}, epoch ${membership.epoch}: ${membership.state}`;
+  return { name: "membership", status: membership.canClaim ? "ok" : "down", detail };
+}
+
+function checkSwarm(swarm: Swarm): Check {
+  const { status, reasons, measurement } = swarm.status();
+  const numbers = `${measurement.workers} workers, ${measurement.running} running, ${measurement.queued} queued`;
+  return {
+    name: `swarm ${swarm.service.name}`,
+    // A swarm without its parts does not bring the others down (S14).
+    status: status === "healthy" ? "ok" : "degraded",
+    detail: [numbers, ...reasons].join("; "),
+  };
+}

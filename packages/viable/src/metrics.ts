@@ -1,0 +1,72 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Log } from "@viable/log";
+import type { SwarmMeasurement } from "@viable/protocol";
+import type { Executions, Swarm } from "@viable/swarm";
+import { Gauge, Registry } from "prom-client";
+
+/** How fine the event loop's delay is sampled, in milliseconds. */
+const loopResolutionMs = 10;
+
+export interface MetricsSources {
+  readonly swarms: ReadonlyMap<string, Swarm>;
+  readonly log: Log;
+  readonly executions: Executions;
+}
+
+/** Prometheus text, read from the parts' own counters at the moment of the scrape: nothing is kept twice. */
+export interface Metrics {
+  all(): Promise<string>;
+  of(service: string): Promise<string>;
+}
+
+const swarmGauges: Readonly<Record<string, { help: string; read(measurement: SwarmMeasurement): number }>> = {
+  viable_swarm_workers: { help: "Workers of the swarm.", read: (m) => m.workers },
+  viable_swarm_running: { help: "Tasks under way.", read: (m) => m.running },
+  viable_swarm_queued: { help: "Tasks that wait for a worker.", read: (m) => m.queued },
+  viable_swarm_completed_total: { help: "Tasks completed since the health monitor started.", read: (m) => m.completed },
+  viable_swarm_failed_total: { help: "Tasks failed since the health monitor started.", read: (m) => m.failed },
+  viable_swarm_latency_seconds: {
+    help: "Mean time a task takes, weighted to the last twenty.",
+    read: (m) => m.latencyMs / 1_000,
+  },
+};
+
+export function createMetrics({ swarms, log, executions }: MetricsSources): Metrics {
+  const loopDelay = monitorEventLoopDelay({ resolution: loopResolutionMs });
+  loopDelay.enable();
+  const addSwarms = (registry: Registry, services: readonly string[]) => {
+    for (const [name, { help, read }] of Object.entries(swarmGauges)) {
+      const gauge = new Gauge({ name, help, labelNames: ["service"], registers: [registry] });
+      for (const service of services) {
+        const swarm = swarms.get(service);
+        if (swarm !== undefined) gauge.set({ service }, read(swarm.measure()));
+      }
+    }
+  };
+  return {
+    all() {
+      const registry = new Registry();
+      addSwarms(registry, [...swarms.keys()]);
+      const stats = log.stats();
+      const set = (name: string, help: string, value: number) =>
+        new Gauge({ name, help, registers: [registry] }).set(value);
+      set("viable_executions_open", "Executions without an outcome.", executions.openCount());
+      set("viable_log_waiting_appends", "Appends that wait for a flush.", stats.waitingAppends);
+      set("viable_log_flushes_total", "Flushes since the start.", stats.flushes);
+      set("viable_log_events_total", "Events appended by this process since the start.", stats.appendedEvents);
+      set("viable_log_flush_seconds", "Mean time a flush takes, weighted to the last twenty.", stats.flushMs / 1_000);
+      set(
+        "viable_event_loop_delay_p99_seconds",
+        "99th percentile of how late timers fire.",
+        loopDelay.percentile(99) / 1e9,
+      );
+      set("process_resident_memory_bytes", "Resident memory of the process.", process.memoryUsage.rss());
+      return registry.metrics();
+    },
+    of(service) {
+      const registry = new Registry();
+      addSwarms(registry, [service]);
+      return registry.metrics();
+    },
+  };
+}

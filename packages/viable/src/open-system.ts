@@ -1,0 +1,62 @@
+import type { Context } from "@viable/kernel";
+import type { Store } from "@viable/log";
+import { createPgliteStore, createPostgresStore } from "@viable/log-postgres";
+import type { Notice, System } from "./create-system.ts";
+import { createSystem } from "./create-system.ts";
+import type { SystemDefinition } from "./define-system.ts";
+import type { Settings } from "./settings.ts";
+import type { StateDirectory } from "./state-directory.ts";
+import { stateDirectory } from "./state-directory.ts";
+
+export interface OpenOptions {
+  onNotice?(notice: Notice): void;
+}
+
+/** A running system with the folder that holds its state. */
+export interface OpenedSystem {
+  readonly system: System;
+  readonly state: StateDirectory;
+  close(ctx: Context): Promise<void>;
+}
+
+/**
+ * Opens a system as this machine's settings say: on the embedded database in its state folder or on a PostgreSQL server, with
+ * the owner's token kept in the state folder and the gateway's address noted there for the command line.
+ */
+export async function openSystem(
+  ctx: Context,
+  definition: SystemDefinition,
+  settings: Settings,
+  options: OpenOptions = {},
+): Promise<OpenedSystem> {
+  const state = stateDirectory(settings.stateDir);
+  state.prepare();
+  const kept = state.readToken();
+  const system = createSystem(
+    definition,
+    { store: openStore(settings, state), runtime: ctx.runtime },
+    {
+      gateway: { host: settings.host, port: settings.port },
+      servicePorts: settings.servicePorts,
+      threads: settings.threads,
+      ownerToken: kept,
+      ...(options.onNotice !== undefined && { onNotice: options.onNotice }),
+    },
+  );
+  await system.start(ctx);
+  if (system.ownerToken !== kept) state.writeToken(system.ownerToken);
+  if (system.gatewayUrl !== undefined) state.writeGateway({ url: system.gatewayUrl, pid: process.pid });
+  return {
+    system,
+    state,
+    async close(closeCtx) {
+      state.removeGateway();
+      await system.stop(closeCtx);
+    },
+  };
+}
+
+const openStore = (settings: Settings, state: StateDirectory): Store =>
+  settings.databaseUrl === undefined
+    ? createPgliteStore({ dataDir: state.database })
+    : createPostgresStore({ connectionString: settings.databaseUrl });

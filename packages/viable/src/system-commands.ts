@@ -1,0 +1,82 @@
+import { rootContext, ViableError } from "@viable/kernel";
+import type { AgentDefinition, Swarm } from "@viable/swarm";
+import { agent } from "@viable/swarm";
+import { z } from "zod";
+
+/** Commands that every system has, run by the built-in swarm. `swarms` are those of the process that runs the command. */
+export function systemCommands(swarms: () => ReadonlyMap<string, Swarm>): AgentDefinition[] {
+  const swarmOf = (service: string): Swarm => {
+    const swarm = swarms().get(service);
+    if (swarm === undefined) {
+      throw new ViableError("swarm.unknown_service", `No swarm "${service}" runs here.`, {
+        next: `There are ${[...swarms().keys()].join(", ")}.`,
+      });
+    }
+    return swarm;
+  };
+  const place = { namespace: z.string().min(1).max(100).default("default"), key: z.string().min(1).max(200) };
+  return [
+    agent({
+      name: "memory-set",
+      capability: "memory.set",
+      description: "Writes a value into the memory that all services share; with `expected`, only at that version.",
+      input: z.strictObject({
+        ...place,
+        value: z.json(),
+        expected: z.number().int().min(0).optional(),
+        expiresInMs: z.number().int().min(1).optional(),
+      }),
+      handle: async (ctx, { namespace, key, value, expected, expiresInMs }) => {
+        const outcome = await ctx.globalMemory.set(key, value, {
+          namespace,
+          ...(expected !== undefined && { expected }),
+          ...(expiresInMs !== undefined && { expiresInMs }),
+        });
+        if (!outcome.ok) {
+          throw new ViableError("memory.conflict", `"${key}" is at version ${outcome.actual}, not ${expected}.`, {
+            next: "Read it again and decide anew.",
+            details: { actual: outcome.actual },
+          });
+        }
+        return { namespace, key, version: outcome.version };
+      },
+    }),
+    agent({
+      name: "memory-delete",
+      capability: "memory.delete",
+      description: "Deletes a key from the memory that all services share.",
+      input: z.strictObject(place),
+      handle: async (ctx, { namespace, key }) => {
+        await ctx.globalMemory.delete(key, namespace);
+        return { namespace, key };
+      },
+    }),
+    agent({
+      name: "swarm-scale",
+      capability: "swarm.scale",
+      description: "Sets how many workers a service's swarm has.",
+      input: z.strictObject({ service: z.string(), workers: z.coerce.number().int().min(1).max(1_000) }),
+      handle: async (ctx, { service, workers }) => {
+        const swarm = swarmOf(service);
+        const before = swarm.measure().workers;
+        await swarm.scale(
+          rootContext(ctx.runtime, { tenant: ctx.tenant, principal: ctx.principal, signal: ctx.signal }),
+          workers,
+        );
+        return { service, before, workers: swarm.measure().workers };
+      },
+    }),
+    agent({
+      name: "swarm-restart",
+      capability: "swarm.restart",
+      description:
+        "Ends a part of a swarm (memory, workers, queen, health-monitor, meta-client, worker-1 …) as a crash would; its supervisor starts it again.",
+      risk: "high",
+      input: z.strictObject({ service: z.string(), part: z.string() }),
+      handle: (ctx, { service, part }) => {
+        swarmOf(service).kill(part, `asked by ${ctx.principal}`);
+        return { service, part };
+      },
+    }),
+  ];
+}

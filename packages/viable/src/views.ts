@@ -1,0 +1,119 @@
+import type { View } from "@viable/gateway";
+import { queryNumber, toEventView } from "@viable/gateway";
+import type { JsonValue } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import { isPosition, startPosition } from "@viable/log";
+import type { CommandDescriptor, MemoryEntryView } from "@viable/protocol";
+import type { Registry } from "@viable/registry";
+import type { Catalogue, Swarm } from "@viable/swarm";
+import { createMemory, globalMemoryService } from "@viable/swarm";
+import { z } from "zod";
+
+export interface ViewSources {
+  readonly catalogue: Catalogue;
+  readonly registry: Registry;
+  readonly swarms: ReadonlyMap<string, Swarm>;
+  readonly log: Log;
+}
+
+/** The reads that the system offers under `/v1`. */
+export function systemViews({ catalogue, registry, swarms, log }: ViewSources): View[] {
+  return [
+    {
+      name: "commands",
+      path: "/commands",
+      read: () =>
+        ({
+          commands: catalogue.commands().map((command) => describeCommand(catalogue, registry, command)),
+        }) as unknown as JsonValue,
+    },
+    {
+      name: "swarms",
+      path: "/swarms",
+      read: () => ({ swarms: [...swarms.values()].map((swarm) => swarm.status()) }) as unknown as JsonValue,
+    },
+    {
+      name: "swarm",
+      path: "/swarms/:service",
+      read: (_ctx, { params }) => swarms.get(params.service ?? "")?.status() as unknown as JsonValue | undefined,
+    },
+    {
+      name: "registry",
+      path: "/registry/discover",
+      read: (_ctx, { query }) => {
+        const capability = query.capability ?? "";
+        if (capability === "")
+          throw new ViableError("registry.invalid_query", "Name a capability: ?capability=secret_scan.");
+        return registry.discover(capability) as unknown as JsonValue;
+      },
+    },
+    {
+      name: "memory",
+      path: "/memory",
+      read: async (ctx, { query }) => {
+        const service = query.service ?? globalMemoryService;
+        const memory = createMemory(log, ctx, service);
+        const namespace = query.namespace ?? "default";
+        const found =
+          query.key === undefined
+            ? await memory.list(namespace, {
+                limit: queryNumber(query, "limit", 100, 1_000),
+                ...(query.prefix !== undefined && { prefix: query.prefix }),
+                ...(query.after !== undefined && { after: query.after }),
+              })
+            : [await memory.get(query.key, namespace)].filter((entry) => entry !== undefined);
+        const entries = found.map(
+          ({ expiresAt, ...entry }): MemoryEntryView => ({
+            service,
+            ...entry,
+            value: entry.value as MemoryEntryView["value"],
+            ...(expiresAt !== null && { expiresAt: new Date(expiresAt).toISOString() }),
+          }),
+        );
+        return { entries } as unknown as JsonValue;
+      },
+    },
+    {
+      name: "events",
+      path: "/events",
+      read: async (ctx, { grant, query }) => {
+        const backward = query.after === undefined;
+        const from = query.after ?? query.before;
+        if (from !== undefined && !isPosition(from))
+          throw new ViableError("log.invalid_position", "That is not a position of this log.");
+        const session = grant.sessionId ?? query.session;
+        const events = await log.readAll(ctx, {
+          direction: backward ? "backward" : "forward",
+          limit: queryNumber(query, "limit", 100, 1_000),
+          ...(from !== undefined && { from }),
+          filter: {
+            tenant: ctx.tenant,
+            ...(session !== undefined && { session }),
+            ...(query.type !== undefined && { types: query.type.split(",") }),
+          },
+        });
+        if (backward) events.reverse();
+        const next = events.at(-1)?.position ?? query.after ?? startPosition;
+        return { events: events.map(toEventView), next } as unknown as JsonValue;
+      },
+    },
+  ];
+}
+
+function describeCommand(catalogue: Catalogue, registry: Registry, command: string): CommandDescriptor {
+  const offers = catalogue.find(command);
+  const [first] = offers;
+  if (first === undefined) throw new ViableError("intake.unknown_command", `There is no command "${command}".`);
+  const { agent } = first;
+  return {
+    command,
+    description: agent.description,
+    services: [...new Set(offers.map((offer) => offer.service))],
+    risk: agent.risk,
+    input: z.toJSONSchema(agent.input, { io: "input", unrepresentable: "any" }) as CommandDescriptor["input"],
+    timeoutMs: agent.timeoutMs,
+    joinable: agent.joinable,
+    available: registry.discover(command).swarms.length > 0,
+  };
+}
