@@ -27,14 +27,18 @@ export function encodeAppend(ctx: Context, request: AppendRequest): { append: En
     if (items > maxAppendItems) throw invalidEvent({ path: "append", reason: `more than ${maxAppendItems} items` });
     return text;
   };
+  checkName("tenant", ctx.tenant);
   const streams = (request.streams ?? []).map((write) => {
     checkName("stream", write.stream);
+    if (write.session !== undefined) checkName("session", write.session);
+    if (write.correlation !== undefined) checkName("correlation", write.correlation);
     const metadata = JSON.stringify(metadataOf(ctx, write));
     return {
       stream: write.stream,
       expected: write.expected === "any" ? -1 : write.expected,
       events: write.events.map((event): EncodedEvent => {
         checkName("type", event.type);
+        if (event.id !== undefined) checkName("id", event.id);
         return {
           id: event.id ?? ctx.runtime.ids.next("evt"),
           type: event.type,

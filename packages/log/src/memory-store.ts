@@ -1,8 +1,10 @@
+import { ViableError } from "@viable/kernel";
 import { decodeEvent } from "./encode.ts";
 import type { StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal } from "./events.ts";
 import type { StoredRecord } from "./records.ts";
-import type { CommitOutcome, EncodedAppend, EncodedRecordChange, Store } from "./store.ts";
+import type { CommitOutcome, EncodedAppend, EncodedRecordChange, EncodedStreamAppend, Store } from "./store.ts";
+import { storeRefused } from "./store.ts";
 
 interface Row {
   value: string | null;
@@ -30,7 +32,7 @@ export function createMemoryStore(): Store {
   });
 
   const commitOne = (append: EncodedAppend, now: number): CommitOutcome => {
-    const repeated = findRepeat(append, byId);
+    const repeated = findRepeat(append, byId, streams);
     if (repeated !== undefined) return repeated;
     for (const write of append.streams) {
       const actual = streams.get(write.stream)?.length ?? 0;
@@ -42,6 +44,9 @@ export function createMemoryStore(): Store {
       const actual = isLive(row, now) ? row.version : 0;
       if (write.expected >= 0 && write.expected !== actual) return { kind: "record_conflict", key: write.key, actual };
     }
+    const ids = append.streams.flatMap((write) => write.events.map((event) => event.id));
+    const known = ids.find((id, index) => byId.has(id) || ids.indexOf(id) < index);
+    if (known !== undefined) throw idTaken(known);
     const firstOrdinal = events.length + 1;
     const firstVersions = append.streams.map((write) => {
       const stream = streams.get(write.stream) ?? [];
@@ -82,7 +87,10 @@ export function createMemoryStore(): Store {
       const stream = streams.get(name) ?? [];
       return direction === "forward"
         ? stream.slice(Math.max(0, fromVersion - 1), Math.max(0, fromVersion - 1) + limit)
-        : stream.slice(0, Math.min(fromVersion, stream.length)).reverse().slice(0, limit);
+        : stream
+            .slice(0, Math.max(0, Math.min(fromVersion, stream.length)))
+            .reverse()
+            .slice(0, limit);
     },
     async readAll(from, limit, direction, filter) {
       const found: StoredEvent[] = [];
@@ -105,8 +113,8 @@ export function createMemoryStore(): Store {
     },
     async listRecords(prefix, after, limit, now) {
       return [...rows]
-        .filter(([key]) => key.startsWith(prefix) && key > after)
-        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .filter(([key]) => key.startsWith(prefix) && compareByCodePoint(key, after) > 0)
+        .sort(([a], [b]) => compareByCodePoint(a, b))
         .flatMap(([key, row]) => (isLive(row, now) ? [toRecord(key, row)] : []))
         .slice(0, limit);
     },
@@ -135,19 +143,45 @@ export function createMemoryStore(): Store {
   };
 }
 
-/** An append whose events are in the log already, in its streams, has happened: the answer is the first one's. */
-function findRepeat(append: EncodedAppend, byId: Map<string, StoredEvent>): CommitOutcome | undefined {
-  const firsts = append.streams.map((write) => {
+/** An append whose first event is in the log already, in its stream, has happened: the answer is the first one's. */
+function findRepeat(
+  append: EncodedAppend,
+  byId: Map<string, StoredEvent>,
+  streams: Map<string, StoredEvent[]>,
+): CommitOutcome | undefined {
+  const earlier = (write: EncodedStreamAppend): StoredEvent | undefined => {
     const event = byId.get(write.events[0]?.id ?? "");
     return event?.stream === write.stream ? event : undefined;
-  });
-  const [first] = firsts;
-  if (first === undefined) return undefined;
+  };
+  const first = append.streams.find((write) => write.events.length > 0);
+  const repeated = first && earlier(first);
+  if (repeated === undefined) return undefined;
   return {
     kind: "appended",
-    firstOrdinal: toOrdinal(first.position),
-    firstVersions: firsts.map((event) => event?.version ?? 0),
+    firstOrdinal: toOrdinal(repeated.position),
+    // A write without events left no trace: what it expected is what it found, or else what there is now.
+    firstVersions: append.streams.map((write) => {
+      const found = write.expected >= 0 ? write.expected : (streams.get(write.stream)?.length ?? 0);
+      return earlier(write)?.version ?? found + 1;
+    }),
     recordVersions: append.records.map(() => 0),
     repeated: true,
   };
 }
+
+const idTaken = (id: string): ViableError =>
+  new ViableError(storeRefused, `An event with the id ${id} is in the log already, from another append.`, {
+    next: "Give every event an id of its own, or none.",
+  });
+
+/** The order of UTF-8 bytes, which databases sort by. JavaScript's own differs where surrogates meet what comes after them. */
+function compareByCodePoint(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) {
+    const [x, y] = [a.charCodeAt(index), b.charCodeAt(index)];
+    if (x !== y) return surrogatesLast(x) - surrogatesLast(y);
+  }
+  return a.length - b.length;
+}
+
+const surrogatesLast = (unit: number): number => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);

@@ -81,6 +81,7 @@ export interface EncodedRecordChange {
  * - Ordinals have no gaps and are visible in order: whoever sees ordinal n+1 sees n (W9), under any number of writers.
  * - An append whose first event id is in the log already, in that stream, is answered as the first time, and not written again.
  * - Record changes are numbered in commit order in the same way.
+ * - An event id stands in the log once: a `commit` that would write one again, other than by such a repeat, is refused.
  *
  * Not promised: that two commits of one store run at the same time; that a commit that rejects did not happen (send it again).
  * One stream must not stand in two appends of one batch unless no event of either expects a version.
@@ -106,7 +107,7 @@ export interface Store {
   head(): Promise<{ ordinal: number; change: number }>;
   /** Records that have a value and have not expired, by key. */
   getRecords(keys: readonly string[], now: number): Promise<StoredRecord[]>;
-  /** The same by prefix, in key order (code units), after a key. */
+  /** The same by prefix, in key order (code points, which is the order of UTF-8 bytes), after a key. */
   listRecords(prefix: string, after: string, limit: number, now: number): Promise<StoredRecord[]>;
   /** Record changes after a number, oldest first; a key changed several times may be shown once, as it is now. */
   readChanges(after: number, limit: number): Promise<EncodedRecordChange[]>;

@@ -100,8 +100,12 @@ BEGIN
   ),
   write_verdict AS (
     SELECT w.append,
-      (array_agg(w.earlier_position ORDER BY w.nr))[1] AS earlier_position,
-      string_agg(coalesce(w.earlier_version, 0)::text, ',' ORDER BY w.nr) AS earlier_versions,
+      (array_agg(w.earlier_position ORDER BY w.nr) FILTER (WHERE w.events > 0))[1] AS earlier_position,
+      -- A write without events left no trace: what it expected is what it found, or else what there is now.
+      string_agg(
+        coalesce(w.earlier_version, CASE WHEN w.expected >= 0 THEN w.expected ELSE w.version END + 1)::text, ','
+        ORDER BY w.nr
+      ) AS earlier_versions,
       min(w.nr) FILTER (WHERE w.expected >= 0 AND w.expected <> w.version) AS conflict,
       (array_agg(w.version ORDER BY w.nr) FILTER (WHERE w.expected >= 0 AND w.expected <> w.version))[1] AS actual
     FROM write AS w GROUP BY w.append

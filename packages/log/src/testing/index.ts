@@ -1,1 +1,2 @@
-export {};
+export type { ContractStore, StoreContractOptions } from "./store-contract.ts";
+export { storeContract } from "./store-contract.ts";

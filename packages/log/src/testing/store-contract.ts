@@ -1,0 +1,591 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { StoredEvent } from "../events.ts";
+import { matchesFilter, toOrdinal } from "../events.ts";
+import type { EncodedAppend, EncodedEvent, EncodedRecordWrite, Store } from "../store.ts";
+import { storeRefused } from "../store.ts";
+import { storeModel } from "./store-model.ts";
+
+/** A store of its own for one run of the contract, not yet open, and how to let go of what it stands on. */
+export interface ContractStore extends AsyncDisposable {
+  readonly store: Store;
+}
+
+export interface StoreContractOptions {
+  /** How often each property is tried. A store in memory can be asked more. */
+  readonly runs?: number;
+}
+
+/** Any time will do: stores have no clock, they are told the time. */
+const now = 1_700_000_000_000;
+
+/**
+ * What every store promises (`store.ts`), as tests. One store serves them all, each test using names nobody else does, since
+ * a database takes seconds to make: so each also shows that others' data does not disturb it.
+ */
+export function storeContract(
+  name: string,
+  makeStore: () => Promise<ContractStore>,
+  options: StoreContractOptions = {},
+) {
+  const runs = options.runs ?? 50;
+  let made: ContractStore;
+  let store: Store;
+  let scopes = 0;
+  /** A function that makes names no other test has. */
+  const newScope = () => {
+    const scope = `t${++scopes}/`;
+    return (text: string) => scope + text;
+  };
+  const commit = async (...batch: EncodedAppend[]) => (await store.commit(batch, now)).outcomes;
+  const readVersions = async (stream: string) =>
+    (await store.readStream(stream, 1, 1_000, "forward")).map((event) => event.version);
+
+  describe(`the store contract on ${name}`, () => {
+    beforeAll(async () => {
+      made = await makeStore();
+      store = made.store;
+      await store.open();
+    });
+    afterAll(async () => {
+      await store.close();
+      await made[Symbol.asyncDispose]();
+    });
+
+    test("an append is kept whole and read back as it was", async () => {
+      const own = newScope();
+      const event: EncodedEvent = {
+        id: own("1"),
+        type: "note.added",
+        data: '{"text":"hello"}',
+        tenant: "acme",
+        session: own("session"),
+        correlation: own("correlation"),
+        metadata: '{"actor":"owner","causation":"x","schemaVersion":2}',
+        time: 1_700_000_000_123.5,
+      };
+      const { ordinal } = await store.head();
+      await commit(appendOf([{ stream: own("a"), expected: 0, events: [event] }]));
+      expect(await store.readStream(own("a"), 1, 10, "forward")).toEqual([
+        {
+          id: event.id,
+          stream: own("a"),
+          version: 1,
+          position: String(ordinal + 1),
+          type: "note.added",
+          data: { text: "hello" },
+          metadata: {
+            tenant: "acme",
+            session: event.session,
+            correlation: event.correlation,
+            actor: "owner",
+            causation: "x",
+            schemaVersion: 2,
+          },
+          time: event.time,
+        },
+      ]);
+    });
+
+    test("expected versions: the right one appends, any other is a conflict that names the actual one", async () => {
+      const own = newScope();
+      const write = (expected: number, id: string) =>
+        appendOf([{ stream: own("a"), expected, events: [eventOf(own(id))] }]);
+      const conflict = (actual: number) => ({ kind: "stream_conflict", stream: own("a"), actual });
+      expect(await commit(write(1, "early"))).toEqual([conflict(0)]);
+      expect(await commit(write(0, "1"))).toMatchObject([{ kind: "appended", firstVersions: [1], repeated: false }]);
+      expect(await commit(write(0, "again"))).toEqual([conflict(1)]);
+      expect(await commit(write(1, "2"))).toMatchObject([{ firstVersions: [2] }]);
+      expect(await commit(write(-1, "3"))).toMatchObject([{ firstVersions: [3] }]);
+      expect(await commit(write(7, "far"))).toEqual([conflict(3)]);
+      expect(await readVersions(own("a"))).toEqual([1, 2, 3]);
+    });
+
+    test("a write without events only checks the version", async () => {
+      const own = newScope();
+      const check = (expected: number) => appendOf([{ stream: own("a"), expected, events: [] }]);
+      const before = await store.head();
+      expect(await commit(check(0))).toMatchObject([{ kind: "appended", firstVersions: [1] }]);
+      expect(await commit(check(1))).toMatchObject([{ kind: "stream_conflict", actual: 0 }]);
+      expect(await store.head()).toEqual(before);
+    });
+
+    test("several streams and records change together or not at all", async () => {
+      const own = newScope();
+      await commit(appendOf([{ stream: own("b"), expected: 0, events: [eventOf(own("b1"))] }]));
+      const both = (expectedB: number, expectedRecord: number, id: string) =>
+        appendOf(
+          [
+            { stream: own("a"), expected: 0, events: [eventOf(own(`${id}a`)), eventOf(own(`${id}a2`))] },
+            { stream: own("b"), expected: expectedB, events: [eventOf(own(`${id}b`))] },
+          ],
+          [recordOf(own("r"), expectedRecord, "1")],
+        );
+      const before = await store.head();
+      expect(await commit(both(0, 0, "x"))).toEqual([{ kind: "stream_conflict", stream: own("b"), actual: 1 }]);
+      expect(await commit(both(1, 3, "y"))).toEqual([{ kind: "record_conflict", key: own("r"), actual: 0 }]);
+      expect(await store.head()).toEqual(before);
+      expect(await commit(both(1, 0, "z"))).toEqual([
+        {
+          kind: "appended",
+          firstOrdinal: before.ordinal + 1,
+          firstVersions: [1, 2],
+          recordVersions: [1],
+          repeated: false,
+        },
+      ]);
+      expect(await readVersions(own("a"))).toEqual([1, 2]);
+      expect(await store.head()).toEqual({ ordinal: before.ordinal + 3, change: before.change + 1 });
+    });
+
+    test("each append of a batch has its own outcome, and ordinals pass over those that failed without a gap", async () => {
+      const own = newScope();
+      await commit(appendOf([{ stream: own("b"), expected: 0, events: [eventOf(own("b1"))] }]));
+      const { ordinal } = await store.head();
+      const outcomes = await commit(
+        appendOf([{ stream: own("a"), expected: 0, events: [eventOf(own("a1")), eventOf(own("a2"))] }]),
+        appendOf([{ stream: own("b"), expected: 0, events: [eventOf(own("lost"))] }]),
+        appendOf([], [recordOf(own("r"), 5, "1")]),
+        appendOf([], [recordOf(own("s"), 0, "1")]),
+        appendOf([{ stream: own("c"), expected: -1, events: [eventOf(own("c1"))] }]),
+      );
+      expect(outcomes).toMatchObject([
+        { kind: "appended", firstOrdinal: ordinal + 1, firstVersions: [1] },
+        { kind: "stream_conflict", stream: own("b"), actual: 1 },
+        { kind: "record_conflict", key: own("r"), actual: 0 },
+        { kind: "appended", recordVersions: [1] },
+        { kind: "appended", firstOrdinal: ordinal + 3, firstVersions: [1] },
+      ]);
+      const events = await store.readAll(ordinal, 10, "forward", {});
+      expect(events.map((event) => [event.id, toOrdinal(event.position) - ordinal])).toEqual([
+        [own("a1"), 1],
+        [own("a2"), 2],
+        [own("c1"), 3],
+      ]);
+    });
+
+    test("appends of one batch to one stream, none expecting a version, follow each other", async () => {
+      const own = newScope();
+      const outcomes = await commit(
+        ...[1, 2, 3].map((nr) => appendOf([{ stream: own("a"), expected: -1, events: [eventOf(own(`${nr}`))] }])),
+      );
+      expect(outcomes).toMatchObject([{ firstVersions: [1] }, { firstVersions: [2] }, { firstVersions: [3] }]);
+      expect((await store.readStream(own("a"), 1, 10, "forward")).map((event) => event.id)).toEqual(
+        ["1", "2", "3"].map(own),
+      );
+    });
+
+    test("an append may name a stream and a key twice: what comes later follows what comes first", async () => {
+      const own = newScope();
+      const { change } = await store.head();
+      const write = (id: string) => ({ stream: own("a"), expected: 0, events: [eventOf(own(id))] });
+      const append = appendOf([write("1"), write("2")], [recordOf(own("r"), 0, "1"), recordOf(own("r"), 0, "2")]);
+      expect(await store.commit([append], now)).toMatchObject({
+        outcomes: [{ firstVersions: [1, 2], recordVersions: [1, 2] }],
+        lastChange: change + 2,
+      });
+      expect(await store.getRecords([own("r")], now)).toMatchObject([{ value: 2, version: 2 }]);
+    });
+
+    test("an append whose first event is in its stream already is answered as the first time", async () => {
+      const own = newScope();
+      const append = appendOf(
+        [
+          { stream: own("a"), expected: 0, events: [eventOf(own("1")), eventOf(own("2"))] },
+          { stream: own("b"), expected: 0, events: [eventOf(own("3"))] },
+        ],
+        [recordOf(own("r"), 0, "1")],
+      );
+      const [first] = await commit(append);
+      const before = await store.head();
+      expect(await commit(append)).toEqual([{ ...first, recordVersions: [0], repeated: true }]);
+      expect(await commit(append, append)).toMatchObject([{ repeated: true }, { repeated: true }]);
+      expect(await store.head()).toEqual(before);
+      const checked = appendOf([
+        { stream: own("a"), expected: 2, events: [] },
+        { stream: own("d"), expected: -1, events: [eventOf(own("5"))] },
+      ]);
+      expect(await commit(checked)).toMatchObject([{ repeated: false, firstVersions: [3, 1] }]);
+      expect(await commit(checked)).toMatchObject([{ repeated: true, firstVersions: [3, 1] }]);
+      const fresh = appendOf([{ stream: own("c"), expected: -1, events: [eventOf(own("4"))] }]);
+      expect(await commit(fresh, fresh)).toMatchObject([{ repeated: false }, { repeated: true, firstVersions: [1] }]);
+      expect(await readVersions(own("c"))).toEqual([1]);
+    });
+
+    test("an event id that another append brought is refused, and nothing is written", async () => {
+      const own = newScope();
+      const write = (stream: string, ...ids: string[]) =>
+        appendOf([{ stream: own(stream), expected: -1, events: ids.map((id) => eventOf(own(id))) }]);
+      await commit(write("a", "1"));
+      const before = await store.head();
+      await expect(commit(write("b", "1"))).rejects.toMatchObject({ code: storeRefused, retryable: false });
+      await expect(commit(write("b", "2", "1"))).rejects.toMatchObject({ code: storeRefused });
+      await expect(commit(write("b", "3", "3"))).rejects.toMatchObject({ code: storeRefused });
+      expect(await store.head()).toEqual(before);
+      expect(await readVersions(own("b"))).toEqual([]);
+    });
+
+    test("an empty batch answers where the log stands", async () => {
+      expect(await store.commit([], now)).toEqual({ outcomes: [], lastChange: (await store.head()).change });
+    });
+
+    test("a stream is read from any version, either way, up to a limit", async () => {
+      const own = newScope();
+      const ids = ["1", "2", "3", "4", "5"];
+      await commit(appendOf([{ stream: own("a"), expected: 0, events: ids.map((id) => eventOf(own(id))) }]));
+      const read = async (...args: [number, number, "forward" | "backward"]) =>
+        (await store.readStream(own("a"), ...args)).map((event) => event.version);
+      expect(await read(1, 10, "forward")).toEqual([1, 2, 3, 4, 5]);
+      expect(await read(0, 2, "forward")).toEqual([1, 2]);
+      expect(await read(4, 10, "forward")).toEqual([4, 5]);
+      expect(await read(6, 10, "forward")).toEqual([]);
+      expect(await read(Number.MAX_SAFE_INTEGER, 2, "backward")).toEqual([5, 4]);
+      expect(await read(2, 10, "backward")).toEqual([2, 1]);
+      expect(await read(0, 10, "backward")).toEqual([]);
+      expect(await read(1, 0, "forward")).toEqual([]);
+      expect(await store.readStream(own("none"), 1, 10, "forward")).toEqual([]);
+      expect(await store.readStream("a\u0000b", 1, 10, "forward")).toEqual([]);
+      expect(await store.readStream("\ud800", 1, 10, "forward")).toEqual([]);
+    });
+
+    test("the log is read after a position, or before it backwards, up to a limit", async () => {
+      const own = newScope();
+      const { ordinal } = await store.head();
+      const ids = ["1", "2", "3", "4"];
+      await commit(...ids.map((id) => appendOf([{ stream: own(id), expected: 0, events: [eventOf(own(id))] }])));
+      const read = async (from: number, limit: number, direction: "forward" | "backward") =>
+        (await store.readAll(from, limit, direction, { streamPrefix: own("") })).map(
+          (event) => toOrdinal(event.position) - ordinal,
+        );
+      expect(await read(0, 10, "forward")).toEqual([1, 2, 3, 4]);
+      expect(await read(ordinal + 2, 10, "forward")).toEqual([3, 4]);
+      expect(await read(ordinal, 3, "forward")).toEqual([1, 2, 3]);
+      expect(await read(Number.MAX_SAFE_INTEGER, 2, "backward")).toEqual([4, 3]);
+      expect(await read(ordinal + 3, 10, "backward")).toEqual([2, 1]);
+      expect(await read(ordinal + 1, 10, "backward")).toEqual([]);
+      expect(await read(0, 10, "backward")).toEqual([]);
+    });
+
+    test("filters: every condition alone and all together", async () => {
+      const own = newScope();
+      const { ordinal } = await store.head();
+      const make = (id: string, parts: Partial<EncodedEvent>) => ({ ...eventOf(own(id)), ...parts });
+      await commit(
+        appendOf([
+          { stream: own("x%"), expected: 0, events: [make("1", { type: "a.b", tenant: "one", session: own("s") })] },
+          {
+            stream: own("x_"),
+            expected: 0,
+            events: [make("2", { type: "a.c", tenant: "two", correlation: own("c") })],
+          },
+          {
+            stream: own("xy"),
+            expected: 0,
+            events: [make("3", { type: "a%c", tenant: "one", session: own("s"), correlation: own("c") })],
+          },
+        ]),
+      );
+      const ids = async (filter: Parameters<Store["readAll"]>[3]) =>
+        (await store.readAll(ordinal, 10, "forward", filter)).map((event) => event.id.slice(own("").length)).join("");
+      expect(await ids({})).toBe("123");
+      expect(await ids({ tenant: "one" })).toBe("13");
+      expect(await ids({ session: own("s") })).toBe("13");
+      expect(await ids({ correlation: own("c") })).toBe("23");
+      expect(await ids({ streamPrefix: own("x%") })).toBe("1");
+      expect(await ids({ streamPrefix: own("x") })).toBe("123");
+      expect(await ids({ streamPrefix: "" })).toBe("123");
+      expect(await ids({ types: ["a.b"] })).toBe("1");
+      expect(await ids({ types: ["a.*"] })).toBe("12");
+      expect(await ids({ types: ["a%c", "a_b"] })).toBe("3");
+      expect(await ids({ types: [] })).toBe("");
+      expect(await ids({ types: ["\u0000", "\ud800", "a.c"] })).toBe("2");
+      expect(await ids({ tenant: "\u0000" })).toBe("");
+      expect(
+        await ids({ tenant: "one", session: own("s"), correlation: own("c"), streamPrefix: own("x"), types: ["*c"] }),
+      ).toBe("3");
+    });
+
+    test("property: a store's filter agrees with matchesFilter, for globs and prefixes full of other languages' signs", async () => {
+      const own = newScope();
+      let round = 0;
+      // Few letters, so that texts and globs meet; those that LIKE, regular expressions and array literals would misread.
+      const letter = fc.constantFrom("a", "b", ".", "%", "_", "\\", '"', "{", ",", "'", "(", "?", "é", "😀");
+      const text = fc.array(letter, { minLength: 1, maxLength: 5 }).map((letters) => letters.join(""));
+      const glob = fc
+        .array(fc.oneof(letter, fc.constant("*")), { minLength: 1, maxLength: 6 })
+        .map((parts) => parts.join(""));
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.record({ type: text, stream: text }), { minLength: 1, maxLength: 8 }),
+          fc.array(fc.oneof(glob, text), { maxLength: 3 }),
+          text,
+          async (events, types, prefix) => {
+            const base = own(`${round++}/`);
+            const { ordinal } = await store.head();
+            const written = events.map(({ type, stream }, nr) => ({
+              stream: base + stream,
+              expected: -1,
+              events: [{ ...eventOf(`${base}${nr}`), type }],
+            }));
+            await commit(appendOf(written));
+            const all = await store.readAll(ordinal, 100, "forward", {});
+            expect(all).toHaveLength(events.length);
+            for (const filter of [
+              { types },
+              { streamPrefix: base + prefix },
+              { types: [...types, "a*"], streamPrefix: base },
+            ]) {
+              expect(idsOf(await store.readAll(ordinal, 100, "forward", filter))).toEqual(
+                idsOf(all.filter((event) => matchesFilter(event, filter))),
+              );
+            }
+          },
+        ),
+        { numRuns: runs },
+      );
+    });
+
+    test("payloads are kept exactly, whatever is in them", async () => {
+      const own = newScope();
+      let deep: unknown = "bottom";
+      for (let level = 0; level < 60; level++) deep = level % 2 === 0 ? [deep] : { deep };
+      const payloads = [
+        JSON.stringify({ nul: "\u0000", lone: "\ud800x\udfff", quote: '"\\{},NULL', line: "\n\r\t\u2028" }),
+        '{"__proto__":{"polluted":true},"constructor":1,"toString":null}',
+        '{"big":1000000000000000,"bigger":9007199254740991,"small":1e-300,"minus":-0.1,"as":"1e400"}',
+        '{ "spaces":  1,"b":2,"a":1 }',
+        JSON.stringify({ text: "漢字 😀 ".repeat(1000) }),
+        JSON.stringify({ mega: 'x"\\'.repeat(350_000) }),
+        JSON.stringify({ deep }),
+        "{}",
+      ];
+      await commit(
+        appendOf(
+          [{ stream: own("a"), expected: 0, events: payloads.map((data, nr) => ({ ...eventOf(own(`${nr}`)), data })) }],
+          payloads.map((value, nr) => recordOf(own(`${nr}`), 0, value)),
+        ),
+      );
+      const expected = payloads.map((payload) => JSON.stringify(JSON.parse(payload)));
+      const events = await store.readStream(own("a"), 1, 100, "forward");
+      expect(events.map((event) => JSON.stringify(event.data))).toEqual(expected);
+      expect(Object.hasOwn(events[1]?.data ?? {}, "__proto__")).toBe(true);
+      const records = await store.getRecords(
+        payloads.map((_, nr) => own(`${nr}`)),
+        now,
+      );
+      expect(records.map((record) => JSON.stringify(record.value))).toEqual(expected);
+      const changes = await store.readChanges((await store.head()).change - payloads.length, 100);
+      expect(changes.map((change) => change.value)).toEqual(payloads);
+    });
+
+    test("names are kept exactly: spaces, quotes, NULL, case, other scripts, 512 characters", async () => {
+      const own = newScope();
+      const names = [" ", "NULL", "null", '"', "\\", "{a,b}", "A", "a", "é", "e\u0301", "😀", "x".repeat(500)].map(own);
+      await commit(
+        ...names.map((text) =>
+          appendOf(
+            [{ stream: text, expected: 0, events: [{ ...eventOf(text), type: text, tenant: text }] }],
+            [recordOf(text, 0, "1")],
+          ),
+        ),
+      );
+      for (const text of names) {
+        expect(await store.readStream(text, 1, 10, "forward")).toMatchObject([
+          { id: text, stream: text, type: text, metadata: { tenant: text } },
+        ]);
+      }
+      expect((await store.getRecords(names, now)).map((record) => record.key)).toEqual(names);
+    });
+
+    test("records: written by compare and set, deleted, and their version goes on", async () => {
+      const own = newScope();
+      const put = async (expected: number, value: string | null) =>
+        (await commit(appendOf([], [recordOf(own("r"), expected, value)])))[0];
+      expect(await put(0, "1")).toMatchObject({ recordVersions: [1] });
+      expect(await put(0, "2")).toEqual({ kind: "record_conflict", key: own("r"), actual: 1 });
+      expect(await put(1, "2")).toMatchObject({ recordVersions: [2] });
+      expect(await store.getRecords([own("r")], now)).toEqual([
+        { key: own("r"), value: 2, version: 2, expiresAt: null },
+      ]);
+      expect(await put(2, null)).toMatchObject({ recordVersions: [3] });
+      expect(await store.getRecords([own("r")], now)).toEqual([]);
+      expect(await put(3, "4")).toEqual({ kind: "record_conflict", key: own("r"), actual: 0 });
+      expect(await put(0, "4")).toMatchObject({ recordVersions: [4] });
+      expect(await put(-1, "null")).toMatchObject({ recordVersions: [5] });
+      expect(await store.getRecords([own("r")], now)).toMatchObject([{ value: null, version: 5 }]);
+    });
+
+    test("records count as absent from the millisecond they expire at", async () => {
+      const own = newScope();
+      await commit(appendOf([], [{ key: own("r"), expected: 0, value: "1", expiresAt: now + 10 }]));
+      const read = async (at: number) => [
+        (await store.getRecords([own("r")], at)).length,
+        (await store.listRecords(own(""), "", 10, at)).length,
+      ];
+      expect(await read(now + 9)).toEqual([1, 1]);
+      expect(await read(now + 10)).toEqual([0, 0]);
+      const put = (expected: number, at: number) =>
+        store.commit([appendOf([], [recordOf(own("r"), expected, "2")])], at);
+      expect(await put(0, now + 9)).toMatchObject({ outcomes: [{ kind: "record_conflict", actual: 1 }] });
+      expect(await put(1, now + 10)).toMatchObject({ outcomes: [{ kind: "record_conflict", actual: 0 }] });
+      expect(await put(0, now + 10)).toMatchObject({ outcomes: [{ recordVersions: [2] }] });
+    });
+
+    test("records are got in the order asked for, each as often as asked for", async () => {
+      const own = newScope();
+      await commit(appendOf([], [recordOf(own("a"), 0, "1"), recordOf(own("b"), 0, "2")]));
+      const got = await store.getRecords([own("b"), own("none"), "\u0000", own("a"), own("b")], now);
+      expect(got.map((record) => record.value)).toEqual([2, 1, 2]);
+      expect(await store.getRecords([], now)).toEqual([]);
+    });
+
+    test("property: records are listed by prefix in code-point order, page by page", async () => {
+      const own = newScope();
+      let round = 0;
+      const letter = fc.constantFrom(
+        "a",
+        "b",
+        "B",
+        "%",
+        "_",
+        "\\",
+        "é",
+        "\ud7ff",
+        "\ue000",
+        "\uffff",
+        "😀",
+        "\u{10ffff}",
+      );
+      const key = fc.array(letter, { maxLength: 4 }).map((letters) => letters.join(""));
+      await fc.assert(
+        fc.asyncProperty(fc.uniqueArray(key, { maxLength: 12 }), key, async (keys, prefix) => {
+          const base = own(`${round++}/`);
+          await commit(...keys.map((text) => appendOf([], [recordOf(base + text, 0, "1")])));
+          const expected = keys
+            .filter((text) => text.startsWith(prefix))
+            .map((text) => base + text)
+            .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+          const listed: string[] = [];
+          for (let after = ""; ; ) {
+            const page = await store.listRecords(base + prefix, after, 3, now);
+            listed.push(...page.map((record) => record.key));
+            const last = page.at(-1);
+            if (last === undefined) break;
+            after = last.key;
+          }
+          expect(listed).toEqual(expected);
+        }),
+        { numRuns: runs },
+      );
+    });
+
+    test("changes of records are numbered without gaps in the order of commits; a key shows as it is now", async () => {
+      const own = newScope();
+      const { change } = await store.head();
+      const first = await store.commit(
+        [
+          appendOf([], [recordOf(own("a"), 0, "1"), recordOf(own("b"), 0, "1")]),
+          appendOf([], [recordOf(own("x"), 9, "1")]),
+        ],
+        now,
+      );
+      expect(first.lastChange).toBe(change + 2);
+      const second = await store.commit([appendOf([], [recordOf(own("a"), 1, null)])], now);
+      expect(second.lastChange).toBe(change + 3);
+      expect(await store.readChanges(change, 10)).toMatchObject([
+        { change: change + 2, key: own("b"), value: "1", version: 1, expiresAt: null },
+        { change: change + 3, key: own("a"), value: null, version: 2 },
+      ]);
+      expect(await store.readChanges(change + 2, 10)).toMatchObject([{ key: own("a") }]);
+      expect(await store.readChanges(change, 1)).toMatchObject([{ key: own("b") }]);
+      expect(await store.readChanges(change + 3, 10)).toEqual([]);
+      expect((await store.head()).change).toBe(change + 3);
+    });
+
+    test("purging forgets what was deleted or expired before a time, and nothing else", async () => {
+      const own = newScope();
+      // Far in the past, so that what other tests left does not count.
+      const then = 1_000;
+      await store.commit(
+        [
+          appendOf([], [{ ...recordOf(own("gone"), 0, "1"), expiresAt: then + 5 }]),
+          appendOf([], [{ ...recordOf(own("later"), 0, "1"), expiresAt: then + 50 }]),
+          appendOf([], [recordOf(own("kept"), 0, "1"), recordOf(own("deleted"), -1, null)]),
+        ],
+        then,
+      );
+      expect(await store.purgeRecords(then, 10)).toBe(0);
+      expect(await store.purgeRecords(then + 1, 10)).toBe(1);
+      expect(await store.purgeRecords(then + 50, 10)).toBe(1);
+      expect(await store.purgeRecords(then + 50, 10)).toBe(0);
+      expect(await store.listRecords(own(""), "", 10, then)).toMatchObject([
+        { key: own("kept") },
+        { key: own("later") },
+      ]);
+      const [outcome] = await commit(appendOf([], [recordOf(own("gone"), 0, "1")]));
+      expect(outcome).toMatchObject({ recordVersions: [1] });
+      await store.commit(
+        [
+          appendOf(
+            [],
+            ["1", "2", "3"].map((key) => recordOf(own(key), 0, null)),
+          ),
+        ],
+        then,
+      );
+      expect(await store.purgeRecords(then + 1, 2)).toBe(2);
+      expect(await store.purgeRecords(then + 1, 2)).toBe(1);
+    });
+
+    test("a batch as large as group commit makes them", async () => {
+      const own = newScope();
+      const { ordinal } = await store.head();
+      const appends = Array.from({ length: 512 }, (_, nr) =>
+        appendOf(
+          [{ stream: own(`${nr}`), expected: nr % 7 === 0 ? 1 : 0, events: [eventOf(own(`${nr}`))] }],
+          nr % 3 === 0 ? [recordOf(own(`${nr}`), 0, "1")] : [],
+        ),
+      );
+      const outcomes = await commit(...appends);
+      const appended = outcomes.flatMap((outcome) =>
+        outcome.kind === "appended" ? [outcome.firstOrdinal - ordinal] : [],
+      );
+      expect(appended).toEqual(Array.from({ length: 438 }, (_, index) => index + 1));
+      expect(outcomes.filter((outcome) => outcome.kind === "stream_conflict")).toHaveLength(74);
+    });
+
+    test("property: after any history a store answers as the memory store does", async () => {
+      const own = newScope();
+      let round = 0;
+      await fc.assert(
+        fc.asyncProperty(storeModel.histories, (history) => storeModel.check(store, history, own(`${round++}/`))),
+        { numRuns: runs },
+      );
+    });
+  });
+}
+
+const idsOf = (events: readonly StoredEvent[]): string[] => events.map((event) => event.id);
+
+const appendOf = (streams: EncodedAppend["streams"], records: readonly EncodedRecordWrite[] = []): EncodedAppend => ({
+  streams,
+  records,
+});
+
+const eventOf = (id: string): EncodedEvent => ({
+  id,
+  type: "happened",
+  data: "{}",
+  tenant: "default",
+  session: null,
+  correlation: null,
+  metadata: '{"actor":"system"}',
+  time: now,
+});
+
+const recordOf = (key: string, expected: number, value: string | null): EncodedRecordWrite => ({
+  key,
+  expected,
+  value,
+  expiresAt: null,
+});
