@@ -13,7 +13,7 @@ const windows = process.platform === "win32";
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
 /** The first install of a slow line. Whoever waits longer than this for another's install is told what to look at. */
 const maxWaitMs = 10 * 60_000;
-/** Between creating the lock and writing its owner's number into it lies no wait; a lock still nameless after this has no owner. */
+/** Between making the lock and naming its holder lies no wait: one that is still nameless after this is nobody's. */
 const maxNamelessMs = 5_000;
 
 const [script, ...args] = process.argv.slice(2);
@@ -45,35 +45,42 @@ async function installOnce() {
     await sleep(200);
     if (isInstalled()) return;
   }
-  process.on("exit", () => rmSync(lock, { recursive: true, force: true }));
-  if (!isInstalled()) await install();
-  rmSync(lock, { recursive: true, force: true });
+  const release = () => rmSync(lock, { recursive: true, force: true });
+  process.on("exit", release);
+  if (!isInstalled()) await install(lock);
+  release();
+  process.off("exit", release);
 }
 
 /**
- * The lock is a directory, since making one either succeeds or finds it there. One whose owner has died is taken over, not
+ * The lock is a directory, since making one either succeeds or finds it there. One whose holders have died is taken over, not
  * removed: making `after-PID` inside it succeeds for exactly one of those who noticed.
  */
 function takeLock(lock) {
   if (!makeDirectory(lock)) {
-    const owner = readOwner(lock);
-    if (owner === undefined || isAlive(owner)) return false;
-    if (!makeDirectory(join(lock, `after-${owner}`))) return false;
+    const holders = readHolders(lock);
+    if (holders === undefined || holders.some(isAlive)) return false;
+    if (!makeDirectory(join(lock, `after-${holders[0] ?? "nobody"}`))) return false;
   }
-  writeFileSync(join(lock, "pid"), String(process.pid));
+  writeHolders(lock, process.pid);
   return true;
 }
 
-/** The process that holds the lock, 0 where it died before it could say so, undefined where the lock has just come or gone. */
-function readOwner(lock) {
+/** We, and the npm we started: killed the hard way, we leave it behind, still at work in node_modules. */
+function writeHolders(lock, ...pids) {
+  writeFileSync(join(lock, "pids"), pids.join(" "));
+}
+
+/** Who holds the lock; nobody where its maker died before saying so, undefined where it has just been made or has just gone. */
+function readHolders(lock) {
   try {
-    const pid = Number.parseInt(readFileSync(join(lock, "pid"), "utf8"), 10);
-    if (pid > 0) return pid;
+    const pids = readFileSync(join(lock, "pids"), "utf8").split(" ").map(Number);
+    if (pids.every((pid) => pid > 0)) return pids;
   } catch (error) {
     if (error.code !== "ENOENT") throw error;
   }
   try {
-    return Date.now() - statSync(lock).mtimeMs > maxNamelessMs ? 0 : undefined;
+    return Date.now() - statSync(lock).mtimeMs > maxNamelessMs ? [] : undefined;
   } catch {
     return undefined;
   }
@@ -90,7 +97,6 @@ function makeDirectory(path) {
 }
 
 function isAlive(pid) {
-  if (pid === 0) return false;
   try {
     process.kill(pid, 0);
     return true;
@@ -99,15 +105,17 @@ function isAlive(pid) {
   }
 }
 
-async function install() {
+async function install(lock) {
   console.error("Installing packages (only when package-lock.json changed) ...");
   const flags = ["ci", "--include=dev", "--include=optional", "--loglevel=error"];
   const npm = process.env.npm_execpath; // set when npm runs us: the same npm again
   // What npm prints goes to stderr: stdout belongs to the command that was asked for.
   const options = { cwd: root, stdio: ["ignore", 2, 2] };
-  const status = await runChild(
-    npm ? spawn(process.execPath, [npm, ...flags], options) : spawn("npm", flags, { ...options, shell: windows }),
-  );
+  const child = npm
+    ? spawn(process.execPath, [npm, ...flags], options)
+    : spawn("npm", flags, { ...options, shell: windows });
+  if (child.pid !== undefined) writeHolders(lock, process.pid, child.pid);
+  const status = await runChild(child);
   if (status !== 0) process.exit(status);
   writeFileSync(stamp, lockfileHash);
 }
