@@ -30,6 +30,8 @@ export const allowedAmbient: { readonly [path: string]: string } = {
   "packages/kernel/src/clock.ts": "asks the machine for the time, once for everybody",
   "packages/kernel/src/random.ts": "asks the machine for chance, once for everybody",
   "packages/kernel/src/simulated-time.ts": "lets the machine's loop turn between two moments of simulated time",
+  "packages/log-postgres/src/directory-lock.ts":
+    "names a claim among real processes on a real disk, where one seed would give two of them the same name",
 };
 
 /** Time, randomness and ids enter by the front door, so that a whole system can run under simulated time and a seed. */

@@ -6,7 +6,7 @@ import { readSource } from "./source.ts";
 import { isTest, readJson, readText, sourcePaths, type Tree } from "./tree.ts";
 
 /** Rooms whose code also runs in a browser or on an edge runtime, where there is no Node. Their tests run in Node. */
-export const browserSafe = new Set(["kernel", "protocol", "client", "log"]);
+const browserSafe = new Set(["kernel", "protocol", "client", "log"]);
 
 /** What an import is judged by: where it stands and what it names. */
 interface Import {

@@ -2,7 +2,7 @@ import { type Manifest, readRooms, roomOf } from "./rooms.ts";
 import { exists, readText, type Tree } from "./tree.ts";
 
 /** Documents that lead readers to files. */
-export const guides = ["README.md", "ARCHITECTURE.md", "STYLE.md", "CONTRIBUTING.md"];
+const guides = ["README.md", "ARCHITECTURE.md", "STYLE.md", "CONTRIBUTING.md"];
 
 /** Made on the reader's machine, so not in the tree. */
 const madeLater = /^(node_modules|\.viable|\.cache|dist)(\/|$)/;

@@ -51,6 +51,6 @@ export function readLevels(tree: Tree): Map<string, number> {
 /** The room table: rows such as `| `log` | one line |`. */
 export function readRoomTable(tree: Tree): Map<string, string> {
   const section = /^## The rooms$(.*?)^## /ms.exec(readText(tree, architecture))?.[1] ?? "";
-  const rows = section.matchAll(/^\| `([a-z-]+)` \| (.+) \|$/gm);
+  const rows = section.matchAll(/^\| `([a-z-]+)` +\| (.+) \|$/gm);
   return new Map([...rows].map(([, room, line]) => [room as string, line as string]));
 }

@@ -50,7 +50,8 @@ function parse(path: string, text: string): Source {
     if (value !== undefined) specifiers.push({ value, line: lineOf(start), names });
   };
   const addUse = (name: string, start: number): void => {
-    uses.push({ name, line: lineOf(start) });
+    const line = lineOf(start);
+    if (!uses.some((use) => use.name === name && use.line === line)) uses.push({ name, line });
   };
 
   new Visitor({
