@@ -26,7 +26,7 @@ for (const name of tiers) {
   const status = runScript(name, ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]);
   const count = countTests(name, readReport(report), status);
   passed += count.passed;
-  failures.push(...count.failures);
+  failures.push(...count.failures.map((failure) => failure.replace(`${root}/`, "")));
 }
 
 if (failures.length > 0) console.log(`\nFailed:\n${failures.map((failure) => `  ${failure}`).join("\n")}`);
