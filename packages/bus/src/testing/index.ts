@@ -1,1 +1,2 @@
-export {};
+export type { BusWorld } from "./bus-contract.ts";
+export { busContract } from "./bus-contract.ts";
