@@ -105,6 +105,7 @@ export function createIntake(settings: IntakeSettings): Intake {
   let closed = false;
   let stopped = false;
   let limits: KeyedLimits<GrantLimits> | undefined;
+  const joinTurns = createTurns();
   const deadlines = new Map<string, Timer>();
 
   const limitsOf = (ctx: Context, grant: Grant): GrantLimits => {
@@ -343,6 +344,23 @@ export function createIntake(settings: IntakeSettings): Intake {
   ): Promise<Accepted> => {
     const bodyHash = request.idempotencyKey === undefined ? undefined : hashOf([request.command, request.args]);
     const joinKey = offers[0]?.agent.joinable ? workStream(ctx.tenant, request.command, request.args) : undefined;
+    // Equal tasks of this process take turns, so that a crowd of them joins one by one instead of conflicting all at once.
+    if (joinKey !== undefined)
+      return await joinTurns.take(joinKey, () =>
+        appendAccepted(ctx, request, offers, executionId, depth, bodyHash, joinKey),
+      );
+    return await appendAccepted(ctx, request, offers, executionId, depth, bodyHash, joinKey);
+  };
+
+  const appendAccepted = async (
+    ctx: Context,
+    request: IntakeRequest,
+    offers: readonly Offer[],
+    executionId: string,
+    depth: number,
+    bodyHash: string | undefined,
+    joinKey: string | undefined,
+  ): Promise<Accepted> => {
     for (let tries = 0; tries < maxJoinTries; tries++) {
       const routed = registry.route(request.command);
       if (!routed.ok) {
@@ -450,6 +468,23 @@ export function createIntake(settings: IntakeSettings): Intake {
   };
 
   return self;
+}
+
+/** Lets what has the same key happen one after the other. A key is forgotten when nobody waits for it. */
+function createTurns() {
+  const last = new Map<string, Promise<unknown>>();
+  return {
+    async take<T>(key: string, act: () => Promise<T>): Promise<T> {
+      const before = last.get(key);
+      const turn = before === undefined ? act() : before.then(act, act);
+      last.set(key, turn);
+      try {
+        return await turn;
+      } finally {
+        if (last.get(key) === turn) last.delete(key);
+      }
+    },
+  };
 }
 
 interface GrantLimits {

@@ -75,9 +75,9 @@ export interface QueenPorts {
 }
 
 /**
- * A service's queen in one process: hands the pool what was claimed in the acceptance, and claims what should be done here
- * and is not: work that was routed here, work of processes and workers that are gone. It keeps nothing that the log does not,
- * so it may die at any moment.
+ * A service's queen in one process. What was claimed with its acceptance goes to the pool at once; she claims what should be done
+ * here and is not: work that was routed here, work of processes and workers that are gone. She keeps nothing that the log does
+ * not, so she may die at any moment.
  */
 export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
   const { executions, membership, pool } = ports;
@@ -119,14 +119,7 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
     }
   };
 
-  return {
-    handOver,
-    claim,
-    sweep,
-    get hasRoom() {
-      return pool.hasRoom;
-    },
-  };
+  return { claim, sweep };
 }
 
 export type Queen = ReturnType<typeof createQueen>;

@@ -13,7 +13,7 @@ import { holdsClaim } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { Queen } from "./queen.ts";
-import { createQueen, sweepEveryMs, workContext } from "./queen.ts";
+import { chooseAgent, createQueen, sweepEveryMs, workContext } from "./queen.ts";
 import { runAgent } from "./run-agent.ts";
 import type { ServiceDefinition } from "./service.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
@@ -58,6 +58,7 @@ export interface Swarm {
   childSpec(): ChildSpec;
   /** Begins an execution that this process has just claimed with its acceptance. */
   take(state: ExecutionState): void;
+  /** Whether a task taken now would find a worker or a place in the queue. */
   readonly hasRoom: boolean;
   status(): SwarmView;
   measure(): SwarmMeasurement;
@@ -194,11 +195,12 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     service,
     childSpec: () => ({ id: service.name, restart: "permanent", stopWithinMs: drainMs * 2, start: startTree }),
     take(state) {
-      // Without a queen, or without room, the next sweep finds it: it is claimed, and nobody holds it.
-      if (state.claim !== undefined) queen?.handOver(state, state.claim);
+      const agent = chooseAgent(service, state.accepted.command);
+      // What the pool has no room for stays claimed, and the queen's next sweep finds that nobody holds it.
+      if (state.claim !== undefined && agent !== undefined) pool.offer({ state, claim: state.claim, agent });
     },
     get hasRoom() {
-      return queen !== undefined && pool.hasRoom;
+      return pool.hasRoom;
     },
     measure: () => health.measure(pool),
     status() {

@@ -1,1 +1,2 @@
-export {};
+export type { TestClient, TestSystem, TestSystemOptions } from "./test-system.ts";
+export { startTestSystem } from "./test-system.ts";

@@ -1,0 +1,143 @@
+import type { Client } from "@viable/client";
+import { createClient } from "@viable/client";
+import type { Context, SimulatedTime } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
+import type { Store, StoredEvent } from "@viable/log";
+import { createMemoryStore } from "@viable/log";
+import type { ClientType, CommandAnswer, ExecutionView, SendCommand } from "@viable/protocol";
+import type { Notice, System, SystemDefinition } from "viable";
+import { createSystem } from "viable";
+
+export interface TestSystemOptions {
+  /** Draws ids, jitter and the order of timers that are due together. The same seed, the same run. Default 1. */
+  readonly seed?: number;
+  /** A store that outlives the system, to start another on it. A new one in memory unless given. */
+  readonly store?: Store;
+  /** The time the system lives in. Simulated, and its own, unless given. */
+  readonly time?: SimulatedTime;
+}
+
+/** A client of a test system, in one session. */
+export interface TestClient {
+  readonly api: Client;
+  readonly sessionId: string;
+  /** Sends a command and moves time on until it has its outcome. */
+  run(
+    command: string,
+    args?: SendCommand["args"],
+    options?: Omit<SendCommand, "command" | "args"> & { idempotencyKey?: string },
+  ): Promise<CommandAnswer>;
+  /** Sends a command and does not wait: answers its execution id. */
+  begin(
+    command: string,
+    args?: SendCommand["args"],
+    options?: { deadlineMs?: number; idempotencyKey?: string },
+  ): Promise<string>;
+  /** Moves time on until the execution has its outcome. */
+  outcome(executionId: string): Promise<ExecutionView>;
+}
+
+/** A whole system in a test: the real rooms on a memory store, in simulated time, called without sockets. */
+export interface TestSystem extends AsyncDisposable {
+  readonly system: System;
+  readonly time: SimulatedTime;
+  readonly ctx: Context;
+  readonly store: Store;
+  /** What the system would have written to its process's log. */
+  readonly notices: readonly Notice[];
+  connect(clientType?: ClientType): Promise<TestClient>;
+  /** Moves time on, timer by timer, until the promise is settled; at most `maxMs` of simulated time. */
+  settled<T>(promise: Promise<T>, maxMs?: number): Promise<T>;
+  /** Everything in the log, in order; of these types where named (globs allowed). */
+  events(...types: string[]): Promise<StoredEvent[]>;
+  stop(): Promise<void>;
+}
+
+/** A day of simulated time is long enough for any test that does not say otherwise. */
+const defaultMaxMs = 24 * 3_600_000;
+
+/** Starts a system for a test. Release it with `await using`, or by `stop`. */
+export async function startTestSystem(
+  definition: SystemDefinition,
+  options: TestSystemOptions = {},
+): Promise<TestSystem> {
+  const random = seededRandom(options.seed ?? 1);
+  const time = options.time ?? simulateTime({ random });
+  const store = options.store ?? createMemoryStore();
+  const runtime = createRuntime({ clock: time, random });
+  const ctx = rootContext(runtime);
+  const notices: Notice[] = [];
+  const system = createSystem(
+    definition,
+    { store, runtime },
+    { servicePorts: "none", threads: 1, onNotice: (notice) => notices.push(notice) },
+  );
+
+  const settled = async <T>(promise: Promise<T>, maxMs = defaultMaxMs): Promise<T> => {
+    let done = false;
+    promise.then(
+      () => {
+        done = true;
+      },
+      () => {
+        done = true;
+      },
+    );
+    await time.until(() => done, maxMs);
+    return await promise;
+  };
+  await settled(system.start(ctx));
+
+  const testFetch = async (url: string, init?: RequestInit) => await system.fetch(new Request(url, init));
+  const self: TestSystem = {
+    system,
+    time,
+    ctx,
+    store,
+    notices,
+    settled,
+    async connect(clientType = "cli") {
+      const owner = createClient({
+        url: "http://test.invalid",
+        token: system.ownerToken,
+        fetch: testFetch as typeof fetch,
+        clock: time,
+      });
+      const { sessionId, token } = await settled(owner.openSession({ clientType }));
+      const api = createClient({ url: "http://test.invalid", token, fetch: testFetch as typeof fetch, clock: time });
+      const client: TestClient = {
+        api,
+        sessionId,
+        run: (command, args = {}, { idempotencyKey, ...rest } = {}) =>
+          settled(
+            api.send(
+              sessionId,
+              { command, args, mode: "sync", ...rest },
+              idempotencyKey === undefined ? {} : { idempotencyKey },
+            ),
+          ),
+        async begin(command, args = {}, { idempotencyKey, ...rest } = {}) {
+          const sent = api.send(
+            sessionId,
+            { command, args, mode: "async", ...rest },
+            idempotencyKey === undefined ? {} : { idempotencyKey },
+          );
+          return (await settled(sent)).executionId;
+        },
+        async outcome(executionId) {
+          await settled(system.executions.whenSettled(ctx, executionId));
+          return await settled(api.execution(executionId));
+        },
+      };
+      return client;
+    },
+    async events(...types) {
+      return await store.readAll(0, 10_000, "forward", types.length === 0 ? {} : { types });
+    },
+    async stop() {
+      await settled(system.stop(ctx));
+    },
+    [Symbol.asyncDispose]: () => self.stop(),
+  };
+  return self;
+}

@@ -1,0 +1,224 @@
+/**
+ * What happens when parts, and whole processes, die under a command: the supervisor restarts them, work is taken up again
+ * from the log, what was recorded is not computed again, and nothing has two outcomes (W5).
+ */
+
+import { seededRandom } from "@viable/kernel";
+import type { Store } from "@viable/log";
+import { createMemoryStore } from "@viable/log";
+import { startTestSystem } from "@viable/testing";
+import type { AgentContext } from "viable";
+import { agent, defineSystem, service } from "viable";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+
+const pause = (ctx: AgentContext, ms: number) =>
+  new Promise<void>((resolve, reject) => {
+    const timer = ctx.runtime.clock.setTimer(resolve, ms);
+    ctx.signal.addEventListener("abort", () => {
+      timer.cancel();
+      reject(ctx.signal.reason);
+    });
+  });
+
+/** Two services; `calls` is the effect ledger: it lies outside the system and outlives its processes. */
+function twoServices(calls: string[]) {
+  const work = (name: string) =>
+    service({
+      name,
+      description: "Works for a second.",
+      port: 0,
+      agents: [
+        agent({
+          name: "step",
+          capability: `${name}.step`,
+          description: "Takes a second.",
+          maxAttempts: 3,
+          input: z.strictObject({ label: z.string() }),
+          handle: async (ctx, { label }) => {
+            calls.push(`${label} begun, attempt ${ctx.attempt}`);
+            await pause(ctx, 1_000);
+            calls.push(`${label} done`);
+            return label;
+          },
+        }),
+      ],
+    });
+  const chain = agent({
+    name: "chain",
+    capability: "chain",
+    description: "Has two services do a step each, one after the other.",
+    timeoutMs: 600_000,
+    input: z.strictObject({}),
+    handle: async (ctx) => {
+      const first = await ctx.delegate("one.step", { label: "first" });
+      const second = await ctx.delegate("two.step", { label: "second" });
+      return [first, second].map((outcome) => (outcome.ok ? outcome.result : outcome.error.code));
+    },
+  });
+  return defineSystem({ name: "recovery", services: [work("one"), work("two")], commands: [chain] });
+}
+
+const typesOf = async (store: Store) =>
+  (await store.readAll(0, 10_000, "forward", { types: ["execution.*"] })).map((event) => event.type);
+
+describe("a part that dies", () => {
+  test("a killed worker's task is taken up by a sibling; the others go on", async () => {
+    const calls: string[] = [];
+    await using t = await startTestSystem(twoServices(calls));
+    const client = await t.connect();
+    const executionId = await client.begin("one.step", { label: "a" });
+    await t.time.advance(500);
+    t.system.swarms.get("one")?.kill("worker-1", "a test");
+    await t.time.advance(100);
+    expect(await client.run("two.step", { label: "b" })).toMatchObject({ result: "b" });
+    expect(await client.outcome(executionId)).toMatchObject({ status: "completed", result: "a", attempts: 2 });
+    expect(calls).toEqual(["a begun, attempt 1", "a begun, attempt 2", "b begun, attempt 1", "a done", "b done"]);
+    expect(
+      t.system.swarms
+        .get("one")
+        ?.status()
+        .workers.map((worker) => worker.state),
+    ).toEqual(["running", "running", "running"]);
+  });
+
+  test.each(["queen", "workers", "memory", "health-monitor", "meta-client"])(
+    "a killed %s is restarted, and what was under way is finished",
+    async (part) => {
+      const calls: string[] = [];
+      await using t = await startTestSystem(twoServices(calls));
+      const client = await t.connect();
+      const executionId = await client.begin("chain");
+      await t.time.advance(500);
+      t.system.swarms.get("one")?.kill(part, "a test");
+      expect(await client.outcome(executionId)).toMatchObject({ status: "completed", result: ["first", "second"] });
+      await t.time.advance(2_000);
+      expect(t.system.swarms.get("one")?.status()).toMatchObject({ status: "healthy", reasons: [] });
+      expect(
+        t.system.swarms
+          .get("two")
+          ?.status()
+          .parts.every((each) => each.restarts === 0),
+      ).toBe(true);
+      expect(calls.filter((call) => call.endsWith("done"))).toEqual(["first done", "second done"]);
+    },
+  );
+
+  test("a worker that dies each time has its task failed after the attempts it is given", async () => {
+    const calls: string[] = [];
+    await using t = await startTestSystem(twoServices(calls));
+    const client = await t.connect();
+    const executionId = await client.begin("one.step", { label: "poison" });
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      await t.time.advance(200);
+      for (const worker of ["worker-1", "worker-2", "worker-3"]) t.system.swarms.get("one")?.kill(worker, "a test");
+      await t.time.advance(200);
+    }
+    expect(await client.outcome(executionId)).toMatchObject({
+      status: "failed",
+      error: { code: "swarm.attempts_exhausted" },
+    });
+    expect(calls.filter((call) => call.includes("begun"))).toHaveLength(3);
+  });
+});
+
+describe("a process that dies", () => {
+  test("its executions go on in the next process; what was recorded is not computed again", async () => {
+    const calls: string[] = [];
+    const store = createMemoryStore();
+    const first = await startTestSystem(twoServices(calls), { store });
+    const executionId = await (await first.connect()).begin("chain");
+    await first.time.advance(1_500);
+    // The process is gone without a word: its time stands still from here on.
+    expect(calls).toEqual(["first begun, attempt 1", "first done", "second begun, attempt 1"]);
+
+    await using next = await startTestSystem(twoServices(calls), { store, seed: 2 });
+    const client = await next.connect();
+    await next.settled(next.system.executions.whenSettled(next.ctx, executionId));
+    expect(await next.system.executions.get(next.ctx, executionId)).toMatchObject({
+      status: "completed",
+      result: ["first", "second"],
+    });
+    expect(client).toBeDefined();
+    expect(calls).toEqual([
+      "first begun, attempt 1",
+      "first done",
+      "second begun, attempt 1",
+      "second begun, attempt 2",
+      "second done",
+    ]);
+  });
+
+  test("W5: a zombie's outcome is refused: its claim was retaken", async () => {
+    const calls: string[] = [];
+    // A database that several processes share, so that nobody may assume to be alone.
+    const store = { ...createMemoryStore(), exclusive: false };
+    const zombie = await startTestSystem(twoServices(calls), { store });
+    const executionId = await (await zombie.connect()).begin("one.step", { label: "a" });
+    await zombie.time.advance(500);
+    await using next = await startTestSystem(twoServices(calls), { store, seed: 2 });
+    // The first is paused for longer than its lease holds; the next takes over.
+    await next.time.until(() => calls.length === 2, 60_000);
+    // The zombie wakes up and ends its step before the one that took over does.
+    await zombie.time.advance(2_000);
+    expect(calls.filter((call) => call.endsWith("done"))).toEqual(["a done"]);
+    expect((await typesOf(store)).filter((type) => type === "execution.completed")).toHaveLength(0);
+    await next.settled(next.system.executions.whenSettled(next.ctx, executionId));
+    expect(await typesOf(store)).toEqual(["execution.accepted", "execution.claimed", "execution.completed"]);
+  });
+
+  test("one that stops in order leaves what it could not finish to the next", async () => {
+    const calls: string[] = [];
+    const store = createMemoryStore();
+    const first = await startTestSystem(twoServices(calls), { store });
+    const executionId = await (await first.connect()).begin("one.step", { label: "a" });
+    await first.time.advance(100);
+    // It is drained: the step is finished before the process ends.
+    await first.stop();
+    expect(calls).toEqual(["a begun, attempt 1", "a done"]);
+    await using next = await startTestSystem(twoServices(calls), { store, seed: 2 });
+    expect(await next.system.executions.get(next.ctx, executionId)).toMatchObject({ status: "completed" });
+  });
+});
+
+test("whatever dies and whenever, every accepted command has exactly one outcome (W5): 60 seeds", async () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const calls: string[] = [];
+    const random = seededRandom(seed);
+    const store = createMemoryStore();
+    let t = await startTestSystem(twoServices(calls), { store, seed });
+    const ids: string[] = [];
+    for (let round = 0; round < 6; round++) {
+      const client = await t.connect();
+      ids.push(await client.begin("chain"), await client.begin("one.step", { label: `${seed}.${round}` }));
+      await t.time.advance(random.next() * 1_500);
+      const dice = random.next();
+      const parts = ["queen", "workers", "memory", "health-monitor", "meta-client", "worker-1", "worker-2", "worker-3"];
+      if (dice < 0.25) {
+        // A crash of the process: another takes over, the first never moves again.
+        t = await startTestSystem(twoServices(calls), { store, seed: seed * 100 + round });
+      } else {
+        const service = random.next() < 0.5 ? "one" : "two";
+        const part = parts[Math.floor(random.next() * parts.length)] as string;
+        try {
+          t.system.swarms.get(service)?.kill(part, "a test");
+        } catch {
+          // It was just being restarted.
+        }
+      }
+    }
+    for (const id of ids) await t.settled(t.system.executions.whenSettled(t.ctx, id));
+    const perStream = new Map<string, string[]>();
+    for (const event of await store.readAll(0, 10_000, "forward", { types: ["execution.*"] })) {
+      perStream.set(event.stream, [...(perStream.get(event.stream) ?? []), event.type]);
+    }
+    for (const [stream, types] of perStream) {
+      const outcomes = types.filter(
+        (type) => !["execution.accepted", "execution.claimed", "execution.progressed"].includes(type),
+      );
+      expect(outcomes, `seed ${seed}, ${stream}: ${types.join(" ")}`).toHaveLength(1);
+      expect(types.at(-1)).toBe(outcomes[0]);
+    }
+    await t.stop();
+  }
+}, 60_000);
