@@ -51,7 +51,6 @@ export function createMemoryBus(runtime: Runtime, options: MemoryBusOptions = {}
 
   return {
     async start() {
-      if (running) return;
       running = true;
       for (const queue of queues) hub.add(queue);
     },

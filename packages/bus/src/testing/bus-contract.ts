@@ -214,6 +214,26 @@ export function busContract(name: string, makeWorld: () => Promise<BusWorld>): v
         expect(bus.stats().subscriptions).toBe(1);
       });
 
+      test.each(["is ended", "is stopped with its bus"])(
+        "what waits for a subscription that %s is dropped",
+        async (how) => {
+          const bus = await connect();
+          const gate = Promise.withResolvers<void>();
+          const begun: JsonValue[] = [];
+          const unsubscribe = bus.subscribe("a", { maxConcurrent: 1 }, async (_ctx, message) => {
+            begun.push(message.number as number);
+            await gate.promise;
+          });
+          for (let number = 0; number < 3; number++) bus.publish(ctx, "a", { number });
+          await until(() => begun.length === 1);
+          if (how === "is ended") unsubscribe();
+          else await bus.stop(ctx);
+          gate.resolve();
+          await pause(quietMs);
+          expect(begun).toEqual([0]);
+        },
+      );
+
       test("drops the oldest where a receiver is too slow, counts it, and keeps to its bounds", async () => {
         const bus = await connect();
         const gate = Promise.withResolvers<void>();
@@ -243,6 +263,10 @@ export function busContract(name: string, makeWorld: () => Promise<BusWorld>): v
         started.push(bus);
         let heard = 0;
         bus.subscribe("a", {}, () => void heard++);
+        const other = await connect();
+        other.publish(ctx, "a", {});
+        await pause(quietMs);
+        expect(heard).toBe(0);
         await bus.start(ctx);
         bus.publish(ctx, "a", {});
         await until(() => heard === 1);
