@@ -93,6 +93,8 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         if (event === undefined) return;
         health.record(event.type === "execution.completed", runtime.clock.monotonicMs() - startedMs);
         stopListening();
+        // The agent is done: while its outcome is on its way to the disk the worker can take the next task.
+        onWait();
         // The result may say so at its deadline only; the append itself is given the time that a database takes to come back.
         await executions.decide(
           rootContext(runtime, { tenant: task.state.tenant, principal: `agent:${service.name}/${task.agent.name}` }),
