@@ -13,6 +13,9 @@ export const unavailable = (message: string, cause?: unknown): ViableError =>
 export const refused = (message: string, next: string, cause?: unknown): ViableError =>
   new ViableError(storeRefused, message, { next, cause });
 
+export const diskFull = (cause: unknown): ViableError =>
+  refused("The database's disk is full.", "Make room on the disk that holds the database.", cause);
+
 /** `log.database_in_use`: another process, or another store of this one, has the directory open. */
 export const databaseInUse = (dataDir: string, pid: number): ViableError =>
   new ViableError("log.database_in_use", `The database in ${dataDir} is in use by process ${pid}.`, {
@@ -45,7 +48,7 @@ export function fromDriver(thrown: unknown): ViableError {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (code === "53100" || code === "ENOSPC" || error.message.includes("No space left on device")) {
-    return refused("The database's disk is full.", "Make room on the disk that holds the database.", error);
+    return diskFull(error);
   }
   if (!/^[0-9A-Z]{5}$/.test(code) || passing.some((start) => code.startsWith(start))) {
     return unavailable(`The database cannot be reached at present: ${error.message}`, error);

@@ -1,6 +1,7 @@
+import { statfs } from "node:fs/promises";
 import type { Clock } from "@viable/kernel";
 import { BoundedQueue } from "@viable/kernel";
-import { refused, unavailable } from "./errors.ts";
+import { diskFull, refused, unavailable } from "./errors.ts";
 import { migrate } from "./migrate.ts";
 import type { Param, Row, Session, Statement } from "./session.ts";
 import { WorkerLink } from "./worker-link.ts";
@@ -105,6 +106,8 @@ export class PgliteSession implements Session {
   async #start(): Promise<WorkerLink> {
     const link = await WorkerLink.start({ dataDir: this.#dataDir }, this.#clock, () => {
       this.#link = undefined;
+    }).catch(async (error: unknown) => {
+      throw (await isDiskFull(this.#dataDir)) ? diskFull(error) : error;
     });
     try {
       await migrate({
@@ -119,4 +122,14 @@ export class PgliteSession implements Session {
     }
     return link;
   }
+}
+
+/** Less than this and the database cannot even start: its write-ahead log comes in files of 16 MiB. */
+const minFreeBytes = 16 * 1024 * 1024;
+
+/** PGlite does not say why it does not start; this is the reason that an operator can do something about. */
+async function isDiskFull(dataDir: string | undefined): Promise<boolean> {
+  if (dataDir === undefined) return false;
+  const disk = await statfs(dataDir).catch(() => undefined);
+  return disk !== undefined && disk.bavail * disk.bsize < minFreeBytes;
 }

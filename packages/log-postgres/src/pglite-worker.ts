@@ -18,7 +18,15 @@ export type WorkerRequest =
 /** The answer to the request of that id; 0 answers the start. */
 export type WorkerReply =
   | { readonly id: number; readonly rows: Row[] }
-  | { readonly id: number; readonly error: { readonly message: string; readonly code: string | undefined } };
+  | { readonly id: number; readonly error: WorkerError };
+
+export interface WorkerError {
+  readonly message: string;
+  /** The SQLSTATE, where it was the database that answered. */
+  readonly code: string | undefined;
+  /** Whether the database ended with it: it panicked, as for want of room for its write-ahead log, or is no database any more. */
+  readonly fatal: boolean;
+}
 
 const int8 = 20;
 const text = 25;
@@ -31,9 +39,7 @@ async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): 
     try {
       reply = { id, rows: await run() };
     } catch (thrown) {
-      const error = thrown as { message?: string; code?: unknown };
-      const code = typeof error.code === "string" ? error.code : undefined;
-      reply = { id, error: { message: error.message ?? String(thrown), code } };
+      reply = { id, error: describe(thrown) };
     }
     port.postMessage(reply);
     return reply;
@@ -69,4 +75,10 @@ async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): 
       }
     });
   });
+}
+
+function describe(thrown: unknown): WorkerError {
+  const error = thrown as { message?: string; code?: unknown; severity?: unknown };
+  const code = typeof error.code === "string" && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined;
+  return { message: error.message ?? String(thrown), code, fatal: code === undefined || error.severity !== "ERROR" };
 }

@@ -41,8 +41,8 @@ export class WorkerLink {
   private constructor(start: WorkerStart, clock: Clock, onGone: () => void) {
     this.#clock = clock;
     this.#onGone = onGone;
-    // Node's options, conditions among them, are inherited.
-    this.#worker = new Worker(workerUrl, { name: "viable-pglite", workerData: start });
+    // The worker needs none of this process's options, and some (`--input-type`, loaders) would keep it from starting.
+    this.#worker = new Worker(workerUrl, { name: "viable-pglite", workerData: start, execArgv: [] });
     this.#worker.on("message", (reply: WorkerReply) => this.#settle(reply));
     this.#worker.on("error", (error) => this.#end(error));
     this.#exited = new Promise((resolve) => {
@@ -106,8 +106,8 @@ export class WorkerLink {
     }
     const error = Object.assign(new Error(reply.error.message), { code: reply.error.code });
     pending.reject(fromDriver(error));
-    // An error without an SQLSTATE is not the database's answer but its end: nothing that follows could be trusted.
-    if (!/^[0-9A-Z]{5}$/.test(reply.error.code ?? "")) this.#end(error);
+    // After a panic PGlite would take further requests and never answer one.
+    if (reply.error.fatal) this.#end(error);
   }
 
   #end(cause: Error): void {

@@ -1,0 +1,174 @@
+// What the embedded database must survive: its process being killed, its thread being lost, a second process that wants its
+// directory, a directory that cannot be written.
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Worker } from "node:worker_threads";
+import type { EncodedAppend } from "@viable/log";
+import { storeRefused, storeUnavailable } from "@viable/log";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createPgliteStore } from "./pglite-store.ts";
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "viable-pglite-"));
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(directory, { recursive: true });
+});
+
+const appendTo = (stream: string, id: string): EncodedAppend => ({
+  streams: [
+    {
+      stream,
+      expected: -1,
+      events: [{ id, type: "t", data: "{}", tenant: "d", session: null, correlation: null, metadata: "{}", time: 1 }],
+    },
+  ],
+  records: [],
+});
+
+/** A process that opens the database, says `open`, and then appends and says the number of each append that was answered. */
+function startWriter(dataDir: string, first: number): ChildProcess {
+  const program = `
+    import { createPgliteStore } from "@viable/log-postgres";
+    const store = createPgliteStore({ dataDir: ${JSON.stringify(dataDir)} });
+    try {
+      await store.open();
+    } catch (error) {
+      console.log(error.code + " " + error.details?.pid);
+      process.exit(1);
+    }
+    console.log("open");
+    const event = (id) => ({ id, type: "t", data: "{}", tenant: "d", session: null, correlation: null, metadata: "{}", time: 1 });
+    for (let nr = ${first}; ; nr++) {
+      await store.commit([{ streams: [{ stream: "s", expected: -1, events: [event("e" + nr)] }], records: [] }], 1);
+      console.log(nr);
+    }`;
+  const args = ["--conditions=viable-source", "--input-type=module", "-e", program];
+  return spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
+}
+
+test("W1: after kill -9, every answered append is there, once, and the directory can be opened", async () => {
+  const dataDir = join(directory, "db");
+  const answered: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const writer = startWriter(dataDir, round * 1_000_000);
+    const exited = once(writer, "exit");
+    const wanted = answered.length + 150 + round * 37;
+    for await (const line of createInterface({ input: writer.stdout as NodeJS.ReadableStream })) {
+      if (line === "open") continue;
+      answered.push(Number(line));
+      // Killed in the middle of its work; what it still manages to say is answered too, and read on.
+      if (answered.length === wanted) writer.kill("SIGKILL");
+    }
+    expect((await exited)[1]).toBe("SIGKILL");
+
+    const store = createPgliteStore({ dataDir });
+    await store.open();
+    const stored = await store.readAll(0, 10_000, "forward", {});
+    await store.close();
+    const ids = stored.map((event) => event.id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).toEqual(expect.arrayContaining(answered.map((nr) => `e${nr}`)));
+    // At most one per round was written and not answered.
+    expect(ids.length - answered.length).toBeLessThanOrEqual(round + 1);
+    expect(stored.map((event) => event.version)).toEqual(stored.map((_, index) => index + 1));
+    expect(stored.map((event) => event.position)).toEqual(stored.map((_, index) => String(index + 1)));
+  }
+});
+
+test("a second process is refused, told by whom the directory is held, and harms nothing", async () => {
+  const dataDir = join(directory, "db");
+  const store = createPgliteStore({ dataDir });
+  await store.open();
+  await store.commit([appendTo("s", "1")], 1);
+  const second = startWriter(dataDir, 0);
+  const [said] = await once(createInterface({ input: second.stdout as NodeJS.ReadableStream }), "line");
+  expect(said).toBe(`log.database_in_use ${process.pid}`);
+  if (second.exitCode === null) await once(second, "exit");
+  await store.commit([appendTo("s", "2")], 1);
+  await store.close();
+  await store.open();
+  expect((await store.head()).ordinal).toBe(2);
+  await store.close();
+  expect(await readdir(directory)).toEqual(["db"]);
+});
+
+test("a second store of the same process is refused too, also by another name of the directory", async () => {
+  const dataDir = join(directory, "db");
+  const store = createPgliteStore({ dataDir });
+  await store.open();
+  await expect(createPgliteStore({ dataDir: join(directory, "x", "..", "db") }).open()).rejects.toMatchObject({
+    code: "log.database_in_use",
+    details: { pid: process.pid },
+  });
+  await store.close();
+});
+
+/** The worker threads that were sent anything, so that a test can end one as a crash would. */
+function watchWorkers(): () => Worker {
+  const posts = vi.spyOn(Worker.prototype, "postMessage");
+  return () => posts.mock.contexts.at(-1) as Worker;
+}
+
+test("a lost worker thread: what was under way is unavailable, what was answered is kept, the next request reopens", async () => {
+  const lastWorker = watchWorkers();
+  const store = createPgliteStore({ dataDir: join(directory, "db") });
+  await store.open();
+  await store.commit([appendTo("s", "1")], 1);
+  const underWay = [store.commit([appendTo("s", "2")], 1), ...Array.from({ length: 20 }, () => store.head())];
+  void lastWorker().terminate();
+  const outcomes = await Promise.allSettled(underWay);
+  // Those that waited behind are served by the next worker; those that were with the lost one were rejected.
+  const rejected = outcomes.filter((outcome) => outcome.status === "rejected");
+  expect(rejected.length).toBeGreaterThan(0);
+  for (const { reason } of rejected) expect(reason).toMatchObject({ code: storeUnavailable, retryable: true });
+  const [again] = (await store.commit([appendTo("s", "2")], 1)).outcomes;
+  expect(again).toMatchObject({ kind: "appended", firstVersions: [2] });
+  expect((await store.readStream("s", 1, 10, "forward")).map((event) => event.id)).toEqual(["1", "2"]);
+  await store.close();
+});
+
+test("a database in memory that lost its thread refuses to go on as if it were empty", async () => {
+  const lastWorker = watchWorkers();
+  const store = createPgliteStore();
+  expect(store.durability).toBe("nothing");
+  await store.open();
+  await store.commit([appendTo("s", "1")], 1);
+  await lastWorker().terminate();
+  await expect(store.head()).rejects.toMatchObject({ code: storeRefused, retryable: false });
+  await store.close();
+});
+
+test("more requests than can wait are turned away, and the others answered", async () => {
+  const store = createPgliteStore();
+  await store.open();
+  const results = await Promise.allSettled(Array.from({ length: 4_100 }, () => store.head()));
+  const rejected = results.filter((result) => result.status === "rejected");
+  expect(rejected.length).toBeGreaterThan(0);
+  expect(rejected.length).toBeLessThanOrEqual(100);
+  for (const { reason } of rejected) expect(reason).toMatchObject({ code: storeUnavailable, retryable: true });
+  await store.close();
+});
+
+test("a directory that holds no database and cannot be one is an error, and the lock is let go", async () => {
+  const dataDir = join(directory, "db");
+  await writeFile(dataDir, "a file");
+  await expect(createPgliteStore({ dataDir }).open()).rejects.toThrow();
+  expect(await readdir(directory)).toEqual(["db"]);
+});
+
+test("before it is opened, and after it is closed, a store is unavailable", async () => {
+  const store = createPgliteStore();
+  await expect(store.head()).rejects.toMatchObject({ code: storeUnavailable });
+  await store.open();
+  await store.close();
+  await expect(store.head()).rejects.toMatchObject({ code: storeUnavailable });
+  await store.close();
+});
