@@ -50,6 +50,9 @@ export interface Membership extends Part {
    * False where it is not known yet: before `start`, and for an epoch newer than the last look (a new look is then begun).
    */
   isGone(processId: string, epoch: number): boolean;
-  /** Called once for each life that is found gone, this process's own lost lives included. Returns how to end it. */
+  /**
+   * Calls back once for each life that was seen here and is now found gone, this process's own lost lives included. A life that
+   * came and went unseen is not told of, so whoever retakes work also asks `isGone` now and then. Returns how to end it.
+   */
   onGone(callback: (life: ProcessLife) => void): () => void;
 }

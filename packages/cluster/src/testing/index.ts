@@ -1,1 +1,2 @@
-export {};
+export type { MembershipWorld } from "./membership-contract.ts";
+export { membershipContract } from "./membership-contract.ts";
