@@ -1,0 +1,70 @@
+import type { ErrorOnTheWire } from "@viable/kernel";
+import type { EventView, ExecutionEventData, ExecutionStatus, Progress } from "@viable/protocol";
+
+/** One execution as it stands in a picture of its tree. */
+export interface TreeNode {
+  readonly executionId: string;
+  readonly parentId: string | undefined;
+  readonly command: string;
+  readonly service: string;
+  readonly status: ExecutionStatus;
+  readonly progress: Progress | undefined;
+  /** Above 1 where it was begun again. */
+  readonly attempt: number;
+  readonly acceptedMs: number;
+  readonly endedMs: number | undefined;
+  readonly error: ErrorOnTheWire | undefined;
+}
+
+/** An execution and what it has delegated, in the order in which they were accepted. */
+export type ExecutionTree = ReadonlyMap<string, TreeNode>;
+
+const streamPrefix = "execution:";
+
+/** The execution that an event is about; undefined for events about something else. */
+export const executionOf = (event: EventView): string | undefined =>
+  event.stream.startsWith(streamPrefix) ? event.stream.slice(streamPrefix.length) : undefined;
+
+/** The tree after one more event. Events that are not about executions change nothing. */
+export function foldTree(tree: ExecutionTree, event: EventView): ExecutionTree {
+  const executionId = executionOf(event);
+  if (executionId === undefined) return tree;
+  const node = foldNode(tree.get(executionId), executionId, event);
+  return node === undefined ? tree : new Map(tree).set(executionId, node);
+}
+
+function foldNode(node: TreeNode | undefined, executionId: string, event: EventView): TreeNode | undefined {
+  const timeMs = Date.parse(event.time);
+  if (event.type === "execution.accepted") {
+    const data = event.data as unknown as ExecutionEventData<"execution.accepted">;
+    return {
+      executionId,
+      parentId: data.parentId,
+      command: data.command,
+      service: data.service,
+      status: data.joinedTo !== undefined ? "waiting" : data.claim !== undefined ? "running" : "pending",
+      progress: undefined,
+      attempt: data.claim?.attempt ?? 0,
+      acceptedMs: timeMs,
+      endedMs: undefined,
+      error: undefined,
+    };
+  }
+  if (node === undefined || node.endedMs !== undefined) return undefined;
+  switch (event.type) {
+    case "execution.claimed":
+      return { ...node, status: "running", attempt: Number(event.data.attempt) };
+    case "execution.rejoined":
+      return { ...node, status: event.data.joinedTo === undefined ? "pending" : "waiting" };
+    case "execution.progressed":
+      return { ...node, progress: event.data as unknown as Progress };
+    case "execution.failed":
+      return { ...node, status: "failed", endedMs: timeMs, error: event.data.error as unknown as ErrorOnTheWire };
+    case "execution.completed":
+    case "execution.cancelled":
+    case "execution.timed_out":
+      return { ...node, status: event.type.slice("execution.".length) as ExecutionStatus, endedMs: timeMs };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,52 @@
+import { Command, CommanderError } from "commander";
+import { version } from "../version.ts";
+import { addExec } from "./exec.ts";
+import { exitStatus, exitStatusOf } from "./exit-status.ts";
+import { addHealth } from "./health.ts";
+import { printError } from "./print-error.ts";
+import type { Shell } from "./shell.ts";
+import { addStart } from "./start.ts";
+
+/** Each adds one verb. Their order is that of the help: what starts a system, what uses it, what looks at it. */
+const verbs = [addStart, addExec, addHealth];
+
+/** Runs one command line and answers its exit status. Never throws. */
+export async function runProgram(shell: Shell, args: readonly string[]): Promise<number> {
+  const program = createProgram(shell);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return shell.exitStatus;
+  } catch (error) {
+    // Commander has said what is wrong; with help and the version nothing is.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.done : exitStatus.usage;
+    printError(shell.err, error);
+    return exitStatusOf(error);
+  }
+}
+
+function createProgram(shell: Shell): Command {
+  const program = new Command("viable")
+    .description("Runs systems of swarms of agents, and talks to them.")
+    .version(version)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => shell.out.write(text),
+      writeErr: (text) => shell.err.write(text),
+      getOutHelpWidth: () => shell.out.columns,
+      getErrHelpWidth: () => shell.err.columns,
+      getOutHasColors: () => shell.out.colour,
+      getErrHasColors: () => shell.err.colour,
+    })
+    .addHelpText(
+      "after",
+      `
+Exit status: 0 done, 1 the work failed, 2 wrong usage or invalid config, 3 refused, 4 gateway not reachable, 130 interrupted.
+
+Examples:
+  $ viable start
+  $ viable exec analyze --path .`,
+    );
+  for (const add of verbs) add(program, shell);
+  return program;
+}

@@ -1,0 +1,111 @@
+import type { Client } from "@viable/client";
+import type { JsonObject } from "@viable/kernel";
+import { codeOf, rootContext, sleep } from "@viable/kernel";
+import type { CommandAnswer, EventView, ExecutionView, SendCommand } from "@viable/protocol";
+import { isOutcome } from "@viable/protocol";
+import { interrupted } from "./exit-status.ts";
+import { followExecution } from "./follow-execution.ts";
+import type { Shell } from "./shell.ts";
+
+export interface RunCommandOptions {
+  readonly command: string;
+  readonly args: JsonObject;
+  /** When the system is to end it, in milliseconds from now; the command's own limit where absent. */
+  readonly timeoutMs?: number | undefined;
+  /** Leave it to itself as soon as it is accepted. */
+  readonly async?: boolean | undefined;
+  /** An interrupt ends the waiting and not the execution. */
+  readonly detachOnInterrupt?: boolean | undefined;
+  onEvent?(event: EventView): void;
+}
+
+/** How long an outcome is waited for where nobody said how long it may take. */
+const patienceMs = 30 * 60_000;
+/** How much longer than its own deadline an execution is waited for: the system needs a moment to end it. */
+const afterDeadlineMs = 10_000;
+/** Pauses before a command is sent again over a line that broke. Its idempotency key makes the repeats harmless. */
+const resendAfterMs = [500, 1_500];
+
+/**
+ * Sends a command in a session of its own and follows it to its outcome; with `async`, answers as soon as it is accepted (and
+ * durable). An interrupt cancels the execution and throws `cli.interrupted`.
+ */
+export async function runCommand(shell: Shell, client: Client, options: RunCommandOptions): Promise<ExecutionView> {
+  const interrupt = shell.catchInterrupt();
+  const { sessionId } = await client.openSession({ clientType: "cli", purpose: `viable exec ${options.command}` });
+  try {
+    const { executionId } = await send(shell, client, sessionId, options);
+    if (options.async === true) return await client.execution(executionId);
+    const view = await waitForOutcome(shell, client, sessionId, executionId, interrupt, options);
+    if (interrupt.aborted) throw await onInterrupt(client, view, options.detachOnInterrupt === true);
+    if (!isOutcome(view.status)) {
+      shell.err.write(
+        `${executionId} goes on; this has waited long enough. Follow it with: viable executions watch ${executionId}\n`,
+      );
+    }
+    return view;
+  } finally {
+    // The execution does not need the session, and a session that nobody ends expires by itself.
+    await client.endSession(sessionId).catch(() => undefined);
+  }
+}
+
+async function send(
+  shell: Shell,
+  client: Client,
+  sessionId: string,
+  options: RunCommandOptions,
+): Promise<CommandAnswer> {
+  const request: SendCommand = {
+    command: options.command,
+    args: options.args,
+    mode: "async",
+    ...(options.timeoutMs !== undefined && { deadlineMs: options.timeoutMs }),
+  };
+  const idempotencyKey = shell.runtime.ids.next("trc");
+  for (const pauseMs of resendAfterMs) {
+    try {
+      return await client.send(sessionId, request, { idempotencyKey });
+    } catch (error) {
+      if (codeOf(error) !== "client.unreachable") throw error;
+    }
+    await sleep(rootContext(shell.runtime), pauseMs);
+  }
+  return await client.send(sessionId, request, { idempotencyKey });
+}
+
+async function waitForOutcome(
+  shell: Shell,
+  client: Client,
+  sessionId: string,
+  executionId: string,
+  interrupt: AbortSignal,
+  options: RunCommandOptions,
+): Promise<ExecutionView> {
+  const enough = new AbortController();
+  const waitMs = options.timeoutMs === undefined ? patienceMs : options.timeoutMs + afterDeadlineMs;
+  const timer = shell.runtime.clock.setTimer(() => enough.abort(), waitMs);
+  try {
+    return await followExecution(shell.runtime, client, {
+      sessionId,
+      executionId,
+      correlationId: executionId,
+      signal: AbortSignal.any([interrupt, enough.signal]),
+      ...(options.onEvent !== undefined && { onEvent: options.onEvent }),
+    });
+  } finally {
+    timer.cancel();
+  }
+}
+
+async function onInterrupt(client: Client, view: ExecutionView, detach: boolean): Promise<Error> {
+  const { executionId } = view;
+  if (isOutcome(view.status)) return interrupted(`Interrupted; ${executionId} had just ended as ${view.status}.`);
+  if (detach) return interrupted(`${executionId} goes on. Follow it with: viable executions watch ${executionId}`);
+  const { status } = await client.cancel(executionId);
+  return interrupted(
+    status === "cancelled"
+      ? `${executionId} was cancelled.`
+      : `Interrupted; ${executionId} had just ended as ${status}.`,
+  );
+}

@@ -1,0 +1,67 @@
+import { resolve } from "node:path";
+import { ViableError } from "@viable/kernel";
+import type { Command } from "commander";
+import { configFileName, findConfig, loadConfig } from "../config-file.ts";
+import { readSettings } from "../settings.ts";
+import { formatDuration } from "./format-duration.ts";
+import type { OutputOptions } from "./output.ts";
+import { addOutputOption, printData } from "./output.ts";
+import { paint } from "./paint.ts";
+import type { Running } from "./serve.ts";
+import type { Shell } from "./shell.ts";
+import { renderPairs, renderTable } from "./table.ts";
+
+interface StartOptions extends OutputOptions {
+  readonly config?: string;
+}
+
+/** `viable start`: the system of a config, until a signal. */
+export function addStart(program: Command, shell: Shell): void {
+  const command = program
+    .command("start")
+    .description("start the system and keep it up; SIGTERM or Ctrl-C drains it")
+    .option("--config <file>", `the config; else the nearest ${configFileName}`)
+    .addHelpText("after", "\nExample:\n  $ VIABLE_PORT=4200 viable start --config ./viable.config.ts");
+  addOutputOption(command).action(async (options: StartOptions) => {
+    const file = configOf(shell, options.config);
+    const definition = await loadConfig(file);
+    const settings = readSettings(definition, file, shell.environment);
+    // Here and not above: the verbs that only ask a running system do not load one.
+    const { serve } = await import("./serve.ts");
+    shell.exitStatus = await serve(shell, definition, settings, {
+      async onRunning(running) {
+        printData(shell, options.output, running, () => renderRunning(shell, running));
+        return undefined;
+      },
+    });
+  });
+}
+
+/** The config that is meant. Throws `config.not_found`. */
+export function configOf(shell: Shell, given: string | undefined): string {
+  const file = given === undefined ? findConfig(shell.cwd) : resolve(shell.cwd, given);
+  if (file === undefined) {
+    throw new ViableError("config.not_found", `There is no ${configFileName} in ${shell.cwd} or above it.`, {
+      next: "Write one that default-exports defineSystem({...}), or name one with --config.",
+    });
+  }
+  return file;
+}
+
+export function renderRunning(shell: Shell, running: Running): string {
+  return [
+    `${paint(shell.out, "green", "running")} ${running.system}, started in ${formatDuration(running.startMs)}\n\n`,
+    renderPairs(shell.out, [
+      ["gateway", running.url ?? "none"],
+      ["state", running.stateDir],
+      ["process", String(running.pid)],
+      ["durability", running.durabilityNote],
+    ]),
+    "\n",
+    renderTable(
+      shell.out,
+      ["SERVICE", "ADDRESS", "AGENTS"],
+      running.services.map(({ name, url, agents }) => [name, url ?? "", String(agents)]),
+    ),
+  ].join("");
+}
