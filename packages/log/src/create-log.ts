@@ -6,6 +6,7 @@ import { toOrdinal, toPosition } from "./events.ts";
 import type { Flush, GroupCommitLimits } from "./group-commit.ts";
 import { defaultGroupCommitLimits, GroupCommit } from "./group-commit.ts";
 import type { AppendOutcome, AppendRequest, Log } from "./log.ts";
+import { notify } from "./notify.ts";
 import { RecordWatch } from "./record-watch.ts";
 import type { CommitOutcome, Store } from "./store.ts";
 import { Tail } from "./tail.ts";
@@ -25,7 +26,7 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
   const commit = new GroupCommit(store, runtime, { ...defaultGroupCommitLimits, ...limits }, (flush) => {
     appendedEvents += takeEvents(flush, tail);
     recordWatch.take(flush);
-    for (const listener of flushListeners) listener();
+    for (const listener of flushListeners) notify(listener, undefined);
   });
 
   return {
@@ -34,8 +35,14 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
     },
     async start() {
       await store.open();
-      await tail.start();
-      await recordWatch.start();
+      try {
+        await tail.start();
+        await recordWatch.start();
+      } catch (error) {
+        await tail.stop();
+        await store.close();
+        throw error;
+      }
     },
     async stop() {
       await commit.close();

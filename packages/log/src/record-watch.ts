@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "@viable/kernel";
 import type { Flush } from "./group-commit.ts";
+import { notify } from "./notify.ts";
 import type { RecordChange } from "./records.ts";
 import type { EncodedAppend, EncodedRecordChange, Store } from "./store.ts";
 
@@ -52,6 +53,19 @@ export class RecordWatch {
   async watch(prefix: string, callback: (change: RecordChange) => void): Promise<() => void> {
     const watcher: Watcher = { prefix, callback, early: [] };
     this.#watchers.add(watcher);
+    try {
+      await this.#list(watcher);
+    } catch (error) {
+      // Nobody will ever take what would go on being kept for it.
+      this.#watchers.delete(watcher);
+      throw error;
+    }
+    return () => this.#watchers.delete(watcher);
+  }
+
+  /** Shows a watcher what there is, then what changed while it was shown. */
+  async #list(watcher: Watcher): Promise<void> {
+    const { prefix, callback } = watcher;
     const versions = new Map<string, number>();
     for (let after = ""; ; ) {
       const page = await this.#store.listRecords(prefix, after, pageRecords, this.#clock.now());
@@ -67,7 +81,6 @@ export class RecordWatch {
       if (change.version > (versions.get(change.key) ?? 0)) callback(change);
     }
     watcher.early = undefined;
-    return () => this.#watchers.delete(watcher);
   }
 
   /** Takes in what a flush of this process changed. */
@@ -116,7 +129,7 @@ export class RecordWatch {
     for (const watcher of [...this.#watchers]) {
       if (!change.key.startsWith(watcher.prefix)) continue;
       if (watcher.early !== undefined) watcher.early.push(change);
-      else watcher.callback(change);
+      else notify(watcher.callback, change);
     }
   }
 

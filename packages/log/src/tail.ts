@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "@viable/kernel";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal, toPosition } from "./events.ts";
+import { notify } from "./notify.ts";
 import type { Store } from "./store.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
@@ -119,7 +120,7 @@ export class Tail {
 
   #dispatch(event: StoredEvent): void {
     const callbacks = this.#streams.get(event.stream);
-    if (callbacks !== undefined) for (const callback of [...callbacks]) callback(event);
+    if (callbacks !== undefined) for (const callback of [...callbacks]) notify(callback, event);
     for (const subscription of [...this.#live]) subscription.offer(event);
   }
 

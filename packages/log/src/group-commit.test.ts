@@ -1,0 +1,240 @@
+// Group commit under simulated time, over a store that can be held up and broken: what travels together, what waits, what is
+// tried again, and what callers are told.
+import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
+import { expect, test } from "vitest";
+import { createLog } from "./create-log.ts";
+import type { GroupCommitLimits } from "./group-commit.ts";
+import type { AppendRequest } from "./log.ts";
+import { createMemoryStore } from "./memory-store.ts";
+import { storeRefused, storeUnavailable } from "./store.ts";
+import { controlStore } from "./testing/controlled-store.ts";
+
+const unavailable = () => new ViableError(storeUnavailable, "gone", { retryable: true });
+const refused = () => new ViableError(storeRefused, "no");
+
+async function setup(limits: Partial<GroupCommitLimits> = {}) {
+  const clock = simulateTime();
+  const runtime = createRuntime({ clock, random: seededRandom(1) });
+  const ctx = rootContext(runtime);
+  const store = controlStore(createMemoryStore(), unavailable);
+  const log = createLog(store, runtime, limits);
+  await log.start(ctx);
+  const append = (stream: string, parts: Partial<AppendRequest> & { expected?: number | "any"; id?: string } = {}) => {
+    const { expected = "any", id, ...rest } = parts;
+    const event = { type: "t", data: {}, ...(id !== undefined && { id }) };
+    return log.append(ctx, { streams: [{ stream, expected, events: [event] }], ...rest });
+  };
+  const streamsOf = (batch: number) => store.batches[batch]?.map((one) => one.streams[0]?.stream);
+  return { clock, ctx, store, log, append, streamsOf };
+}
+
+test("appends of one turn travel in one flush, those that come during it in the next", async () => {
+  const { clock, store, append, streamsOf } = await setup();
+  const release = store.hold();
+  const first = [append("a"), append("b"), append("c")];
+  await clock.settle();
+  const second = [append("d"), append("e")];
+  await clock.settle();
+  expect(store.batches).toHaveLength(1);
+  release();
+  await Promise.all([...first, ...second]);
+  expect([streamsOf(0), streamsOf(1), store.batches.length]).toEqual([["a", "b", "c"], ["d", "e"], 2]);
+});
+
+test("appends to one stream keep their order, one in each flush, and nobody overtakes them", async () => {
+  const { ctx, append, streamsOf, log } = await setup();
+  await Promise.all([append("a", { id: "1" }), append("a", { id: "2" }), append("b"), append("a", { id: "3" })]);
+  expect([streamsOf(0), streamsOf(1), streamsOf(2)]).toEqual([["a", "b"], ["a"], ["a"]]);
+  expect((await log.readStream(ctx, "a")).map((event) => event.id)).toEqual(["1", "2", "3"]);
+});
+
+test("an append of two streams waits for both, and those behind it wait for it", async () => {
+  const { ctx, log, append, streamsOf } = await setup();
+  const event = { type: "t", data: {} };
+  const both = log.append(ctx, {
+    streams: [
+      { stream: "b", expected: "any", events: [event] },
+      { stream: "a", expected: "any", events: [event] },
+    ],
+  });
+  // `a` is free of the first flush's streams but for the append of both, which must not be overtaken by the last.
+  await Promise.all([append("x"), both, append("a"), append("y")]);
+  expect([streamsOf(0), streamsOf(1)]).toEqual([["b", "x", "y"], ["a"]].map((names) => expect.arrayContaining(names)));
+});
+
+test("a record and a stream of the same name are not the same", async () => {
+  const { ctx, log, store, append } = await setup();
+  await Promise.all([append("a"), log.append(ctx, { records: [{ key: "a", value: 1, expected: 0 }] })]);
+  expect(store.batches).toHaveLength(1);
+});
+
+test("an urgent append goes with the next flush, before what waits", async () => {
+  const { clock, store, append, streamsOf } = await setup({ maxBatch: 2 });
+  const release = store.hold();
+  const appends = ["a", "b", "c", "d", "e"].map((name) => append(name));
+  await clock.settle();
+  appends.push(append("pain", { lane: "urgent" }));
+  release();
+  await Promise.all(appends);
+  expect([streamsOf(0), streamsOf(1), streamsOf(2)]).toEqual([
+    ["a", "b"],
+    ["pain", "c"],
+    ["d", "e"],
+  ]);
+});
+
+test("a flush holds no more than its bounds, but always at least one append", async () => {
+  const { ctx, log, store } = await setup({ maxBatchChars: 1_000 });
+  const append = (stream: string, chars: number) =>
+    log.append(ctx, { streams: [{ stream, expected: 0, events: [{ type: "t", data: { x: "x".repeat(chars) } }] }] });
+  await Promise.all([append("a", 600), append("b", 600), append("c", 5_000), append("d", 300), append("e", 300)]);
+  expect(store.batches.map((batch) => batch.length)).toEqual([1, 1, 1, 2]);
+});
+
+test("W10: a full queue is an answer; urgent appends have twice the room; it empties and takes again", async () => {
+  const { clock, store, append, log } = await setup({ maxWaiting: 2 });
+  const release = store.hold();
+  const first = append("0");
+  await clock.settle();
+  const waiting = [append("1"), append("2")];
+  expect(await append("3")).toMatchObject({ ok: false, reason: "overloaded", waiting: 2 });
+  const urgent = [append("4", { lane: "urgent" }), append("5", { lane: "urgent" })];
+  expect(await append("6", { lane: "urgent" })).toMatchObject({ reason: "overloaded" });
+  expect(log.stats().waitingAppends).toBe(4);
+  release();
+  for (const outcome of await Promise.all([first, ...waiting, ...urgent])) expect(outcome.ok).toBe(true);
+  expect(await append("7")).toMatchObject({ ok: true });
+});
+
+test("W10: few large appends fill the queue as many small ones do", async () => {
+  const { clock, ctx, store, log } = await setup({ maxWaitingChars: 1_000 });
+  const release = store.hold();
+  const append = (stream: string) =>
+    log.append(ctx, { streams: [{ stream, expected: 0, events: [{ type: "t", data: { x: "x".repeat(600) } }] }] });
+  const first = append("a");
+  await clock.settle();
+  const second = append("b");
+  expect(await append("c")).toMatchObject({ reason: "overloaded" });
+  release();
+  await Promise.all([first, second]);
+  expect(await append("c")).toMatchObject({ ok: true });
+});
+
+test("while the database is away the same flush is tried again, and an answer that was lost is recognised", async () => {
+  const { clock, ctx, store, append, log } = await setup();
+  store.next(unavailable(), "lost-answer", unavailable());
+  const appended = append("a", { expected: 0 });
+  await clock.until(() => store.batches.length === 4);
+  expect(await appended).toMatchObject({ ok: true, repeated: true, versions: [1] });
+  expect(new Set(store.batches.map((batch) => batch[0]?.streams[0]?.events[0]?.id)).size).toBe(1);
+  expect(await log.readStream(ctx, "a")).toHaveLength(1);
+});
+
+test("W10: the retries end after their time, and callers learn that it may or may not have happened", async () => {
+  const { clock, store, append } = await setup({ maxRetryMs: 3_000 });
+  store.next(...Array.from({ length: 100 }, unavailable));
+  const startedMs = clock.monotonicMs();
+  const outcomes = Promise.allSettled([append("a"), append("b")]);
+  await clock.advance(3_000);
+  for (const outcome of await outcomes) {
+    expect(outcome).toMatchObject({ status: "rejected", reason: { code: "log.unavailable", retryable: true } });
+  }
+  expect(clock.monotonicMs() - startedMs).toBeLessThanOrEqual(3_000);
+  expect(store.batches.length).toBeGreaterThan(3);
+});
+
+test("an append that the database refuses does not take its neighbours down", async () => {
+  const { store, append } = await setup();
+  store.next(refused(), "ok", refused(), "ok");
+  const outcomes = await Promise.allSettled([append("a"), append("b"), append("c")]);
+  expect(outcomes.map((outcome) => outcome.status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  expect(outcomes[1]).toMatchObject({ reason: { code: storeRefused } });
+});
+
+test("stopping lets go through what waits, refuses what comes, and does not wait for a database that is away", async () => {
+  const { clock, ctx, store, append, log } = await setup();
+  const release = store.hold();
+  const waiting = [append("a"), append("b")];
+  const stopped = log.stop(ctx);
+  await expect(append("c")).rejects.toMatchObject({ code: "log.closed", retryable: true });
+  release();
+  for (const outcome of await Promise.all(waiting)) expect(outcome.ok).toBe(true);
+  await stopped;
+
+  const other = await setup();
+  other.store.next(...Array.from({ length: 100 }, unavailable));
+  const lost = expect(other.append("a")).rejects.toMatchObject({ code: "log.unavailable" });
+  await other.clock.settle();
+  const stopping = other.log.stop(other.ctx);
+  await other.clock.advance(1_000);
+  await Promise.all([lost, stopping]);
+  expect(clock.pending).toBe(0);
+});
+
+test("outcomes find their way back: conflict, record conflict, versions, positions", async () => {
+  const { ctx, log, append } = await setup();
+  await append("a", { expected: 0 });
+  expect(await append("a", { expected: 0 })).toEqual({
+    ok: false,
+    reason: "conflict",
+    stream: "a",
+    expected: 0,
+    actual: 1,
+  });
+  await log.append(ctx, { records: [{ key: "k", value: 1, expected: "any" }] });
+  expect(await log.append(ctx, { records: [{ key: "k", value: 2, expected: 0 }] })).toEqual({
+    ok: false,
+    reason: "record_conflict",
+    key: "k",
+    expected: 0,
+    actual: 1,
+  });
+  const event = { type: "t", data: {} };
+  expect(
+    await log.append(ctx, {
+      streams: [
+        { stream: "a", expected: 1, events: [event, event] },
+        { stream: "b", expected: 0, events: [event] },
+      ],
+      records: [{ key: "k", value: null, expected: 1 }],
+    }),
+  ).toEqual({ ok: true, position: "4", versions: [3, 1], recordVersions: [2], repeated: false });
+  expect(await log.append(ctx, { records: [] })).toMatchObject({ ok: true, position: undefined, versions: [] });
+});
+
+test("a listener that throws harms neither the appender nor the next listener", async () => {
+  const { ctx, log, append } = await setup();
+  const heard: string[] = [];
+  // What a listener throws surfaces as an uncaught error; here it is taken before the test runner sees it.
+  const uncaught: unknown[] = [];
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => uncaught.push(error));
+  try {
+    log.onFlush(() => {
+      throw new Error("flush listener");
+    });
+    log.onFlush(() => heard.push("flush"));
+    log.onStream("a", () => {
+      throw new Error("stream listener");
+    });
+    log.onStream("a", (event) => heard.push(event.stream));
+    await log.watchRecords(ctx, "k", () => {
+      throw new Error("record listener");
+    });
+    expect(await append("a", { records: [{ key: "k", value: 1, expected: 0 }] })).toMatchObject({ ok: true });
+    expect(await append("a")).toMatchObject({ ok: true });
+    await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.removeAllListeners("uncaughtException");
+    for (const other of others) process.on("uncaughtException", other);
+  }
+  expect(heard).toEqual(["a", "flush", "a", "flush"]);
+  expect(uncaught.map(String).sort()).toEqual([
+    "Error: flush listener",
+    "Error: flush listener",
+    "Error: record listener",
+    "Error: stream listener",
+    "Error: stream listener",
+  ]);
+});

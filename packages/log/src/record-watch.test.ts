@@ -1,0 +1,141 @@
+// Watching records: what is there, then every change, also those that happen while the first is being shown, and others'.
+import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
+import { expect, test } from "vitest";
+import { createLog } from "./create-log.ts";
+import type { Log } from "./log.ts";
+import { createMemoryStore } from "./memory-store.ts";
+import type { RecordChange } from "./records.ts";
+import type { Store } from "./store.ts";
+
+async function setup() {
+  const clock = simulateTime();
+  const runtime = createRuntime({ clock });
+  const ctx = rootContext(runtime);
+  const memory = createMemoryStore();
+  let act: ((when: "before" | "after") => Promise<void>) | undefined;
+  const store: Store = {
+    ...memory,
+    exclusive: false,
+    async listRecords(...args) {
+      await act?.("before");
+      const page = await memory.listRecords(...args);
+      await act?.("after");
+      return page;
+    },
+  };
+  const log = createLog(store, runtime);
+  const others = createLog(store, runtime);
+  await log.start(ctx);
+  await others.start(ctx);
+  const put = (key: string, value: number | null, by: Log = log) =>
+    by.append(ctx, { records: [{ key, value, expected: "any" }] });
+  const watch = async (prefix: string) => {
+    const seen: string[] = [];
+    const stop = await log.watchRecords(ctx, prefix, (change: RecordChange) =>
+      seen.push(`${change.key}=${JSON.stringify(change.value)}@${change.version}`),
+    );
+    return { seen, stop };
+  };
+  return {
+    clock,
+    ctx,
+    log,
+    others,
+    put,
+    watch,
+    /** Does something once, just before or just after the store makes a page. */
+    whileListing: (wanted: "before" | "after", once: () => Promise<unknown>) => {
+      act = async (when) => {
+        if (when !== wanted) return;
+        act = undefined;
+        await once();
+      };
+    },
+  };
+}
+
+test("a watcher is shown what is there, then every change under its prefix, until it stops", async () => {
+  const { put, watch } = await setup();
+  await put("a/1", 1);
+  await put("b/1", 1);
+  const { seen, stop } = await watch("a/");
+  expect(seen).toEqual(["a/1=1@1"]);
+  await put("a/1", 2);
+  await put("b/1", 2);
+  await put("a/2", 1);
+  await put("a/1", null);
+  expect(seen.slice(1)).toEqual(["a/1=2@2", "a/2=1@1", "a/1=null@3"]);
+  stop();
+  await put("a/1", 4);
+  expect(seen).toHaveLength(4);
+});
+
+test("a change that happens while the first is shown is neither lost, nor shown before it, nor twice", async () => {
+  const { put, watch, whileListing } = await setup();
+  await put("a", 1);
+  whileListing("after", async () => {
+    await put("a", 2);
+    await put("b", 1);
+  });
+  expect((await watch("")).seen).toEqual(["a=1@1", "a=2@2", "b=1@1"]);
+  whileListing("before", () => put("a", 3));
+  expect((await watch("")).seen).toEqual(["a=3@3", "b=1@1"]);
+});
+
+test("more records than a page holds are all shown", async () => {
+  const { ctx, log, watch } = await setup();
+  const records = Array.from({ length: 1_200 }, (_, nr) => ({ key: `r/${nr}`, value: nr, expected: 0 }));
+  await log.append(ctx, { records });
+  expect((await watch("r/")).seen).toHaveLength(1_200);
+});
+
+test("others' changes are found at a wake-up, or at the next poll, and order per key holds", async () => {
+  const { clock, log, others, put, watch } = await setup();
+  const { seen } = await watch("");
+  await put("a", 1, others);
+  await clock.settle();
+  expect(seen).toEqual([]);
+  log.wake();
+  await clock.settle();
+  expect(seen).toEqual(["a=1@1"]);
+  await put("a", 2, others);
+  await clock.advance(1_000);
+  expect(seen.at(-1)).toBe("a=2@2");
+  // Own after others': read, not taken from the flush, or the others' change would be passed over.
+  await put("b", 1, others);
+  await put("c", 1);
+  await clock.settle();
+  expect(seen.slice(2)).toEqual(["b=1@1", "c=1@1"]);
+});
+
+test("many changes of others, more than a page, all arrive", async () => {
+  const { clock, ctx, others, watch } = await setup();
+  const { seen } = await watch("");
+  const records = Array.from({ length: 1_200 }, (_, nr) => ({ key: `r/${nr}`, value: nr, expected: 0 }));
+  await others.append(ctx, { records });
+  await clock.advance(1_000);
+  expect(seen).toHaveLength(1_200);
+});
+
+test("a watch that could not begin rejects, and the next one begins anew", async () => {
+  const { put, watch, whileListing } = await setup();
+  whileListing("before", () => Promise.reject(new Error("away")));
+  await expect(watch("")).rejects.toThrow("away");
+  const { seen } = await watch("");
+  await put("a", 1);
+  expect(seen).toEqual(["a=1@1"]);
+});
+
+test("own changes that conflict or repeat are not shown", async () => {
+  const { ctx, log, put, watch } = await setup();
+  await put("a", 1);
+  const { seen } = await watch("");
+  await log.append(ctx, { records: [{ key: "a", value: 9, expected: 7 }] });
+  const request = {
+    streams: [{ stream: "s", expected: 0, events: [{ type: "t", data: {}, id: "once" }] }],
+    records: [{ key: "b", value: 1, expected: "any" as const }],
+  };
+  await log.append(ctx, request);
+  expect(await log.append(ctx, request)).toMatchObject({ ok: true, repeated: true });
+  expect(seen).toEqual(["a=1@1", "b=1@1"]);
+});

@@ -1,0 +1,351 @@
+// Subscriptions: every event once, in order, from any position, whoever wrote it and however slow the handler is. "Others"
+// are a second log over the same store, of whose flushes the first one hears nothing.
+import { createRuntime, rootContext, seededRandom, simulateTime, withContext } from "@viable/kernel";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createLog } from "./create-log.ts";
+import type { StoredEvent } from "./events.ts";
+import type { Log } from "./log.ts";
+import { createMemoryStore } from "./memory-store.ts";
+import type { Store } from "./store.ts";
+import { maxBufferedEvents, pageEvents } from "./subscription.ts";
+
+async function setup() {
+  const clock = simulateTime();
+  const runtime = createRuntime({ clock, random: seededRandom(1) });
+  const ctx = rootContext(runtime);
+  let reads = 0;
+  let fail: Error | undefined;
+  let held: Promise<void> | undefined;
+  const memory = createMemoryStore();
+  const store: Store = {
+    ...memory,
+    exclusive: false,
+    async readAll(...args) {
+      reads += 1;
+      if (fail !== undefined) throw fail;
+      const page = await memory.readAll(...args);
+      await held;
+      return page;
+    },
+  };
+  const log = createLog(store, runtime);
+  const others = createLog(store, runtime);
+  await log.start(ctx);
+  await others.start(ctx);
+  let appended = 0;
+  const append = async (count = 1, by: Log = log, type = "t") => {
+    const events = Array.from({ length: count }, () => ({ type, data: { nr: ++appended } }));
+    await by.append(ctx, { streams: [{ stream: `s${appended}`, expected: 0, events }] });
+  };
+  return {
+    clock,
+    ctx,
+    log,
+    others,
+    append,
+    reads: () => reads,
+    /** Lets reads see what is there and then wait, until the returned function is called. */
+    holdReads: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held = promise;
+      return () => {
+        held = undefined;
+        resolve();
+      };
+    },
+    breakReads: (error: Error | undefined) => {
+      fail = error;
+    },
+  };
+}
+
+/** A handler that remembers, and can be made to wait. */
+function collect() {
+  const seen: number[] = [];
+  let gate: Promise<void> | undefined;
+  return {
+    seen,
+    handle: async (event: StoredEvent) => {
+      await gate;
+      seen.push(event.data.nr as number);
+    },
+    block() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      gate = promise;
+      return () => {
+        gate = undefined;
+        resolve();
+      };
+    },
+  };
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
+test("a subscription gets what is stored, then what comes", async () => {
+  const { ctx, log, append } = await setup();
+  await append(3);
+  const { seen, handle } = collect();
+  const subscription = log.subscribe(ctx, { name: "all", after: "0", handle });
+  expect(subscription.state).toBe("catching-up");
+  await append(2);
+  await subscription.caughtUp();
+  await append();
+  await subscription.caughtUp();
+  expect(seen).toEqual(upTo(6));
+  expect(subscription).toMatchObject({ state: "live", position: "6", lagEvents: 0 });
+});
+
+test("from `now` on there is nothing old, and own events need no read of the store", async () => {
+  const { ctx, log, append, reads } = await setup();
+  await append(2);
+  const { seen, handle } = collect();
+  const subscription = log.subscribe(ctx, { name: "new", after: "now", handle });
+  await append(2);
+  await append();
+  await subscription.caughtUp();
+  expect(seen).toEqual([3, 4, 5]);
+  expect(reads()).toBe(0);
+});
+
+test("a store is read page by page, and a page's end is not the log's end", async () => {
+  const { ctx, log, append } = await setup();
+  const total = pageEvents * 2;
+  await append(pageEvents);
+  await append(pageEvents);
+  const { seen, handle } = collect();
+  const subscription = log.subscribe(ctx, { name: "all", after: "0", handle });
+  await subscription.caughtUp();
+  expect(seen).toEqual(upTo(total));
+});
+
+test("what others wrote is found at a wake-up at once, and without one at the next poll (W3)", async () => {
+  const { clock, ctx, log, others, append } = await setup();
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "all", after: "now", handle });
+  const streamed: string[] = [];
+  log.onStream("s1", (event) => streamed.push(event.id));
+  await append(1, others);
+  await clock.settle();
+  expect(seen).toEqual([]);
+  log.wake();
+  await clock.settle();
+  expect(seen).toEqual([1]);
+  expect(streamed).toHaveLength(1);
+  await append(1, others);
+  await clock.advance(1_000);
+  expect(seen).toEqual([1, 2]);
+});
+
+test("own events that follow others' are not handed out before them", async () => {
+  const { clock, ctx, log, others, append } = await setup();
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "all", after: "now", handle });
+  await append(2, others);
+  await append(1, log);
+  await clock.settle();
+  expect(seen).toEqual([1, 2, 3]);
+});
+
+test("what a subscription read ahead of the tail is not handed to it again", async () => {
+  const { clock, ctx, log, others, append } = await setup();
+  await append(1, log);
+  await append(2, others);
+  const { seen, handle } = collect();
+  const subscription = log.subscribe(ctx, { name: "all", after: "0", handle });
+  await subscription.caughtUp();
+  await clock.settle();
+  log.wake();
+  await clock.settle();
+  await append(1, log);
+  await subscription.caughtUp();
+  expect(seen).toEqual([1, 2, 3, 4]);
+});
+
+test("a wake-up during a read makes it read again", async () => {
+  const { clock, ctx, log, others, append, holdReads } = await setup();
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "all", after: "now", handle });
+  const release = holdReads();
+  await append(1, others);
+  log.wake();
+  await clock.settle();
+  // The read under way has looked already.
+  await append(1, others);
+  log.wake();
+  release();
+  await clock.settle();
+  expect(seen).toEqual([1, 2]);
+});
+
+test("a slow handler gets every event, in order, though more came than it may hold", async () => {
+  const { clock, ctx, log, append } = await setup();
+  const { seen, handle, block } = collect();
+  const subscription = log.subscribe(ctx, { name: "slow", after: "now", handle });
+  const release = block();
+  const total = maxBufferedEvents + 500;
+  for (let nr = 0; nr < total; nr += 100) await append(100);
+  expect(subscription.state).toBe("catching-up");
+  expect(log.stats().slowestSubscription).toEqual({ name: "slow", lagEvents: total });
+  release();
+  await subscription.caughtUp();
+  await clock.settle();
+  expect(seen).toEqual(upTo(total));
+  expect(subscription.state).toBe("live");
+});
+
+test("a filter passes over events, and the position with them", async () => {
+  const { ctx, log, append } = await setup();
+  await append(1, log, "a.b");
+  await append(1, log, "c");
+  const { seen, handle } = collect();
+  const subscription = log.subscribe(ctx, { name: "some", after: "0", filter: { types: ["a.*"] }, handle });
+  await append(1, log, "a.c");
+  await append(1, log, "c");
+  await subscription.caughtUp();
+  expect(seen).toEqual([1, 3]);
+  expect(subscription).toMatchObject({ position: "4", lagEvents: 0 });
+});
+
+test.each([
+  ["while catching up", "0", () => Promise.reject(new Error("cannot"))],
+  ["live", "now", () => Promise.reject(new Error("cannot"))],
+  [
+    "live, at once",
+    "now",
+    () => {
+      throw new Error("cannot");
+    },
+  ],
+] as const)("an event that cannot be handled parks its subscription before it: %s", async (_, after, handle) => {
+  const { clock, ctx, log, append } = await setup();
+  await append(after === "now" ? 0 : 2);
+  const parked: [string, string][] = [];
+  const healthy = collect();
+  const subscription = log.subscribe(ctx, {
+    name: "broken",
+    after,
+    handle,
+    onParked: (error, at) => parked.push([String(error), at]),
+  });
+  log.subscribe(ctx, { name: "healthy", after, handle: healthy.handle });
+  if (after === "now") await append(2);
+  await clock.settle();
+  expect(subscription).toMatchObject({ state: "parked", position: "0" });
+  expect(parked).toEqual([["Error: cannot", "0"]]);
+  await append();
+  await clock.settle();
+  expect(parked).toHaveLength(1);
+  expect(healthy.seen).toEqual([1, 2, 3]);
+  await subscription.caughtUp();
+  subscription.stop();
+  expect(subscription.state).toBe("parked");
+});
+
+test("while the store cannot be read, live subscriptions wait, and go on where they were", async () => {
+  const { clock, ctx, log, others, append, breakReads } = await setup();
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "all", after: "now", handle });
+  breakReads(new Error("away"));
+  await append(1, others);
+  log.wake();
+  await clock.advance(3_000);
+  expect(seen).toEqual([]);
+  breakReads(undefined);
+  await append(1, log);
+  await clock.advance(1_000);
+  expect(seen).toEqual([1, 2]);
+});
+
+test("after it was stopped, by itself, by its context or with the log, a subscription gets nothing more", async () => {
+  const { clock, ctx, log, append } = await setup();
+  const controller = new AbortController();
+  const collected = [collect(), collect(), collect()];
+  const [one, two, three] = collected.map(({ handle }, index) =>
+    log.subscribe(index === 1 ? withContext(ctx, { signal: controller.signal }) : ctx, {
+      name: `${index}`,
+      after: "now",
+      handle,
+    }),
+  );
+  await append();
+  one?.stop();
+  controller.abort();
+  await append();
+  await clock.settle();
+  expect(collected.map(({ seen }) => seen)).toEqual([[1], [1], [1, 2]]);
+  const release = collected[2]?.block();
+  await append();
+  await append();
+  const waiting = three?.caughtUp();
+  await log.stop(ctx);
+  await waiting;
+  release?.();
+  await clock.settle();
+  expect([one?.state, two?.state, three?.state]).toEqual(["stopped", "stopped", "stopped"]);
+  // The one under way when it was stopped is finished, the next is not begun.
+  expect(collected[2]?.seen).toEqual([1, 2, 3]);
+});
+
+test("onStream tells of one stream, until it is told to stop", async () => {
+  const { ctx, log } = await setup();
+  const heard: number[] = [];
+  const forget = log.onStream("a", (event) => heard.push(event.version));
+  const write = (stream: string) =>
+    log.append(ctx, { streams: [{ stream, expected: "any", events: [{ type: "t", data: {} }] }] });
+  await write("a");
+  await write("b");
+  await write("a");
+  forget();
+  await write("a");
+  expect(heard).toEqual([1, 2]);
+});
+
+test("property: whatever the interleaving, each subscription sees every event once and in order", async () => {
+  const action = fc.oneof(
+    fc.record({ kind: fc.constant("own" as const), count: fc.integer({ min: 1, max: 5 }) }),
+    fc.record({ kind: fc.constant("others" as const), count: fc.integer({ min: 1, max: 5 }) }),
+    fc.constant({ kind: "wake" as const, count: 0 }),
+    fc.constant({ kind: "subscribe" as const, count: 0 }),
+    fc.constant({ kind: "settle" as const, count: 0 }),
+    fc.constant({ kind: "block" as const, count: 0 }),
+    fc.constant({ kind: "release" as const, count: 0 }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { maxLength: 15 }), async (actions) => {
+      const { clock, ctx, log, others, append } = await setup();
+      const first = collect();
+      const collected = [first];
+      log.subscribe(ctx, { name: "first", after: "0", handle: first.handle });
+      let release = () => {};
+      let total = 0;
+      const appends: Promise<void>[] = [];
+      for (const { kind, count } of actions) {
+        if (kind === "own" || kind === "others") {
+          total += count;
+          appends.push(append(count, kind === "own" ? log : others));
+        } else if (kind === "wake") log.wake();
+        else if (kind === "settle") await clock.settle();
+        else if (kind === "release") release();
+        else if (kind === "block") {
+          release();
+          release = first.block();
+        } else {
+          const next = collect();
+          collected.push(next);
+          log.subscribe(ctx, { name: "next", after: "0", handle: next.handle });
+        }
+      }
+      release();
+      await Promise.all(appends);
+      await clock.advance(1_500);
+      const order = (await log.readAll(ctx, { limit: 1_000 })).map((event) => event.data.nr);
+      expect(order).toHaveLength(total);
+      for (const { seen } of collected) expect(seen).toEqual(order);
+      await log.stop(ctx);
+      await others.stop(ctx);
+    }),
+    { numRuns: 60 },
+  );
+});
