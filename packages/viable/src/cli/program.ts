@@ -1,14 +1,36 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
+import { addConfig } from "./config.ts";
+import { addDev } from "./dev.ts";
+import { addDoctor } from "./doctor.ts";
+import { addEvents } from "./events.ts";
 import { addExec } from "./exec.ts";
+import { addExecutions } from "./executions.ts";
 import { exitStatus, exitStatusOf } from "./exit-status.ts";
 import { addHealth } from "./health.ts";
+import { addMemory } from "./memory.ts";
 import { printError } from "./print-error.ts";
+import { addRegistry } from "./registry.ts";
 import type { Shell } from "./shell.ts";
 import { addStart } from "./start.ts";
+import { addStatus } from "./status.ts";
+import { addSwarms } from "./swarms.ts";
 
 /** Each adds one verb. Their order is that of the help: what starts a system, what uses it, what looks at it. */
-const verbs = [addStart, addExec, addHealth];
+const verbs = [
+  addDev,
+  addStart,
+  addExec,
+  addExecutions,
+  addSwarms,
+  addRegistry,
+  addMemory,
+  addEvents,
+  addHealth,
+  addStatus,
+  addDoctor,
+  addConfig,
+];
 
 /** Runs one command line and answers its exit status. Never throws. */
 export async function runProgram(shell: Shell, args: readonly string[]): Promise<number> {
@@ -19,8 +41,11 @@ export async function runProgram(shell: Shell, args: readonly string[]): Promise
   } catch (error) {
     // Commander has said what is wrong; with help and the version nothing is.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.done : exitStatus.usage;
-    printError(shell.err, error);
-    return exitStatusOf(error);
+    const status = exitStatusOf(error);
+    // Whoever interrupts knows that; what came of it is a notice, not an error.
+    if (status === exitStatus.interrupted && error instanceof Error) shell.err.write(`${error.message}\n`);
+    else printError(shell.err, error);
+    return status;
   }
 }
 

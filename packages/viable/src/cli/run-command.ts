@@ -102,10 +102,15 @@ async function onInterrupt(client: Client, view: ExecutionView, detach: boolean)
   const { executionId } = view;
   if (isOutcome(view.status)) return interrupted(`Interrupted; ${executionId} had just ended as ${view.status}.`);
   if (detach) return interrupted(`${executionId} goes on. Follow it with: viable executions watch ${executionId}`);
-  const { status } = await client.cancel(executionId);
-  return interrupted(
-    status === "cancelled"
-      ? `${executionId} was cancelled.`
-      : `Interrupted; ${executionId} had just ended as ${status}.`,
-  );
+  try {
+    const { status } = await client.cancel(executionId);
+    return interrupted(
+      status === "cancelled"
+        ? `${executionId} was cancelled.`
+        : `Interrupted; ${executionId} had just ended as ${status}.`,
+    );
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return interrupted(`${executionId} could not be cancelled and may go on: ${reason}`);
+  }
 }

@@ -31,7 +31,7 @@ export interface Shell {
 
 /** Two signals within this, in milliseconds, are one: a terminal sends Ctrl-C to everybody, and npm then hands it on once more. */
 const sameSignalMs = 250;
-/** What a pipe or a file is taken to hold, in characters. */
+/** What a screen of unknown size is taken to hold: a pipe, or a terminal that says 0. */
 const plainColumns = 120;
 const plainRows = 24;
 
@@ -49,6 +49,8 @@ export function createShell(): Shell {
     interrupt.abort(new Error("interrupted"));
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
+  // Whoever started us with a line to it, and has let go of it, is gone.
+  if (process.connected) process.on("disconnect", onSignal);
   return {
     runtime,
     environment: process.env,
@@ -74,10 +76,10 @@ function createScreen(stream: NodeJS.WriteStream, environment: Shell["environmen
     isTerminal,
     colour: isTerminal && (environment.NO_COLOR ?? "") === "" && environment.TERM !== "dumb",
     get columns() {
-      return stream.columns ?? plainColumns;
+      return stream.columns || plainColumns;
     },
     get rows() {
-      return stream.rows ?? plainRows;
+      return stream.rows || plainRows;
     },
     write: (text) => {
       stream.write(text);

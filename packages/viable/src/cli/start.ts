@@ -31,6 +31,8 @@ export function addStart(program: Command, shell: Shell): void {
     shell.exitStatus = await serve(shell, definition, settings, {
       async onRunning(running) {
         printData(shell, options.output, running, () => renderRunning(shell, running));
+        // Only `viable dev` holds such a line.
+        process.send?.("running");
         return undefined;
       },
     });

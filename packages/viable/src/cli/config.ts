@@ -1,0 +1,161 @@
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { configFileName, loadConfig } from "../config-file.ts";
+import type { SystemDefinition } from "../define-system.ts";
+import type { Settings } from "../settings.ts";
+import { readSettings } from "../settings.ts";
+import type { OutputOptions } from "./output.ts";
+import { addOutputOption, printData } from "./output.ts";
+import { paint } from "./paint.ts";
+import type { Shell } from "./shell.ts";
+import { configOf } from "./start.ts";
+import { renderPairs, renderTable } from "./table.ts";
+
+interface ConfigOptions extends OutputOptions {
+  readonly config?: string;
+}
+
+/** `viable config`: what a config says, without starting anything. */
+export function addConfig(program: Command, shell: Shell): void {
+  const config = program
+    .command("config")
+    .description("check and show a config, without starting anything")
+    .addHelpText("after", "\nExample:\n  $ viable config check");
+
+  const check = config
+    .command("check [file]")
+    .description(
+      `load a config, or the nearest ${configFileName}, and say what is wrong with it; ends with 2 if something is`,
+    )
+    .addHelpText("after", "\nExample:\n  $ viable config check ./viable.config.ts");
+  addOutputOption(check).action(async (given: string | undefined, options: OutputOptions) => {
+    const file = configOf(shell, given);
+    const definition = await loadConfig(file);
+    readSettings(definition, file, shell.environment);
+    const agents = definition.services.reduce((sum, each) => sum + each.agents.length, definition.commands.length);
+    const found = { ok: true, file, system: definition.name, services: definition.services.length, agents };
+    printData(
+      shell,
+      options.output,
+      found,
+      () =>
+        `${file} is ${paint(shell.out, "green", "ok")}: ${found.system}, ${found.services} services, ${agents} agents\n`,
+    );
+  });
+
+  const show = config
+    .command("show")
+    .description("the config as it takes effect here, with what the environment changes")
+    .option("--config <file>", `the config; else the nearest ${configFileName}`)
+    .addHelpText("after", "\nExample:\n  $ VIABLE_PORT=4200 viable config show --output yaml");
+  addOutputOption(show).action(async (options: ConfigOptions) => {
+    const file = resolve(configOf(shell, options.config));
+    const definition = await loadConfig(file);
+    const shown = describeConfig(
+      file,
+      definition,
+      readSettings(definition, file, shell.environment),
+      shell.environment,
+    );
+    printData(shell, options.output, shown, () => renderConfig(shell, shown));
+  });
+}
+
+/** The environment variables that change something; each is named beside what it set. */
+const variables = [
+  "VIABLE_STATE_DIR",
+  "DATABASE_URL",
+  "VIABLE_HOST",
+  "VIABLE_PORT",
+  "VIABLE_THREADS",
+  "VIABLE_SERVICE_PORTS",
+];
+
+/** A config as plain data. Functions are left out, and so is the password of a database. */
+function describeConfig(
+  file: string,
+  definition: SystemDefinition,
+  settings: Settings,
+  environment: Shell["environment"],
+) {
+  return {
+    file,
+    system: definition.name,
+    settings: {
+      stateDir: settings.stateDir,
+      database: settings.databaseUrl === undefined ? "embedded" : withoutPassword(settings.databaseUrl),
+      host: settings.host,
+      port: settings.port,
+      threads: settings.threads ?? "one less than there are cores",
+      servicePorts: settings.servicePorts,
+      maxOpenExecutions: definition.limits.maxOpenExecutions,
+      drainMs: definition.limits.drainMs,
+    },
+    fromEnvironment: variables.filter((name) => (environment[name] ?? "") !== ""),
+    clients: definition.clients,
+    services: definition.services.map(
+      ({ name, description, port, workers, maxQueued, startPriority, supervision, agents }) => ({
+        name,
+        description,
+        port,
+        workers,
+        maxQueued,
+        startPriority,
+        supervision,
+        agents: agents.map(describeAgent),
+      }),
+    ),
+    commands: definition.commands.map(describeAgent),
+  };
+}
+
+const describeAgent = ({
+  name,
+  capability,
+  description,
+  risk,
+  joinable,
+  timeoutMs,
+  maxAttempts,
+  isolation,
+}: SystemDefinition["commands"][number]) => ({
+  name,
+  capability,
+  description,
+  risk,
+  joinable,
+  timeoutMs,
+  maxAttempts,
+  isolation: isolation.kind,
+});
+
+function withoutPassword(text: string): string {
+  const url = URL.parse(text);
+  if (url === null) return "a PostgreSQL server";
+  if (url.password !== "") url.password = "***";
+  // A password may also stand among the parameters.
+  for (const name of [...url.searchParams.keys()]) if (/pass/i.test(name)) url.searchParams.set(name, "***");
+  return url.href;
+}
+
+function renderConfig(shell: Shell, shown: ReturnType<typeof describeConfig>): string {
+  return [
+    renderPairs(shell.out, [
+      ["file", shown.file],
+      ["system", shown.system],
+      ...Object.entries(shown.settings).map(([name, value]): [string, string] => [name, String(value)]),
+      ["from environment", shown.fromEnvironment.join(", ") || "nothing"],
+    ]),
+    "\n",
+    renderTable(
+      shell.out,
+      ["SERVICE", "PORT", "WORKERS", "CAPABILITIES"],
+      [...shown.services, { name: "(commands)", port: "", workers: "", agents: shown.commands }].map((service) => [
+        service.name,
+        String(service.port),
+        String(service.workers),
+        service.agents.map(({ capability }) => capability).join(", "),
+      ]),
+    ),
+  ].join("");
+}

@@ -1,0 +1,134 @@
+import type { ExecutionView } from "@viable/protocol";
+import { isOutcome } from "@viable/protocol";
+import type { Command } from "commander";
+import { printOutcome } from "./exec.ts";
+import { exitStatus, interrupted } from "./exit-status.ts";
+import { followExecution } from "./follow-execution.ts";
+import { formatDuration } from "./format-duration.ts";
+import type { GatewayOptions } from "./gateway.ts";
+import { addGatewayOptions, connect } from "./gateway.ts";
+import type { OutputOptions } from "./output.ts";
+import { addOutputOption, printData, renderJson } from "./output.ts";
+import { createProgressDisplay } from "./progress-display.ts";
+import type { Shell } from "./shell.ts";
+import { renderPairs, renderTable } from "./table.ts";
+import { toWholeNumber } from "./whole-number.ts";
+
+type ReadOptions = GatewayOptions & OutputOptions;
+
+interface ListOptions extends ReadOptions {
+  readonly limit: string;
+  readonly session?: string;
+  readonly before?: string;
+}
+
+/** `viable executions`: what was asked of the system, and what became of it. */
+export function addExecutions(program: Command, shell: Shell): void {
+  const executions = program
+    .command("executions")
+    .description("what was asked of the system and what became of it")
+    .addHelpText("after", "\nExample:\n  $ viable executions list --limit 5");
+
+  const list = executions
+    .command("list")
+    .description("executions, newest first")
+    .option("--limit <count>", "how many, at most 500", "20")
+    .option("--session <id>", "only of this session")
+    .option("--before <position>", "older than the page that ended here")
+    .addHelpText("after", "\nExample:\n  $ viable executions list --output json");
+  addGatewayOptions(list);
+  addOutputOption(list).action(async ({ limit, session, before, ...options }: ListOptions) => {
+    const page = await connect(shell, options).executions({
+      limit: toWholeNumber("--limit", limit, 1, 500),
+      ...(session !== undefined && { session }),
+      ...(before !== undefined && { before }),
+    });
+    printData(shell, options.output, page, () => renderExecutions(shell, page.executions));
+    if (options.output === "table" && page.next !== undefined)
+      shell.err.write(`There are older ones: --before ${page.next}\n`);
+  });
+
+  const show = executions
+    .command("show <execution>")
+    .description("one execution with its arguments and its result")
+    .addHelpText("after", "\nExample:\n  $ viable executions show exe_01jd8q5k3v7x2m9c4h6t8w0y1z");
+  addGatewayOptions(show);
+  addOutputOption(show).action(async (id: string, options: ReadOptions) => {
+    const view = await connect(shell, options).execution(id);
+    printData(shell, options.output, view, () => renderExecution(shell, view));
+  });
+
+  const watch = executions
+    .command("watch <execution>")
+    .description("follow an execution to its result; Ctrl-C ends the watching, not the execution")
+    .addHelpText("after", "\nExample:\n  $ viable executions watch exe_01jd8q5k3v7x2m9c4h6t8w0y1z");
+  addGatewayOptions(watch);
+  addOutputOption(watch, "json").action(async (id: string, options: ReadOptions) => {
+    const view = await watchExecution(shell, id, options);
+    printOutcome(shell, options, view);
+  });
+
+  const cancel = executions
+    .command("cancel <execution>")
+    .description("end an execution and what it has delegated; ends with 1 if it had ended otherwise before")
+    .addHelpText("after", "\nExample:\n  $ viable executions cancel exe_01jd8q5k3v7x2m9c4h6t8w0y1z");
+  addGatewayOptions(cancel);
+  addOutputOption(cancel).action(async (id: string, options: ReadOptions) => {
+    const { executionId, status } = await connect(shell, options).cancel(id);
+    printData(shell, options.output, { executionId, status }, () => `${executionId} ${status}\n`);
+    if (status !== "cancelled") shell.exitStatus = exitStatus.failed;
+  });
+}
+
+async function watchExecution(shell: Shell, id: string, options: GatewayOptions): Promise<ExecutionView> {
+  const client = connect(shell, options);
+  const view = await client.execution(id);
+  if (isOutcome(view.status)) return view;
+  const signal = shell.catchInterrupt();
+  const display = createProgressDisplay(shell.err, shell.runtime.clock);
+  // A session may be long: begin where the execution does, with its acceptance, which the position stands behind.
+  const [accepted] = (await client.executionEvents(id)).events;
+  if (accepted !== undefined) display.show(accepted);
+  try {
+    const ended = await followExecution(shell.runtime, client, {
+      sessionId: view.sessionId,
+      executionId: id,
+      correlationId: view.correlationId,
+      after: accepted?.position,
+      signal,
+      onEvent: display.show,
+    });
+    if (!isOutcome(ended.status)) throw interrupted(`${id} goes on.`);
+    return ended;
+  } finally {
+    display.end();
+  }
+}
+
+export function renderExecutions(shell: Shell, executions: readonly ExecutionView[]): string {
+  const nowMs = shell.runtime.clock.now();
+  return renderTable(
+    shell.out,
+    ["EXECUTION", "COMMAND", "SERVICE", "STATUS", "PROGRESS", "TOOK", "BEGAN"],
+    executions.map((view) => [
+      view.executionId,
+      view.command,
+      view.service,
+      view.status,
+      // Work that has ended is done or not; how far it last said to be is of no use then.
+      view.progress === undefined || isOutcome(view.status) ? "" : `${Math.round(view.progress.percent)} %`,
+      formatDuration((view.endedAt === undefined ? nowMs : Date.parse(view.endedAt)) - Date.parse(view.acceptedAt)),
+      `${formatDuration(nowMs - Date.parse(view.acceptedAt))} ago`,
+    ]),
+  );
+}
+
+function renderExecution(shell: Shell, view: ExecutionView): string {
+  const { args, result, error, progress, ...rest } = view;
+  const pairs = Object.entries(rest).map(([name, value]): [string, string] => [name, String(value)]);
+  if (progress !== undefined) pairs.push(["progress", `${Math.round(progress.percent)} % ${progress.message}`]);
+  pairs.push(["args", JSON.stringify(args)]);
+  if (error !== undefined) pairs.push(["error", `${error.message} [${error.code}]`]);
+  const text = renderPairs(shell.out, pairs);
+  return result === undefined ? text : `${text}\n${renderJson(shell, result)}`;
+}

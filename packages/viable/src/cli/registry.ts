@@ -1,0 +1,132 @@
+import type { Discovery } from "@viable/protocol";
+import type { Command } from "commander";
+import { exitStatus } from "./exit-status.ts";
+import type { Explanation } from "./explain-execution.ts";
+import { explainExecution } from "./explain-execution.ts";
+import type { GatewayOptions } from "./gateway.ts";
+import { addGatewayOptions, connect } from "./gateway.ts";
+import type { OutputOptions } from "./output.ts";
+import { addOutputOption, printData } from "./output.ts";
+import { paint } from "./paint.ts";
+import type { Shell } from "./shell.ts";
+import { renderPairs, renderTable } from "./table.ts";
+
+type Options = GatewayOptions & OutputOptions;
+
+/** `viable registry`: who offers what, and why a task went where it went. */
+export function addRegistry(program: Command, shell: Shell): void {
+  const registry = program
+    .command("registry")
+    .description("who offers what, and why a task went where it went")
+    .addHelpText("after", "\nExample:\n  $ viable registry discover secret_scan");
+
+  const discover = registry
+    .command("discover <capability>")
+    .description("the swarms that offer a capability; ends with 1 if none does")
+    .addHelpText("after", "\nExample:\n  $ viable registry discover code_analysis.complexity");
+  addGatewayOptions(discover);
+  addOutputOption(discover).action(async (capability: string, options: Options) => {
+    const found = await connect(shell, options).discover(capability);
+    printData(shell, options.output, found, () => renderDiscovery(shell, found));
+    if (found.swarms.length > 0) return;
+    const near = found.near.length === 0 ? "" : ` Did you mean ${found.near.join(", ")}?`;
+    shell.err.write(`No swarm offers "${capability}".${near}\n`);
+    shell.exitStatus = exitStatus.failed;
+  });
+
+  const explain = registry
+    .command("explain <execution>")
+    .description("why an execution went where it went: candidates, scores, claims and outcome")
+    .addHelpText("after", "\nExample:\n  $ viable registry explain exe_01jd8q5k3v7x2m9c4h6t8w0y1z");
+  addGatewayOptions(explain);
+  addOutputOption(explain).action(async (id: string, options: Options) => {
+    const explanation = await explainExecution(connect(shell, options), id);
+    printData(shell, options.output, explanation, () => renderExplanation(shell, explanation));
+  });
+}
+
+function renderDiscovery(shell: Shell, found: Discovery): string {
+  if (found.swarms.length === 0) return "";
+  return renderTable(
+    shell.out,
+    ["SERVICE", "PROCESS", "EPOCH", "HEALTH", "CAPABILITIES"],
+    found.swarms.map((each) => [
+      each.service,
+      each.processId,
+      String(each.epoch),
+      each.healthUrl ?? "",
+      each.capabilities.join(", "),
+    ]),
+  );
+}
+
+function renderExplanation(shell: Shell, explanation: Explanation): string {
+  const { route, authority } = explanation;
+  const section = (title: string, text: string) => (text === "" ? "" : `\n${paint(shell.out, "bold", title)}\n${text}`);
+  const table = (headings: string[], rows: string[][]) =>
+    rows.length === 0 ? "" : renderTable(shell.out, headings, rows);
+  return [
+    renderPairs(shell.out, [
+      ["execution", explanation.executionId],
+      ["command", explanation.command],
+      ["status", explanation.status],
+      ["asked by", `${authority.principal} (${authority.clientType}: ${authority.operations.join(", ")})`],
+      ...(explanation.parentId === undefined ? [] : [["parent", explanation.parentId] as const]),
+      ["went to", `${route.chosen.service} in ${route.chosen.processId}, epoch ${route.chosen.epoch}`],
+      ["because", `${route.reason} (policy ${route.policy}, capability ${route.capability})`],
+    ]),
+    section(
+      "Candidates, lowest score first",
+      table(
+        ["SERVICE", "PROCESS", "SCORE", "RUNNING", "QUEUED", "WORKERS", "LATENCY MS"],
+        route.candidates.map((each) => [
+          each.service,
+          each.processId,
+          ...[each.score, each.running, each.queued, each.workers, each.latencyMs].map(String),
+        ]),
+      ),
+    ),
+    section(
+      "Claims",
+      table(
+        ["TRY", "PROCESS", "EPOCH", "TIME", "REASON"],
+        explanation.claims.map((each) => [
+          String(each.attempt),
+          each.processId,
+          String(each.epoch),
+          each.time,
+          each.reason,
+        ]),
+      ),
+    ),
+    section(
+      "Joined to equal work",
+      table(
+        ["EXECUTION", "TIME", "REASON"],
+        explanation.joined.map((each) => [each.executionId ?? "none any more", each.time, each.reason]),
+      ),
+    ),
+    section(
+      "Outcome",
+      explanation.outcome === undefined
+        ? "none yet\n"
+        : table(
+            ["OUTCOME", "TIME", "REASON"],
+            [[explanation.outcome.type, explanation.outcome.time, explanation.outcome.reason]],
+          ),
+    ),
+    section(
+      "Delegated",
+      table(
+        ["EXECUTION", "COMMAND", "SERVICE", "STATUS", "REASON"],
+        explanation.children.map((each) => [
+          each.executionId,
+          each.command,
+          each.service,
+          each.status,
+          each.reason ?? "",
+        ]),
+      ),
+    ),
+  ].join("");
+}
