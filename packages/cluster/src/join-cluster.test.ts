@@ -46,9 +46,13 @@ class ProcessClock implements Clock {
       },
     };
   }
-  resume(): void {
+  /** Runs what fell due meanwhile, timer by timer, with what each starts in between, as the platform does. */
+  async resume(): Promise<void> {
     this.paused = false;
-    for (const run of this.#due.splice(0)) run();
+    for (const run of this.#due.splice(0)) {
+      run();
+      await this.#time.settle();
+    }
   }
 }
 
@@ -104,21 +108,22 @@ class World {
   }
 
   #over(link: Process["link"], clock: ProcessClock): Store {
-    const travel = async () => {
+    // What is on its way arrives though its sender is paused; an answer waits until the sender runs again.
+    const travel = async (by: Pick<Clock, "setTimer">) => {
       const ms = link.latencyMs();
-      if (ms > 0) await new Promise<void>((resolve) => clock.setTimer(resolve, ms));
+      if (ms > 0 || (by === clock && clock.paused)) await new Promise<void>((resolve) => by.setTimer(resolve, ms));
       if (!link.up) throw new ViableError(storeUnavailable, "Cut off.", { retryable: true });
     };
     const over =
       <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
       async (...args: A): Promise<R> => {
-        await travel();
+        await travel(this.time);
         const result = await call(...args);
         if (call === (this.store.commit as unknown) && link.loseAnswers > 0) {
           link.loseAnswers -= 1;
           throw new ViableError("log.unavailable", "The answer was lost.", { retryable: false });
         }
-        await travel();
+        await travel(clock);
         return result;
       };
     return {
@@ -208,9 +213,9 @@ describe("a zombie", () => {
     // Before any of its timers has fired.
     zombie.clock.paused = false;
     expect(zombie.membership).toMatchObject({ canClaim: false, state: "lost" });
-    zombie.clock.resume();
+    await zombie.clock.resume();
     await world.time.advance(pollMs);
-    expect(zombie.losses).toEqual([{ epoch: before.epoch, reason: "expired" }]);
+    expect(zombie.losses.map(({ epoch }) => epoch)).toEqual([before.epoch]);
     expect(zombie.membership).toMatchObject({ state: "member", canClaim: true });
     expect(zombie.membership.epoch).toBeGreaterThan(before.epoch);
     expect(seesGone(one, before)).toBe(true);
@@ -220,6 +225,20 @@ describe("a zombie", () => {
     expect(one.gone).toEqual([before]);
   });
 
+  test("does not renew a lease that ran out while it slept, though nobody has taken it", async () => {
+    const world = new World();
+    const only = await world.join();
+    await world.time.advance(leaseMs);
+    const versionNow = async () => (await only.log.getRecord(only.ctx, leaseKey(lifeOf(only).id)))?.version as number;
+    const [version, { epoch }] = [await versionNow(), lifeOf(only)];
+    only.clock.paused = true;
+    await world.time.advance(2 * leaseMs);
+    await only.clock.resume();
+    expect(only.losses).toEqual([{ epoch, reason: "expired" }]);
+    expect(await versionNow()).toBe(version + 1);
+    expect(only.membership.epoch).toBe(epoch + 1);
+  });
+
   test("that was paused for less than its lease goes on as it was", async () => {
     const world = new World();
     const [one, two] = [await world.join(), await world.join()];
@@ -227,7 +246,7 @@ describe("a zombie", () => {
     const life = lifeOf(two);
     two.clock.paused = true;
     await world.time.advance(leaseMs * 0.6);
-    two.clock.resume();
+    await two.clock.resume();
     await world.time.advance(3 * leaseMs);
     expect(seesGone(one, life)).toBe(false);
     expect(lifeOf(two)).toEqual(life);
@@ -261,7 +280,7 @@ describe("an observer", () => {
     await world.time.advance(leaseMs);
     one.clock.paused = true;
     await world.time.advance(5 * leaseMs);
-    one.clock.resume();
+    await one.clock.resume();
     await world.time.advance(2 * leaseMs);
     expect(one.gone.map(({ id }) => id)).toEqual([one.membership.processId]);
     expect(seesGone(one, lifeOf(two))).toBe(false);
@@ -279,6 +298,39 @@ describe("an observer", () => {
     await world.time.advance(2 * leaseMs);
     expect(seesGone(one, lifeOf(two))).toBe(false);
     expect(two.losses).toEqual([]);
+  });
+
+  test("that could not read the log when a lease ran out finds its process gone once it can", async () => {
+    const world = new World();
+    const [one, two] = [await world.join(), await world.join()];
+    await world.time.advance(leaseMs);
+    const life = lifeOf(two);
+    two.clock.paused = true;
+    const { listRecords } = one.log;
+    Object.assign(one.log, { listRecords: () => Promise.reject(new ViableError("log.unavailable", "Away.")) });
+    await world.time.advance(3 * leaseMs);
+    expect(seesGone(one, life)).toBe(false);
+    Object.assign(one.log, { listRecords });
+    await world.time.advance(leaseMs / 3);
+    expect(seesGone(one, life)).toBe(true);
+  });
+
+  test("whose look is overtaken by a join does not take the newcomer for gone", async () => {
+    const world = new World();
+    const one = await world.join();
+    const { getRecord } = one.log;
+    let two: Process | undefined;
+    Object.assign(one.log, {
+      // Somebody joins just before the last epoch is read.
+      getRecord: async (...args: Parameters<Log["getRecord"]>) => {
+        two ??= await world.join();
+        return await getRecord(...args);
+      },
+    });
+    expect(one.membership.isGone("prc_never", 2)).toBe(false);
+    await world.time.advance(260);
+    expect(two?.membership.epoch).toBe(2);
+    expect(seesGone(one, lifeOf(two as unknown as Process))).toBe(false);
   });
 
   test("whose others renew reads nothing to make sure", async () => {
@@ -371,6 +423,28 @@ describe("a process cut off from the database", () => {
     expect(two.losses).toEqual([]);
     expect(lifeOf(two)).toEqual(life);
     expect(seesGone(one, life)).toBe(false);
+  });
+
+  test("an answer that comes after the lease ran out does not bring it back", async () => {
+    const world = new World();
+    const two = await world.join();
+    const life = lifeOf(two);
+    const answer = Promise.withResolvers<Awaited<ReturnType<Log["append"]>>>();
+    const { append } = two.log;
+    Object.assign(two.log, { append: () => answer.promise });
+    await world.time.advance(leaseMs * 0.9);
+    // The renewal was sent after a third of the lease, so counted from then there would be some left.
+    two.clock.paused = true;
+    await world.time.advance(leaseMs * 0.2);
+    two.clock.paused = false;
+    answer.resolve({ ok: true, position: undefined, versions: [], recordVersions: [2], repeated: false });
+    await world.time.settle();
+    expect(two.membership).toMatchObject({ state: "lost", canClaim: false });
+    Object.assign(two.log, { append });
+    await two.clock.resume();
+    await world.time.advance(pollMs);
+    expect(two.losses).toEqual([{ epoch: life.epoch, reason: "expired" }]);
+    expect(two.membership.epoch).toBeGreaterThan(life.epoch);
   });
 
   test("an overloaded log delays a renewal and does not end a lease", async () => {
@@ -521,6 +595,32 @@ describe("stopping", () => {
   });
 });
 
+test("a stop while it rejoins does not bring it back to life either", async () => {
+  const world = new World();
+  const [one, two] = [await world.join(), await world.join()];
+  const { append } = two.log;
+  const gate = Promise.withResolvers<void>();
+  let joins = 0;
+  Object.assign(two.log, {
+    append: async (...args: Parameters<Log["append"]>) => {
+      const outcome = await append(...args);
+      // A join writes its lease together with the epoch; the answer is held up.
+      if (args[1].records?.length === 2) {
+        joins += 1;
+        await gate.promise;
+      }
+      return outcome;
+    },
+  });
+  await one.log.append(one.ctx, { records: [{ key: leaseKey(lifeOf(two).id), value: null, expected: "any" }] });
+  await world.time.until(() => joins > 0);
+  await two.membership.stop(two.ctx);
+  gate.resolve();
+  await world.time.advance(2 * leaseMs);
+  expect(two.membership).toMatchObject({ state: "left", canClaim: false });
+  expect(await world.leases()).toEqual([leaseKey(one.membership.processId)]);
+});
+
 describe("exclusive", () => {
   test("all that were before are gone at once, and their leases deleted", async () => {
     const world = new World();
@@ -542,7 +642,7 @@ describe("exclusive", () => {
     const { change } = await world.store.head();
     only.clock.paused = true;
     await world.time.advance(100 * leaseMs);
-    only.clock.resume();
+    await only.clock.resume();
     await world.time.advance(leaseMs);
     expect(only.membership).toMatchObject({ canClaim: true, state: "member", epoch: 1 });
     expect(only.membership.members()).toMatchObject([{ state: "member" }]);
@@ -587,7 +687,7 @@ test("whatever fails: no epoch twice, nobody is gone for another while it may cl
       for (const { what, at, thenMs } of faults) {
         const process = world.processes[at % world.processes.length] as Process;
         if (what === "pause") process.clock.paused = true;
-        else if (what === "resume") process.clock.resume();
+        else if (what === "resume") await process.clock.resume();
         else if (what === "cut") process.link.up = false;
         else if (what === "heal") process.link.up = true;
         else if (what === "slow") process.link.latencyMs = () => process.runtime.random.next() * 4_000;
@@ -605,7 +705,7 @@ test("whatever fails: no epoch twice, nobody is gone for another while it may cl
       for (const { clock, link } of world.processes) {
         link.up = true;
         link.latencyMs = () => 0;
-        clock.resume();
+        await clock.resume();
       }
       await pass(4 * leaseMs);
       await Promise.all(joining);

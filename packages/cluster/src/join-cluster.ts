@@ -249,6 +249,11 @@ class ClusterMembership implements Membership {
   }
 
   async #renew(held: Held): Promise<void> {
+    // After a pause this timer may fire before the one that ends the lease.
+    if (!this.canClaim) {
+      this.#lose("expired");
+      return;
+    }
     const sentAtMs = this.#nowMs();
     const renewMs = this.#leaseMs / renewalsPerLease;
     const result = await this.#writeRenewal(held);
