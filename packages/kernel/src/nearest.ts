@@ -10,7 +10,8 @@ export function nearestNames(wanted: string, known: Iterable<string>): string[] 
     .map((name) => {
       const other = name.toLowerCase();
       const contains = lower.length > 2 && (other.includes(lower) || lower.includes(other));
-      return { name, edits: contains ? 1 : distance(lower, other) };
+      const edits = distance(lower, other);
+      return { name, edits: contains ? Math.min(1, edits) : edits };
     })
     .filter(({ name, edits }) => edits <= Math.max(1, Math.floor(Math.max(name.length, lower.length) / 2)))
     .sort((a, b) => a.edits - b.edits || (a.name < b.name ? -1 : 1))

@@ -1,0 +1,42 @@
+// Proves the machine's own clock: it fires once, not early, and takes waits longer than the platform's timers hold.
+import { afterEach, expect, test, vi } from "vitest";
+import { systemClock } from "./clock.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test("fires once, not before its time, and not after it was cancelled", () => {
+  vi.useFakeTimers();
+  let fired = 0;
+  systemClock.setTimer(() => fired++, 100);
+  const cancelled = systemClock.setTimer(() => fired++, 100);
+  cancelled.cancel();
+  vi.advanceTimersByTime(99);
+  expect(fired).toBe(0);
+  vi.advanceTimersByTime(1_000);
+  expect(fired).toBe(1);
+});
+
+test("a wait of sixty days fires after sixty days, not at once, and can be cancelled on the way", () => {
+  vi.useFakeTimers();
+  const dayMs = 86_400_000;
+  let fired = 0;
+  systemClock.setTimer(() => fired++, 60 * dayMs);
+  const other = systemClock.setTimer(() => fired++, 60 * dayMs);
+  vi.advanceTimersByTime(59 * dayMs);
+  expect(fired).toBe(0);
+  other.cancel();
+  vi.advanceTimersByTime(dayMs);
+  expect(fired).toBe(1);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("monotonic time does not go back", () => {
+  let last = systemClock.monotonicMs();
+  for (let read = 0; read < 1_000; read++) {
+    const now = systemClock.monotonicMs();
+    expect(now).toBeGreaterThanOrEqual(last);
+    last = now;
+  }
+});
