@@ -97,7 +97,7 @@ export class ThreadPool {
       const finish = (settle: () => void, reusable: boolean) => {
         grace?.cancel();
         run.signal.removeEventListener("abort", onAbort);
-        worker.removeAllListeners();
+        forgetListeners(worker);
         if (reusable && !this.#stopped) this.#keepIdle(worker, run.maxMemoryMb);
         else this.#end(worker);
         settle();
@@ -144,7 +144,7 @@ export class ThreadPool {
       if (idle.maxMemoryMb !== maxMemoryMb) continue;
       idle.timer.cancel();
       this.#idle.delete(worker);
-      worker.removeAllListeners();
+      forgetListeners(worker);
       return worker;
     }
     return undefined;
@@ -164,7 +164,7 @@ export class ThreadPool {
 
   #end(worker: Worker): void {
     this.#all.delete(worker);
-    worker.removeAllListeners();
+    forgetListeners(worker);
     // Nobody listens any more; a late error of a thread that is being ended must not end the process.
     worker.on("error", () => undefined);
     void worker.terminate();
@@ -182,6 +182,11 @@ function toAgentError(error: unknown, run: ThreadRun): ViableError {
     );
   }
   return new ViableError("agent.crashed", `The agent "${run.task.agent}" crashed its thread.`, { cause: error });
+}
+
+/** Only ours: a worker has listeners of its own that carry its messages. */
+function forgetListeners(worker: Worker): void {
+  for (const event of ["message", "messageerror", "error", "exit"]) worker.removeAllListeners(event);
 }
 
 /** The entry is a file of its own, TypeScript in the workspace and JavaScript in a published package. */

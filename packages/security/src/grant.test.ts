@@ -1,0 +1,86 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { authorize } from "./authorize.ts";
+import type { Grant } from "./grant.ts";
+import { attenuate } from "./grant.ts";
+
+const operations = ["read", "write", "execute"] as const;
+const arbitraryGrant = fc.record<Grant>({
+  tokenId: fc.constant("tok_1"),
+  tenant: fc.constantFrom("a", "b"),
+  principal: fc.constantFrom("owner", "agent:x/y"),
+  clientType: fc.constantFrom("cli", "web", "api", "owner"),
+  operations: fc.subarray([...operations]),
+  sessionId: fc.constantFrom(undefined, "ses_1", "ses_2"),
+  commandsPerHour: fc.nat(1_000),
+  maxConcurrent: fc.option(fc.nat(10), { nil: undefined }),
+  expiresAt: fc.option(fc.nat(1_000)),
+});
+const arbitraryNarrowing = fc.record(
+  {
+    operations: fc.subarray([...operations]),
+    sessionId: fc.constantFrom("ses_1", "ses_2"),
+    commandsPerHour: fc.nat(2_000),
+    maxConcurrent: fc.nat(20),
+    expiresAt: fc.nat(2_000),
+  },
+  { requiredKeys: [] },
+);
+
+describe("attenuate", () => {
+  test("W4: no chain of attenuations ever allows what the first grant did not", () => {
+    fc.assert(
+      fc.property(
+        arbitraryGrant,
+        fc.array(arbitraryNarrowing, { maxLength: 5 }),
+        fc.constantFrom(...operations),
+        fc.constantFrom("a", "b"),
+        fc.constantFrom(undefined, "ses_1", "ses_2"),
+        fc.nat(2_000),
+        (grant, chain, operation, tenant, sessionId, now) => {
+          const narrowed = chain.reduce(attenuate, grant);
+          const request = { subject: "x", operation, risk: "low", tenant, sessionId } as const;
+          if (authorize(grant, request, now).decision === "denied") {
+            expect(authorize(narrowed, request, now).decision).toBe("denied");
+          }
+          expect(narrowed.commandsPerHour).toBeLessThanOrEqual(grant.commandsPerHour);
+          expect(narrowed.maxConcurrent ?? Number.POSITIVE_INFINITY).toBeLessThanOrEqual(
+            grant.maxConcurrent ?? Number.POSITIVE_INFINITY,
+          );
+          if (grant.sessionId !== undefined) expect(narrowed.sessionId).toBe(grant.sessionId);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("authorize", () => {
+  const grant: Grant = {
+    tokenId: "tok_1",
+    tenant: "a",
+    principal: "owner",
+    clientType: "web",
+    operations: ["read"],
+    sessionId: "ses_1",
+    commandsPerHour: 1,
+    maxConcurrent: undefined,
+    expiresAt: 100,
+  };
+  const request = { subject: "analyze", operation: "read", risk: "low", tenant: "a", sessionId: "ses_1" } as const;
+
+  test("grants what the token allows", () => {
+    expect(authorize(grant, request, 99)).toEqual({ decision: "granted", reasons: [] });
+  });
+
+  test.each([
+    ["its time has come", { ...request }, 100, "expired"],
+    ["the tenant is another", { ...request, tenant: "b" }, 0, "another tenant"],
+    ["the session is another", { ...request, sessionId: "ses_2" }, 0, "another session"],
+    ["the operation is not among those allowed", { ...request, operation: "write" as const }, 0, '"write"'],
+  ])("denies when %s, with the reason", (_why, asked, now, word) => {
+    const decision = authorize(grant, asked, now);
+    expect(decision.decision).toBe("denied");
+    expect(decision.reasons.join(" ")).toContain(word);
+  });
+});

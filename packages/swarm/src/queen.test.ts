@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import type { ExecutionState } from "./execution.ts";
+import type { ClaimSituation } from "./queen.ts";
+import { decideClaim } from "./queen.ts";
+
+const state = (parts: Partial<ExecutionState> & { routedTo?: string } = {}): ExecutionState => {
+  const { routedTo = "here", ...rest } = parts;
+  return {
+    executionId: "exe_1",
+    version: 1,
+    status: "pending",
+    tenant: "default",
+    session: undefined,
+    correlation: "exe_1",
+    traceparent: undefined,
+    accepted: {
+      command: "work",
+      args: {},
+      service: "s",
+      agent: "a",
+      route: {
+        capability: "work",
+        policy: "least-loaded",
+        chosen: { service: "s", processId: routedTo, epoch: 1 },
+        reason: "",
+        candidates: [],
+      },
+      deadline: 0,
+      authority: { principal: "owner", operations: [], clientType: "cli" },
+      maxAttempts: 3,
+      depth: 0,
+    },
+    acceptedAt: 0,
+    claim: undefined,
+    joinedTo: undefined,
+    startedAt: undefined,
+    endedAt: undefined,
+    progress: undefined,
+    result: undefined,
+    error: undefined,
+    ...rest,
+  };
+};
+const here: ClaimSituation = { processId: "here", epoch: 5, held: false, isGone: (processId) => processId === "gone" };
+
+describe("W8: whether to claim follows from the folded state and the situation alone", () => {
+  test.each([
+    ["nobody has it and it was routed here", state(), here, 1, "routed here"],
+    ["nobody has it and who it was routed to is gone", state({ routedTo: "gone" }), here, 1, "routed to gone"],
+    [
+      "its process is gone",
+      state({ status: "running", claim: { processId: "gone", epoch: 2, attempt: 1 } }),
+      here,
+      2,
+      "is gone",
+    ],
+    [
+      "it is ours and no worker has it",
+      state({ status: "running", claim: { processId: "here", epoch: 5, attempt: 1 } }),
+      here,
+      2,
+      "its worker is gone",
+    ],
+  ])("claimed where %s", (_why, execution, situation, attempt, reason) => {
+    expect(decideClaim(execution, situation)).toMatchObject({
+      type: "execution.claimed",
+      data: { processId: "here", epoch: 5, attempt, reason: expect.stringContaining(reason) },
+    });
+  });
+
+  test.each([
+    ["it has its outcome", state({ status: "completed" }), here],
+    ["it waits for equal work", state({ status: "waiting", joinedTo: "exe_0" }), here],
+    ["it was routed to another that lives", state({ routedTo: "there" }), here],
+    [
+      "another that lives has it",
+      state({ status: "running", claim: { processId: "there", epoch: 1, attempt: 1 } }),
+      here,
+    ],
+    [
+      "a worker of ours has it",
+      state({ status: "running", claim: { processId: "here", epoch: 5, attempt: 1 } }),
+      { ...here, held: true },
+    ],
+  ])("left alone where %s", (_why, execution, situation) => {
+    expect(decideClaim(execution, situation)).toBeUndefined();
+  });
+
+  test("what was begun as often as it may be fails instead, with the evidence", () => {
+    const exhausted = state({ status: "running", claim: { processId: "gone", epoch: 2, attempt: 3 } });
+    expect(decideClaim(exhausted, here)).toMatchObject({
+      type: "execution.failed",
+      data: { error: { code: "swarm.attempts_exhausted", message: expect.stringContaining("Begun 3 times") } },
+    });
+  });
+});

@@ -1,0 +1,76 @@
+import { z } from "zod";
+import { threadAgent } from "../../agent.ts";
+
+const at = { module: import.meta.url, description: "For the thread pool's tests." };
+
+export const doubler = threadAgent({
+  ...at,
+  name: "doubler",
+  capability: "double",
+  input: z.object({ n: z.number() }),
+  handle: (_ctx, { n }) => n * 2,
+});
+
+export const reporter = threadAgent({
+  ...at,
+  name: "reporter",
+  capability: "report",
+  input: z.object({}),
+  handle: (ctx) => {
+    ctx.progress(50, "half way", { file: "a.ts" });
+    return { executionId: ctx.executionId, attempt: ctx.attempt };
+  },
+});
+
+export const thrower = threadAgent({
+  ...at,
+  name: "thrower",
+  capability: "throw",
+  input: z.object({}),
+  handle: () => {
+    throw Object.assign(new Error("no luck"), { code: "test.no_luck" });
+  },
+});
+
+export const hog = threadAgent({
+  ...at,
+  name: "hog",
+  capability: "hog",
+  maxMemoryMb: 32,
+  input: z.object({}),
+  handle: () => {
+    const kept: number[][] = [];
+    for (;;) kept.push(new Array(100_000).fill(Math.PI));
+  },
+});
+
+export const quitter = threadAgent({
+  ...at,
+  name: "quitter",
+  capability: "quit",
+  input: z.object({}),
+  handle: () => {
+    process.exit(3);
+  },
+});
+
+export const spinner = threadAgent({
+  ...at,
+  name: "spinner",
+  capability: "spin",
+  input: z.object({}),
+  handle: () => {
+    for (;;);
+  },
+});
+
+export const listener = threadAgent({
+  ...at,
+  name: "listener",
+  capability: "listen",
+  input: z.object({}),
+  handle: (ctx) =>
+    new Promise<never>((_, reject) => {
+      ctx.signal.addEventListener("abort", () => reject(new Error("heard it")));
+    }),
+});
