@@ -11,7 +11,11 @@ export type TextOutcome =
 const sniffBytes = 8_000;
 
 /** Reads a file as text: UTF-8, UTF-16 by its mark, else Latin-1 where the name says that it is source. */
-export async function readText(tree: SourceTree, file: SourceFile): Promise<TextOutcome> {
+export async function readText(
+  tree: SourceTree,
+  file: SourceFile,
+  maxBytes: number = maxFileBytes,
+): Promise<TextOutcome> {
   let bytes: Buffer;
   try {
     bytes = await readFile(`${tree.root}/${file.path}`);
@@ -20,7 +24,7 @@ export async function readText(tree: SourceTree, file: SourceFile): Promise<Text
     return { ok: false, reason: "unreadable", finding: { kind: "source.unreadable", file: file.path, message } };
   }
   // It may have grown since the walk saw it.
-  if (bytes.length > maxFileBytes) return { ok: false, reason: "too_large" };
+  if (bytes.length > maxBytes) return { ok: false, reason: "too_large" };
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return { ok: true, text: new TextDecoder("utf-16le").decode(bytes) };
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return { ok: true, text: new TextDecoder("utf-16be").decode(bytes) };
   if (bytes.subarray(0, sniffBytes).includes(0)) return notText(file);

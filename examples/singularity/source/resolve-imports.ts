@@ -89,7 +89,7 @@ export function createResolver(typescript: TypeScript, tree: SourceTree, package
     const own = specifier.startsWith("#") ? nearestPackage(packages, from) : byName.get(name);
     if (own !== undefined) {
       const [entry] = specifier.startsWith("#")
-        ? findEntries({ ...own, manifest: { exports: hashToDot(own.manifest["imports"]) } }, `.${specifier}`, paths)
+        ? findEntries({ ...own, manifest: { exports: hashToDot(own.manifest.imports) } }, `.${specifier}`, paths)
         : findEntries(own, `.${specifier.slice(name.length)}`, paths);
       if (entry !== undefined) return toModule(entry, from);
     }

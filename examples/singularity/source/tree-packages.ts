@@ -25,7 +25,7 @@ export async function readPackages(
     try {
       const manifest: unknown = JSON.parse(read.text);
       if (!isObject(manifest)) throw new SyntaxError("it is not an object");
-      const name = typeof manifest["name"] === "string" && manifest["name"] !== "" ? manifest["name"] : undefined;
+      const name = typeof manifest.name === "string" && manifest.name !== "" ? manifest.name : undefined;
       packages.push({ folder: file.path.slice(0, -"/package.json".length), name, manifest, text: read.text });
     } catch (error) {
       const reason = error instanceof Error ? error.message : "it is not JSON";
