@@ -213,7 +213,9 @@ async function toProblem(url: string, response: Response): Promise<Error> {
 }
 
 function toQuery(query: Readonly<Record<string, JsonValue | undefined>>): string {
-  const pairs = Object.entries(query).flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, String(value)]]));
+  const pairs = Object.entries(query).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
   return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs)}`;
 }
 

@@ -20,7 +20,6 @@ const requestTimeoutMs = 60_000;
 
 /** Serves a fetch handler over HTTP. Fails with `gateway.port_in_use` or `gateway.cannot_listen`, naming the address. */
 export async function listen(
-  ctx: Context,
   fetch: (request: Request, env: object) => Response | Promise<Response>,
   address: { readonly host: string; readonly port: number; readonly name: string },
 ): Promise<Listener> {

@@ -69,6 +69,8 @@ export interface System extends Part {
   /** Rejects when a swarm could not be kept running: the process should end and be started again. */
   readonly done: Promise<void>;
   health(): Promise<HealthView>;
+  /** What the gateway answers to: generated from its app, for documentation and for tests that must miss no route. */
+  routes(): readonly { readonly method: string; readonly path: string }[];
   /** The gateway's app, for calling it without a socket. */
   fetch(request: Request): Response | Promise<Response>;
 }
@@ -172,7 +174,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         () => metrics.of(service.name),
       );
       const host = options.gateway?.host ?? "127.0.0.1";
-      listener = await listen(ctx, (request) => serviceRoutes.fetch(request), {
+      listener = await listen((request) => serviceRoutes.fetch(request), {
         host,
         port,
         name: `service ${service.name}`,
@@ -248,6 +250,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         throw new ViableError("system.not_started", "There is no owner token before the system has started.");
       return ownerToken;
     },
+    routes: () => app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => ({ method, path })),
     fetch: (request) => app.fetch(request),
     async start(outer) {
       // The system outlives the call that starts it: it ends by `stop`, or when the outer signal aborts.
@@ -267,7 +270,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         started.push({ name: "service listeners", stop: (stopCtx) => closeAll(stopCtx, listeners) });
         for (const service of services) await startSwarm(ctx, service);
         if (options.gateway !== undefined) {
-          const opened = await listen(ctx, (request, env) => app.fetch(request, env), {
+          const opened = await listen((request, env) => app.fetch(request, env), {
             ...options.gateway,
             name: "gateway",
           });

@@ -1,0 +1,360 @@
+/**
+ * The gateway called as clients call it, on a whole system in simulated time: who gets in, what is refused and how, and that the
+ * live feed loses and repeats nothing.
+ */
+import type { TestSystem } from "@viable/testing";
+import { startTestSystem } from "@viable/testing";
+import { agent, defineSystem, service } from "viable";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+
+const definition = defineSystem({
+  name: "gateway-test",
+  services: [
+    service({
+      name: "work",
+      description: "Works.",
+      port: 0,
+      agents: [
+        agent({
+          name: "echo",
+          capability: "echo",
+          description: "Says it again.",
+          input: z.looseObject({}),
+          handle: (_ctx, input) => input as never,
+        }),
+        agent({
+          name: "large",
+          capability: "large",
+          description: "Returns much.",
+          input: z.strictObject({}),
+          handle: () => ({ text: "x".repeat(100_000) }),
+        }),
+        agent({
+          name: "wait",
+          capability: "wait",
+          description: "Waits.",
+          input: z.strictObject({ ms: z.number() }),
+          handle: async (ctx, { ms }) => {
+            await new Promise<void>((resolve) => {
+              ctx.runtime.clock.setTimer(resolve, ms);
+            });
+            return "waited";
+          },
+        }),
+      ],
+    }),
+  ],
+});
+
+interface Call {
+  method?: string;
+  token?: string | undefined;
+  body?: string;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+async function setup() {
+  const t = await startTestSystem(definition);
+  const call = async (
+    path: string,
+    { method = "GET", token = t.system.ownerToken, body, headers, signal }: Call = {},
+  ) => {
+    const request = new Request(`http://test.invalid${path}`, {
+      method,
+      headers: { ...(token !== "" && { authorization: `Bearer ${token}` }), ...headers },
+      ...(body !== undefined && { body }),
+      ...(signal !== undefined && { signal }),
+    });
+    const response = await t.settled(Promise.resolve(t.system.fetch(request)));
+    return response;
+  };
+  const json = async (path: string, options?: Call) => {
+    const response = await call(path, options);
+    return {
+      status: response.status,
+      type: response.headers.get("content-type"),
+      body: (await response.json()) as Record<string, unknown>,
+    };
+  };
+  const open = async (clientType = "cli") => {
+    const { body } = await json("/v1/sessions", { method: "POST", body: JSON.stringify({ clientType }) });
+    return body as { sessionId: string; token: string };
+  };
+  return { t, call, json, open };
+}
+
+/** Every route that needs a token, with a path that fits it. */
+const guarded = [
+  ["POST", "/v1/sessions"],
+  ["GET", "/v1/sessions"],
+  ["GET", "/v1/sessions/ses_00000000000000000000000000"],
+  ["DELETE", "/v1/sessions/ses_00000000000000000000000000"],
+  ["POST", "/v1/sessions/ses_00000000000000000000000000/commands"],
+  ["GET", "/v1/sessions/ses_00000000000000000000000000/events"],
+  ["GET", "/v1/executions"],
+  ["GET", "/v1/executions/exe_00000000000000000000000000"],
+  ["DELETE", "/v1/executions/exe_00000000000000000000000000"],
+  ["GET", "/v1/executions/exe_00000000000000000000000000/events"],
+  ["GET", "/v1/commands"],
+  ["GET", "/v1/swarms"],
+  ["GET", "/v1/swarms/work"],
+  ["GET", "/v1/registry/discover?capability=echo"],
+  ["GET", "/v1/memory"],
+  ["GET", "/v1/events"],
+  ["GET", "/metrics"],
+] as const;
+
+describe("without a valid token", () => {
+  test.each(guarded)("%s %s is refused with 401 and no hint", async (method, path) => {
+    const { t, json } = await setup();
+    const answers = [];
+    for (const token of ["", "nonsense", `${t.system.ownerToken}x`, t.system.ownerToken.slice(0, -1)]) {
+      answers.push(await json(path, { method, token, ...(method === "POST" && { body: "{}" }) }));
+    }
+    for (const { status, type, body } of answers) {
+      expect(status).toBe(401);
+      expect(type).toBe("application/problem+json");
+      expect(body).toEqual(answers[0]?.body);
+      expect(body).toMatchObject({ code: "gateway.unauthenticated", reasons: [] });
+    }
+    await t.stop();
+  });
+
+  test("health and readiness answer, and say what survives", async () => {
+    const { t, json } = await setup();
+    expect(await json("/health", { token: "" })).toMatchObject({
+      status: 200,
+      body: { status: "ok", durability: "nothing" },
+    });
+    expect(await json("/ready", { token: "" })).toMatchObject({ status: 200, body: { ready: true } });
+    await t.stop();
+  });
+
+  test("the list of guarded routes is the gateway's own", async () => {
+    const { t } = await setup();
+    const routes = t.system.routes();
+    const open = ["/health", "/ready"];
+    const known = guarded.map(
+      ([method, path]) =>
+        `${method} ${path
+          .split("?")[0]
+          ?.replace(/(ses|exe)_0+/, ":id")
+          .replace("/work", "/:service")}`,
+    );
+    const actual = routes.filter((route) => !open.includes(route.path)).map((route) => `${route.method} ${route.path}`);
+    expect(new Set(actual)).toEqual(new Set(known));
+    await t.stop();
+  });
+});
+
+describe("a session's token", () => {
+  test("opens its own session, and no other's, and nothing beside", async () => {
+    const { t, json, open } = await setup();
+    const [mine, other] = [await open(), await open()];
+    expect((await json(`/v1/sessions/${mine.sessionId}`, { token: mine.token })).status).toBe(200);
+    for (const [method, path] of [
+      ["GET", `/v1/sessions/${other.sessionId}`],
+      ["DELETE", `/v1/sessions/${other.sessionId}`],
+      ["GET", `/v1/sessions/${other.sessionId}/events`],
+    ] as const) {
+      expect((await json(path, { method, token: mine.token })).status).toBe(404);
+    }
+    const command = JSON.stringify({ command: "echo", args: {} });
+    expect(
+      (await json(`/v1/sessions/${other.sessionId}/commands`, { method: "POST", token: mine.token, body: command }))
+        .status,
+    ).toBe(404);
+    expect(
+      await json("/v1/sessions", { method: "POST", token: mine.token, body: '{"clientType":"cli"}' }),
+    ).toMatchObject({
+      status: 403,
+      body: { code: "gateway.session_token" },
+    });
+    const { body } = await json(`/v1/sessions/${other.sessionId}/commands`, {
+      method: "POST",
+      token: other.token,
+      body: command,
+    });
+    expect((await json(`/v1/executions/${body.executionId}`, { token: mine.token })).status).toBe(404);
+    expect((await json(`/v1/executions/${body.executionId}`, { method: "DELETE", token: mine.token })).status).toBe(
+      404,
+    );
+    expect((await json("/v1/executions", { token: mine.token })).body).toEqual({ executions: [] });
+    expect(JSON.stringify((await json("/v1/events", { token: mine.token })).body)).not.toContain(other.sessionId);
+    await t.stop();
+  });
+
+  test("is worth nothing once its session has ended", async () => {
+    const { t, json, open } = await setup();
+    const { sessionId, token } = await open();
+    expect((await json(`/v1/sessions/${sessionId}`, { method: "DELETE", token })).body).toMatchObject({
+      status: "ended",
+    });
+    expect((await json(`/v1/sessions/${sessionId}`, { token })).status).toBe(401);
+    expect(
+      await json(`/v1/sessions/${sessionId}/commands`, { method: "POST", body: '{"command":"echo"}' }),
+    ).toMatchObject({
+      status: 409,
+      body: { code: "gateway.session_ended" },
+    });
+    await t.stop();
+  });
+});
+
+describe("a body", () => {
+  const nested = `${'{"a":'.repeat(100)}1${"}".repeat(100)}`;
+  test.each([
+    ["that is empty", "", 400, "gateway.malformed_body"],
+    ["that is not JSON", "{command:", 400, "gateway.malformed_body"],
+    ["that is nested too deep", `{"command":"echo","args":${nested}}`, 400, "gateway.malformed_body"],
+    ["that is a list", "[]", 422, "gateway.invalid_command"],
+    ["without a command", "{}", 422, "gateway.invalid_command"],
+    ["with a member nobody knows", '{"command":"echo","colour":"red"}', 422, "gateway.invalid_command"],
+    ["whose arguments are no object", '{"command":"echo","args":7}', 422, "gateway.invalid_command"],
+    ["with a mode nobody knows", '{"command":"echo","mode":"soon"}', 422, "gateway.invalid_command"],
+    ["with a deadline in the past", '{"command":"echo","deadlineMs":0}', 422, "gateway.invalid_command"],
+    [
+      "of more than a mebibyte",
+      `{"command":"echo","args":{"x":"${"y".repeat(1_100_000)}"}}`,
+      413,
+      "gateway.body_too_large",
+    ],
+  ])("%s is refused, and nothing is recorded", async (_what, body, status, code) => {
+    const { t, json, open } = await setup();
+    const { sessionId, token } = await open();
+    const answer = await json(`/v1/sessions/${sessionId}/commands`, {
+      method: "POST",
+      token,
+      body,
+      headers: { "content-length": String(body.length) },
+    });
+    expect(answer).toMatchObject({ status, type: "application/problem+json", body: { code } });
+    expect(await t.events("execution.*")).toEqual([]);
+    // And the next good one goes through.
+    const good = await json(`/v1/sessions/${sessionId}/commands`, {
+      method: "POST",
+      token,
+      body: '{"command":"echo","args":{"n":1}}',
+    });
+    expect(good).toMatchObject({ status: 200, body: { status: "completed", result: { n: 1 } } });
+    await t.stop();
+  });
+
+  test("with `__proto__` gives nobody a prototype, and comes back as it was", async () => {
+    const { t, call, open } = await setup();
+    const { sessionId, token } = await open();
+    const response = await call(`/v1/sessions/${sessionId}/commands`, {
+      method: "POST",
+      token,
+      body: '{"command":"echo","args":{"__proto__":{"admin":true},"n":1}}',
+    });
+    expect(({} as { admin?: boolean }).admin).toBeUndefined();
+    const text = await response.text();
+    expect(JSON.parse(text).result.admin).toBeUndefined();
+    await t.stop();
+  });
+});
+
+test("what is not there is a problem with a code, not a page", async () => {
+  const { t, json } = await setup();
+  expect(await json("/v1/nothing")).toMatchObject({
+    status: 404,
+    type: "application/problem+json",
+    body: { code: "gateway.no_route" },
+  });
+  expect(await json("/v1/swarms/absent")).toMatchObject({ status: 404, body: { code: "gateway.not_found" } });
+  expect(await json("/v1/executions/exe_nonsense")).toMatchObject({ status: 404 });
+  expect(await json("/v1/events?after=nonsense")).toMatchObject({ status: 422 });
+  await t.stop();
+});
+
+describe("modes", () => {
+  test("async answers at once, auto after two seconds, sync with the outcome", async () => {
+    const { t, json, open } = await setup();
+    const { sessionId, token } = await open();
+    const send = (mode: string, ms: number) =>
+      json(`/v1/sessions/${sessionId}/commands`, {
+        method: "POST",
+        token,
+        body: JSON.stringify({ command: "wait", args: { ms }, mode }),
+      });
+    const before = t.time.now();
+    const pending = await send("async", 60_000);
+    expect(pending).toMatchObject({
+      status: 202,
+      body: { status: "pending", pollUrl: `/v1/executions/${pending.body.executionId}` },
+    });
+    expect(t.time.now() - before).toBeLessThan(1_000);
+    expect(await send("auto", 10_000)).toMatchObject({ status: 202 });
+    expect(t.time.now() - before).toBeLessThan(4_000);
+    expect(await send("auto", 100)).toMatchObject({ status: 200, body: { result: "waited" } });
+    expect(await send("sync", 20_000)).toMatchObject({ status: 200, body: { result: "waited" } });
+    await t.stop();
+  });
+});
+
+describe("a session's feed", () => {
+  const read = async (t: TestSystem, response: Response, count: number) => {
+    const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    const messages = () =>
+      [...text.matchAll(/event: (.*)\ndata: (.*)\nid: (.*)\n/g)].map((match) => ({
+        type: match[1],
+        data: JSON.parse(match[2] as string),
+        id: match[3],
+      }));
+    while (messages().length < count) {
+      const { value, done } = await t.settled(reader.read());
+      if (done) break;
+      text += value;
+    }
+    await reader.cancel();
+    return messages();
+  };
+
+  test("begins with what was, goes on with what comes, and resumes without a gap or a repeat", async () => {
+    const { t, call, json, open } = await setup();
+    const { sessionId, token } = await open();
+    const send = (n: number) =>
+      json(`/v1/sessions/${sessionId}/commands`, {
+        method: "POST",
+        token,
+        body: JSON.stringify({ command: "echo", args: { n }, mode: "sync" }),
+      });
+    await send(1);
+    const first = await read(t, await call(`/v1/sessions/${sessionId}/events`, { token }), 2);
+    expect(first.map((each) => each.type)).toEqual(["session.created", "execution.accepted"]);
+    await send(2);
+    const feed = await call(`/v1/sessions/${sessionId}/events`, {
+      token,
+      headers: { "last-event-id": first[1]?.id as string },
+    });
+    await send(3);
+    const rest = await read(t, feed, 5);
+    expect(rest.map((each) => each.type)).toEqual([
+      "execution.completed",
+      "execution.accepted",
+      "execution.completed",
+      "execution.accepted",
+      "execution.completed",
+    ]);
+    await t.stop();
+  });
+
+  test("leaves out what is large, and names it", async () => {
+    const { t, call, json, open } = await setup();
+    const { sessionId, token } = await open();
+    const answer = await json(`/v1/sessions/${sessionId}/commands`, {
+      method: "POST",
+      token,
+      body: '{"command":"large","mode":"sync"}',
+    });
+    const events = await read(t, await call(`/v1/sessions/${sessionId}/events`, { token }), 3);
+    expect(events[2]?.data).toMatchObject({ type: "execution.completed", omitted: ["result"], data: {} });
+    const execution = await json(`/v1/executions/${answer.body.executionId}`, { token });
+    expect((execution.body.result as { text: string }).text).toHaveLength(100_000);
+    await t.stop();
+  });
+});

@@ -1,0 +1,44 @@
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { sendCommand } from "./command.ts";
+import { executionEvents, executionStatus, isOutcome, outcomeStatuses } from "./execution.ts";
+import { glossary } from "./glossary.ts";
+import { toFieldProblems } from "./problem.ts";
+
+describe("field problems", () => {
+  test("name the place as people write it, and the reason", () => {
+    const schema = z.strictObject({ files: z.array(z.strictObject({ path: z.string() })) });
+    const parsed = schema.safeParse({ files: [{ path: "a" }, { path: 7 }], more: 1 });
+    expect(parsed.success).toBe(false);
+    if (parsed.success) return;
+    expect(toFieldProblems(parsed.error, "args")).toEqual([
+      { path: "args.files[1].path", reason: "expected string, received number" },
+      { path: "args", reason: 'Unrecognized key: "more"' },
+    ]);
+  });
+
+  test("are at most twenty", () => {
+    const parsed = z.array(z.string()).safeParse(new Array(100).fill(1));
+    expect(parsed.success || toFieldProblems(parsed.error, "x")).toHaveLength(20);
+  });
+});
+
+describe("a command", () => {
+  test("has defaults", () => {
+    expect(sendCommand.parse({ command: "x" })).toEqual({ command: "x", args: {}, mode: "auto" });
+  });
+  test("may not be open-ended", () => {
+    expect(sendCommand.safeParse({ command: "x", deadlineMs: 24 * 3_600_000 + 1 }).success).toBe(false);
+  });
+});
+
+test("every outcome is a status, and has an event of its own (W5)", () => {
+  for (const status of executionStatus.options) {
+    expect(isOutcome(status)).toBe((outcomeStatuses as readonly string[]).includes(status));
+    if (isOutcome(status)) expect(Object.keys(executionEvents)).toContain(`execution.${status}`);
+  }
+});
+
+test("the glossary says each word in one sentence", () => {
+  for (const [word, sentence] of Object.entries(glossary)) expect(sentence, word).toMatch(/^[A-Z][^\n]{10,200}\.$/);
+});
