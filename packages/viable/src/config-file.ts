@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ViableError } from "@viable/kernel";
 import type { SystemDefinition } from "./define-system.ts";
@@ -42,6 +42,8 @@ const reasonOf = (error: unknown): string =>
 
 /** Where in the user's own files it went wrong: the first place of the stack that is below the config's folder and not in a package. */
 function placeOf(error: unknown, file: string): string {
+  const missing = /^Cannot find (?:module|package) '([^']+)' imported from (.+)$/.exec(reasonOf(error));
+  if (missing !== null) return placeOfImport(missing[2] as string, missing[1] as string);
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const folder = dirname(file);
   for (const match of stack.matchAll(/(file:\/\/[^\s():]+|\/[^\s():]+|[A-Za-z]:\\[^\s():]+):(\d+)(?::\d+)?/g)) {
@@ -49,4 +51,12 @@ function placeOf(error: unknown, file: string): string {
     if (path.startsWith(folder) && !path.includes("node_modules")) return `${path}:${match[2]}`;
   }
   return file;
+}
+
+/** A module that was not found has no stack; the line is the one that names it. */
+function placeOfImport(importer: string, specifier: string): string {
+  if (!existsSync(importer)) return importer;
+  const lines = readFileSync(importer, "utf8").split("\n");
+  const index = lines.findIndex((line) => /\b(?:from|import)\b/.test(line) && line.includes(basename(specifier)));
+  return index === -1 ? importer : `${importer}:${index + 1}`;
 }

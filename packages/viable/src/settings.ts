@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { ViableError } from "@viable/kernel";
 import type { SystemDefinition } from "./define-system.ts";
@@ -34,9 +33,8 @@ export function readSettings(system: SystemDefinition, configFile: string, envir
 export function readClientSettings(environment: Environment): {
   url: string | undefined;
   token: string | undefined;
-  home: string;
 } {
-  return { url: environment.VIABLE_URL, token: environment.VIABLE_TOKEN, home: homedir() };
+  return { url: environment.VIABLE_URL, token: environment.VIABLE_TOKEN };
 }
 
 function wholeNumber(environment: Environment, name: string, min: number, max: number): number | undefined {

@@ -20,8 +20,6 @@ export interface GatewayOptions {
 export interface GatewayAddress {
   readonly url: string;
   readonly token: string;
-  /** Where the two came from, for whoever has to find out why they are wrong. */
-  readonly origin: string;
 }
 
 /** How long a gateway may take to answer a read, in milliseconds. */
@@ -36,7 +34,11 @@ export function addGatewayOptions(command: Command): Command {
 
 /** A client of the gateway that the options, the environment or the state folder lead to. */
 export function connect(shell: Shell, options: GatewayOptions): Client {
-  const { url, token } = findGateway(shell, options);
+  return connectTo(shell, findGateway(shell, options));
+}
+
+/** A client of a known gateway. */
+export function connectTo(shell: Shell, { url, token }: GatewayAddress): Client {
   return createClient({ url, token, fetch: boundedFetch(shell.runtime.clock), clock: shell.runtime.clock });
 }
 
@@ -44,7 +46,7 @@ export function connect(shell: Shell, options: GatewayOptions): Client {
  * Finds the gateway and its token. The token that lies in the state folder opens everything, so it is shown only to the
  * gateway that the same folder names, or to one on this machine.
  */
-export function findGateway(shell: Shell, options: GatewayOptions): GatewayAddress {
+function findGateway(shell: Shell, options: GatewayOptions): GatewayAddress {
   const settings = readClientSettings(shell.environment);
   const given = options.url ?? settings.url;
   if (given !== undefined) {
@@ -52,7 +54,7 @@ export function findGateway(shell: Shell, options: GatewayOptions): GatewayAddre
     const state = findState(shell, options);
     const mayShow = isLoopback(url) || (state !== undefined && state.readGateway()?.url === url);
     const token = settings.token ?? (mayShow ? state?.readToken() : undefined) ?? "";
-    return { url, token, origin: options.url === undefined ? "VIABLE_URL" : "--url" };
+    return { url, token };
   }
   const state = findState(shell, options);
   if (state === undefined) {
@@ -68,15 +70,11 @@ export function findGateway(shell: Shell, options: GatewayOptions): GatewayAddre
       next: "Start it with `viable start`, or give another gateway's address with --url.",
     });
   }
-  return {
-    url: running.url,
-    token: settings.token ?? state.readToken() ?? "",
-    origin: join(state.path, "gateway.json"),
-  };
+  return { url: running.url, token: settings.token ?? state.readToken() ?? "" };
 }
 
 /** The state folder of the system meant; undefined where nothing leads to one. */
-export function findState(shell: Shell, options: GatewayOptions): StateDirectory | undefined {
+function findState(shell: Shell, options: GatewayOptions): StateDirectory | undefined {
   const { VIABLE_STATE_DIR: named } = shell.environment;
   if (named !== undefined && named !== "") return stateDirectory(resolve(shell.cwd, named));
   const config = options.config === undefined ? findConfig(shell.cwd) : resolve(shell.cwd, options.config);

@@ -19,7 +19,8 @@ export function printWireError(screen: Screen, error: ErrorOnTheWire, reasons: r
   const lines = [`${paint(screen, "red", "error:")} ${toPlainLine(error.message)} [${toPlainLine(error.code)}]`];
   for (const reason of reasons) lines.push(`  - ${toPlainLine(reason)}`);
   for (let cause = error.cause; cause !== undefined; cause = cause.cause)
-    if (!error.message.includes(cause.message)) lines.push(`  because: ${toPlainLine(cause.message)}`);
+    if (!error.message.includes(cause.message.replace(/\.$/, "")))
+      lines.push(`  because: ${toPlainLine(cause.message)}`);
   if (error.next !== undefined) lines.push(`  ${paint(screen, "cyan", "next:")} ${toPlainLine(error.next)}`);
   screen.write(`${lines.join("\n")}\n`);
 }

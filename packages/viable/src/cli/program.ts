@@ -6,11 +6,11 @@ import { addDoctor } from "./doctor.ts";
 import { addEvents } from "./events.ts";
 import { addExec } from "./exec.ts";
 import { addExecutions } from "./executions.ts";
-import { exitStatus, exitStatusOf } from "./exit-status.ts";
+import { exitStatus } from "./exit-status.ts";
 import { addHealth } from "./health.ts";
 import { addMemory } from "./memory.ts";
-import { printError } from "./print-error.ts";
 import { addRegistry } from "./registry.ts";
+import { reportFailure } from "./run-to-exit.ts";
 import type { Shell } from "./shell.ts";
 import { addStart } from "./start.ts";
 import { addStatus } from "./status.ts";
@@ -41,11 +41,7 @@ export async function runProgram(shell: Shell, args: readonly string[]): Promise
   } catch (error) {
     // Commander has said what is wrong; with help and the version nothing is.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.done : exitStatus.usage;
-    const status = exitStatusOf(error);
-    // Whoever interrupts knows that; what came of it is a notice, not an error.
-    if (status === exitStatus.interrupted && error instanceof Error) shell.err.write(`${error.message}\n`);
-    else printError(shell.err, error);
-    return status;
+    return reportFailure(shell, error);
   }
 }
 

@@ -77,7 +77,7 @@ function createLineDisplay(screen: Screen, clock: Clock): ProgressDisplay {
       }
       recentMs.push(nowMs);
       toldMs.set(node.executionId, nowMs);
-      const left = untold === 0 ? "" : ` (${untold} other changes since the last line)`;
+      const left = untold === 0 ? "" : ` (and ${untold} more since the last line)`;
       untold = 0;
       screen.write(`${renderChange(node)}${left}\n`);
     },

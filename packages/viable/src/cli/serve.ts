@@ -1,12 +1,14 @@
-import { rootContext, ViableError } from "@viable/kernel";
+import { codeOf, rootContext, ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Notice } from "../create-system.ts";
 import type { SystemDefinition } from "../define-system.ts";
 import { durabilityNotes } from "../health.ts";
 import type { OpenedSystem } from "../open-system.ts";
 import { openSystem } from "../open-system.ts";
 import type { Settings } from "../settings.ts";
+import { stateDirectory } from "../state-directory.ts";
 import { exitStatus } from "./exit-status.ts";
 import { formatDuration } from "./format-duration.ts";
+import { isAlive } from "./gateway.ts";
 import type { Paint } from "./paint.ts";
 import { paint } from "./paint.ts";
 import { printError } from "./print-error.ts";
@@ -26,12 +28,17 @@ export interface Running {
 }
 
 export interface ServeOptions {
-  /** Told once when the system takes commands. What it returns ends the system: undefined keeps it up. */
+  /**
+   * Told once when the system takes commands. A status that it returns ends the system; undefined keeps it up. After an interrupt it
+   * is given a moment to end before the system drains.
+   */
   onRunning(running: Running): Promise<number | undefined>;
 }
 
 /** Longer than its own drain a stop may not take, in milliseconds. */
 const stopGraceMs = 10_000;
+/** How long whoever was told that the system runs may take to let go of it after an interrupt, in milliseconds. */
+const letGoMs = 10_000;
 
 /**
  * Opens a system and keeps it up until a signal, its own end, or the caller's. The first signal drains it: what runs may come to
@@ -45,21 +52,22 @@ export async function serve(
 ): Promise<number> {
   const interrupt = shell.catchInterrupt();
   const life = new AbortController();
-  const ctx = rootContext(shell.runtime, { signal: life.signal });
-  const opened = await openSystem(ctx, definition, settings, { onNotice: (notice) => printNotice(shell, notice) });
-  let ends: "interrupted" | "failed" | number;
+  const opened = await open(shell, definition, settings, life.signal);
+  const caller = options.onRunning(describe(opened, definition));
   try {
-    ends = await Promise.race([
-      whenAborted(interrupt).then(() => "interrupted" as const),
+    const status = await Promise.race([
+      whenAborted(interrupt).then(() => exitStatus.done),
       opened.system.done.then(
-        () => "interrupted" as const,
+        () => exitStatus.failed,
         (error) => {
           printError(shell.err, error);
-          return "failed" as const;
+          return exitStatus.failed;
         },
       ),
-      options.onRunning(describe(opened, definition)).then((status) => status ?? new Promise<never>(() => {})),
+      caller.then((ended) => ended ?? new Promise<never>(() => {})),
     ]);
+    if (interrupt.aborted) await settledWithin(shell, caller, letGoMs);
+    return status;
   } finally {
     if (interrupt.aborted) {
       shell.err.write(
@@ -68,25 +76,49 @@ export async function serve(
     }
     await close(shell, opened, definition.limits.drainMs);
     life.abort();
+    if (interrupt.aborted) shell.err.write("Stopped.\n");
   }
-  if (ends === "interrupted") shell.err.write("Stopped.\n");
-  return ends === "failed" ? exitStatus.failed : ends === "interrupted" ? exitStatus.done : ends;
+}
+
+async function open(
+  shell: Shell,
+  definition: SystemDefinition,
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<OpenedSystem> {
+  try {
+    return await openSystem(rootContext(shell.runtime, { signal }), definition, settings, {
+      onNotice: (notice) => printNotice(shell, notice),
+    });
+  } catch (error) {
+    if (codeOf(error) !== "log.database_in_use") throw error;
+    const running = stateDirectory(settings.stateDir).readGateway();
+    if (running === undefined || !isAlive(running.pid)) throw error;
+    throw new ViableError("cli.already_running", `A system is already running on ${settings.stateDir}.`, {
+      next: `It is process ${running.pid}, at ${running.url}: use that one, stop it, or give this one another folder with VIABLE_STATE_DIR.`,
+    });
+  }
+}
+
+async function settledWithin(shell: Shell, promise: Promise<unknown>, ms: number): Promise<void> {
+  await waitFor(
+    rootContext(shell.runtime, { deadline: shell.runtime.clock.now() + ms }),
+    promise.then(
+      () => undefined,
+      () => undefined,
+    ),
+  ).catch(() => undefined);
 }
 
 /** Stops the system within its bound. What does not stop by then ends with the process. */
 async function close(shell: Shell, opened: OpenedSystem, drainMs: number): Promise<void> {
-  const { clock } = shell.runtime;
-  let timer: { cancel(): void } | undefined;
-  const tooLong = new Promise<never>((_, reject) => {
-    timer = clock.setTimer(
-      () => reject(new ViableError("cli.stop_timeout", "The system did not stop in time; it is ended as it is.")),
-      drainMs + stopGraceMs,
-    );
-  });
+  const ctx = rootContext(shell.runtime);
+  const deadline = shell.runtime.clock.now() + drainMs + stopGraceMs;
   try {
-    await Promise.race([opened.close(rootContext(shell.runtime)), tooLong]);
-  } finally {
-    timer?.cancel();
+    await waitFor(withContext(ctx, { deadline }), opened.close(ctx));
+  } catch (error) {
+    if (codeOf(error) !== "context.deadline_exceeded") throw error;
+    throw new ViableError("cli.stop_timeout", "The system did not stop in time; it is ended as it is.");
   }
 }
 

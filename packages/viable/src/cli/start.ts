@@ -8,7 +8,7 @@ import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData } from "./output.ts";
 import { paint } from "./paint.ts";
 import type { Running } from "./serve.ts";
-import type { Shell } from "./shell.ts";
+import type { Screen, Shell } from "./shell.ts";
 import { renderPairs, renderTable } from "./table.ts";
 
 interface StartOptions extends OutputOptions {
@@ -30,7 +30,7 @@ export function addStart(program: Command, shell: Shell): void {
     const { serve } = await import("./serve.ts");
     shell.exitStatus = await serve(shell, definition, settings, {
       async onRunning(running) {
-        printData(shell, options.output, running, () => renderRunning(shell, running));
+        printData(shell, options.output, running, () => renderRunning(shell.out, running));
         // Only `viable dev` holds such a line.
         process.send?.("running");
         return undefined;
@@ -50,10 +50,11 @@ export function configOf(shell: Shell, given: string | undefined): string {
   return file;
 }
 
-export function renderRunning(shell: Shell, running: Running): string {
+/** What runs and where, for people. */
+export function renderRunning(screen: Screen, running: Running): string {
   return [
-    `${paint(shell.out, "green", "running")} ${running.system}, started in ${formatDuration(running.startMs)}\n\n`,
-    renderPairs(shell.out, [
+    `${paint(screen, "green", "running")} ${running.system}, started in ${formatDuration(running.startMs)}\n\n`,
+    renderPairs(screen, [
       ["gateway", running.url ?? "none"],
       ["state", running.stateDir],
       ["process", String(running.pid)],
@@ -61,7 +62,7 @@ export function renderRunning(shell: Shell, running: Running): string {
     ]),
     "\n",
     renderTable(
-      shell.out,
+      screen,
       ["SERVICE", "ADDRESS", "AGENTS"],
       running.services.map(({ name, url, agents }) => [name, url ?? "", String(agents)]),
     ),
