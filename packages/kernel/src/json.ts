@@ -18,8 +18,9 @@ export interface JsonProblem {
 export const maxJsonDepth = 64;
 
 /**
- * Says whether a value survives being written as JSON and read back, exactly. `undefined` members are fine (they are left
- * out, as everywhere in JSON); functions, symbols, big integers, NaN, infinities, class instances and cycles are not.
+ * Says whether a value survives being written as JSON and read back, exactly, but for -0, which comes back as 0. `undefined`
+ * members are fine (they are left out, as everywhere in JSON); functions, symbols, big integers, NaN, infinities, class instances
+ * and cycles are not.
  */
 export function findJsonProblem(value: unknown, path = "value", depth = 0): JsonProblem | undefined {
   if (depth > maxJsonDepth) return { path, reason: `nested deeper than ${maxJsonDepth} levels` };
