@@ -222,3 +222,78 @@ test("whatever dies and whenever, every accepted command has exactly one outcome
     await t.stop();
   }
 }, 60_000);
+
+describe("what a dead process leaves behind", () => {
+  test("an execution whose deadline passes in the next process times out there", async () => {
+    const store = createMemoryStore();
+    const stuck = defineSystem({
+      name: "stuck",
+      services: [
+        service({
+          name: "s",
+          description: "Waits.",
+          port: 0,
+          agents: [
+            agent({
+              name: "stuck",
+              capability: "stuck",
+              description: "Never ends.",
+              timeoutMs: 5_000,
+              input: z.strictObject({}),
+              handle: () => new Promise<never>(() => {}),
+            }),
+          ],
+        }),
+      ],
+    });
+    const first = await startTestSystem(stuck, { store });
+    const executionId = await (await first.connect()).begin("stuck");
+    await first.time.advance(1_000);
+    await using next = await startTestSystem(stuck, { store, seed: 2, time: first.time });
+    const state = await next.settled(next.system.executions.whenSettled(next.ctx, executionId));
+    expect(state.status).toBe("timed_out");
+    expect(next.time.now() - state.accepted.deadline).toBeLessThanOrEqual(2_000);
+  });
+
+  test("a delegated task whose parent has ended is cancelled", async () => {
+    const calls: string[] = [];
+    const store = createMemoryStore();
+    const first = await startTestSystem(twoServices(calls), { store });
+    const parentId = await (await first.connect()).begin("chain");
+    await first.time.advance(500);
+    // The process dies between the parent's outcome and its children's.
+    const parent = await first.system.executions.get(first.ctx, parentId);
+    await store.commit(
+      [
+        {
+          streams: [
+            {
+              stream: `execution:${parentId}`,
+              expected: parent?.version ?? 0,
+              events: [
+                {
+                  id: "evt_planted",
+                  type: "execution.cancelled",
+                  data: '{"by":"a test","reason":"planted"}',
+                  tenant: "default",
+                  session: null,
+                  correlation: null,
+                  metadata: '{"actor":"a test"}',
+                  time: 0,
+                },
+              ],
+            },
+          ],
+          records: [],
+        },
+      ],
+      0,
+    );
+    await using next = await startTestSystem(twoServices(calls), { store, seed: 2 });
+    const open = () => [...next.system.executions.open()].length;
+    expect(open()).toBe(1);
+    await next.time.until(() => open() === 0, 5_000);
+    const types = (await store.readAll(0, 1_000, "forward", { types: ["execution.*"] })).map((event) => event.type);
+    expect(types.at(-1)).toBe("execution.cancelled");
+  });
+});

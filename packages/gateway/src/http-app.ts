@@ -154,6 +154,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       ctx: caller.ctx,
       log,
       filter: { tenant: caller.ctx.tenant, session: session.sessionId },
+      endsWith: (event) => event.type === "session.ended",
       after: positionOf(c.req.header("last-event-id") ?? c.req.query("after")) ?? startPosition,
     });
   });

@@ -33,6 +33,8 @@ export type Decide = (state: ExecutionState) => ExecutionEvent | undefined;
 export interface Executions extends Part {
   open(): Iterable<ExecutionState>;
   openCount(): number;
+  /** Why the picture is no longer kept, where that is so: then nothing here may be trusted, and the process should be restarted. */
+  failure(): unknown;
   /** The execution as it is now, from memory where it is open, from the log where not. Undefined for other tenants' (W11). */
   get(ctx: Context, executionId: string): Promise<ExecutionState | undefined>;
   /** Newest first. `before` is the position that the last page ended at. */
@@ -174,6 +176,7 @@ export function createExecutions(log: Log): Executions {
     },
     open: () => open.values(),
     openCount: () => open.size,
+    failure: () => parked,
     async get(ctx, executionId) {
       if (!isId("exe", executionId)) return undefined;
       const state = open.get(executionId) ?? recent.get(executionId) ?? (await read(ctx, executionId));

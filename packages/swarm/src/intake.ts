@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Membership } from "@viable/cluster";
-import type { Context, JsonObject, JsonValue, Timer } from "@viable/kernel";
+import type { Context, JsonObject, JsonValue, Part, Timer } from "@viable/kernel";
 import { canonicalJson, nearestNames, rootContext, withContext, writeBase32 } from "@viable/kernel";
 import type { ConcurrencyLimit, KeyedLimits, TokenBucket } from "@viable/limits";
 import { createConcurrencyLimit, createKeyedLimits, createTokenBucket } from "@viable/limits";
@@ -75,6 +75,8 @@ export interface IntakeSettings {
 const maxDepth = 16;
 /** Grants whose limits are remembered; see `createKeyedLimits` for what happens beyond. */
 const maxGrants = 10_000;
+/** How often open executions are looked through for such that nobody else ends, in milliseconds. */
+const sweepEveryMs = 1_000;
 /** How often a lost race for equal work is decided again. */
 const maxJoinTries = 10;
 
@@ -83,7 +85,7 @@ const maxJoinTries = 10;
  * what is accepted is durable before it is acknowledged (W1). Commands of agents (delegation) and of the system's own parts
  * come through here like everybody's (W7).
  */
-export interface Intake {
+export interface Intake extends Part {
   submit(ctx: Context, request: IntakeRequest): Promise<IntakeOutcome>;
   delegate(
     ctx: Context,
@@ -96,7 +98,6 @@ export interface Intake {
   cancel(ctx: Context, executionId: string, reason: string): Promise<ExecutionState>;
   /** Refuses new commands from now on, except what running ones delegate. */
   close(): void;
-  stop(): void;
 }
 
 export function createIntake(settings: IntakeSettings): Intake {
@@ -107,6 +108,7 @@ export function createIntake(settings: IntakeSettings): Intake {
   let limits: KeyedLimits<GrantLimits> | undefined;
   const joinTurns = createTurns();
   const deadlines = new Map<string, Timer>();
+  let sweepTimer: Timer | undefined;
 
   const limitsOf = (ctx: Context, grant: Grant): GrantLimits => {
     limits ??= createKeyedLimits({ maxKeys: maxGrants, make: createGrantLimits });
@@ -140,6 +142,38 @@ export function createIntake(settings: IntakeSettings): Intake {
       isOutcome(now.status) ? undefined : { type: "execution.timed_out", data: { deadline: now.accepted.deadline } },
     );
     if (state.status === "timed_out") await cancelChildren(ctx, executionId, "the parent timed out");
+  };
+
+  /**
+   * Ends what nobody else does: executions past their deadline whose process is gone and left no timer behind, and tasks whose
+   * parent has ended without them, as when a process died between the two.
+   */
+  const sweep = async (ctx: Context) => {
+    const now = ctx.runtime.clock.now();
+    for (const state of [...executions.open()]) {
+      const { deadline, parentId } = state.accepted;
+      if (deadline + sweepEveryMs <= now) await timeOut(ctx, state.executionId);
+      else if (parentId !== undefined) {
+        const tenantCtx = withContext(ctx, { tenant: state.tenant });
+        const parent = await executions.get(tenantCtx, parentId);
+        if (parent !== undefined && isOutcome(parent.status))
+          await self.cancel(tenantCtx, state.executionId, "the parent ended");
+      }
+    }
+  };
+  const scheduleSweep = (ctx: Context) => {
+    sweepTimer = ctx.runtime.clock.setTimer(
+      () => {
+        // What could not be ended now, because the database is away, is ended by the next sweep.
+        sweep(ctx)
+          .catch(() => undefined)
+          .finally(() => {
+            if (!stopped) scheduleSweep(ctx);
+          });
+      },
+      sweepEveryMs,
+      { background: true },
+    );
   };
 
   const cancelChildren = async (ctx: Context, parentId: string, reason: string) => {
@@ -275,8 +309,12 @@ export function createIntake(settings: IntakeSettings): Intake {
     close() {
       closed = true;
     },
-    stop() {
+    async start(ctx) {
+      scheduleSweep(ctx);
+    },
+    async stop() {
       stopped = true;
+      sweepTimer?.cancel();
       for (const timer of deadlines.values()) timer.cancel();
       deadlines.clear();
     },

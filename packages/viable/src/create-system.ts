@@ -148,6 +148,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       membership,
       swarms,
       executions,
+      runtime,
       running,
       uptimeMs: runtime.clock.monotonicMs() - startedMs,
     });
@@ -265,7 +266,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "registry", registry);
         await begin(ctx, "executions", executions);
         started.push({ name: "threads", stop: () => threads.stop() });
-        started.push({ name: "intake", stop: async () => intake.stop() });
+        await begin(ctx, "intake", intake);
         await begin(ctx, "swarms", tree);
         started.push({ name: "service listeners", stop: (stopCtx) => closeAll(stopCtx, listeners) });
         for (const service of services) await startSwarm(ctx, service);
@@ -275,7 +276,6 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
             name: "gateway",
           });
           gateway = opened;
-          started.push({ name: "gateway", stop: (stopCtx) => opened.close(within(stopCtx, closeMs)) });
         }
         schedulePurge(ctx);
         running = true;
@@ -289,7 +289,12 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       intake.close();
       purgeTimer?.cancel();
       const bounded = within(ctx, definition.limits.drainMs);
+      // Who waits for an outcome is kept while running tasks end; feeds, which never end by themselves, are cut after that.
+      const cut = new AbortController();
+      const closing = gateway?.close(withContext(bounded, { signal: cut.signal }));
       await stopStarted(bounded);
+      cut.abort();
+      await closing;
       life.abort(new ViableError("system.stopped", "The system has stopped."));
     },
   };

@@ -1,4 +1,6 @@
 import type { Membership } from "@viable/cluster";
+import type { Runtime } from "@viable/kernel";
+import { rootContext, toWire, waitFor } from "@viable/kernel";
 import type { Durability, Log } from "@viable/log";
 import type { HealthView } from "@viable/protocol";
 import type { Executions, Swarm } from "@viable/swarm";
@@ -11,6 +13,7 @@ export interface HealthSources {
   readonly membership: Membership;
   readonly swarms: ReadonlyMap<string, Swarm>;
   readonly executions: Executions;
+  readonly runtime: Runtime;
   readonly running: boolean;
   readonly uptimeMs: number;
 }
@@ -24,12 +27,16 @@ export const durabilityNotes: Record<Durability, string> = {
 };
 
 type Check = HealthView["checks"][number];
+
+/** A database that takes longer to answer the simplest question counts as away, in milliseconds. */
+const answerWithinMs = 2_000;
 const maxLagEvents = 10_000;
 
 /** The health of the system, measured now: each check reads a number or asks the database. */
 export async function readHealth(sources: HealthSources): Promise<HealthView> {
   const checks: Check[] = [
     await checkLog(sources),
+    checkExecutions(sources.executions),
     checkMembership(sources.membership),
     ...[...sources.swarms.values()].map(checkSwarm),
   ];
@@ -50,18 +57,31 @@ export async function readHealth(sources: HealthSources): Promise<HealthView> {
   };
 }
 
-async function checkLog({ log, executions }: HealthSources): Promise<Check> {
+async function checkLog({ log, runtime }: HealthSources): Promise<Check> {
   const { waitingAppends, flushMs, slowestSubscription } = log.stats();
-  const size = await log.sizeBytes().catch(() => undefined);
+  const ctx = rootContext(runtime, { deadline: runtime.clock.now() + answerWithinMs });
+  let size: number | undefined;
+  try {
+    await waitFor(ctx, log.head(ctx));
+    size = await waitFor(ctx, log.sizeBytes());
+  } catch (error) {
+    return { name: "log", status: "down", detail: `the database does not answer: ${toWire(error).message}` };
+  }
   const lag = slowestSubscription?.lagEvents ?? 0;
   const detail = [
     `${waitingAppends} appends wait`,
     `a flush takes ${flushMs.toFixed(1)} ms`,
-    `${executions.openCount()} executions open`,
     ...(lag > 0 ? [`${slowestSubscription?.name} is ${lag} events behind`] : []),
     ...(size === undefined ? [] : [`${Math.round(size / 1024 / 1024)} MiB`]),
   ].join(", ");
   return { name: "log", status: lag > maxLagEvents ? "degraded" : "ok", detail };
+}
+
+function checkExecutions(executions: Executions): Check {
+  const failure = executions.failure();
+  if (failure !== undefined)
+    return { name: "executions", status: "down", detail: `no longer followed: ${toWire(failure).message}` };
+  return { name: "executions", status: "ok", detail: `${executions.openCount()} open` };
 }
 
 function checkMembership(membership: Membership): Check {
