@@ -7,7 +7,7 @@ export interface Task {
 }
 
 /** The argument every agent takes that reads a tree. */
-export const pathInput = z.object({
+export const pathInput = z.strictObject({
   path: z.string().min(1).max(4_096).describe("The folder to read; a relative one counts from where the system runs"),
 });
 

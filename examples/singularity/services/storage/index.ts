@@ -1,0 +1,17 @@
+import { service } from "viable";
+import { backup } from "./agents/backup.ts";
+import { cache } from "./agents/cache.ts";
+import { check } from "./agents/check.ts";
+import { compare } from "./agents/compare.ts";
+import { fileManagement } from "./agents/file-management.ts";
+import { keep } from "./agents/keep.ts";
+import { read } from "./agents/read.ts";
+import { restore } from "./agents/restore.ts";
+
+/** Data persistence, file management and backup. */
+export const storage = service({
+  name: "storage",
+  description: "Keeps documents in versions, compares, checks and backs them up; knows what lies in folders",
+  port: 4104,
+  agents: [keep, read, compare, cache, check, fileManagement, backup, restore],
+});
