@@ -34,6 +34,7 @@ test("the same name in other letters comes before longer ones that contain it", 
   expect(nearestNames("Refund", ["prerefund", "refund"])).toEqual(["refund", "prerefund"]);
 });
 
-test("a name of any length is answered quickly", () => {
-  expect(nearestNames("x".repeat(1_000_000), known)).toEqual([]);
+test("a name of any length is answered quickly, among many", () => {
+  const many = Array.from({ length: 3_000 }, (_, number) => `service-number-${number}`);
+  expect(nearestNames("x".repeat(2_000_000), many)).toEqual([]);
 });
