@@ -26,6 +26,11 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
   const commit = new GroupCommit(store, runtime, { ...defaultGroupCommitLimits, ...limits }, (flush) => {
     appendedEvents += takeEvents(flush, tail);
     recordWatch.take(flush);
+    // What an earlier try of this flush has written, without our hearing of it, is there to be read.
+    if (flush.outcomes.some((outcome) => outcome.kind === "appended" && outcome.repeated)) {
+      tail.wake();
+      recordWatch.wake();
+    }
     for (const listener of flushListeners) notify(listener, undefined);
   });
 
@@ -82,8 +87,8 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
       return toPosition((await store.head()).ordinal);
     },
     subscribe(ctx, options) {
-      const subscription = tail.subscribe(options);
       const stop = () => subscription.stop();
+      const subscription = tail.subscribe(options, () => ctx.signal.removeEventListener("abort", stop));
       ctx.signal.addEventListener("abort", stop, { once: true });
       return subscription;
     },

@@ -1,11 +1,10 @@
-import type { Clock, Timer } from "@viable/kernel";
+import type { Clock } from "@viable/kernel";
+import { Follower } from "./follower.ts";
 import type { Flush } from "./group-commit.ts";
 import { notify } from "./notify.ts";
 import type { RecordChange } from "./records.ts";
 import type { EncodedAppend, EncodedRecordChange, Store } from "./store.ts";
 
-/** How long others' changes may stay unseen where no word of them arrives, in milliseconds. */
-const pollMs = 1_000;
 /** How many changes are read at once. */
 const pageChanges = 500;
 /** How many records are listed at once when a watch begins. */
@@ -25,29 +24,24 @@ interface Watcher {
 export class RecordWatch {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #follower: Follower;
   #change = 0;
-  #reading: Promise<void> | undefined;
-  #readAgain = false;
-  #running = false;
-  #poll: Timer | undefined;
   readonly #watchers = new Set<Watcher>();
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
+    this.#follower = new Follower(clock, !store.exclusive, () => this.#readNew());
   }
 
   async start(): Promise<void> {
     this.#change = (await this.#store.head()).change;
-    this.#running = true;
-    this.#schedulePoll();
+    this.#follower.start();
   }
 
   async stop(): Promise<void> {
-    this.#running = false;
-    this.#poll?.cancel();
     this.#watchers.clear();
-    await this.#reading;
+    await this.#follower.stop();
   }
 
   async watch(prefix: string, callback: (change: RecordChange) => void): Promise<() => void> {
@@ -87,7 +81,7 @@ export class RecordWatch {
   take(flush: Flush): void {
     const changes = changesOf(flush);
     if (changes.length === 0 || flush.lastChange <= this.#change) return;
-    if (this.#change + changes.length !== flush.lastChange || this.#reading !== undefined) {
+    if (this.#change + changes.length !== flush.lastChange || this.#follower.reading) {
       this.wake();
       return;
     }
@@ -96,32 +90,17 @@ export class RecordWatch {
   }
 
   wake(): void {
-    if (!this.#running) return;
-    if (this.#reading !== undefined) {
-      this.#readAgain = true;
-      return;
-    }
-    this.#reading = this.#readNew().finally(() => {
-      this.#reading = undefined;
-      if (this.#readAgain) {
-        this.#readAgain = false;
-        this.wake();
-      }
-    });
+    this.#follower.wake();
   }
 
   async #readNew(): Promise<void> {
-    try {
-      for (;;) {
-        const page = await this.#store.readChanges(this.#change, pageChanges);
-        for (const change of page) this.#dispatch(decodeChange(change));
-        const last = page.at(-1);
-        if (last === undefined) return;
-        this.#change = last.change;
-        if (page.length < pageChanges) return;
-      }
-    } catch {
-      // The database is away: what was not read now is read at the next wake-up or poll.
+    for (;;) {
+      const page = await this.#store.readChanges(this.#change, pageChanges);
+      for (const change of page) this.#dispatch(decodeChange(change));
+      const last = page.at(-1);
+      if (last === undefined) return;
+      this.#change = last.change;
+      if (page.length < pageChanges) return;
     }
   }
 
@@ -131,18 +110,6 @@ export class RecordWatch {
       if (watcher.early !== undefined) watcher.early.push(change);
       else notify(watcher.callback, change);
     }
-  }
-
-  #schedulePoll(): void {
-    if (!this.#running || this.#store.exclusive) return;
-    this.#poll = this.#clock.setTimer(
-      () => {
-        this.wake();
-        this.#schedulePoll();
-      },
-      pollMs,
-      { background: true },
-    );
   }
 }
 

@@ -1,48 +1,38 @@
-import type { Clock, Timer } from "@viable/kernel";
+import type { Clock } from "@viable/kernel";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal, toPosition } from "./events.ts";
+import { Follower } from "./follower.ts";
 import { notify } from "./notify.ts";
 import type { Store } from "./store.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
-
-/** How long others' writes may stay unseen where no word of them arrives, in milliseconds. */
-const pollMs = 1_000;
 
 /**
  * The process's one reader of the log: it sees every event once, in order, and fans it out in memory.
  *
  * Events of this process arrive with their flush; positions have no gaps, so a flush that continues where the tail stands
  * needs no read at all. Anything else (another process wrote in between, a wake-up, a poll) makes it read what it has not seen.
- * States: stopped → following ⇄ reading → stopped.
  */
 export class Tail {
   readonly #store: Store;
-  readonly #clock: Clock;
+  readonly #follower: Follower;
   #ordinal = 0;
-  #reading: Promise<void> | undefined;
-  #readAgain = false;
-  #poll: Timer | undefined;
-  #running = false;
   readonly #streams = new Map<string, Set<(event: StoredEvent) => void>>();
   readonly #live = new Set<TailSubscription>();
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
-    this.#clock = clock;
+    this.#follower = new Follower(clock, !store.exclusive, () => this.#readNew());
   }
 
   async start(): Promise<void> {
     this.#ordinal = (await this.#store.head()).ordinal;
-    this.#running = true;
-    this.#schedulePoll();
+    this.#follower.start();
   }
 
   async stop(): Promise<void> {
-    this.#running = false;
-    this.#poll?.cancel();
     for (const subscription of [...this.#live]) subscription.stop();
-    await this.#reading;
+    await this.#follower.stop();
   }
 
   get ordinal(): number {
@@ -73,7 +63,7 @@ export class Tail {
    */
   take(from: number, to: number, events: Iterable<StoredEvent>): void {
     if (to <= this.#ordinal) return;
-    if (from !== this.#ordinal + 1 || this.#reading !== undefined) {
+    if (from !== this.#ordinal + 1 || this.#follower.reading) {
       this.wake();
       return;
     }
@@ -82,39 +72,27 @@ export class Tail {
   }
 
   wake(): void {
-    if (!this.#running) return;
-    if (this.#reading !== undefined) {
-      this.#readAgain = true;
-      return;
-    }
-    this.#reading = this.#readNew().finally(() => {
-      this.#reading = undefined;
-      if (this.#readAgain) {
-        this.#readAgain = false;
-        this.wake();
-      }
-    });
+    this.#follower.wake();
   }
 
-  subscribe(options: SubscriptionOptions): TailSubscription {
-    const subscription = new TailSubscription(this, this.#store, options, () => this.#live.delete(subscription));
+  /** `onEnd` is called once, when the subscription stopped or was parked. */
+  subscribe(options: SubscriptionOptions, onEnd: () => void): TailSubscription {
+    const subscription = new TailSubscription(this, this.#store, options, () => {
+      if (this.#live.delete(subscription)) onEnd();
+    });
     this.#live.add(subscription);
     subscription.begin();
     return subscription;
   }
 
   async #readNew(): Promise<void> {
-    try {
-      for (;;) {
-        const page = await this.#store.readAll(this.#ordinal, pageEvents, "forward", {});
-        for (const event of page) this.#dispatch(event);
-        const last = page.at(-1);
-        if (last === undefined) return;
-        this.#advance(toOrdinal(last.position));
-        if (page.length < pageEvents) return;
-      }
-    } catch {
-      // The database is away. What was not read now is read at the next wake-up or poll; the appender's own error tells people.
+    for (;;) {
+      const page = await this.#store.readAll(this.#ordinal, pageEvents, "forward", {});
+      for (const event of page) this.#dispatch(event);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      this.#advance(toOrdinal(last.position));
+      if (page.length < pageEvents) return;
     }
   }
 
@@ -127,18 +105,6 @@ export class Tail {
   #advance(ordinal: number): void {
     this.#ordinal = ordinal;
     for (const subscription of [...this.#live]) subscription.passed(ordinal);
-  }
-
-  #schedulePoll(): void {
-    if (!this.#running || this.#store.exclusive) return;
-    this.#poll = this.#clock.setTimer(
-      () => {
-        this.wake();
-        this.#schedulePoll();
-      },
-      pollMs,
-      { background: true },
-    );
   }
 }
 

@@ -5,7 +5,7 @@ import { nearestNames, ViableError } from "@viable/kernel";
 import type { Log, RecordChange } from "@viable/log";
 import type { Discovery, Registration, RouteDecision, SwarmMeasurement } from "@viable/protocol";
 import { registration as registrationSchema, swarmMeasurement } from "@viable/protocol";
-import type { Candidate } from "./route.ts";
+import type { Candidate } from "./candidate.ts";
 import { chooseRoute } from "./route.ts";
 
 const keyPrefix = "registry/";

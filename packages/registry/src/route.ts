@@ -1,11 +1,6 @@
-import type { Registration, RouteDecision, SwarmMeasurement } from "@viable/protocol";
+import type { Registration, RouteDecision } from "@viable/protocol";
+import type { Candidate } from "./candidate.ts";
 import { leastLoaded } from "./policies/least-loaded.ts";
-
-/** A swarm that offers what is asked for, with its latest measurement. */
-export interface Candidate {
-  readonly registration: Registration;
-  readonly measurement: SwarmMeasurement;
-}
 
 /** How many candidates a decision records: more explain nothing to a person, and the event is kept for ever. */
 const maxRecorded = 8;

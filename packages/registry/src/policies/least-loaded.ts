@@ -1,4 +1,4 @@
-import type { Candidate } from "../route.ts";
+import type { Candidate } from "../candidate.ts";
 
 /**
  * Least loaded: how long a task would stand here, as far as this process has measured it. The tasks before it and itself,
