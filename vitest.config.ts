@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-// The suffix is the tier: `.test.ts` needs nothing outside the process, `.int.test.ts` needs a database, a child process or a port.
+// The suffix is the tier: `.test.ts` needs nothing outside the process, `.int.test.ts` a database, a child process or a port, and
+// `.fault.test.ts` breaks things while they run.
 export default defineConfig({
   ssr: { resolve: { conditions: ["viable-source"] } },
   test: {
@@ -11,7 +12,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "examples/*/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: ["**/*.int.test.ts", "**/node_modules/**", "**/fixtures/**"],
+          exclude: ["**/*.int.test.ts", "**/*.fault.test.ts", "**/node_modules/**", "**/fixtures/**"],
         },
       },
       {
@@ -22,6 +23,16 @@ export default defineConfig({
           exclude: ["**/node_modules/**", "**/fixtures/**"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "faults",
+          include: ["test/faults/**/*.fault.test.ts"],
+          testTimeout: 300_000,
+          // Faults take the whole machine: one file after the other.
+          fileParallelism: false,
         },
       },
     ],

@@ -1,21 +1,28 @@
-// npm test [-- ARGS]: the unit and the embedded tests. Arguments go on to Vitest: a part of a file's name, -t NAME, --project unit.
+// npm test [-- ARGS]: the unit and the embedded tests; with --project faults, those that break things. `--full` runs the long form of
+// what has one. Other arguments go on to Vitest: a part of a file's name, -t NAME, --project unit.
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { join } from "node:path";
 
-/** What `npm test` may take on two cores. A test run that nobody waits for is not run. */
-const maxMinutes = 10;
+/** What `npm test` may take on two cores: a test run that nobody waits for is not run. The long forms may take hours. */
+const maxMinutes = process.argv.includes("--full") ? 180 : 10;
 /** How long Vitest may take to stop its workers before they are killed with it. */
 const graceMs = 5_000;
 
 const root = join(import.meta.dirname, "..");
-const args = process.argv.slice(2);
+const full = process.argv.includes("--full");
+const args = process.argv.slice(2).filter((arg) => arg !== "--full");
 const projects = args.some((arg) => arg.startsWith("--project")) ? [] : ["--project", "unit", "--project", "int"];
 // A group of its own, so that a run that hangs is ended whole, workers and the servers they started included.
 const vitest = spawn(
   process.execPath,
   ["--conditions=viable-source", join("node_modules", "vitest", "vitest.mjs"), "run", ...projects, ...args],
-  { cwd: root, stdio: ["ignore", "inherit", "inherit"], detached: process.platform !== "win32" },
+  {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    detached: process.platform !== "win32",
+    env: { ...process.env, ...(full && { VIABLE_TEST_FULL: "1" }) },
+  },
 );
 
 const stop = (signal: NodeJS.Signals): void => {
