@@ -774,18 +774,24 @@ describe("children that come and go", () => {
 });
 
 test("whatever happens in whatever order: no two lives of a child overlap, and a stop leaves nothing running", async () => {
+  let restarts = 0;
+  let kills = 0;
   const strategies = ["one-for-one", "one-for-all", "rest-for-one"] as const;
-  const step = fc.oneof(
-    fc.record({ act: fc.constantFrom("crash", "end", "kill", "remove", "add", "hang"), at: fc.nat({ max: 3 }) }),
-    fc.record({ act: fc.constant("wait"), at: fc.constantFrom(0, 7, 60, 700) }),
-  );
+  const step = fc.record({
+    act: fc.constantFrom("crash", "end", "kill", "remove", "add", "hang"),
+    at: fc.nat({ max: 3 }),
+    thenMs: fc.constantFrom(0, 7, 60, 700),
+  });
   await fc.assert(
     fc.asyncProperty(
       fc.nat(),
       fc.constantFrom(...strategies),
-      fc.array(step, { maxLength: 12 }),
+      fc.array(step, { minLength: 6, maxLength: 20 }),
       async (seed, strategy, steps) => {
         const puppets = new Puppets(seed);
+        // One that is slow to let go and deaf to its signal, so that a restart that does not wait would show.
+        puppets.ignoresSignal.add("b");
+        puppets.stopTakesMs.set("b", 50);
         const alive = new Map<string, number>();
         const overlaps: string[] = [];
         const watched = (id: string): ChildSpec => {
@@ -810,26 +816,33 @@ test("whatever happens in whatever order: no two lives of a child overlap, and a
         });
         await supervisor.start(puppets.ctx);
         const adding: Promise<unknown>[] = [];
-        for (const { act, at } of steps) {
+        for (const { act, at, thenMs } of steps) {
           const id = ids[at] as string;
-          if (act === "wait") await puppets.time.advance(at);
-          else if (act === "crash" || act === "end") puppets.life(id)[act]();
+          if (act === "crash" || act === "end") puppets.life(id)[act]();
           else if (act === "kill") supervisor.kill(id, "drill");
           else if (act === "remove") adding.push(supervisor.remove(puppets.ctx, id));
           else if (act === "hang") puppets.startFaults.set(id, ["hang"]);
           else if (supervisor.child(id) === undefined)
             adding.push(supervisor.add(puppets.ctx, watched(id)).catch(codeOf));
+          await puppets.time.advance(thenMs);
         }
         const stopping = supervisor.stop(puppets.ctx);
         await puppets.time.advance(5_000);
         await stopping;
         await Promise.all(adding);
         await puppets.time.settle();
+        restarts += puppets.events.filter(({ type }) => type === "restarted").length;
+        kills += puppets.events.filter(
+          (event) => event.type === "crashed" && event.error.code === "supervisor.killed",
+        ).length;
         expect(overlaps).toEqual([]);
         expect([...alive.values()].every((count) => count === 0)).toBe(true);
         expect(puppets.time.pending).toBe(0);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 200 },
   );
+  // Otherwise nothing happened and the above shows nothing.
+  expect(restarts).toBeGreaterThan(400);
+  expect(kills).toBeGreaterThan(100);
 }, 60_000);
