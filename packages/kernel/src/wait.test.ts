@@ -97,6 +97,15 @@ describe("untilSettled", () => {
     expect([value, released]).toEqual(["at once", 1]);
   });
 
+  test("what throws while it starts rejects, and leaves no timer behind", async () => {
+    const { time, ctx } = make({ inMs: 1_000 });
+    const outcome = untilSettled(ctx, () => {
+      throw new Error("cannot begin");
+    });
+    await expect(outcome).rejects.toThrow("cannot begin");
+    expect(time.pending).toBe(0);
+  });
+
   test("begins nothing in a context that is over", async () => {
     const { controller, ctx } = make();
     controller.abort();

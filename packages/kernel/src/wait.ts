@@ -49,10 +49,16 @@ export function untilSettled<T = void>(
             { background: true },
           );
     ctx.signal.addEventListener("abort", aborted, { once: true });
-    const letGo = start(
-      (value) => settle(() => resolve(value)),
-      (reason) => settle(() => reject(reason)),
-    );
+    let letGo: () => void;
+    try {
+      letGo = start(
+        (value) => settle(() => resolve(value)),
+        (reason) => settle(() => reject(reason)),
+      );
+    } catch (error) {
+      settle(() => reject(error));
+      return;
+    }
     // `start` may have settled at once, before there was anything to release.
     if (settled) letGo();
     else release = letGo;
