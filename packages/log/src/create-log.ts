@@ -6,7 +6,6 @@ import { toOrdinal, toPosition } from "./events.ts";
 import type { Flush, GroupCommitLimits } from "./group-commit.ts";
 import { defaultGroupCommitLimits, GroupCommit } from "./group-commit.ts";
 import type { AppendOutcome, AppendRequest, Log } from "./log.ts";
-import { notify } from "./notify.ts";
 import { RecordWatch } from "./record-watch.ts";
 import type { CommitOutcome, Store } from "./store.ts";
 import { Tail } from "./tail.ts";
@@ -20,7 +19,6 @@ const maxLimit = 10_000;
 export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupCommitLimits> = {}): Log {
   const tail = new Tail(store, runtime.clock);
   const recordWatch = new RecordWatch(store, runtime.clock);
-  const flushListeners = new Set<() => void>();
   let appendedEvents = 0;
 
   const commit = new GroupCommit(store, runtime, { ...defaultGroupCommitLimits, ...limits }, (flush) => {
@@ -31,7 +29,6 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
       tail.wake();
       recordWatch.wake();
     }
-    for (const listener of flushListeners) notify(listener, undefined);
   });
 
   return {
@@ -96,10 +93,6 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
     wake() {
       tail.wake();
       recordWatch.wake();
-    },
-    onFlush(callback) {
-      flushListeners.add(callback);
-      return () => flushListeners.delete(callback);
     },
     async getRecord(ctx, key) {
       throwIfDone(ctx);

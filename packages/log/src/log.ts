@@ -79,8 +79,6 @@ export interface Log extends Part {
   onStream(stream: string, callback: (event: StoredEvent) => void): () => void;
   /** Tells the log that others may have written: it looks at once instead of at the next poll. Losing it costs time only (W3). */
   wake(): void;
-  /** Called after each flush of this process, for whoever carries the word to other processes. */
-  onFlush(callback: () => void): () => void;
   getRecord(ctx: Context, key: string): Promise<StoredRecord | undefined>;
   listRecords(ctx: Context, prefix: string, options?: { after?: string; limit?: number }): Promise<StoredRecord[]>;
   /** Calls back with the records under a prefix as they are, then with every change. Order per key; a key changed twice quickly may show once. */

@@ -169,9 +169,10 @@ export function createRegistry(settings: RegistrySettings): Registry {
       unwatch = await log.watchRecords(ctx, keyPrefix, onChange);
       unsubscribe = bus.subscribe(measurementSubject, {}, (_ctx, message) => {
         const parsed = swarmMeasurement.safeParse(message.measurement);
-        if (parsed.success && typeof message.key === "string" && entries.has(message.key)) {
-          remoteMeasurements.set(message.key, parsed.data);
-        }
+        const entry = typeof message.key === "string" ? entries.get(message.key) : undefined;
+        // Our own swarms are asked when it is needed; what we said of them comes back here too.
+        if (parsed.success && entry !== undefined && entry.measure === undefined)
+          remoteMeasurements.set(String(message.key), parsed.data);
       });
       beat = ctx.runtime.clock.setTimer(() => onBeat(ctx), measureEveryMs, { background: true });
     },

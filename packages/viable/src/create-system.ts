@@ -258,7 +258,6 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       const ctx = withContext(rootContext(runtime, { signal: outer.signal }), { signal: life.signal });
       try {
         await begin(ctx, "log", log);
-        log.onFlush(() => bus.publish(ctx, "log.flushed", {}));
         await begin(ctx, "bus", bus);
         await begin(ctx, "membership", membership);
         await begin(ctx, "tokens", tokens);
