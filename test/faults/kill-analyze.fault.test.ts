@@ -5,6 +5,7 @@
  */
 import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Client } from "@viable/client";
 import { createClient } from "@viable/client";
@@ -13,7 +14,7 @@ import { expect, test } from "vitest";
 import { eventually, Place } from "../e2e/cli.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const config = fileURLToPath(new URL("../../examples/singularity/viable.config.ts", import.meta.url));
+const config = join(root, "examples", "singularity", "viable.config.ts");
 const rounds = process.env.VIABLE_TEST_FULL === "1" ? 20 : 3;
 
 /** Starts the reference system in a place and connects to it as its owner. */
