@@ -22,7 +22,7 @@ const flags =
 
 if (newEnough && flags.length === process.execArgv.length) {
   process.argv[1] = main;
-  await import(pathToFileURL(main).href);
+  await (fromSource ? import("../src/cli/main.ts") : import(pathToFileURL(main).href));
 } else if (newEnough) {
   runUnder(process.execPath, process.env);
 } else {

@@ -6,7 +6,7 @@ import { joinCluster } from "@viable/cluster";
 import type { Listener } from "@viable/gateway";
 import { createHttpApp, createReceive, createSessions, listen } from "@viable/gateway";
 import type { Context, Part, Runtime, Timer } from "@viable/kernel";
-import { createRuntime, rootContext, ViableError, withContext } from "@viable/kernel";
+import { createRuntime, rootContext, ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Log, Store } from "@viable/log";
 import { createLog } from "@viable/log";
 import type { HealthView } from "@viable/protocol";
@@ -165,6 +165,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     onError: (error) => notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error)),
   });
 
+  // The first swarm that is up takes on what a crash has left. What that delegates must not be refused because the others are not up yet.
+  const allRegistered = Promise.withResolvers<void>();
   const startSwarm = async (ctx: Context, service: ServiceDefinition) => {
     let listener: Listener | undefined;
     if (options.servicePorts !== "none" && service.name !== systemService) {
@@ -192,8 +194,10 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       threads,
       healthUrl: listener && `${listener.url}/health`,
       metricsUrl: listener && `${listener.url}/metrics`,
-      delegate: (delegateCtx, parent, capability, args, delegateOptions) =>
-        intake.delegate(delegateCtx, parent, capability, args, delegateOptions),
+      delegate: async (delegateCtx, parent, capability, args, delegateOptions) => {
+        await waitFor(delegateCtx, allRegistered.promise);
+        return await intake.delegate(delegateCtx, parent, capability, args, delegateOptions);
+      },
       onEvent: onSupervisorEvent,
     });
     swarms.set(service.name, swarm);
@@ -269,6 +273,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "swarms", tree);
         started.push({ name: "service listeners", stop: (stopCtx) => closeAll(stopCtx, listeners) });
         for (const service of services) await startSwarm(ctx, service);
+        allRegistered.resolve();
         if (options.gateway !== undefined) {
           const opened = await listen((request, env) => app.fetch(request, env), {
             ...options.gateway,

@@ -24,7 +24,8 @@ interface Schema {
  */
 export function parseCommandArguments(command: string, words: readonly string[], input: JsonObject): JsonObject {
   const schema = input as Schema;
-  const args: Record<string, JsonValue> = {};
+  // Names come from outside: one that every object has already must not be found here.
+  const args: Record<string, JsonValue> = Object.create(null);
   const rest = [...words];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === "--") continue;

@@ -1,0 +1,78 @@
+// How the command line is read: help, mistakes and what is suggested for them. Nothing is asked of a system here.
+import { createRuntime } from "@viable/kernel";
+import { expect, test } from "vitest";
+import { runProgram } from "./program.ts";
+import type { Screen, Shell } from "./shell.ts";
+
+/** Runs a command line in a shell that writes down what is printed. */
+async function run(...words: string[]): Promise<{ status: number; out: string; err: string }> {
+  const printed = { out: "", err: "" };
+  const screen = (name: "out" | "err"): Screen => ({
+    isTerminal: false,
+    colour: false,
+    columns: 120,
+    rows: 24,
+    write: (text) => {
+      printed[name] += text;
+    },
+  });
+  const shell: Shell = {
+    runtime: createRuntime(),
+    environment: {},
+    cwd: "/nowhere",
+    out: screen("out"),
+    err: screen("err"),
+    exitStatus: 0,
+    catchInterrupt: () => new AbortController().signal,
+  };
+  return { status: await runProgram(shell, words), ...printed };
+}
+
+const single = ["dev", "start", "exec", "health", "status", "doctor", "events"];
+const groups = {
+  executions: ["list", "show", "watch", "cancel"],
+  swarms: ["list", "show", "scale", "restart"],
+  registry: ["discover", "explain"],
+  memory: ["get", "set", "list", "watch"],
+  config: ["check", "show"],
+};
+const verbs = [
+  ...single.map((verb) => [verb]),
+  ...Object.entries(groups).flatMap(([group, names]) => [[group], ...names.map((name) => [group, name])]),
+];
+
+test.each(verbs)("%s %s has help with an example", async (...words) => {
+  const help = await run(...words.filter((word) => word !== undefined), "--help");
+  expect(help).toMatchObject({ status: 0, err: "" });
+  expect(help.out).toMatch(/Examples?:\n {2}\$ /);
+});
+
+test("the help names every verb and the exit statuses", async () => {
+  const { out } = await run("--help");
+  for (const verb of [...single, ...Object.keys(groups)]) expect(out).toContain(`  ${verb} `);
+  expect(out).toContain("Exit status: 0 done");
+  expect(await run("--version")).toMatchObject({ status: 0 });
+});
+
+test("unknown verbs and options suggest the nearest, say nothing on stdout and end with 2", async () => {
+  expect(await run("strat")).toMatchObject({ status: 2, out: "", err: expect.stringContaining("Did you mean start?") });
+  expect((await run("executions", "lits")).err).toContain("Did you mean list?");
+  expect(await run("health", "--ouput", "json")).toMatchObject({
+    status: 2,
+    err: expect.stringContaining("Did you mean --output?"),
+  });
+});
+
+test("a wrong value, a missing argument, one too many and no verb end with 2", async () => {
+  expect((await run("health", "--output", "xml")).status).toBe(2);
+  expect((await run("executions", "show")).status).toBe(2);
+  expect((await run("executions", "show", "one", "two")).status).toBe(2);
+  expect((await run()).status).toBe(2);
+  expect((await run("exec", "x", "--timeout", "never")).status).toBe(2);
+  expect((await run("exec", "x", "--json", "{")).status).toBe(2);
+});
+
+test("without a config and an address it says how to give one", async () => {
+  expect(await run("health")).toMatchObject({ status: 2, out: "", err: expect.stringContaining("--url") });
+  expect(await run("health", "--url", "somewhere")).toMatchObject({ status: 2 });
+});

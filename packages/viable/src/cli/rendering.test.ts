@@ -1,0 +1,138 @@
+// Text for people: sizes and times that read well, and nothing from elsewhere that a terminal would obey.
+import type { EventView, ExecutionView, MemoryEntryView } from "@viable/protocol";
+import { describe, expect, test } from "vitest";
+import { checkNode } from "./doctor.ts";
+import { renderEvent } from "./events.ts";
+import { explain } from "./explain-execution.ts";
+import { formatDuration } from "./format-duration.ts";
+import { findChanges } from "./memory.ts";
+import { cutTo, toPlainLine } from "./plain-text.ts";
+import type { Screen } from "./shell.ts";
+import { renderPairs, renderTable } from "./table.ts";
+
+const pipe: Screen = { isTerminal: false, colour: false, columns: 80, rows: 24, write() {} };
+const narrow: Screen = { isTerminal: true, colour: true, columns: 30, rows: 24, write() {} };
+
+test("durations", () => {
+  expect([0, 999, 1_000, 59_960, 60_000, 185_000, 7_800_000, 97_200_000].map(formatDuration)).toEqual([
+    "0 ms",
+    "999 ms",
+    "1.0 s",
+    "59.9 s",
+    "1 min",
+    "3 min 5 s",
+    "2 h 10 min",
+    "1 d 3 h",
+  ]);
+});
+
+test("text from elsewhere is one line without control characters", () => {
+  expect(toPlainLine("a\u001b[31mred\u001b[0m\nb\tc\u0007\u009b31m")).toBe("ared b c ");
+  expect(cutTo("abcdef", 4)).toBe("abc…");
+  expect(cutTo("abcd", 4)).toBe("abcd");
+});
+
+describe("tables", () => {
+  test("in a pipe nothing is cut and no line ends in blanks", () => {
+    const long = "x".repeat(200);
+    expect(
+      renderTable(
+        pipe,
+        ["A", "LONG"],
+        [
+          ["1", long],
+          ["2", ""],
+        ],
+      ),
+    ).toBe(`A  LONG\n1  ${long}\n2\n`);
+    expect(
+      renderPairs(pipe, [
+        ["a", "1"],
+        ["long", "2\n3"],
+      ]),
+    ).toBe("a     1\nlong  2 3\n");
+  });
+
+  test("on a terminal the widest column gives way", () => {
+    const text = renderTable(narrow, ["ID", "TEXT"], [["exe_1", "y".repeat(100)]]);
+    expect(text).toContain(`exe_1  ${"y".repeat(22)}…`);
+    expect(text).toContain("\u001b[1mID");
+  });
+});
+
+test("an event is one line, cut where the screen ends", () => {
+  const event: EventView = {
+    id: "evt_1",
+    type: "memory.set",
+    stream: "s",
+    version: 1,
+    position: "7",
+    time: "2026-01-01T00:00:00.000Z",
+    tenant: "default",
+    actor: "owner",
+    data: { a: "b\n" },
+  };
+  const line = '2026-01-01T00:00:00.000Z 7 memory.set             s by owner {"a":"b\\n"}';
+  expect(renderEvent(event, Number.POSITIVE_INFINITY)).toBe(line);
+  expect(renderEvent(event, 10)).toBe("2026-01-0…");
+});
+
+test("changes of memory between two looks", () => {
+  const entry = (key: string, version: number): MemoryEntryView => ({
+    service: "@global",
+    namespace: "default",
+    key,
+    value: version,
+    version,
+  });
+  const of = (...entries: MemoryEntryView[]) => new Map(entries.map((each) => [each.key, each]));
+  const before = of(entry("kept", 1), entry("written", 1), entry("gone", 3));
+  expect(findChanges(before, of(entry("kept", 1), entry("written", 2), entry("new", 1)))).toEqual([
+    { change: "written", entry: entry("written", 2) },
+    { change: "written", entry: entry("new", 1) },
+    { change: "gone", entry: entry("gone", 3) },
+  ]);
+});
+
+test("Node before 24 is refused by the doctor", () => {
+  expect(checkNode("24.21.0").level).toBe("ok");
+  expect(checkNode("22.12.0").level).toBe("fail");
+});
+
+test("an explanation tells each claim, joining and the outcome with its reason", () => {
+  const view = {
+    executionId: "exe_1",
+    command: "job",
+    status: "failed",
+    error: { code: "x", message: "it broke", retryable: false },
+  } as ExecutionView;
+  const event = (type: string, data: object): EventView => ({
+    id: "evt_1",
+    type: `execution.${type}`,
+    stream: "execution:exe_1",
+    version: 1,
+    position: "1",
+    time: "2026-01-01T00:00:00.000Z",
+    tenant: "default",
+    actor: "owner",
+    data: data as EventView["data"],
+  });
+  const route = { capability: "job", policy: "least-loaded", reason: "the only one", chosen: {}, candidates: [] };
+  const explained = explain(
+    view,
+    [
+      event("accepted", { route, authority: {}, joinedTo: "exe_0" }),
+      event("rejoined", { reason: "exe_0 was cancelled" }),
+      event("claimed", { processId: "p", epoch: 2, attempt: 1, reason: "it was free" }),
+      event("progressed", { percent: 1, message: "m" }),
+      event("failed", { error: view.error, joinedTo: "exe_9" }),
+    ],
+    [],
+  );
+  expect(explained.joined.map((each) => [each.executionId, each.reason])).toEqual([
+    ["exe_0", "the same task was already under way"],
+    [undefined, "exe_0 was cancelled"],
+  ]);
+  expect(explained.claims).toMatchObject([{ attempt: 1, epoch: 2, reason: "it was free" }]);
+  expect(explained.outcome).toMatchObject({ type: "failed", reason: "it broke; as exe_9, which it had joined" });
+});

@@ -1,0 +1,164 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+export const viableCommand = join(root, "packages", "viable", "bin", "viable.mjs");
+const workshopConfig = fileURLToPath(new URL("./workshop/viable.config.ts", import.meta.url));
+const startAndRun = fileURLToPath(new URL("./workshop/start-and-run.ts", import.meta.url));
+
+/** No wait in these tests is longer than this, in milliseconds: the machine may be busy, but not that busy. */
+const maxWaitMs = 40_000;
+
+/** A finished process. */
+export interface Finished {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** A process under way. Its output may be waited for. */
+export interface Running {
+  readonly pid: number;
+  readonly out: () => string;
+  readonly err: () => string;
+  /** Waits until the text has been written, to either side, so many times. */
+  saw(text: string, times?: number): Promise<void>;
+  signal(name: NodeJS.Signals): void;
+  /** Its end. The wait for it is bounded from when it is first asked for. */
+  readonly finished: Promise<Finished>;
+}
+
+/** A folder with a config of its own, where the command line is used as a person would. Removed with all that runs in it. */
+export class Place implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "viable-e2e-"));
+  readonly environment: Record<string, string> = {};
+  readonly #running = new Set<Running>();
+
+  constructor(config?: string) {
+    symlinkSync(join(root, "node_modules"), join(this.folder, "node_modules"));
+    writeFileSync(join(this.folder, "package.json"), '{ "type": "module" }');
+    if (config === undefined) cpSync(workshopConfig, this.path("viable.config.ts"));
+    else this.write("viable.config.ts", config);
+  }
+
+  path(...parts: string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  write(name: string, text: string): void {
+    mkdirSync(join(this.path(name), ".."), { recursive: true });
+    writeFileSync(this.path(name), text);
+  }
+
+  /** `viable WORDS…` to its end. */
+  run(...words: string[]): Promise<Finished> {
+    return this.begin(...words).finished;
+  }
+
+  /** The result of `viable WORDS… --output json`. Fails where stdout holds anything else. */
+  async json<T = unknown>(...words: string[]): Promise<T> {
+    const done = await this.run(...words, "--output", "json");
+    if (done.status !== 0) throw new Error(`viable ${words.join(" ")} ended with ${done.status}: ${done.err}`);
+    return JSON.parse(done.out) as T;
+  }
+
+  begin(...words: string[]): Running {
+    return this.#spawn([viableCommand, ...words]);
+  }
+
+  /** The workshop's system with one command, as `npm start` does it. */
+  startAndRun(...words: string[]): Running {
+    return this.#spawn(["--conditions=viable-source", startAndRun, ...words]);
+  }
+
+  /** A running system. */
+  async start(): Promise<Running> {
+    const system = this.begin("start");
+    await system.saw("durability");
+    return system;
+  }
+
+  #spawn(args: string[]): Running {
+    const child = spawn(process.execPath, args, {
+      cwd: this.folder,
+      env: {
+        PATH: process.env.PATH,
+        HOME: this.folder,
+        VIABLE_PORT: "0",
+        VIABLE_SERVICE_PORTS: "any",
+        VIABLE_STATE_DIR: this.path(".viable"),
+        ...this.environment,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let out = "";
+    let err = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      out += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      err += text;
+    });
+    const finished = once(child, "close").then(([status]): Finished => {
+      this.#running.delete(running);
+      return { status: status as number | null, out, err };
+    });
+    const running: Running = {
+      pid: child.pid ?? 0,
+      out: () => out,
+      err: () => err,
+      signal: (name) => child.kill(name),
+      get finished() {
+        return within(finished, () => `viable ${args.slice(1).join(" ")} did not end. ${out}${err}`);
+      },
+      saw: (text, times = 1) =>
+        eventually(
+          () => (out + err).split(text).length > times,
+          () => `"${text}" was not written. ${out}${err}`,
+        ),
+    };
+    this.#running.add(running);
+    return running;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const left = [...this.#running];
+    for (const running of left) running.signal("SIGKILL");
+    await Promise.all(left.map((running) => running.finished));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Waits until something holds, looking often. */
+export async function eventually(holds: () => boolean | Promise<boolean>, otherwise: () => string): Promise<void> {
+  for (const giveUpAt = Date.now() + maxWaitMs; !(await holds()); ) {
+    if (Date.now() > giveUpAt) throw new Error(otherwise());
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function within<T>(promise: Promise<T>, otherwise: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(otherwise())), maxWaitMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether a process is there. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
