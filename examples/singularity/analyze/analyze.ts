@@ -88,6 +88,10 @@ function createSteps(ctx: AgentContext, total: number): Steps {
         }
         missing.push({ section: section.name, capability, reason: reasonOf(outcome.status, outcome.error) });
       }
+      // Where another answered, the section is there; what is missing is what was asked first.
+      if (result !== undefined) {
+        for (const [index, each] of missing.entries()) missing[index] = { ...each, section: roomOf(each.capability) };
+      }
       done++;
       const how = result === undefined ? "missing" : "in";
       // The last hundredth is the report itself.
@@ -96,6 +100,9 @@ function createSteps(ctx: AgentContext, total: number): Steps {
     },
   };
 }
+
+/** `package_registry.inventory` as `package_registry`. */
+const roomOf = (capability: string): string => capability.split(".")[0] as string;
 
 function reasonOf(status: string, error: ErrorOnTheWire): string {
   const text = error.next === undefined ? error.message : `${error.message} ${error.next}`;

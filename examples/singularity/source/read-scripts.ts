@@ -17,7 +17,7 @@ export interface Script {
  * The files of a tree that are modules of its own: TypeScript and JavaScript, without declarations that lie beside the module
  * they were made from and without minified bundles, which are the output of others.
  */
-export function listScripts(tree: SourceTree): SourceFile[] {
+function listScripts(tree: SourceTree): SourceFile[] {
   const paths = new Set(tree.files.map((file) => file.path));
   return tree.files.filter(({ path }) => {
     if (!isScript(path) || /[.-]min\.[cm]?js$/.test(path)) return false;

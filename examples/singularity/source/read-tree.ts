@@ -38,7 +38,7 @@ export interface ReadTreeOptions {
 }
 
 /** Ten times the largest tree we measured; a result that lists as many files still fits into an event. */
-export const maxFiles = 20_000;
+const maxFiles = 20_000;
 /** Deeper than any source tree is by hand: what is deeper was made by a loop of mounts or by mistake. */
 export const maxDepth = 64;
 /** Source written by people is far smaller; what is larger is data or output, and would take seconds to parse. */

@@ -106,7 +106,7 @@ const hashToDot = (imports: unknown): { [key: string]: unknown } =>
   Object.fromEntries(Object.entries(imports ?? {}).map(([key, value]) => [`.${key}`, value]));
 
 /** The package whose folder holds the file, the innermost one. */
-export function nearestPackage(packages: readonly TreePackage[], path: string): TreePackage | undefined {
+function nearestPackage(packages: readonly TreePackage[], path: string): TreePackage | undefined {
   let nearest: TreePackage | undefined;
   for (const each of packages) {
     const isInside = each.folder === "" || path.startsWith(`${each.folder}/`);

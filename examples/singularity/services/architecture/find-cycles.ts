@@ -9,8 +9,8 @@ export type Cycle = {
   readonly kind: "runtime" | "types";
 };
 
-/** Most files whose ways round are searched in one component: in a knot of thousands the shortest from some of them will do. */
-const maxStarts = 400;
+/** Files met in search of one shortest way round: in a knot of thousands the shortest from some of its files will do. */
+const maxSteps = 1_000_000;
 
 /**
  * The circles of a graph: its strongly connected components of more than one file, or of one that imports itself. Those that
@@ -78,24 +78,30 @@ function shortestWayRound(members: readonly string[], edges: readonly Edge[]): s
   const inside = new Set(members);
   const next = toTargets(edges.filter((edge) => inside.has(edge.from) && inside.has(edge.to)));
   let best: string[] | undefined;
-  for (const start of members.slice(0, maxStarts)) {
-    const way = wayBack(start, next, best?.length ?? Number.POSITIVE_INFINITY);
-    if (way !== undefined) best = way;
-    // Nothing is shorter than two, but for a file that imports itself, and those are searched as any other.
-    if (best !== undefined && best.length <= 1) break;
+  let steps = 0;
+  for (const start of members) {
+    const search = wayBack(start, next, best?.length ?? Number.POSITIVE_INFINITY);
+    best = search.way ?? best;
+    steps += search.steps;
+    // No way round is shorter than two, but that of a file which imports itself.
+    if (steps > maxSteps || best?.length === 1) break;
   }
   return best ?? [...members];
 }
 
-/** The shortest way from `start` back to itself with fewer than `limit` files. */
-function wayBack(start: string, next: ReadonlyMap<string, readonly string[]>, limit: number): string[] | undefined {
+/** The shortest way from `start` back to itself with fewer than `limit` files, and how many files were met in search of it. */
+function wayBack(
+  start: string,
+  next: ReadonlyMap<string, readonly string[]>,
+  limit: number,
+): { way: string[] | undefined; steps: number } {
   const cameFrom = new Map<string, string | undefined>([[start, undefined]]);
   let front = [start];
   for (let length = 1; length < limit && front.length > 0; length++) {
     const following: string[] = [];
     for (const node of front) {
       for (const target of next.get(node) ?? []) {
-        if (target === start) return traceBack(node, cameFrom);
+        if (target === start) return { way: traceBack(node, cameFrom), steps: cameFrom.size };
         if (cameFrom.has(target)) continue;
         cameFrom.set(target, node);
         following.push(target);
@@ -103,7 +109,7 @@ function wayBack(start: string, next: ReadonlyMap<string, readonly string[]>, li
     }
     front = following;
   }
-  return undefined;
+  return { way: undefined, steps: cameFrom.size };
 }
 
 function traceBack(last: string, cameFrom: ReadonlyMap<string, string | undefined>): string[] {

@@ -31,13 +31,13 @@ export type DocumentLabel = {
   readonly state: "writing" | "kept";
 };
 
-export const labels = "document-labels";
+const labels = "document-labels";
 const pieces = "document-pieces";
 
 /** Of a document the latest versions are kept; older ones go when a new one comes. */
-export const maxVersions = 50;
+const maxVersions = 50;
 /** A result or an argument is no larger; so what is kept can be answered again. */
-export const maxDocumentChars = 4 * 1024 * 1024;
+const maxDocumentChars = 4 * 1024 * 1024;
 /** A piece is written as a JSON string: every second character may need a backslash before it. */
 const pieceChars = 500_000;
 /** Somebody else may have taken a number; so often in a row nobody is unlucky. */

@@ -14,7 +14,7 @@ export const backup = agent({
       .min(1)
       .max(4_096)
       .describe("Where the file goes; a relative path counts from where the system runs"),
-    overwrite: z.stringbool().or(z.boolean()).default(false),
+    overwrite: z.boolean().default(false),
   }),
   timeoutMs: 10 * 60_000,
   async handle(ctx, { file, overwrite }) {

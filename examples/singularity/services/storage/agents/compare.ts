@@ -17,8 +17,8 @@ export const compare = agent({
   description: "What appeared, went and changed between two kept versions; the last two unless told",
   input: z.strictObject({
     name: documentName,
-    from: z.coerce.number().int().min(1).optional().describe("The older version; default the one before `to`"),
-    to: z.coerce.number().int().min(1).optional().describe("The newer version; default the latest"),
+    from: z.number().int().min(1).optional().describe("The older version; default the one before `to`"),
+    to: z.number().int().min(1).optional().describe("The newer version; default the latest"),
   }),
   risk: "low",
   async handle(ctx, { name, from, to }) {

@@ -7,7 +7,7 @@ export const read = agent({
   name: "read",
   capability: "data_persistence.read",
   description: "Reads a kept version of a document, the latest unless told, and checks it",
-  input: z.strictObject({ name: documentName, version: z.coerce.number().int().min(1).optional() }),
+  input: z.strictObject({ name: documentName, version: z.number().int().min(1).optional() }),
   risk: "low",
   async handle(ctx, { name, version }) {
     const label = await findVersion(ctx.memory, name, version);

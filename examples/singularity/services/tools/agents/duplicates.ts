@@ -19,8 +19,8 @@ export const duplicates = threadAgent({
   capability: "code_analysis.duplicates",
   description: "Pieces of TypeScript and JavaScript that stand in more than one place, token by token",
   input: pathInput.extend({
-    minTokens: z.coerce.number().int().min(20).max(10_000).default(50).describe("Shorter pieces are no duplicates"),
-    minLines: z.coerce.number().int().min(1).max(1_000).default(5),
+    minTokens: z.number().int().min(20).max(10_000).default(50).describe("Shorter pieces are no duplicates"),
+    minLines: z.number().int().min(1).max(1_000).default(5),
   }),
   risk: "low",
   joinable: true,

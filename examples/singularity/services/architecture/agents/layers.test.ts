@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { plantTree } from "../../../testing/plant-tree.ts";
+import { openBench } from "../../../testing/run-agent.ts";
+import { layers } from "./layers.ts";
+
+const house = {
+  "package.json": `{ "name": "house" }`,
+  "src/ui/page.ts": `import "../domain/order"; import "../domain/price";`,
+  "src/ui/list.ts": `import "../domain/order";`,
+  "src/domain/order.ts": `import "../store/rows"; import "./price";`,
+  "src/domain/price.ts": "",
+  "src/store/rows.ts": "",
+};
+
+test("folders in layers by their imports, in a tree that keeps the direction and in one that does not", async () => {
+  await using bench = await openBench();
+  await using good = await plantTree(house);
+  expect(await bench.run(layers, { path: good.path })).toMatchObject({
+    levels: [["src/store"], ["src/domain"], ["src/ui"]],
+    upward: [],
+  });
+
+  await using bad = await plantTree({ ...house, "src/domain/price.ts": `\nimport "../ui/page";` });
+  expect(await bench.run(layers, { path: bad.path })).toMatchObject({
+    levels: [["src/store"], ["src/domain"], ["src/ui"]],
+    upward: [{ file: "src/domain/price.ts", line: 2, imports: "src/ui/page.ts" }],
+  });
+});
+
+test("packages of a tree are its rooms, and tests say nothing about direction", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree({
+    "packages/low/package.json": `{ "name": "low", "main": "a.js" }`,
+    "packages/low/a.js": "",
+    "packages/low/a.test.js": `require("high");`,
+    "packages/high/package.json": `{ "name": "high", "main": "b.js" }`,
+    "packages/high/b.js": `require("low");`,
+  });
+  expect(await bench.run(layers, { path: tree.path })).toMatchObject({
+    levels: [["packages/low"], ["packages/high"]],
+    rooms: [
+      { room: "packages/high", modules: 1, level: 1, uses: ["packages/low"] },
+      { room: "packages/low", modules: 1, level: 0, uses: [] },
+    ],
+    upward: [],
+  });
+});

@@ -1,0 +1,62 @@
+import type { Context, JsonObject, JsonValue } from "@viable/kernel";
+import { createRuntime, findJsonProblem, rootContext } from "@viable/kernel";
+import { createLog, createMemoryStore, type Log } from "@viable/log";
+import { createMemory } from "@viable/swarm";
+import type { AgentContext, AgentDefinition, DelegateOutcome } from "viable";
+
+export interface AgentBench extends AsyncDisposable {
+  readonly ctx: Context;
+  readonly log: Log;
+  /** What the agents told of their progress, in order. */
+  readonly progress: { percent: number; message: string }[];
+  /** Runs an agent as its worker would: arguments are parsed, the result must be plain JSON. Each run is an execution of its own unless told. */
+  run(agent: AgentDefinition, args: JsonValue, options?: RunOptions): Promise<JsonObject>;
+}
+
+export interface RunOptions {
+  readonly executionId?: string;
+  readonly tenant?: string;
+  readonly signal?: AbortSignal;
+  readonly delegate?: (capability: string, args: JsonValue) => Promise<DelegateOutcome>;
+}
+
+/** Runs agents one by one, on a memory that is the real one over a log in memory. */
+export async function openBench(): Promise<AgentBench> {
+  const runtime = createRuntime();
+  const log = createLog(createMemoryStore(), runtime);
+  const ctx = rootContext(runtime);
+  await log.start(ctx);
+  const progress: AgentBench["progress"] = [];
+  return {
+    ctx,
+    log,
+    progress,
+    async run(agent, args, options = {}) {
+      const { tenant = ctx.tenant, signal = new AbortController().signal } = options;
+      const memoryCtx = rootContext(runtime, { tenant });
+      const agentCtx: AgentContext = {
+        executionId: options.executionId ?? runtime.ids.next("exe"),
+        service: "bench",
+        agent: agent.name,
+        tenant,
+        principal: "owner",
+        attempt: 1,
+        deadline: runtime.clock.now() + agent.timeoutMs,
+        signal,
+        runtime,
+        progress: (percent, message) => progress.push({ percent, message }),
+        delegate: async (capability, delegated) => {
+          if (options.delegate === undefined) throw new Error(`${agent.name} delegates ${capability} to nobody`);
+          return await options.delegate(capability, delegated);
+        },
+        memory: createMemory(log, memoryCtx, "bench"),
+        globalMemory: createMemory(log, memoryCtx, "@global"),
+      };
+      const result = (await agent.handle(agentCtx, agent.input.parse(args) as never)) as JsonObject;
+      const problem = findJsonProblem(result);
+      if (problem !== undefined) throw new Error(`${problem.path}: ${problem.reason}`);
+      return JSON.parse(JSON.stringify(result)) as JsonObject;
+    },
+    [Symbol.asyncDispose]: async () => await log.stop(ctx),
+  };
+}
