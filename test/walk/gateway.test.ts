@@ -295,6 +295,55 @@ describe("modes", () => {
   });
 });
 
+describe("a client that goes away", () => {
+  test("while it waits for an outcome leaves the command to be finished", async () => {
+    const { t, json, open } = await setup();
+    const { sessionId, token } = await open();
+    const abort = new AbortController();
+    const waiting = t.system.fetch(
+      new Request(`http://test.invalid/v1/sessions/${sessionId}/commands`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}` },
+        body: '{"command":"wait","args":{"ms":5000},"mode":"sync"}',
+        signal: abort.signal,
+      }),
+    );
+    await t.time.advance(1_000);
+    abort.abort();
+    // Nobody reads it any more; that it is there shows that the gateway has stopped waiting.
+    expect((await t.settled(Promise.resolve(waiting))).status).toBe(202);
+    await t.time.advance(5_000);
+    const { body } = await json("/v1/executions", { token });
+    expect(body.executions).toMatchObject([{ command: "wait", status: "completed", result: "waited" }]);
+    await t.stop();
+  });
+
+  test("from its feed leaves nothing behind", async () => {
+    const { t, call, json, open } = await setup();
+    const { sessionId, token } = await open();
+    const abort = new AbortController();
+    const feed = await call(`/v1/sessions/${sessionId}/events`, { token, signal: abort.signal });
+    const reader = (feed.body as ReadableStream<Uint8Array>).getReader();
+    await t.settled(reader.read());
+    const timers = t.time.pending;
+    abort.abort();
+    await reader.cancel().catch(() => undefined);
+    await t.time.settle();
+    // The feed's heartbeat is gone, and later events are handed to nobody.
+    expect(t.time.pending).toBe(timers - 1);
+    expect(
+      (
+        await json(`/v1/sessions/${sessionId}/commands`, {
+          method: "POST",
+          token,
+          body: '{"command":"echo","args":{}}',
+        })
+      ).status,
+    ).toBe(200);
+    await t.stop();
+  });
+});
+
 describe("a session's feed", () => {
   const read = async (t: TestSystem, response: Response, count: number) => {
     const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();

@@ -1,4 +1,5 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
+import { storeRefused } from "@viable/log";
 import type { FieldProblem, Problem } from "@viable/protocol";
 import type { IntakeOutcome } from "@viable/swarm";
 
@@ -89,6 +90,16 @@ export function ofError(error: ErrorOnTheWire): ProblemParts {
       code: error.code,
       detail: error.message,
       retryAfterMs: 1_000,
+      ...(error.next !== undefined && { next: error.next }),
+    };
+  }
+  if (error.code === storeRefused) {
+    // A full disk, say. Nothing was recorded; the same request may be taken once an operator has helped.
+    return {
+      status: 503,
+      code: error.code,
+      detail: error.message,
+      retryAfterMs: 5_000,
       ...(error.next !== undefined && { next: error.next }),
     };
   }
