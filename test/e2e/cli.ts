@@ -75,6 +75,11 @@ export class Place implements AsyncDisposable {
     return this.#spawn(["--conditions=viable-source", startAndRun, ...words]);
   }
 
+  /** What `npm start -- WORDS…` runs once everything is installed. */
+  npmStart(...words: string[]): Running {
+    return this.#spawn(["--conditions=viable-source", join(root, "tools", "start.ts"), ...words]);
+  }
+
   /** A running system. */
   async start(): Promise<Running> {
     const system = this.begin("start");

@@ -23,7 +23,7 @@ export interface Running {
   readonly durability: string;
   readonly durabilityNote: string;
   readonly services: readonly { readonly name: string; readonly url: string | undefined; readonly agents: number }[];
-  /** From the first line of this process to the open door, in milliseconds. */
+  /** From being asked for to the open door, in milliseconds. */
   readonly startMs: number;
 }
 
@@ -52,8 +52,10 @@ export async function serve(
 ): Promise<number> {
   const interrupt = shell.catchInterrupt();
   const life = new AbortController();
+  const beganMs = shell.runtime.clock.monotonicMs();
   const opened = await open(shell, definition, settings, life.signal);
-  const caller = options.onRunning(describe(opened, definition));
+  const startMs = Math.round(shell.runtime.clock.monotonicMs() - beganMs);
+  const caller = options.onRunning(describe(opened, definition, startMs));
   try {
     const status = await Promise.race([
       whenAborted(interrupt).then(() => exitStatus.done),
@@ -122,7 +124,7 @@ async function close(shell: Shell, opened: OpenedSystem, drainMs: number): Promi
   }
 }
 
-function describe({ system, state }: OpenedSystem, definition: SystemDefinition): Running {
+function describe({ system, state }: OpenedSystem, definition: SystemDefinition, startMs: number): Running {
   return {
     system: definition.name,
     url: system.gatewayUrl,
@@ -138,7 +140,7 @@ function describe({ system, state }: OpenedSystem, definition: SystemDefinition)
         .healthUrl?.replace(/\/health$/, ""),
       agents: service.agents.length,
     })),
-    startMs: Math.round(process.uptime() * 1_000),
+    startMs,
   };
 }
 
