@@ -48,7 +48,7 @@ export async function readModuleGraph(
   visit?: (script: Script, typescript: TypeScript) => void,
 ): Promise<ModuleGraph> {
   const tree = await readTree(path, task);
-  const typescript = await loadTypeScript();
+  const typescript = loadTypeScript();
   const { packages, findings } = await readPackages(tree);
   const references = new Map<string, ImportReference[]>();
   findings.push(

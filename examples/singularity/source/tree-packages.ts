@@ -127,7 +127,12 @@ const scriptExtensions = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", 
 
 function findSource(folder: string, target: string, paths: ReadonlySet<string>): string | undefined {
   const parts = target.split("/").filter((part) => part !== "." && part !== "");
-  if (parts.includes("..")) return undefined;
+  // Folders that only stand for a subpath have manifests that lead out of them, but never out of the tree.
+  if (parts[0] === "..") {
+    if (folder === "") return undefined;
+    const parent = folder.slice(0, Math.max(0, folder.lastIndexOf("/")));
+    return findSource(parent, parts.slice(1).join("/"), paths);
+  }
   const written = findScript(joinPath(folder, parts.join("/")), paths);
   if (written !== undefined) return written;
   while (parts.length > 1 && outputParts.has(parts[0] as string)) {

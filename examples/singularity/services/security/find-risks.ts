@@ -25,94 +25,168 @@ export type Risk = {
  */
 export function findRisks(typescript: TypeScript, source: ts.SourceFile): Risk[] {
   const found: Risk[] = [];
-  const processNames = readImportedNames(typescript, source, /^(node:)?child_process$/);
-  const vmNames = readImportedNames(typescript, source, /^(node:)?vm$/);
-  const add = (node: ts.Node, kind: RiskKind, what: string, reason: string): void => {
-    found.push({ line: lineOf(source, node), kind, what, reason });
+  const file: File = {
+    typescript,
+    processNames: readImportedNames(typescript, source, /^(node:)?child_process$/),
+    vmNames: readImportedNames(typescript, source, /^(node:)?vm$/),
   };
-
   visitNodes(typescript, source, (node) => {
-    if (typescript.isCallExpression(node) || typescript.isNewExpression(node)) judgeCall(node);
-    else if (typescript.isBinaryExpression(node)) judgeAssignment(node);
-    else if (typescript.isJsxAttribute(node)) judgeAttribute(node);
-    else if (typescript.isPropertyAssignment(node)) judgeProperty(node);
-    else if (typescript.isRegularExpressionLiteral(node)) judgePattern(node, node.text);
+    const judged = judge(file, node);
+    if (judged !== undefined) found.push({ line: lineOf(source, node), ...judged });
   });
   return found;
+}
 
-  function judgeCall(node: ts.CallExpression | ts.NewExpression): void {
-    const { object, member } = calleeOf(typescript, node.expression);
-    const args = node.arguments ?? [];
-    const isGlobal = object === undefined || object === "window" || object === "globalThis" || object === "global";
-    if (isGlobal && member === "eval" && typescript.isCallExpression(node)) {
-      add(node, "eval", "eval", "runs text as code");
-    } else if (isGlobal && member === "Function") add(node, "eval", "new Function", "runs text as code");
-    else if (isGlobal && (member === "setTimeout" || member === "setInterval") && isText(typescript, args[0])) {
-      add(node, "eval", member, "given text, runs it as code");
-    } else if (isFrom(vmNames, object, member, /^(runIn\w*Context|Script|compileFunction)$/)) {
-      add(node, "eval", `vm.${member}`, "runs text as code; a vm context is no boundary against hostile code");
-    } else if (isFrom(processNames, object, member, /^(exec|execSync)$/)) judgeShell(node, `${member}`, args[0]);
-    else if (isFrom(processNames, object, member, /^(spawn|spawnSync|execFile|execFileSync|fork)$/)) {
-      if (args.some((each) => hasTrueMember(typescript, each, "shell")))
-        judgeShell(node, `${member} with shell`, args[0]);
-    } else if (object === "document" && (member === "write" || member === "writeln")) {
-      if (!isConstant(typescript, args[0]))
-        add(node, "markup", `document.${member}`, "writes what it is given as markup");
-    } else if (member === "insertAdjacentHTML" && !isConstant(typescript, args[1])) {
-      add(node, "markup", member, "writes what it is given as markup");
-    } else if ((member === "createHash" || member === "createHmac") && isText(typescript, args[0])) {
-      const name = (args[0] as ts.StringLiteralLike).text;
-      if (/^(md4|md5|sha-?1|ripemd)/i.test(name)) {
-        add(node, "weak_hash", `${member}(${name})`, "is broken for signatures and passwords; fine for a checksum");
-      }
-    } else if (/^create(De)?[Cc]ipher(iv)?$/.test(member ?? "") && isText(typescript, args[0])) {
-      const name = (args[0] as ts.StringLiteralLike).text;
-      if (/^(des|rc2|rc4|bf|blowfish)|-ecb$/i.test(name)) add(node, "weak_cipher", `${member}(${name})`, "is broken");
-    } else if (isGlobal && member === "RegExp" && isText(typescript, args[0])) {
-      judgePattern(node, (args[0] as ts.StringLiteralLike).text);
-    } else if (isGlobal && member === "require" && args.length === 1 && !isConstant(typescript, args[0])) {
-      add(node, "dynamic_code_path", "require", "loads a module by a computed name");
-    }
-  }
+/** What rules need to know of the file around a node. */
+interface File {
+  readonly typescript: TypeScript;
+  readonly processNames: ImportedNames;
+  readonly vmNames: ImportedNames;
+}
 
-  function judgeShell(node: ts.Node, what: string, command: ts.Expression | undefined): void {
-    // A fixed text can be read by whoever reads the code; what is put together or handed in cannot.
-    if (isConstant(typescript, command)) return;
-    add(node, "shell", what, "hands a command that is put together at run time to a shell");
-  }
+type Judgement = Omit<Risk, "line"> | undefined;
 
-  function judgeAssignment(node: ts.BinaryExpression): void {
-    const { kind } = node.operatorToken;
-    if (kind !== typescript.SyntaxKind.EqualsToken && kind !== typescript.SyntaxKind.PlusEqualsToken) return;
-    const { object, member } = calleeOf(typescript, node.left);
-    if ((member === "innerHTML" || member === "outerHTML") && !isConstant(typescript, node.right)) {
-      add(node, "markup", member, "writes what it is given as markup");
-    } else if (member === "NODE_TLS_REJECT_UNAUTHORIZED" && object === "env" && isZero(typescript, node.right)) {
-      add(node, "tls", member, "switches off the check of every server's certificate");
-    }
+function judge(file: File, node: ts.Node): Judgement {
+  const { typescript } = file;
+  if (typescript.isCallExpression(node) || typescript.isNewExpression(node)) return judgeCall(file, node);
+  if (typescript.isBinaryExpression(node)) return judgeAssignment(file, node);
+  if (typescript.isPropertyAssignment(node)) return judgeProperty(file, node);
+  if (typescript.isJsxAttribute(node)) {
+    return typescript.isIdentifier(node.name) ? judgeMarkupProperty(node.name.text) : undefined;
   }
+  return typescript.isRegularExpressionLiteral(node) ? judgePattern(node.text) : undefined;
+}
 
-  function judgeAttribute(node: ts.JsxAttribute): void {
-    if (node.name.getText(source) !== "dangerouslySetInnerHTML") return;
-    add(node, "markup", "dangerouslySetInnerHTML", "writes what it is given as markup");
-  }
+/** A call as the rules look at it: `object.member(args)`, or `member(args)` with no object. */
+interface Call {
+  readonly object: string | undefined;
+  readonly member: string;
+  readonly isNew: boolean;
+  readonly isGlobal: boolean;
+  readonly args: readonly ts.Expression[];
+}
 
-  function judgeProperty(node: ts.PropertyAssignment): void {
-    const name = propertyName(typescript, node.name);
-    const isFalse = node.initializer.kind === typescript.SyntaxKind.FalseKeyword;
-    if (name === "rejectUnauthorized" && isFalse) {
-      add(node, "tls", name, "switches off the check of the server's certificate");
-    } else if (name === "dangerouslySetInnerHTML") add(node, "markup", name, "writes what it is given as markup");
-    else if (name === "NODE_TLS_REJECT_UNAUTHORIZED" && isZero(typescript, node.initializer)) {
-      add(node, "tls", name, "switches off the check of every server's certificate");
-    }
+function judgeCall(file: File, node: ts.CallExpression | ts.NewExpression): Judgement {
+  const { object, member } = calleeOf(file.typescript, node.expression);
+  if (member === undefined) return undefined;
+  const call: Call = {
+    object,
+    member,
+    isNew: file.typescript.isNewExpression(node),
+    isGlobal: object === undefined || globals.has(object),
+    args: node.arguments ?? [],
+  };
+  for (const rule of callRules) {
+    const judged = rule(file, call);
+    if (judged !== undefined) return judged;
   }
+  return undefined;
+}
 
-  function judgePattern(node: ts.Node, pattern: string): void {
-    if (hasNestedRepeat(pattern)) {
-      add(node, "slow_pattern", "regular expression", "repeats a repetition: some texts take it exponential time");
-    }
+const globals = new Set(["window", "globalThis", "global", "self"]);
+
+const callRules: readonly ((file: File, call: Call) => Judgement)[] = [
+  judgeEval,
+  judgeVm,
+  judgeProcess,
+  judgeMarkupCall,
+  judgeHash,
+  judgeCipher,
+  judgePatternCall,
+  judgeRequire,
+];
+
+function judgeEval({ typescript }: File, { member, isGlobal, isNew, args }: Call): Judgement {
+  if (!isGlobal) return undefined;
+  if (member === "eval" && !isNew) return { kind: "eval", what: "eval", reason: "runs text as code" };
+  if (member === "Function") return { kind: "eval", what: "new Function", reason: "runs text as code" };
+  const isTimer = member === "setTimeout" || member === "setInterval";
+  if (!isTimer || textOf(typescript, args[0]) === undefined) return undefined;
+  return { kind: "eval", what: member, reason: "given text, runs it as code" };
+}
+
+function judgeVm({ vmNames }: File, { object, member }: Call): Judgement {
+  if (!isFrom(vmNames, object, member, /^(runIn\w*Context|Script|compileFunction)$/)) return undefined;
+  const reason = "runs text as code; a vm context is no boundary against hostile code";
+  return { kind: "eval", what: `vm.${member}`, reason };
+}
+
+function judgeProcess({ typescript, processNames }: File, { object, member, args }: Call): Judgement {
+  const isShell = isFrom(processNames, object, member, /^(exec|execSync)$/);
+  const mayBeShell = isFrom(processNames, object, member, /^(spawn|spawnSync|execFile|execFileSync)$/);
+  const withShell = mayBeShell && args.some((each) => hasTrueMember(typescript, each, "shell"));
+  // A fixed text can be read by whoever reads the code; what is put together or handed in cannot.
+  if (!(isShell || withShell) || isConstant(typescript, args[0])) return undefined;
+  const reason = "hands a command that is put together at run time to a shell";
+  return { kind: "shell", what: withShell ? `${member} with shell` : member, reason };
+}
+
+function judgeMarkupCall({ typescript }: File, { object, member, args }: Call): Judgement {
+  const isWrite = object === "document" && (member === "write" || member === "writeln");
+  const markup = isWrite ? args[0] : member === "insertAdjacentHTML" ? args[1] : undefined;
+  if (isConstant(typescript, markup)) return undefined;
+  return { kind: "markup", what: isWrite ? `document.${member}` : member, reason: writesMarkup };
+}
+
+const writesMarkup = "writes what it is given as markup";
+
+function judgeHash({ typescript }: File, { member, args }: Call): Judgement {
+  if (member !== "createHash" && member !== "createHmac") return undefined;
+  const name = textOf(typescript, args[0]);
+  if (name === undefined || !/^(md4|md5|sha-?1$|ripemd)/i.test(name)) return undefined;
+  const reason = "is broken for signatures and passwords; fine for a checksum";
+  return { kind: "weak_hash", what: `${member}(${name})`, reason };
+}
+
+function judgeCipher({ typescript }: File, { member, args }: Call): Judgement {
+  if (!/^create(De)?[Cc]ipher(iv)?$/.test(member)) return undefined;
+  const name = textOf(typescript, args[0]);
+  if (name === undefined || !/^(des|rc2|rc4|bf|blowfish)|-ecb$/i.test(name)) return undefined;
+  return { kind: "weak_cipher", what: `${member}(${name})`, reason: "is broken" };
+}
+
+function judgePatternCall({ typescript }: File, { member, isGlobal, args }: Call): Judgement {
+  const pattern = isGlobal && member === "RegExp" ? textOf(typescript, args[0]) : undefined;
+  return pattern === undefined ? undefined : judgePattern(pattern);
+}
+
+function judgeRequire({ typescript }: File, { object, member, args }: Call): Judgement {
+  const isRequire = object === undefined && member === "require" && args.length === 1;
+  if (!isRequire || isConstant(typescript, args[0])) return undefined;
+  return { kind: "dynamic_code_path", what: "require", reason: "loads a module by a computed name" };
+}
+
+function judgePattern(pattern: string): Judgement {
+  if (!hasNestedRepeat(pattern)) return undefined;
+  const reason = "repeats a repetition: some texts take it exponential time";
+  return { kind: "slow_pattern", what: "regular expression", reason };
+}
+
+function judgeAssignment({ typescript }: File, { operatorToken, left, right }: ts.BinaryExpression): Judgement {
+  const { EqualsToken, PlusEqualsToken } = typescript.SyntaxKind;
+  if (operatorToken.kind !== EqualsToken && operatorToken.kind !== PlusEqualsToken) return undefined;
+  const { object, member } = calleeOf(typescript, left);
+  if ((member === "innerHTML" || member === "outerHTML") && !isConstant(typescript, right)) {
+    return { kind: "markup", what: member, reason: writesMarkup };
   }
+  return object === "env" ? judgeTlsVariable(typescript, member, right) : undefined;
+}
+
+function judgeProperty({ typescript }: File, { name, initializer }: ts.PropertyAssignment): Judgement {
+  const property = propertyName(typescript, name);
+  if (property === "rejectUnauthorized" && initializer.kind === typescript.SyntaxKind.FalseKeyword) {
+    return { kind: "tls", what: property, reason: "switches off the check of the server's certificate" };
+  }
+  return judgeMarkupProperty(property) ?? judgeTlsVariable(typescript, property, initializer);
+}
+
+function judgeMarkupProperty(name: string | undefined): Judgement {
+  return name === "dangerouslySetInnerHTML" ? { kind: "markup", what: name, reason: writesMarkup } : undefined;
+}
+
+function judgeTlsVariable(typescript: TypeScript, name: string | undefined, value: ts.Expression): Judgement {
+  if (name !== "NODE_TLS_REJECT_UNAUTHORIZED" || !isZero(typescript, value)) return undefined;
+  return { kind: "tls", what: name, reason: "switches off the check of every server's certificate" };
 }
 
 /** Names under which a module's exports are known in this file, and those by which it is known as a whole. */
@@ -122,32 +196,37 @@ interface ImportedNames {
 }
 
 function readImportedNames(typescript: TypeScript, source: ts.SourceFile, specifier: RegExp): ImportedNames {
-  const members = new Map<string, string>();
-  const wholes = new Set<string>();
-  const isModule = (node: ts.Node | undefined): boolean =>
-    node !== undefined && typescript.isStringLiteralLike(node) && specifier.test(node.text);
+  const names = { members: new Map<string, string>(), wholes: new Set<string>() };
   visitNodes(typescript, source, (node) => {
-    if (typescript.isImportDeclaration(node) && isModule(node.moduleSpecifier)) {
-      const { name, namedBindings } = node.importClause ?? {};
-      if (name !== undefined) wholes.add(name.text);
-      if (namedBindings === undefined) return;
-      if (typescript.isNamespaceImport(namedBindings)) wholes.add(namedBindings.name.text);
-      else {
-        for (const each of namedBindings.elements) members.set(each.name.text, (each.propertyName ?? each.name).text);
-      }
+    if (typescript.isImportDeclaration(node)) {
+      if (specifier.test(textOf(typescript, node.moduleSpecifier) ?? "")) addImported(typescript, node, names);
     } else if (typescript.isVariableDeclaration(node) && node.initializer !== undefined) {
-      const call = typescript.isAwaitExpression(node.initializer) ? node.initializer.expression : node.initializer;
-      if (!typescript.isCallExpression(call) || !isModule(call.arguments[0])) return;
-      if (typescript.isIdentifier(node.name)) wholes.add(node.name.text);
-      else if (typescript.isObjectBindingPattern(node.name)) {
-        for (const each of node.name.elements) {
-          const local = typescript.isIdentifier(each.name) ? each.name.text : undefined;
-          if (local !== undefined) members.set(local, each.propertyName?.getText(source) ?? local);
-        }
-      }
+      const value = typescript.isAwaitExpression(node.initializer) ? node.initializer.expression : node.initializer;
+      // `require` and `import()` alike, and whatever else is called with the module's name.
+      if (!typescript.isCallExpression(value)) return;
+      if (specifier.test(textOf(typescript, value.arguments[0]) ?? "")) addBound(typescript, node.name, names);
     }
   });
-  return { members, wholes };
+  return names;
+}
+
+type Names = { readonly members: Map<string, string>; readonly wholes: Set<string> };
+
+function addImported(typescript: TypeScript, node: ts.ImportDeclaration, { members, wholes }: Names): void {
+  const { name, namedBindings } = node.importClause ?? {};
+  if (name !== undefined) wholes.add(name.text);
+  if (namedBindings === undefined) return;
+  if (typescript.isNamespaceImport(namedBindings)) wholes.add(namedBindings.name.text);
+  else for (const each of namedBindings.elements) members.set(each.name.text, (each.propertyName ?? each.name).text);
+}
+
+function addBound(typescript: TypeScript, name: ts.BindingName, { members, wholes }: Names): void {
+  if (typescript.isIdentifier(name)) wholes.add(name.text);
+  if (!typescript.isObjectBindingPattern(name)) return;
+  for (const { name: local, propertyName: imported } of name.elements) {
+    if (!typescript.isIdentifier(local)) continue;
+    members.set(local.text, (imported && propertyName(typescript, imported)) ?? local.text);
+  }
 }
 
 function isFrom(names: ImportedNames, object: string | undefined, member: string | undefined, wanted: RegExp): boolean {
@@ -161,19 +240,19 @@ function calleeOf(
   typescript: TypeScript,
   node: ts.Expression,
 ): { object: string | undefined; member: string | undefined } {
-  if (typescript.isIdentifier(node)) return { object: undefined, member: node.text };
-  const member = typescript.isPropertyAccessExpression(node)
-    ? node.name.text
-    : typescript.isElementAccessExpression(node) && isText(typescript, node.argumentExpression)
-      ? (node.argumentExpression as ts.StringLiteralLike).text
-      : undefined;
-  if (member === undefined) return { object: undefined, member: undefined };
-  const { expression } = node as ts.PropertyAccessExpression | ts.ElementAccessExpression;
-  return { object: calleeOf(typescript, expression).member ?? "", member };
+  const member = memberOf(typescript, node);
+  const isMember = typescript.isPropertyAccessExpression(node) || typescript.isElementAccessExpression(node);
+  return { object: isMember ? (memberOf(typescript, node.expression) ?? "") : undefined, member };
 }
 
-const isText = (typescript: TypeScript, node: ts.Node | undefined): boolean =>
-  node !== undefined && typescript.isStringLiteralLike(node);
+function memberOf(typescript: TypeScript, node: ts.Expression): string | undefined {
+  if (typescript.isIdentifier(node)) return node.text;
+  if (typescript.isPropertyAccessExpression(node)) return node.name.text;
+  return typescript.isElementAccessExpression(node) ? textOf(typescript, node.argumentExpression) : undefined;
+}
+
+const textOf = (typescript: TypeScript, node: ts.Node | undefined): string | undefined =>
+  node !== undefined && typescript.isStringLiteralLike(node) ? node.text : undefined;
 
 /** Text that stands in the source as it is used: literals and sums of literals. Nothing at all is constant too. */
 function isConstant(typescript: TypeScript, node: ts.Node | undefined): boolean {

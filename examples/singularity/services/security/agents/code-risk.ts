@@ -23,7 +23,7 @@ export const codeRisk = threadAgent({
   module: import.meta.url,
   async handle(ctx, { path }) {
     const tree = await readTree(path, ctx);
-    const typescript = await loadTypeScript();
+    const typescript = loadTypeScript();
     const risks: (Risk & { file: string; inTest: boolean })[] = [];
     const findings = await readScripts(typescript, tree, ctx, "Looking for risky calls", ({ file, source }) => {
       const inTest = isTest(file.path);

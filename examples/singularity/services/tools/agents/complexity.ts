@@ -24,7 +24,7 @@ export const complexity = threadAgent({
   module: import.meta.url,
   async handle(ctx, { path }) {
     const tree = await readTree(path, ctx);
-    const typescript = await loadTypeScript();
+    const typescript = loadTypeScript();
     const files: { path: string; lines: number; complexity: number; functions: number }[] = [];
     const functions: { file: string; name: string; line: number; complexity: number }[] = [];
     const findings = await readScripts(typescript, tree, ctx, "Measuring complexity", ({ file, text, source }) => {

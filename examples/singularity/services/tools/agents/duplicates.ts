@@ -29,7 +29,7 @@ export const duplicates = threadAgent({
   module: import.meta.url,
   async handle(ctx, { path, minTokens, minLines }) {
     const tree = await readTree(path, ctx);
-    const typescript = await loadTypeScript();
+    const typescript = loadTypeScript();
     const finder = createDuplicateFinder(minTokens, minLines);
     const known: TokenIds = new Map();
     const notCompared: Finding[] = [];
