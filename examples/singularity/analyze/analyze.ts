@@ -22,7 +22,8 @@ const maxRenderedFiles = 500;
 const maxRenderingChars = 1024 * 1024;
 
 const sectionList = z.array(z.enum(sectionNames)).min(1);
-const splitList = (text: string): string[] => text.split(",").map((each) => each.trim());
+const toList = (given: string | string[]): string[] =>
+  typeof given === "string" ? given.split(",").map((each) => each.trim()) : given;
 
 /**
  * The main job: analyses a code base by asking the services of the system, each by what it can do. A capability that nobody
@@ -34,7 +35,10 @@ export const analyze = agent({
   description: "Analyses a code base: structure, quality, security, dependencies, what changed since the last time",
   input: pathInput.extend({
     sections: z
-      .union([sectionList, z.string().transform(splitList).pipe(sectionList)])
+      .union([z.string(), z.array(z.string())])
+      // Only then compared, so that a wrong name is answered with the right ones.
+      .transform(toList)
+      .pipe(sectionList)
       .optional()
       .describe(`Only these sections, separated by commas: ${sectionNames.join(", ")}`),
   }),
