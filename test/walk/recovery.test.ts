@@ -21,8 +21,10 @@ const pause = (ctx: AgentContext, ms: number) =>
     });
   });
 
+const twoServices = (calls: string[]) => defineSystem(settingsOf(calls));
+
 /** Two services; `calls` is the effect ledger: it lies outside the system and outlives its processes. */
-function twoServices(calls: string[]) {
+function settingsOf(calls: string[]) {
   const work = (name: string) =>
     service({
       name,
@@ -56,7 +58,7 @@ function twoServices(calls: string[]) {
       return [first, second].map((outcome) => (outcome.ok ? outcome.result : outcome.error.code));
     },
   });
-  return defineSystem({ name: "recovery", services: [work("one"), work("two")], commands: [chain] });
+  return { name: "recovery", services: [work("one"), work("two")], commands: [chain] };
 }
 
 const typesOf = async (store: Store) =>
@@ -214,7 +216,8 @@ test("whatever dies and whenever, every accepted command has exactly one outcome
     }
     for (const [stream, types] of perStream) {
       const outcomes = types.filter(
-        (type) => !["execution.accepted", "execution.claimed", "execution.progressed"].includes(type),
+        (type) =>
+          !["execution.accepted", "execution.claimed", "execution.released", "execution.progressed"].includes(type),
       );
       expect(outcomes, `seed ${seed}, ${stream}: ${types.join(" ")}`).toHaveLength(1);
       expect(types.at(-1)).toBe(outcomes[0]);
@@ -222,6 +225,27 @@ test("whatever dies and whenever, every accepted command has exactly one outcome
     await t.stop();
   }
 }, 60_000);
+
+test("a process that stops before a task is done gives it back, and the attempt does not count", async () => {
+  const calls: string[] = [];
+  const store = createMemoryStore();
+  const patient = defineSystem({ ...settingsOf(calls), limits: { drainMs: 200 } });
+  let executionId = "";
+  // More restarts than the task has attempts.
+  for (let round = 1; round <= 5; round++) {
+    const t = await startTestSystem(patient, { store, seed: round });
+    if (round === 1) executionId = await (await t.connect()).begin("one.step", { label: "a" });
+    await t.time.advance(500);
+    await t.stop();
+  }
+  await using t = await startTestSystem(patient, { store, seed: 9 });
+  await t.settled(t.system.executions.whenSettled(t.ctx, executionId));
+  expect(await t.system.executions.get(t.ctx, executionId)).toMatchObject({ status: "completed", result: "a" });
+  expect(new Set(await typesOf(store))).toEqual(
+    new Set(["execution.accepted", "execution.released", "execution.claimed", "execution.completed"]),
+  );
+  expect(calls.at(-1)).toBe("a done");
+});
 
 describe("what a dead process leaves behind", () => {
   test("an execution whose deadline passes in the next process times out there", async () => {

@@ -8,7 +8,6 @@ import type { Executions } from "@viable/swarm";
 import { executionStream, toExecutionView } from "@viable/swarm";
 import type { Context } from "hono";
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { toEventView } from "./event-view.ts";
 import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
 import type { Authenticated, Receive } from "./receive.ts";
@@ -20,6 +19,8 @@ import { queryNumber } from "./view.ts";
 
 /** A command is a decision, not an upload: 1 MiB of JSON. */
 const maxBodyBytes = 1024 * 1024;
+/** A body that is too large is read on this far, in bytes, and thrown away: whoever is still sending would not see the answer. */
+const maxDiscardedBytes = 16 * maxBodyBytes;
 const maxIdempotencyKeyChars = 200;
 
 export interface HttpAppSettings {
@@ -57,18 +58,6 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
   app.notFound((c) =>
     toResponse({ status: 404, code: "gateway.no_route", detail: `There is nothing at ${c.req.method} ${c.req.path}.` }),
-  );
-  app.use(
-    "/v1/*",
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: () =>
-        toResponse({
-          status: 413,
-          code: "gateway.body_too_large",
-          detail: `A body holds ${maxBodyBytes} bytes at most.`,
-        }),
-    }),
   );
 
   app.get("/health", async (c) => {
@@ -221,7 +210,7 @@ function bearerOf(c: Context): string | undefined {
 }
 
 async function bodyOf(c: Context): Promise<unknown> {
-  const text = await c.req.text();
+  const text = await readText(c);
   if (text.trim() === "") throw malformed("The body is empty; JSON is needed.");
   let body: unknown;
   try {
@@ -232,6 +221,31 @@ async function bodyOf(c: Context): Promise<unknown> {
   if (jsonDepth(body) > maxJsonDepth) throw malformed(`The body is nested deeper than ${maxJsonDepth} levels.`);
   return body;
 }
+
+/** The body as text, at most `maxBodyBytes` of it, whatever length was announced. */
+async function readText(c: Context): Promise<string> {
+  const announced = Number(c.req.header("content-length") ?? Number.NaN);
+  if (announced > maxBodyBytes) throw tooLarge();
+  // What is announced is held to by the server: such a body can be read in one go.
+  if (announced <= maxBodyBytes) return await c.req.text();
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes <= maxBodyBytes) text += decoder.decode(chunk, { stream: true });
+    else if (bytes > maxDiscardedBytes) break;
+  }
+  if (bytes > maxBodyBytes) throw tooLarge();
+  return text + decoder.decode();
+}
+
+const tooLarge = (): HttpProblem =>
+  new HttpProblem({
+    status: 413,
+    code: "gateway.body_too_large",
+    detail: `A body holds ${maxBodyBytes} bytes at most.`,
+  });
 
 const malformed = (detail: string): HttpProblem =>
   new HttpProblem({ status: 400, code: "gateway.malformed_body", detail });

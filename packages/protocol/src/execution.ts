@@ -109,6 +109,8 @@ export const executionEvents = {
     claim: claim.optional(),
   }),
   "execution.claimed": claim.extend({ reason: z.string() }),
+  /** Whoever had claimed it gave it back unfinished, in order: the attempt does not count. */
+  "execution.released": z.object({ processId: z.string(), reason: z.string() }),
   /** The work it had joined ended without a result: it joins another, or does it itself. */
   "execution.rejoined": z.object({ joinedTo: z.string().optional(), reason: z.string() }),
   "execution.progressed": progress,

@@ -14,7 +14,8 @@ import { isOutcome } from "@viable/protocol";
  * An execution: the fold of its stream.
  *
  * States: pending (accepted, not claimed) → running (claimed) → one outcome: completed | failed | cancelled | timed_out (W5).
- * running → running when a claim is retaken because its process or worker is gone. waiting (joined to equal work) → an outcome
+ * running → running when a claim is retaken because its process or worker is gone. running → pending when it is given back by a
+ * process that stops in order. waiting (joined to equal work) → an outcome
  * with the work it joined, or → pending when that was cancelled or ran out of time.
  */
 export interface ExecutionState {
@@ -29,6 +30,8 @@ export interface ExecutionState {
   readonly accepted: ExecutionEventData<"execution.accepted">;
   readonly acceptedAt: number;
   readonly claim: Claim | undefined;
+  /** How often it was begun and not given back. */
+  readonly attempts: number;
   readonly joinedTo: string | undefined;
   readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
@@ -64,6 +67,7 @@ export function foldExecution(state: ExecutionState | undefined, stored: StoredE
       accepted: event.data,
       acceptedAt: stored.time,
       claim,
+      attempts: claim?.attempt ?? 0,
       joinedTo,
       startedAt: claim === undefined ? undefined : stored.time,
       endedAt: undefined,
@@ -76,7 +80,15 @@ export function foldExecution(state: ExecutionState | undefined, stored: StoredE
   const next = { ...state, version: stored.version };
   switch (event.type) {
     case "execution.claimed":
-      return { ...next, status: "running", claim: event.data, startedAt: state.startedAt ?? stored.time };
+      return {
+        ...next,
+        status: "running",
+        claim: event.data,
+        attempts: event.data.attempt,
+        startedAt: state.startedAt ?? stored.time,
+      };
+    case "execution.released":
+      return { ...next, status: "pending", claim: undefined, attempts: Math.max(0, state.attempts - 1) };
     case "execution.rejoined":
       return {
         ...next,
@@ -142,7 +154,7 @@ export function toExecutionView(state: ExecutionState): ExecutionView {
     ...(state.progress !== undefined && { progress: state.progress }),
     ...(state.result !== undefined && { result: state.result }),
     ...(state.error !== undefined && { error: state.error }),
-    attempts: state.claim?.attempt ?? 0,
+    attempts: state.attempts,
     ...(state.session !== undefined && { sessionId: state.session }),
     ...(accepted.parentId !== undefined && { parentId: accepted.parentId }),
     correlationId: state.correlation,

@@ -32,6 +32,7 @@ const state = (parts: Partial<ExecutionState> & { routedTo?: string } = {}): Exe
     },
     acceptedAt: 0,
     claim: undefined,
+    attempts: parts.claim?.attempt ?? 0,
     joinedTo: undefined,
     startedAt: undefined,
     endedAt: undefined,

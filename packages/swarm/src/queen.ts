@@ -35,7 +35,7 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
   if (isOutcome(state.status) || state.status === "waiting") return undefined;
   const { processId, epoch } = situation;
   const { claim, accepted } = state;
-  const nextAttempt = (claim?.attempt ?? 0) + 1;
+  const nextAttempt = state.attempts + 1;
   if (claim === undefined) {
     const { chosen } = accepted.route;
     const routedHere = chosen.processId === processId;
@@ -47,13 +47,13 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
   if (own && situation.held) return undefined;
   if (!own && !situation.isGone(claim.processId, claim.epoch)) return undefined;
   const reason = own ? "its worker is gone" : `its process ${claim.processId} is gone`;
-  if (claim.attempt >= accepted.maxAttempts) {
+  if (state.attempts >= accepted.maxAttempts) {
     return {
       type: "execution.failed",
       data: {
         error: {
           code: "swarm.attempts_exhausted",
-          message: `Begun ${claim.attempt} times, and each time its worker or process died under it (last: ${reason}).`,
+          message: `Begun ${state.attempts} times, and each time its worker or process died under it (last: ${reason}).`,
           next: "Look at what the agent does to its process, then send the command again.",
           retryable: false,
         },

@@ -74,6 +74,8 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   let queen: Queen | undefined;
   let registered: Registered | undefined;
 
+  /** Claims that are on their way back, to be waited for before the swarm has stopped. */
+  const releases = new Set<Promise<unknown>>();
   const pool = new WorkerPool({
     runtime,
     maxQueued: service.maxQueued,
@@ -105,6 +107,18 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         stopListening();
       }
     },
+    onUnfinished: (task) => {
+      const releasing = executions
+        .decide(rootContext(runtime, { tenant: task.state.tenant }), task.state.executionId, (now) =>
+          holdsClaim(now, task.claim)
+            ? { type: "execution.released", data: { processId: membership.processId, reason: "its process stops" } }
+            : undefined,
+        )
+        // Not given back it is retaken all the same, once this process is seen to be gone; only the attempt counts then.
+        .catch(() => undefined)
+        .finally(() => releases.delete(releasing));
+      releases.add(releasing);
+    },
     onLost: (task) => {
       void queen?.claim(rootContext(runtime), task.state.executionId).catch(() => undefined);
     },
@@ -131,7 +145,14 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       });
       await started.start(ctx);
       workers = started;
-      return started;
+      return {
+        done: started.done,
+        async stop(stopCtx) {
+          await started.stop(stopCtx);
+          pool.handBackQueue();
+          await Promise.all(releases);
+        },
+      };
     },
     queen: async (ctx) => {
       const reigning = createQueen(service, { executions, membership, pool });

@@ -1,5 +1,5 @@
 import type { Context, Runtime } from "@viable/kernel";
-import { BoundedQueue, untilSettled, ViableError } from "@viable/kernel";
+import { BoundedQueue, untilSettled, ViableError, withContext } from "@viable/kernel";
 import type { Child, ChildSpec } from "@viable/supervisor";
 import type { Task } from "./task.ts";
 
@@ -8,6 +8,8 @@ export interface WorkerPoolSettings {
   readonly maxQueued: number;
   /** Brings one task to its outcome. Resolves when that is recorded, or when it is no longer this worker's to record. */
   carryOut(task: Task, signal: AbortSignal, onWait: () => () => void): Promise<void>;
+  /** Called for each task that could not be finished before its worker had to stop. */
+  onUnfinished(task: Task): void;
   /** Called for each task that a worker held when it died. */
   onLost(task: Task, reason: string): void;
 }
@@ -80,6 +82,14 @@ export class WorkerPool {
     return true;
   }
 
+  /** Empties the queue: what was in it is handed back as unfinished. For a pool whose workers have stopped. */
+  handBackQueue(): void {
+    for (let task = this.#queue.take(); task !== undefined; task = this.#queue.take()) {
+      this.#queuedIds.delete(task.state.executionId);
+      this.#settings.onUnfinished(task);
+    }
+  }
+
   /** Takes an execution off the queue or ends its run, because somebody else has said how it ends. */
   abandon(executionId: string, reason: unknown): void {
     if (this.#queuedIds.delete(executionId)) this.#queue.remove((task) => task.state.executionId === executionId);
@@ -111,15 +121,17 @@ export class WorkerPool {
         if (worker.state !== "working") return;
         worker.state = "draining";
         if (worker.held.size > 0) {
-          await untilSettled(stopCtx, (resolve) => {
+          await untilSettled(leavingTime(stopCtx), (resolve) => {
             worker.onDrained = resolve;
             return () => {};
           }).catch(() => undefined);
         }
+        const unfinished = [...worker.held.values()];
         this.#end(
           worker,
           new ViableError("swarm.stopping", "The worker was stopped before the task was done.", { retryable: true }),
         );
+        for (const { task } of unfinished) this.#settings.onUnfinished(task);
       },
     };
   }
@@ -180,4 +192,15 @@ export class WorkerPool {
     };
     this.#settings.carryOut(task, abort.signal, onWait).then(end, end);
   }
+}
+
+/** How long before its end a stop begins to give back what is unfinished, in milliseconds; half of what is left where that is less. */
+const giveBackMs = 1_000;
+
+/** The same context, ending early enough that claims can still be given back within the original. */
+function leavingTime(ctx: Context): Context {
+  if (ctx.deadline === undefined) return ctx;
+  const now = ctx.runtime.clock.now();
+  const leftMs = ctx.deadline - now;
+  return withContext(ctx, { deadline: now + Math.max(leftMs / 2, leftMs - giveBackMs) });
 }

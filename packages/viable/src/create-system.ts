@@ -122,7 +122,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const receive = createReceive({ runtime, tokens, sessions, executions, intake });
 
   const onSupervisorEvent = (event: SupervisorEvent) => {
-    if (event.type === "crashed") notice("warn", `${event.supervisor}/${event.child} ended: ${event.error.message}`);
+    // Stopping ends what it cannot wait for; that is no crash.
+    if (event.type === "crashed" && running)
+      notice("warn", `${event.supervisor}/${event.child} ended: ${event.error.message}`);
     if (event.type === "gave_up") notice("error", `${event.supervisor} gave up: ${event.error.message}`);
   };
   const tree = supervise({

@@ -113,9 +113,7 @@ function boundedFetch(clock: Clock): typeof fetch {
       { background: true },
     );
     const signal = init?.signal ? AbortSignal.any([init.signal, bound.signal]) : bound.signal;
-    // A DELETE that does not state a length makes the gateway's limit of bodies fail. It needs no body, and ignores this one.
-    const body = init?.method === "DELETE" ? "{}" : init?.body;
-    const response = await fetch(input, { ...init, signal, ...(body !== undefined && { body }) }).catch((error) => {
+    const response = await fetch(input, { ...init, signal }).catch((error) => {
       timer.cancel();
       throw error;
     });
