@@ -1,6 +1,6 @@
 // The subject `viable`: a system as its command line starts it, in a process of its own.
 import { createRuntime, rootContext } from "@viable/kernel";
-import { openSystem } from "viable";
+import { openSystem } from "viable/run";
 import { answerParent, readSettings } from "../harness/child.ts";
 import { watchProcess } from "../harness/watch-process.ts";
 import { noOpSystem } from "./no-op-system.ts";

@@ -6,7 +6,8 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { createRuntime, rootContext } from "@viable/kernel";
 import { createMemoryStore } from "@viable/log";
-import { agent, createSystem, defineSystem, service } from "viable";
+import { agent, defineSystem, service } from "viable";
+import { createSystem } from "viable/run";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 

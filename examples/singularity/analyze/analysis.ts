@@ -1,4 +1,4 @@
-import type { JsonValue } from "@viable/kernel";
+import type { JsonValue } from "viable";
 import type { Truncated } from "../source/cut-list.ts";
 import type { Finding } from "../source/finding.ts";
 

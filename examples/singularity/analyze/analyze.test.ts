@@ -4,9 +4,8 @@
  * report; bad input. That it survives crashes is proved where the walk is.
  */
 import { join } from "node:path";
-import type { JsonValue } from "@viable/kernel";
 import { toWire } from "@viable/kernel";
-import type { DelegateOutcome, ServiceDefinition } from "viable";
+import type { DelegateOutcome, JsonValue, ServiceDefinition } from "viable";
 import { agent } from "viable";
 import { expect, test } from "vitest";
 import { z } from "zod";

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import type { ErrorOnTheWire, JsonValue } from "@viable/kernel";
-import type { AgentContext } from "viable";
+import type { AgentContext, ErrorOnTheWire, JsonValue } from "viable";
 import { agent } from "viable";
 import { z } from "zod";
 import { byText } from "../source/by-text.ts";

@@ -1,4 +1,4 @@
-import type { JsonObject } from "@viable/kernel";
+import type { JsonObject } from "viable";
 import type { Analysis } from "./analysis.ts";
 
 /** Files named among the facts: enough to say where to begin. */

@@ -1,4 +1,4 @@
-import type { JsonValue } from "@viable/kernel";
+import type { JsonValue } from "viable";
 import { z } from "zod";
 import { cutList } from "../source/cut-list.ts";
 import type { Analysis } from "./analysis.ts";

@@ -3,10 +3,11 @@
  * one at a time. The walk is bounded in files, depth and bytes, and follows no symbolic link: what a link leads to inside the
  * tree is read under its own name, and what lies outside is not part of the tree. So a loop of links cannot trap it.
  */
+
 import type { Dirent } from "node:fs";
 import { lstat, readdir, realpath, stat } from "node:fs/promises";
 import { resolve, sep } from "node:path";
-import { ViableError } from "@viable/kernel";
+import { ViableError } from "viable";
 import { byText } from "./by-text.ts";
 import type { Finding } from "./finding.ts";
 import type { LanguageKind } from "./languages.ts";

@@ -16,11 +16,11 @@ export interface Session {
 }
 
 /** Twelve hours: a working day and its evening. Who stays longer opens another. */
-export const sessionMs = 12 * 3_600_000;
+const sessionMs = 12 * 3_600_000;
 /** Sessions remembered in memory; others are read from their streams. */
 const maxCached = 10_000;
 
-export const sessionStream = (sessionId: string): string => `session:${sessionId}`;
+const sessionStream = (sessionId: string): string => `session:${sessionId}`;
 
 /** Opens, finds and ends sessions. They are streams: any gateway on the same log serves any session. */
 export interface Sessions {
@@ -148,7 +148,7 @@ export function isOpen(session: Session, now: number): boolean {
   return session.endedAt === undefined && session.created.expiresAt > now;
 }
 
-export function toGrantView(grant: Grant): GrantView {
+function toGrantView(grant: Grant): GrantView {
   return {
     operations: [...grant.operations],
     commandsPerHour: grant.commandsPerHour,

@@ -18,19 +18,19 @@ export const sendCommand = z.strictObject({
 export type SendCommand = z.input<typeof sendCommand>;
 
 /** 200: there is a result. */
-export const commandCompleted = z.object({
+const commandCompleted = z.object({
   status: z.literal("completed"),
   executionId: z.string(),
   result: jsonValue,
 });
 /** 200: it ended, and not with a result. The command was accepted, so this is its recorded outcome, not an error of the request. */
-export const commandEnded = z.object({
+const commandEnded = z.object({
   status: z.enum(outcomeStatuses).exclude(["completed"]),
   executionId: z.string(),
   error: errorOnTheWire,
 });
 /** 202: under way; look at `pollUrl` or at the session's events. */
-export const commandPending = z.object({
+const commandPending = z.object({
   status: executionStatus.exclude(outcomeStatuses),
   executionId: z.string(),
   pollUrl: z.string(),

@@ -24,7 +24,7 @@ export const isOutcome = (status: ExecutionStatus): status is OutcomeStatus =>
 export const jsonValue: z.ZodType<JsonValue> = z.json() as z.ZodType<JsonValue>;
 
 /** One swarm that could have taken a task, and what spoke for it. */
-export const routeCandidate = z.object({
+const routeCandidate = z.object({
   service: z.string(),
   processId: z.string(),
   /** Lower is better; what it is made of is named by the policy. */

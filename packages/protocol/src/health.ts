@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-export const healthStatus = z.enum(["ok", "degraded", "down"]);
+const healthStatus = z.enum(["ok", "degraded", "down"]);
 
 /** The health of a system as measured at the moment of asking. */
 export const healthView = z.object({

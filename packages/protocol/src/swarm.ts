@@ -12,7 +12,7 @@ export const swarmMeasurement = z.object({
 });
 export type SwarmMeasurement = z.infer<typeof swarmMeasurement>;
 
-export const swarmPart = z.object({
+const swarmPart = z.object({
   id: z.string(),
   state: z.string(),
   restarts: z.number().int(),

@@ -97,7 +97,7 @@ export interface AgentDefinition {
 }
 
 /** The seed's `task_timeout`. */
-export const defaultTaskTimeoutMs = 60_000;
+const defaultTaskTimeoutMs = 60_000;
 
 /** Defines an agent that runs in the process's own thread: for waiting work. Work that computes belongs into `threadAgent`. */
 export function agent<Input extends z.ZodType>(settings: InlineAgentSettings<Input>): AgentDefinition {

@@ -5,8 +5,9 @@ import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/
 import type { Store, StoredEvent } from "@viable/log";
 import { createMemoryStore } from "@viable/log";
 import type { ClientType, CommandAnswer, ExecutionView, SendCommand } from "@viable/protocol";
-import type { Notice, System, SystemDefinition } from "viable";
-import { createSystem } from "viable";
+import type { SystemDefinition } from "viable";
+import type { Notice, System } from "viable/run";
+import { createSystem } from "viable/run";
 
 export interface TestSystemOptions {
   /** Draws ids, jitter and the order of timers that are due together. The same seed, the same run. Default 1. */

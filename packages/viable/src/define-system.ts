@@ -2,8 +2,8 @@ import { ViableError } from "@viable/kernel";
 import type { ClientType } from "@viable/protocol";
 import type { ClientLimits } from "@viable/security";
 import { baseClientLimits } from "@viable/security";
-import type { AgentDefinition, ServiceDefinition } from "@viable/swarm";
-import { createCatalogue, service } from "@viable/swarm";
+import type { AgentDefinition, ServiceDefinition } from "@viable/swarm/define";
+import { createCatalogue, service } from "@viable/swarm/define";
 import { z } from "zod";
 
 export interface SystemSettings {

@@ -1,16 +1,15 @@
+/** What a config and its agents need. What runs a system is in `viable/run`, so that a worker thread does not load it. */
+export type { ErrorOnTheWire, JsonObject, JsonValue } from "@viable/kernel";
+export { ViableError } from "@viable/kernel";
 export type {
   AgentContext,
   AgentDefinition,
   DelegateOutcome,
   Memory,
+  MemoryEntry,
   ServiceDefinition,
   ThreadAgentContext,
-} from "@viable/swarm";
-export { agent, service, threadAgent } from "@viable/swarm";
-export { configFileName, findConfig, loadConfig } from "./config-file.ts";
-export type { Notice, System, SystemOptions, SystemPorts } from "./create-system.ts";
-export { createSystem } from "./create-system.ts";
+} from "@viable/swarm/define";
+export { agent, service, threadAgent } from "@viable/swarm/define";
 export type { SystemDefinition, SystemSettings } from "./define-system.ts";
 export { defineSystem } from "./define-system.ts";
-export type { OpenedSystem, OpenOptions } from "./open-system.ts";
-export { openSystem } from "./open-system.ts";

@@ -2,12 +2,13 @@
  * A backup as a file of lines, each a JSON value: a head that says what it is, one line for each kept version with its text and
  * checksum, and an end with their number and a checksum over all lines before it. A file without its end was cut off.
  */
+
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { ViableError } from "@viable/kernel";
+import { ViableError } from "viable";
 import { z } from "zod";
 import { sha256Of } from "./documents.ts";
 

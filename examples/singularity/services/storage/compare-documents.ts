@@ -1,5 +1,5 @@
-import type { JsonObject, JsonValue } from "@viable/kernel";
 import { canonicalJson } from "@viable/kernel";
+import type { JsonObject, JsonValue } from "viable";
 
 export type Difference = {
   /** Where, as `files[src/a.ts].lines`. */

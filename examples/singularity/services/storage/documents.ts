@@ -5,9 +5,8 @@
  * a version that says of itself that it is not whole.
  */
 import { createHash } from "node:crypto";
-import type { JsonValue } from "@viable/kernel";
 import { canonicalJson, ViableError } from "@viable/kernel";
-import type { AgentContext, Memory } from "viable";
+import type { AgentContext, JsonValue, Memory } from "viable";
 import { z } from "zod";
 
 /** What keeping documents needs of an agent's context. */

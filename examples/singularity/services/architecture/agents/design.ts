@@ -1,5 +1,4 @@
-import { ViableError } from "@viable/kernel";
-import { threadAgent } from "viable";
+import { threadAgent, ViableError } from "viable";
 import { z } from "zod";
 import { cutList, type Truncated } from "../../../source/cut-list.ts";
 import { aboutTree, readModuleGraph } from "../../../source/module-graph.ts";

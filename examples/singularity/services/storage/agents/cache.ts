@@ -1,5 +1,4 @@
-import { ViableError } from "@viable/kernel";
-import { agent } from "viable";
+import { agent, ViableError } from "viable";
 import { z } from "zod";
 
 const namespace = "cache";

@@ -1,6 +1,5 @@
-import type { JsonValue } from "@viable/kernel";
-import { ViableError } from "@viable/kernel";
-import { agent } from "viable";
+import type { JsonValue } from "viable";
+import { agent, ViableError } from "viable";
 import { z } from "zod";
 import { cutList, type Truncated } from "../../../source/cut-list.ts";
 import { compareDocuments, type Difference } from "../compare-documents.ts";

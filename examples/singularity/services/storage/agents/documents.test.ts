@@ -2,10 +2,11 @@
  * What Storage promises about documents, on the real memory: versions, checksums, pieces, what was damaged is noticed, what was
  * backed up comes back, and one tenant never sees another's.
  */
+
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { JsonObject } from "@viable/kernel";
 import { createMemory } from "@viable/swarm";
+import type { JsonObject } from "viable";
 import { expect, test } from "vitest";
 import { plantTree } from "../../../testing/plant-tree.ts";
 import { type AgentBench, openBench } from "../../../testing/run-agent.ts";

@@ -1,4 +1,4 @@
-import type { JsonValue } from "@viable/kernel";
+import type { JsonValue } from "viable";
 import { agent } from "viable";
 import { z } from "zod";
 import { documentName, keepDocument } from "../documents.ts";
