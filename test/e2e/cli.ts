@@ -80,6 +80,11 @@ export class Place implements AsyncDisposable {
     return this.#spawn(["--conditions=viable-source", join(root, "tools", "start.ts"), ...words]);
   }
 
+  /** `npm start -- WORDS…` in the checkout, by npm itself. */
+  npm(...words: string[]): Running {
+    return this.#spawn(["start", "--", ...words], { command: "npm", folder: root });
+  }
+
   /** A running system. */
   async start(): Promise<Running> {
     const system = this.begin("start");
@@ -87,9 +92,9 @@ export class Place implements AsyncDisposable {
     return system;
   }
 
-  #spawn(args: string[]): Running {
-    const child = spawn(process.execPath, args, {
-      cwd: this.folder,
+  #spawn(args: string[], { command = process.execPath, folder = this.folder } = {}): Running {
+    const child = spawn(command, args, {
+      cwd: folder,
       env: {
         PATH: process.env.PATH,
         HOME: this.folder,

@@ -17,6 +17,13 @@ test("--once --output json: the result alone on stdout, the way there on stderr,
   expect(JSON.parse(done.out)).toMatchObject({ modules: 2, edges: 1, cycles: [] });
 });
 
+test("by npm itself stdout holds the result alone, too: npm's own banner would be in it", async () => {
+  await using place = withSources();
+  const done = await place.npm(place.path("code"), "--once", "--output", "json").finished;
+  expect(done.status).toBe(0);
+  expect(JSON.parse(done.out)).toMatchObject({ modules: 2, edges: 1 });
+});
+
 test("without either: the report, the gateway's address, and it stays up until SIGTERM", async () => {
   await using place = withSources();
   const system = place.npmStart("code");
