@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -82,6 +83,12 @@ export class Place implements AsyncDisposable {
 
   /** `npm start -- WORDS…` in the checkout, by npm itself. */
   npm(...words: string[]): Running {
+    const lock = createHash("sha256")
+      .update(readFileSync(join(root, "package-lock.json")))
+      .digest("hex");
+    // Booting would install anew, under the feet of the tests that run.
+    if (readFileSync(join(root, "node_modules", ".viable-lock"), "utf8") !== lock)
+      throw new Error("Run `npm test`: it installs what the lockfile names.");
     return this.#spawn(["start", "--", ...words], { command: "npm", folder: root });
   }
 
