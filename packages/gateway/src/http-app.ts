@@ -1,10 +1,11 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Context as KernelContext, Runtime } from "@viable/kernel";
-import { jsonDepth, maxJsonDepth, rootContext, toWire } from "@viable/kernel";
+import { jsonDepth, maxJsonDepth, rootContext, toWire, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { comparePositions, isPosition, startPosition } from "@viable/log";
 import type { HealthView, SessionCreated } from "@viable/protocol";
 import { createSession, isOutcome, toFieldProblems } from "@viable/protocol";
-import type { Executions } from "@viable/swarm";
+import type { Executions, Quota } from "@viable/swarm";
 import { executionStream, toExecutionView } from "@viable/swarm";
 import type { Context } from "hono";
 import { Hono } from "hono";
@@ -43,7 +44,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   const app = new Hono();
 
   const who = (c: Context): Promise<Authenticated> =>
-    receive.authenticate({ token: bearerOf(c), traceparent: c.req.header("traceparent"), signal: c.req.raw.signal });
+    receive.authenticate({ token: bearerOf(c), traceparent: headerOf(c, "traceparent"), signal: goneSignal(c) });
   const reader = async (c: Context, subject: string): Promise<Authenticated> => {
     const caller = await who(c);
     receive.mayRead(caller, subject);
@@ -125,16 +126,11 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     const caller = await who(c);
     const session = await receive.session(caller, c.req.param("id"));
     const { answer, quota } = await receive.command(caller, session, await bodyOf(c), idempotencyKeyOf(c));
-    if (quota !== undefined) {
-      // The headers of the RateLimit draft (draft-ietf-httpapi-ratelimit-headers).
-      c.header("RateLimit-Policy", `"commands";q=${quota.limit};w=3600`);
-      c.header("RateLimit", `"commands";r=${quota.remaining}`);
-    }
+    const headers = quota === undefined ? {} : quotaHeaders(quota);
     if (answer.status === "pending" || answer.status === "waiting" || answer.status === "running") {
-      c.header("Location", answer.pollUrl);
-      return c.json(answer, 202);
+      return c.json(answer, 202, { ...headers, location: answer.pollUrl });
     }
-    return c.json(answer, 200);
+    return c.json(answer, 200, headers);
   });
   app.get("/v1/sessions/:id/events", async (c) => {
     const caller = await reader(c, "session events");
@@ -144,7 +140,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       log,
       filter: { tenant: caller.ctx.tenant, session: session.sessionId },
       endsWith: (event) => event.type === "session.ended",
-      after: positionOf(c.req.header("last-event-id") ?? c.req.query("after")) ?? startPosition,
+      after: positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition,
     });
   });
 
@@ -174,10 +170,10 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     const caller = await reader(c, "execution events");
     const state = await receive.execution(caller, c.req.param("id"));
     const stream = executionStream(state.executionId);
-    const after = positionOf(c.req.header("last-event-id") ?? c.req.query("after")) ?? startPosition;
+    const after = positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition;
     const stored = await log.readStream(caller.ctx, stream, { limit: 10_000 });
     const events = stored.filter((event) => comparePositions(event.position, after) > 0);
-    if (c.req.header("accept")?.includes("text/event-stream") !== true)
+    if (headerOf(c, "accept")?.includes("text/event-stream") !== true)
       return c.json({ events: events.map(toEventView) });
     return streamFeed(c, {
       ctx: caller.ctx,
@@ -205,7 +201,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
 }
 
 function bearerOf(c: Context): string | undefined {
-  const header = c.req.header("authorization");
+  const header = headerOf(c, "authorization");
   return header?.startsWith("Bearer ") === true ? header.slice("Bearer ".length) : undefined;
 }
 
@@ -224,7 +220,7 @@ async function bodyOf(c: Context): Promise<unknown> {
 
 /** The body as text, at most `maxBodyBytes` of it, whatever length was announced. */
 async function readText(c: Context): Promise<string> {
-  const announced = Number(c.req.header("content-length") ?? Number.NaN);
+  const announced = Number(headerOf(c, "content-length") ?? Number.NaN);
   if (announced > maxBodyBytes) throw tooLarge();
   // What is announced is held to by the server: such a body can be read in one go.
   if (announced <= maxBodyBytes) return await c.req.text();
@@ -251,7 +247,7 @@ const malformed = (detail: string): HttpProblem =>
   new HttpProblem({ status: 400, code: "gateway.malformed_body", detail });
 
 function idempotencyKeyOf(c: Context): string | undefined {
-  const key = c.req.header("idempotency-key");
+  const key = headerOf(c, "idempotency-key");
   if (key !== undefined && (key.length === 0 || key.length > maxIdempotencyKeyChars)) {
     throw new HttpProblem({
       status: 400,
@@ -273,8 +269,40 @@ function positionOf(text: string | undefined): string | undefined {
   return text;
 }
 
+/** What is left of the caller's commands, in the headers of the RateLimit draft (draft-ietf-httpapi-ratelimit-headers). */
+const quotaHeaders = ({ limit, remaining }: Quota): Record<string, string> => ({
+  "ratelimit-policy": `"commands";q=${limit};w=3600`,
+  ratelimit: `"commands";r=${remaining}`,
+});
+
+/** What a Node server hands over beside the request; absent where the app is called in process. */
+interface NodeBindings {
+  readonly incoming?: IncomingMessage;
+  readonly outgoing?: ServerResponse;
+}
+
+const bindingsOf = (c: Context): NodeBindings => (c.env as NodeBindings | undefined) ?? {};
+
+/** A header, read where the server has it already: building the whole of a web request for it takes longer than the command. */
+function headerOf(c: Context, name: string): string | undefined {
+  const { incoming } = bindingsOf(c);
+  if (incoming === undefined) return c.req.header(name);
+  const value = incoming.headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}
+
+/** Aborts when the client goes away before its answer is finished. */
+function goneSignal(c: Context): AbortSignal {
+  const { outgoing } = bindingsOf(c);
+  if (outgoing === undefined) return c.req.raw.signal;
+  const gone = new AbortController();
+  outgoing.once("close", () => {
+    if (!outgoing.writableFinished) gone.abort(new ViableError("context.cancelled", "The client went away."));
+  });
+  return gone.signal;
+}
+
 function isLoopback(c: Context): boolean {
-  const bindings = c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined;
-  const address = bindings?.incoming?.socket?.remoteAddress;
+  const address = bindingsOf(c).incoming?.socket.remoteAddress;
   return address === "127.0.0.1" || address === "::1" || address === "::ffff:127.0.0.1";
 }

@@ -25,7 +25,7 @@ export async function listen(
 ): Promise<Listener> {
   const server: Server = createServer(
     { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs },
-    getRequestListener(fetch as never, { overrideGlobalObjects: false }),
+    getRequestListener(fetch as never),
   );
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(error, address)));

@@ -78,10 +78,15 @@ export function throwIfDone(ctx: Context): void {
   }
 }
 
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** A new W3C `traceparent` (version 00, sampled), for work that did not arrive with one. */
 export function newTraceparent(random: Random): string {
-  const hex = (length: number) =>
-    Array.from(random.bytes(length), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const hex = (length: number) => {
+    let text = "";
+    for (const byte of random.bytes(length)) text += hexOfByte[byte];
+    return text;
+  };
   return `00-${hex(16)}-${hex(8)}-01`;
 }
 

@@ -22,7 +22,39 @@ export const maxJsonDepth = 64;
  * members are fine (they are left out, as everywhere in JSON); functions, symbols, big integers, NaN, infinities, class instances
  * and cycles are not.
  */
-export function findJsonProblem(value: unknown, path = "value", depth = 0): JsonProblem | undefined {
+export function findJsonProblem(value: unknown, path = "value"): JsonProblem | undefined {
+  // Nearly every value is fine, and is looked at on its way into the log: where the trouble lies is worked out only when there is some.
+  return isPlainJson(value, 0) ? undefined : locateProblem(value, path, 0);
+}
+
+function isPlainJson(value: unknown, depth: number): boolean {
+  if (depth > maxJsonDepth) return false;
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      return Number.isFinite(value);
+    case "object":
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) if (!isPlainJson(value[index], depth + 1)) return false;
+    return true;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const key of Object.keys(value)) {
+    const member = (value as Record<string, unknown>)[key];
+    if (member !== undefined && !isPlainJson(member, depth + 1)) return false;
+  }
+  return true;
+}
+
+function locateProblem(value: unknown, path: string, depth: number): JsonProblem | undefined {
   if (depth > maxJsonDepth) return { path, reason: `nested deeper than ${maxJsonDepth} levels` };
   if (value === null) return undefined;
   switch (typeof value) {
@@ -41,7 +73,7 @@ export function findJsonProblem(value: unknown, path = "value", depth = 0): Json
       const problem =
         value[index] === undefined
           ? { path: `${path}[${index}]`, reason: "a list cannot hold undefined" }
-          : findJsonProblem(value[index], `${path}[${index}]`, depth + 1);
+          : locateProblem(value[index], `${path}[${index}]`, depth + 1);
       if (problem !== undefined) return problem;
     }
     return undefined;
@@ -55,7 +87,7 @@ export function findJsonProblem(value: unknown, path = "value", depth = 0): Json
   }
   for (const [key, member] of Object.entries(value)) {
     if (member === undefined) continue;
-    const problem = findJsonProblem(member, `${path}.${key}`, depth + 1);
+    const problem = locateProblem(member, `${path}.${key}`, depth + 1);
     if (problem !== undefined) return problem;
   }
   return undefined;

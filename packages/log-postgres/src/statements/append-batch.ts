@@ -1,5 +1,5 @@
 import type { CommitOutcome, CommitResult, EncodedAppend } from "@viable/log";
-import { numberArray, textArray } from "../array-literal.ts";
+import { jsonTexts, numberArray, textArray } from "../array-literal.ts";
 import type { Param, Row, Statement } from "../session.ts";
 
 /** Calls the function of migration 1: one round trip, whatever is in the batch. */
@@ -7,7 +7,7 @@ export const appendBatch: Statement = {
   name: "viable_append_batch",
   text: `SELECT * FROM viable.append_batch($1::double precision, $2::int,
     $3::int[], $4::text[], $5::bigint[], $6::text[], $7::int[],
-    $8::int[], $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::double precision[],
+    $8::int[], $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], string_to_array($15::text, E'\\x1f'), string_to_array($16::text, E'\\x1f'), $17::double precision[],
     $18::int[], $19::text[], $20::bigint[], $21::text[], $22::double precision[])`,
 };
 
@@ -32,8 +32,8 @@ export function appendBatchParams(batch: readonly EncodedAppend[], now: number):
     textArray(events.map((event) => event.tenant)),
     textArray(events.map((event) => event.session)),
     textArray(events.map((event) => event.correlation)),
-    textArray(events.map((event) => event.data)),
-    textArray(events.map((event) => event.metadata)),
+    jsonTexts(events.map((event) => event.data)),
+    jsonTexts(events.map((event) => event.metadata)),
     numberArray(events.map((event) => event.time)),
     numberArray(puts.map((put) => put.append)),
     textArray(puts.map((put) => put.key)),
