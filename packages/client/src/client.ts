@@ -95,6 +95,9 @@ export interface Client {
 /** A dropped feed is picked up again after these waits, in milliseconds; then it is given up. About half a minute in all. */
 const reconnectAfterMs = [100, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000];
 
+/** A feed that held this long, in milliseconds, shows that the gateway is there. */
+const steadyMs = 30_000;
+
 export function createClient(settings: ClientSettings): Client {
   const send = settings.fetch ?? fetch;
   const clock = settings.clock ?? systemClock;
@@ -160,6 +163,7 @@ export function createClient(settings: ClientSettings): Client {
       let after = options.after;
       let failures = 0;
       for (;;) {
+        const beganMs = clock.monotonicMs();
         try {
           const response = await request("GET", `/v1/sessions/${encodeURIComponent(sessionId)}/events`, {
             headers: { accept: "text/event-stream", ...(after !== undefined && { "last-event-id": after }) },
@@ -173,9 +177,11 @@ export function createClient(settings: ClientSettings): Client {
         } catch (error) {
           if (options.signal?.aborted === true) return;
           if (error instanceof GatewayProblem && !error.retryable) throw error;
-          if (failures >= reconnectAfterMs.length) throw error;
+          if (failures >= reconnectAfterMs.length && clock.monotonicMs() - beganMs < steadyMs) throw error;
         }
         if (options.signal?.aborted === true) return;
+        // A feed that held for a while was a good one, however quiet: its end is the first failure, not one more.
+        if (clock.monotonicMs() - beganMs >= steadyMs) failures = 0;
         await pause(
           clock,
           reconnectAfterMs[Math.min(failures++, reconnectAfterMs.length - 1)] as number,

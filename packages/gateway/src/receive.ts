@@ -11,8 +11,8 @@ import { grantInSession, isOpen } from "./sessions.ts";
 
 /** How long `auto` waits before it answers "pending", in milliseconds (faces). */
 const autoWaitMs = 2_000;
-/** How long `sync` waits at most: an HTTP request that hangs longer is cut by something on the way. */
-const syncWaitMs = 30 * 60_000;
+/** How long `sync` waits at most, in milliseconds: clients and proxies take five minutes of silence for a dead line. */
+const syncWaitMs = 4 * 60_000;
 
 /** What every transport brings to the door. */
 export interface Caller {

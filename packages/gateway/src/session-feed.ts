@@ -55,6 +55,8 @@ export function streamFeed(c: HonoContext, options: FeedOptions): Response {
       }
       stream.onAbort(finish);
       ctx.signal.addEventListener("abort", finish, { once: true });
+      // The client may have gone while the stored events were written: then nobody will tell.
+      if (stream.aborted || ctx.signal.aborted) finish();
     });
   });
 }

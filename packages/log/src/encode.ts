@@ -28,8 +28,12 @@ export function encodeAppend(ctx: Context, request: AppendRequest): { append: En
     return text;
   };
   checkName("tenant", ctx.tenant);
+  const named = new Set<string>();
   const streams = (request.streams ?? []).map((write) => {
     checkName("stream", write.stream);
+    if (named.has(write.stream))
+      throw invalidEvent({ path: "stream", reason: `"${write.stream}" is named twice in one append` });
+    named.add(write.stream);
     if (write.session !== undefined) checkName("session", write.session);
     if (write.correlation !== undefined) checkName("correlation", write.correlation);
     const metadata = JSON.stringify(metadataOf(ctx, write));

@@ -116,7 +116,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     entry.measure !== undefined ||
     (entry.expiresAt > now && !membership.isGone(entry.registration.processId, entry.registration.epoch));
   const toCandidate = (key: string, entry: Entry): Candidate => ({
-    registration: entry.registration,
+    registration: entry.measure === undefined ? entry.registration : { ...entry.registration, epoch: membership.epoch },
     measurement: entry.measure?.() ?? remoteMeasurements.get(key) ?? unmeasured,
   });
   const candidatesFor = (capability: string): Candidate[] => {
@@ -133,7 +133,8 @@ export function createRegistry(settings: RegistrySettings): Registry {
       records: [
         {
           key: keyOf(registration),
-          value: registration,
+          // The epoch of now: a process that lost its lease and came back lives under another.
+          value: { ...registration, epoch: membership.epoch },
           expected: "any",
           expiresAt: ctx.runtime.clock.now() + entryMs,
         },
@@ -150,10 +151,14 @@ export function createRegistry(settings: RegistrySettings): Registry {
     }
   };
   let sinceRenewalMs = 0;
+  let writtenEpoch = 0;
   const onBeat = (ctx: Context) => {
     sinceRenewalMs += measureEveryMs;
-    const renew = sinceRenewalMs >= entryMs / 3;
-    if (renew) sinceRenewalMs = 0;
+    const renew = sinceRenewalMs >= entryMs / 3 || membership.epoch !== writtenEpoch;
+    if (renew) {
+      sinceRenewalMs = 0;
+      writtenEpoch = membership.epoch;
+    }
     for (const [key, entry] of entries) {
       if (entry.measure === undefined) continue;
       bus.publish(ctx, measurementSubject, { key, measurement: entry.measure() });

@@ -44,10 +44,13 @@ interface Verified {
 export function createTokens(log: Log): Tokens {
   const verified = new Map<string, Verified>();
   let unwatch = () => {};
+  /** Changes of tokens seen so far: what was read before one of them may be out of date. */
+  let changes = 0;
 
   return {
     async start(ctx) {
       unwatch = await log.watchRecords(ctx, keyPrefix, (change) => {
+        changes += 1;
         verified.delete(change.key.slice(keyPrefix.length));
       });
     },
@@ -66,10 +69,11 @@ export function createTokens(log: Log): Tokens {
       const tokenId = tokenIdOf(token);
       if (tokenId === undefined) return undefined;
       const now = ctx.runtime.clock.now();
+      const seen = changes;
       const known = verified.get(tokenId) ?? readRecord(tokenId, await log.getRecord(ctx, keyPrefix + tokenId));
       if (known === undefined || !timingSafeEqual(known.digest, digestOf(token))) return undefined;
       if (known.grant.expiresAt !== null && known.grant.expiresAt <= now) return undefined;
-      remember(verified, tokenId, known);
+      if (changes === seen) remember(verified, tokenId, known);
       return known.grant;
     },
     revocation: (tokenId) => ({ key: keyPrefix + tokenId, value: null, expected: "any" }),

@@ -108,13 +108,6 @@ export function foldExecution(state: ExecutionState | undefined, stored: StoredE
   }
 }
 
-/** Folds a whole stream; undefined where it has no acceptance. */
-export function foldExecutionStream(events: Iterable<StoredEvent>): ExecutionState | undefined {
-  let state: ExecutionState | undefined;
-  for (const event of events) state = foldExecution(state, event);
-  return state;
-}
-
 /** Whether whoever holds this claim may still speak for the execution: nobody has retaken it, and it has no outcome. */
 export function holdsClaim(state: ExecutionState, claim: Claim): boolean {
   return (

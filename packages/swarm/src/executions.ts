@@ -4,9 +4,9 @@ import type { AppendRequest, Log, Position, StoredEvent, Subscription } from "@v
 import { comparePositions, startPosition } from "@viable/log";
 import { isOutcome } from "@viable/protocol";
 import type { EqualWork } from "./equal-work.ts";
-import { foldWork, freeWork, workFinished, workStarted } from "./equal-work.ts";
+import { foldWork, freeWork, maxFollowers, workFinished, workStarted } from "./equal-work.ts";
 import type { ExecutionEvent, ExecutionState } from "./execution.ts";
-import { executionIdOf, executionStream, foldExecution, foldExecutionStream, isExecutionStream } from "./execution.ts";
+import { executionIdOf, executionStream, foldExecution, isExecutionStream } from "./execution.ts";
 
 /** Where this process notes up to which position it has seen everything, and what was open then. */
 const checkpointKey = "executions/open";
@@ -16,10 +16,16 @@ const checkpointEveryMs = 5_000;
 const maxCheckpointed = 50_000;
 /** Settled executions remembered for whoever asks a moment too late. */
 const maxRecent = 1_000;
+/** Larger ones, in characters of JSON, are read again instead: so at most 16 MB are held. */
+const maxRecentChars = 16_384;
 /** How often a waiter looks for itself, in case no word reached it (W3). */
 const lookAgainMs = 1_000;
-/** Events of one execution that are read to fold it: acceptance, claims and outcome, and progress at five a second for half an hour. */
-const maxEvents = 10_000;
+/** How many events of a stream are read at once. */
+const pageEvents = 1_000;
+/** How far back a key stream is read for who does its work: more than its followers and those they inherited can be. */
+const maxWorkEvents = 4 * maxFollowers;
+/** How many characters of JSON one append may carry of a shared outcome; below the log's own bound, with room for the rest. */
+const maxSharedChars = 6_000_000;
 /** How often a decision is made anew because somebody else appended first. */
 const maxDecisions = 20;
 
@@ -64,10 +70,14 @@ export function createExecutions(log: Log): Executions {
   let checkpointTimer: Timer | undefined;
   let checkpointed: Position = startPosition;
   let parked: unknown;
+  let stopped = false;
 
   const onEvent = (event: StoredEvent) => {
     if (!isExecutionStream(event.stream)) {
-      const next = foldWork(work.get(event.stream) ?? freeWork, event);
+      const known = work.get(event.stream);
+      // A decision may have read the key stream ahead of the tail.
+      if (known !== undefined && known.version >= event.version) return;
+      const next = foldWork(known ?? freeWork, event);
       if (next.leader === undefined) work.delete(event.stream);
       else work.set(event.stream, next);
       return;
@@ -87,17 +97,32 @@ export function createExecutions(log: Log): Executions {
   };
   const settled = (state: ExecutionState) => {
     open.delete(state.executionId);
-    if (recent.size >= maxRecent) recent.delete(recent.keys().next().value as string);
-    recent.set(state.executionId, state);
+    remember(state);
     const listeners = settledListeners.get(state.executionId);
     if (listeners === undefined) return;
     settledListeners.delete(state.executionId);
     for (const listener of listeners) listener(state);
   };
 
+  const remember = (state: ExecutionState) => {
+    // What is waited for is handed over below; what is asked for later and is large is read from the log.
+    if (JSON.stringify([state.accepted.args, state.result]).length > maxRecentChars) return;
+    if (recent.size >= maxRecent) recent.delete(recent.keys().next().value as string);
+    recent.set(state.executionId, state);
+  };
+
+  /** The execution as the log has it, read on from what is known of it. */
+  const load = async (ctx: Context, executionId: string): Promise<ExecutionState | undefined> => {
+    let state = open.get(executionId);
+    for (;;) {
+      const fromVersion = (state?.version ?? 0) + 1;
+      const page = await log.readStream(ctx, executionStream(executionId), { fromVersion, limit: pageEvents });
+      for (const event of page) state = foldExecution(state, event);
+      if (page.length < pageEvents || (state !== undefined && isOutcome(state.status))) return state;
+    }
+  };
   const read = async (ctx: Context, executionId: string): Promise<ExecutionState | undefined> => {
-    const events = await log.readStream(ctx, executionStream(executionId), { limit: maxEvents });
-    const state = foldExecutionStream(events);
+    const state = await load(ctx, executionId);
     if (state === undefined) return undefined;
     // What was just read may be newer than what the tail has brought.
     const known = open.get(executionId);
@@ -125,7 +150,9 @@ export function createExecutions(log: Log): Executions {
         // A note that could not be written costs reading a little more after a crash; the next one is due in seconds.
         checkpoint(ctx)
           .catch(() => undefined)
-          .finally(() => scheduleCheckpoint(ctx));
+          .finally(() => {
+            if (!stopped) scheduleCheckpoint(ctx);
+          });
       },
       checkpointEveryMs,
       { background: true },
@@ -148,9 +175,7 @@ export function createExecutions(log: Log): Executions {
         | { position: Position; open: string[] }
         | undefined;
       for (const executionId of noted?.open ?? []) {
-        const state = foldExecutionStream(
-          await log.readStream(ctx, executionStream(executionId), { limit: maxEvents }),
-        );
+        const state = await load(ctx, executionId);
         if (state !== undefined && !isOutcome(state.status)) {
           open.set(executionId, state);
           const { joinKey } = state.accepted;
@@ -167,9 +192,11 @@ export function createExecutions(log: Log): Executions {
         },
       });
       await subscription.caughtUp();
+      if (parked !== undefined) throw parked;
       scheduleCheckpoint(ctx);
     },
     async stop(ctx) {
+      stopped = true;
       checkpointTimer?.cancel();
       subscription?.stop();
       await checkpoint(rootContext(ctx.runtime)).catch(() => undefined);
@@ -201,22 +228,25 @@ export function createExecutions(log: Log): Executions {
       return { executions, next: accepted.length < options.limit ? undefined : accepted.at(-1)?.position };
     },
     async whenSettled(ctx, executionId) {
-      const look = async () => {
-        const state = open.get(executionId) ?? recent.get(executionId) ?? (await read(ctx, executionId));
-        return state !== undefined && isOutcome(state.status) ? state : undefined;
-      };
+      // Whoever waits goes on waiting while the database is away: the outcome comes when it is back, or the context ends.
+      const readIfThere = (): Promise<ExecutionState | undefined> =>
+        read(ctx, executionId).catch((error) => {
+          if (error instanceof ViableError && error.retryable) return undefined;
+          throw error;
+        });
       for (;;) {
         let stop: () => void = () => {};
         const told = new Promise<ExecutionState>((resolve) => {
           stop = onSettled(executionId, resolve);
         });
         try {
-          const state = await look();
-          if (state !== undefined) return state;
-          if (parked !== undefined)
+          const state = open.get(executionId) ?? recent.get(executionId) ?? (await readIfThere());
+          if (state !== undefined && isOutcome(state.status)) return state;
+          if (parked !== undefined) {
             throw new ViableError("executions.parked", "The picture of executions is no longer kept.", {
               cause: parked,
             });
+          }
           const heard = await untilSettled<ExecutionState | undefined>(ctx, (resolve, reject) => {
             const timer = ctx.runtime.clock.setTimer(() => resolve(undefined), lookAgainMs);
             told.then(resolve, reject);
@@ -224,7 +254,7 @@ export function createExecutions(log: Log): Executions {
           });
           if (heard !== undefined) return heard;
           // Nobody told us for a while: what is open here may have been settled elsewhere, unseen so far.
-          const stored = await read(ctx, executionId);
+          const stored = await readIfThere();
           if (stored !== undefined && isOutcome(stored.status)) return stored;
         } finally {
           stop();
@@ -238,7 +268,7 @@ export function createExecutions(log: Log): Executions {
     },
     async decide(ctx, executionId, decide) {
       let state = open.get(executionId) ?? (await read(ctx, executionId));
-      for (let tries = 0; tries < maxDecisions; tries++) {
+      for (let overtaken = 0; overtaken < maxDecisions; ) {
         if (state === undefined) throw new ViableError("execution.not_found", `There is no execution ${executionId}.`);
         const event = decide(state);
         if (event === undefined) return state;
@@ -248,8 +278,10 @@ export function createExecutions(log: Log): Executions {
         );
         if (outcome.ok)
           return open.get(executionId) ?? recent.get(executionId) ?? (await read(ctx, executionId)) ?? state;
+        // A full queue says nothing about the decision: how long to keep asking is the context's to bound.
         if (outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
         else {
+          overtaken += 1;
           log.wake();
           state = await read(ctx, executionId);
           if (state?.accepted.joinKey !== undefined) await self.equalWork(ctx, state.accepted.joinKey, true);
@@ -264,10 +296,13 @@ export function createExecutions(log: Log): Executions {
     async equalWork(ctx, stream, fresh) {
       const known = work.get(stream);
       if (known !== undefined && !fresh) return known;
-      const events = await log.readStream(ctx, stream, { limit: maxEvents, direction: "backward" });
+      const events = await log.readStream(ctx, stream, { limit: maxWorkEvents, direction: "backward" });
       // Only what came after the work was last free matters; the fold forgets the rest.
       const now = events.reverse().reduce(foldWork, freeWork);
-      if (now.leader !== undefined && (known === undefined || known.version < now.version)) work.set(stream, now);
+      const newest = work.get(stream);
+      if (newest !== undefined && newest.version > now.version) return newest;
+      if (now.leader !== undefined) work.set(stream, now);
+      else work.delete(stream);
       return now;
     },
   };
@@ -277,7 +312,9 @@ export function createExecutions(log: Log): Executions {
     const own = toAppend(state, event);
     const { joinKey } = state.accepted;
     if (joinKey === undefined || state.joinedTo !== undefined || !endsWork(event)) return { streams: [own] };
-    const now = await self.equalWork(ctx, joinKey, false);
+    let now = await self.equalWork(ctx, joinKey, false);
+    // What this process has seen may lag behind: before it says that another does the work, it looks.
+    if (now.leader !== state.executionId) now = await self.equalWork(ctx, joinKey, true);
     if (now.leader !== state.executionId) return { streams: [own] };
     const followers: ExecutionState[] = [];
     for (const id of now.followers) {
@@ -285,27 +322,25 @@ export function createExecutions(log: Log): Executions {
       if (follower !== undefined && !isOutcome(follower.status) && follower.joinedTo === state.executionId)
         followers.push(follower);
     }
-    const [heir] = followers;
-    if (event.type === "execution.completed" || event.type === "execution.failed" || heir === undefined) {
-      const shared = { ...event, data: { ...event.data, joinedTo: state.executionId } } as ExecutionEvent;
-      return {
-        streams: [
-          own,
-          { stream: joinKey, expected: now.version, events: [workFinished(state.executionId)] },
-          ...followers.map((follower) => toAppend(follower, shared)),
-        ],
-      };
-    }
-    // Whoever did the work gave up on it, but others still want it: the first of them does it now, the rest wait for that.
+    const { sharing, left } = shareOutcome(event, followers);
+    const [heir] = left;
     const reason = `${state.executionId} ended as ${event.type}`;
     return {
       streams: [
         own,
-        { stream: joinKey, expected: now.version, events: [workStarted(heir.executionId)] },
-        ...followers.map((follower) =>
+        {
+          stream: joinKey,
+          expected: now.version,
+          events: [heir === undefined ? workFinished(state.executionId) : workStarted(heir.executionId)],
+        },
+        ...sharing.map((follower) =>
+          toAppend(follower, { ...event, data: { ...event.data, joinedTo: state.executionId } } as ExecutionEvent),
+        ),
+        // Whoever gets no outcome still wants one: the first of them does the work now, the rest wait for that.
+        ...left.map((follower) =>
           toAppend(follower, {
             type: "execution.rejoined",
-            data: follower === heir ? { reason } : { reason, joinedTo: heir.executionId },
+            data: follower === heir ? { reason } : { reason, joinedTo: heir?.executionId },
           }),
         ),
       ],
@@ -313,6 +348,16 @@ export function createExecutions(log: Log): Executions {
   };
 
   return self;
+}
+
+/** Who is given the outcome of the work they joined: all of them, unless it is none to share, or too large for one append. */
+function shareOutcome(
+  event: ExecutionEvent,
+  followers: readonly ExecutionState[],
+): { sharing: readonly ExecutionState[]; left: readonly ExecutionState[] } {
+  const shareable = event.type === "execution.completed" || event.type === "execution.failed";
+  const fitting = shareable ? Math.max(0, Math.floor(maxSharedChars / JSON.stringify(event.data).length) - 1) : 0;
+  return { sharing: followers.slice(0, fitting), left: followers.slice(fitting) };
 }
 
 const endsWork = (event: ExecutionEvent): boolean =>

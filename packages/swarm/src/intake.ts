@@ -4,7 +4,8 @@ import type { Context, JsonObject, JsonValue, Part, Timer } from "@viable/kernel
 import { canonicalJson, nearestNames, rootContext, withContext, writeBase32 } from "@viable/kernel";
 import type { ConcurrencyLimit, KeyedLimits, TokenBucket } from "@viable/limits";
 import { createConcurrencyLimit, createKeyedLimits, createTokenBucket } from "@viable/limits";
-import type { AppendRequest, Log } from "@viable/log";
+import type { AppendOutcome, Log } from "@viable/log";
+import { startPosition } from "@viable/log";
 import type { ExecutionEventData, FieldProblem, RouteDecision } from "@viable/protocol";
 import { isOutcome, toFieldProblems } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
@@ -15,7 +16,7 @@ import type { Catalogue, Offer } from "./catalogue.ts";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 import { maxFollowers, workJoined, workStarted, workStream } from "./equal-work.ts";
 import type { ExecutionState } from "./execution.ts";
-import { executionStream } from "./execution.ts";
+import { executionStream, foldExecution } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import type { Swarm } from "./swarm.ts";
 
@@ -151,25 +152,25 @@ export function createIntake(settings: IntakeSettings): Intake {
   const sweep = async (ctx: Context) => {
     const now = ctx.runtime.clock.now();
     for (const state of [...executions.open()]) {
-      const { deadline, parentId } = state.accepted;
-      if (deadline + sweepEveryMs <= now) await timeOut(ctx, state.executionId);
-      else if (parentId !== undefined) {
-        const tenantCtx = withContext(ctx, { tenant: state.tenant });
-        const parent = await executions.get(tenantCtx, parentId);
-        if (parent !== undefined && isOutcome(parent.status))
-          await self.cancel(tenantCtx, state.executionId, "the parent ended");
-      }
+      // One that cannot be ended now must not keep the others from it; the next sweep comes in a second.
+      await endIfDue(ctx, state, now).catch(() => undefined);
     }
+  };
+  const endIfDue = async (ctx: Context, state: ExecutionState, now: number): Promise<void> => {
+    const { deadline, parentId } = state.accepted;
+    if (deadline + sweepEveryMs <= now) return await timeOut(ctx, state.executionId);
+    if (parentId === undefined) return;
+    const tenantCtx = withContext(ctx, { tenant: state.tenant });
+    const parent = await executions.get(tenantCtx, parentId);
+    if (parent !== undefined && isOutcome(parent.status))
+      await self.cancel(tenantCtx, state.executionId, "the parent ended");
   };
   const scheduleSweep = (ctx: Context) => {
     sweepTimer = ctx.runtime.clock.setTimer(
       () => {
-        // What could not be ended now, because the database is away, is ended by the next sweep.
-        sweep(ctx)
-          .catch(() => undefined)
-          .finally(() => {
-            if (!stopped) scheduleSweep(ctx);
-          });
+        void sweep(ctx).finally(() => {
+          if (!stopped) scheduleSweep(ctx);
+        });
       },
       sweepEveryMs,
       { background: true },
@@ -228,9 +229,9 @@ export function createIntake(settings: IntakeSettings): Intake {
         });
       }
       // 2. admit
-      const admitted = admit(ctx, request);
-      if (!admitted.ok) return admitted.refusal;
       const executionId = idOf(ctx, request);
+      const admitted = admit(ctx, request);
+      if (!admitted.ok) return await recordedOr(ctx, request, executionId, admitted.refusal);
       let accepted: Accepted;
       try {
         accepted = await accept(ctx, request, offers, executionId, depth);
@@ -240,10 +241,15 @@ export function createIntake(settings: IntakeSettings): Intake {
       }
       if (!accepted.ok) {
         admitted.leave();
-        return accepted.refusal;
+        return await recordedOr(ctx, request, executionId, accepted.refusal);
       }
       if (accepted.repeated) admitted.leave();
-      else executions.onSettled(executionId, admitted.leave);
+      else {
+        executions.onSettled(executionId, admitted.leave);
+        // It may have ended between the append and now; leaving twice does nothing.
+        const state = await executions.get(ctx, executionId);
+        if (state !== undefined && isOutcome(state.status)) admitted.leave();
+      }
       return { ok: true, executionId, repeated: accepted.repeated, quota: admitted.quota };
     },
 
@@ -370,6 +376,19 @@ export function createIntake(settings: IntakeSettings): Intake {
     };
   };
 
+  /** What was recorded under the key is answered, however busy it is now: nothing new is asked for. */
+  const recordedOr = async (
+    ctx: Context,
+    request: IntakeRequest,
+    executionId: string,
+    refusal: IntakeOutcome & { ok: false },
+  ): Promise<IntakeOutcome> => {
+    if (request.idempotencyKey === undefined || refusal.kind === "mismatch") return refusal;
+    if ((await executions.get(ctx, executionId)) === undefined) return refusal;
+    const first = await findFirst(ctx, executionId, hashOf([request.command, request.args]));
+    return first.ok ? { ok: true, executionId, repeated: true, quota: undefined } : first.refusal;
+  };
+
   type Accepted = { ok: true; repeated: boolean } | { ok: false; refusal: IntakeOutcome & { ok: false } };
 
   /** 3. route, 4. append. Decided again where equal work began or ended in between. */
@@ -424,8 +443,11 @@ export function createIntake(settings: IntakeSettings): Intake {
       }
       const swarm = routed.local ? settings.swarm(chosen.service) : undefined;
       const work = joinKey === undefined ? undefined : await executions.equalWork(ctx, joinKey, tries > 0);
-      const leader = work !== undefined && work.followers.length < maxFollowers ? work.leader : undefined;
-      if (leader === undefined && swarm !== undefined && !swarm.hasRoom) {
+      const busy = work?.leader !== undefined && !(await hasEnded(ctx, work.leader));
+      const leader = busy && work.followers.length < maxFollowers ? work.leader : undefined;
+      // A place is kept before anything is recorded, so that a burst cannot be accepted beyond the bound.
+      const place = leader === undefined ? swarm?.reserve() : undefined;
+      if (leader === undefined && swarm !== undefined && place === undefined) {
         return {
           ok: false,
           refusal: refuse("overloaded", "swarm.overloaded", `The queue of ${chosen.service} is full.`, {
@@ -433,7 +455,7 @@ export function createIntake(settings: IntakeSettings): Intake {
           }),
         };
       }
-      const joins = joinKey !== undefined && work !== undefined && (work.leader === undefined || leader !== undefined);
+      const joins = joinKey !== undefined && work !== undefined && (!busy || leader !== undefined);
       const data = acceptance(ctx, request, agent, routed.decision, {
         executionId,
         depth,
@@ -445,34 +467,29 @@ export function createIntake(settings: IntakeSettings): Intake {
             ? { processId: membership.processId, epoch: membership.epoch, attempt: 1 }
             : undefined,
       });
-      const outcome = await log.append(ctx, {
-        streams: [
-          {
-            stream: executionStream(executionId),
-            expected: 0,
-            events: [{ type: "execution.accepted", data: data as unknown as JsonObject }],
-            session: request.grant.sessionId,
-            correlation: request.parent?.correlation ?? executionId,
-            causation: request.parent?.executionId,
-          },
-          ...(joins
-            ? [
-                {
-                  stream: joinKey,
-                  expected: work.version,
-                  events: [leader === undefined ? workStarted(executionId) : workJoined(executionId)],
-                },
-              ]
-            : []),
-        ],
-      } satisfies AppendRequest);
-      if (outcome.ok) {
-        watchDeadline(ctx, executionId, data.deadline);
-        if (data.claim !== undefined) {
-          const state = await executions.get(ctx, executionId);
+      const own = {
+        stream: executionStream(executionId),
+        expected: 0,
+        events: [{ type: "execution.accepted", data: data as unknown as JsonObject }],
+        session: request.grant.sessionId,
+        correlation: request.parent?.correlation ?? executionId,
+        causation: request.parent?.executionId,
+      };
+      const meeting = { events: [leader === undefined ? workStarted(executionId) : workJoined(executionId)] };
+      let outcome: AppendOutcome;
+      try {
+        outcome = await log.append(ctx, {
+          streams: [own, ...(joins ? [{ stream: joinKey, expected: work.version, ...meeting }] : [])],
+        });
+        if (outcome.ok) {
+          watchDeadline(ctx, executionId, data.deadline);
+          // At once and from what was written: nobody may find it claimed and in no hand.
+          const state = data.claim === undefined ? undefined : justAccepted(ctx, own, data);
           if (state !== undefined && !stopped) swarm?.take(state);
+          return { ok: true, repeated: false };
         }
-        return { ok: true, repeated: false };
+      } finally {
+        place?.();
       }
       if (outcome.reason === "overloaded") {
         return {
@@ -491,6 +508,11 @@ export function createIntake(settings: IntakeSettings): Intake {
         retryAfterMs: 50,
       }),
     };
+  };
+
+  const hasEnded = async (ctx: Context, executionId: string): Promise<boolean> => {
+    const state = await executions.get(ctx, executionId);
+    return state === undefined || isOutcome(state.status);
   };
 
   /** The execution that an idempotency key stands for already. */
@@ -523,6 +545,30 @@ function createTurns() {
       }
     },
   };
+}
+
+/** The state of an execution that has just been appended, without asking the log for what was handed to it. */
+function justAccepted(
+  ctx: Context,
+  write: { readonly stream: string; readonly session: string | undefined; readonly correlation: string },
+  data: ExecutionEventData<"execution.accepted">,
+): ExecutionState | undefined {
+  return foldExecution(undefined, {
+    id: "",
+    stream: write.stream,
+    version: 1,
+    position: startPosition,
+    type: "execution.accepted",
+    data: data as unknown as JsonObject,
+    metadata: {
+      tenant: ctx.tenant,
+      actor: ctx.principal,
+      correlation: write.correlation,
+      ...(write.session !== undefined && { session: write.session }),
+      ...(ctx.traceparent !== undefined && { traceparent: ctx.traceparent }),
+    },
+    time: ctx.runtime.clock.now(),
+  });
 }
 
 interface GrantLimits {
@@ -558,7 +604,9 @@ function acceptance(
 ): ExecutionEventData<"execution.accepted"> {
   const { grant, parent } = request;
   const now = ctx.runtime.clock.now();
-  const latest = request.deadline ?? now + agent.timeoutMs;
+  // What a caller asks for holds, shorter or longer; a delegated task has its agent's own time, within its parent's.
+  const own = now + agent.timeoutMs;
+  const latest = parent === undefined ? (request.deadline ?? own) : Math.min(request.deadline ?? own, own);
   return {
     command: request.command,
     args: request.args,

@@ -7,6 +7,7 @@ import type { AgentDefinition } from "./agent.ts";
 import type { ExecutionEvent, ExecutionState } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import type { ServiceDefinition } from "./service.ts";
+import type { Task } from "./task.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 /** How often a queen looks for work that no word reached her of, in milliseconds. */
@@ -72,6 +73,8 @@ export interface QueenPorts {
   readonly executions: Executions;
   readonly membership: Membership;
   readonly pool: WorkerPool;
+  /** Gives a claim back unbegun. */
+  giveBack(task: Task, reason: string): void;
 }
 
 /**
@@ -83,10 +86,11 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
   const { executions, membership, pool } = ports;
   const claiming = new Set<string>();
 
-  /** Gives a task to the pool. What the pool has no room for stays claimed, and the next sweep brings it again. */
   const handOver = (state: ExecutionState, claim: Claim): void => {
     const agent = chooseAgent(service, state.accepted.command);
-    if (agent !== undefined) pool.offer({ state, claim, agent });
+    if (agent === undefined) return;
+    const task = { state, claim, agent };
+    if (!pool.offer(task)) ports.giveBack(task, "the queue is full");
   };
 
   const situationOf = (executionId: string): ClaimSituation => ({
@@ -103,7 +107,9 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
       const state = await executions.decide(ctx, executionId, (now) => decideClaim(now, situationOf(executionId)));
       const { claim } = state;
       const ours = claim?.processId === membership.processId && claim.epoch === membership.epoch;
-      if (ours && !isOutcome(state.status) && !pool.holds(executionId)) handOver(state, claim);
+      if (!ours || isOutcome(state.status)) return;
+      if (pool.holds(executionId)) pool.reclaim(executionId, claim);
+      else handOver(state, claim);
     } finally {
       claiming.delete(executionId);
     }

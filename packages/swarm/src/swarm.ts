@@ -1,6 +1,6 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonValue, Runtime, Timer } from "@viable/kernel";
-import { rootContext, ViableError } from "@viable/kernel";
+import { rootContext, sleep, toWire, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { SwarmMeasurement, SwarmView } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
@@ -8,7 +8,7 @@ import type { Registered, Registry } from "@viable/registry";
 import type { Child, ChildSpec, Supervisor, SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
-import type { ExecutionState } from "./execution.ts";
+import type { ExecutionEvent, ExecutionState } from "./execution.ts";
 import { holdsClaim } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import { HealthMonitor } from "./health-monitor.ts";
@@ -16,6 +16,7 @@ import type { Queen } from "./queen.ts";
 import { chooseAgent, createQueen, sweepEveryMs, workContext } from "./queen.ts";
 import { runAgent } from "./run-agent.ts";
 import type { ServiceDefinition } from "./service.ts";
+import type { Task } from "./task.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
@@ -38,11 +39,15 @@ export interface SwarmSettings {
     options: DelegateOptions,
   ): Promise<DelegateOutcome>;
   onEvent?(event: SupervisorEvent): void;
+  /** Told in a sentence of what went wrong and shows nowhere else. */
+  onProblem?(message: string): void;
 }
 
 /** How long workers may go on with what they hold when the swarm is stopped, in milliseconds. */
 const drainMs = 10_000;
 const maxWorkers = 1_000;
+/** How often an outcome is tried to be recorded while the database is away, in milliseconds. */
+const recordAgainMs = 1_000;
 
 /** The ids of a swarm's parts, in the order they start. */
 export const swarmParts = ["memory", "workers", "queen", "health-monitor", "meta-client"] as const;
@@ -60,6 +65,8 @@ export interface Swarm {
   take(state: ExecutionState): void;
   /** Whether a task taken now would find a worker or a place in the queue. */
   readonly hasRoom: boolean;
+  /** Keeps a place for a task that is about to be accepted; undefined where there is none. */
+  reserve(): (() => void) | undefined;
   status(): SwarmView;
   measure(): SwarmMeasurement;
   /** Kills a part or a worker as a crash would: it is restarted by the supervisor. */
@@ -74,8 +81,38 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   let queen: Queen | undefined;
   let registered: Registered | undefined;
 
+  /** Records an outcome, for as long as the task is this worker's: a database that is away for a while does not make it work twice. */
+  const recordOutcome = async (task: Task, event: ExecutionEvent, signal: AbortSignal): Promise<void> => {
+    const principal = `agent:${service.name}/${task.agent.name}`;
+    const ctx = rootContext(runtime, { tenant: task.state.tenant, principal, signal });
+    for (;;) {
+      try {
+        await executions.decide(ctx, task.state.executionId, (now) =>
+          holdsClaim(now, task.claim) ? event : undefined,
+        );
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof ViableError && error.retryable)) throw error;
+        await sleep(ctx, recordAgainMs).catch(() => undefined);
+      }
+    }
+  };
+
   /** Claims that are on their way back, to be waited for before the swarm has stopped. */
   const releases = new Set<Promise<unknown>>();
+  const giveBack = (task: Task, reason: string) => {
+    const releasing = executions
+      .decide(rootContext(runtime, { tenant: task.state.tenant }), task.state.executionId, (now) =>
+        holdsClaim(now, task.claim)
+          ? { type: "execution.released", data: { processId: membership.processId, reason } }
+          : undefined,
+      )
+      // Not given back it is retaken all the same, by the next sweep or once this process is seen to be gone; then the attempt counts.
+      .catch(() => undefined)
+      .finally(() => releases.delete(releasing));
+    releases.add(releasing);
+  };
   const pool = new WorkerPool({
     runtime,
     maxQueued: service.maxQueued,
@@ -97,28 +134,14 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         stopListening();
         // The agent is done: while its outcome is on its way to the disk the worker can take the next task.
         onWait();
-        // The result may say so at its deadline only; the append itself is given the time that a database takes to come back.
-        await executions.decide(
-          rootContext(runtime, { tenant: task.state.tenant, principal: `agent:${service.name}/${task.agent.name}` }),
-          task.state.executionId,
-          (now) => (holdsClaim(now, task.claim) ? event : undefined),
-        );
+        await recordOutcome(task, event, signal);
       } finally {
         stopListening();
       }
     },
-    onUnfinished: (task) => {
-      const releasing = executions
-        .decide(rootContext(runtime, { tenant: task.state.tenant }), task.state.executionId, (now) =>
-          holdsClaim(now, task.claim)
-            ? { type: "execution.released", data: { processId: membership.processId, reason: "its process stops" } }
-            : undefined,
-        )
-        // Not given back it is retaken all the same, once this process is seen to be gone; only the attempt counts then.
-        .catch(() => undefined)
-        .finally(() => releases.delete(releasing));
-      releases.add(releasing);
-    },
+    onFailed: (task, error) =>
+      settings.onProblem?.(`The outcome of ${task.state.executionId} could not be recorded: ${toWire(error).message}`),
+    onUnfinished: (task) => giveBack(task, "its process stops"),
     onLost: (task) => {
       void queen?.claim(rootContext(runtime), task.state.executionId).catch(() => undefined);
     },
@@ -148,6 +171,8 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       return {
         done: started.done,
         async stop(stopCtx) {
+          // What has not begun is not begun any more.
+          pool.handBackQueue();
           await started.stop(stopCtx);
           pool.handBackQueue();
           await Promise.all(releases);
@@ -155,7 +180,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       };
     },
     queen: async (ctx) => {
-      const reigning = createQueen(service, { executions, membership, pool });
+      const reigning = createQueen(service, { executions, membership, pool, giveBack });
       queen = reigning;
       const onWork = (state: ExecutionState) => {
         if (state.accepted.service === service.name && state.status === "pending")
@@ -219,12 +244,14 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     childSpec: () => ({ id: service.name, restart: "permanent", stopWithinMs: drainMs * 2, start: startTree }),
     take(state) {
       const agent = chooseAgent(service, state.accepted.command);
-      // What the pool has no room for stays claimed, and the queen's next sweep finds that nobody holds it.
-      if (state.claim !== undefined && agent !== undefined) pool.offer({ state, claim: state.claim, agent });
+      if (state.claim === undefined || agent === undefined) return;
+      const task = { state, claim: state.claim, agent };
+      if (!pool.offer(task)) giveBack(task, "the queue is full");
     },
     get hasRoom() {
       return pool.hasRoom;
     },
+    reserve: () => pool.reserve(),
     measure: () => health.measure(pool),
     status() {
       const children = supervisor?.children() ?? [];

@@ -1,5 +1,6 @@
 import type { Context, Runtime } from "@viable/kernel";
 import { BoundedQueue, untilSettled, ViableError, withContext } from "@viable/kernel";
+import type { Claim } from "@viable/protocol";
 import type { Child, ChildSpec } from "@viable/supervisor";
 import type { Task } from "./task.ts";
 
@@ -8,6 +9,8 @@ export interface WorkerPoolSettings {
   readonly maxQueued: number;
   /** Brings one task to its outcome. Resolves when that is recorded, or when it is no longer this worker's to record. */
   carryOut(task: Task, signal: AbortSignal, onWait: () => () => void): Promise<void>;
+  /** Called where a task's outcome could not be recorded. */
+  onFailed(task: Task, error: unknown): void;
   /** Called for each task that could not be finished before its worker had to stop. */
   onUnfinished(task: Task): void;
   /** Called for each task that a worker held when it died. */
@@ -37,6 +40,7 @@ export class WorkerPool {
   readonly #queue: BoundedQueue<Task>;
   readonly #workers = new Map<string, Worker>();
   readonly #queuedIds = new Set<string>();
+  #reserved = 0;
 
   constructor(settings: WorkerPoolSettings) {
     this.#settings = settings;
@@ -57,9 +61,22 @@ export class WorkerPool {
     return running;
   }
 
-  /** Whether a task offered now would be taken. */
+  /** Whether a task offered now would be taken, beside those that places are kept for. */
   get hasRoom(): boolean {
-    return this.#queue.size < this.#queue.maxItems || this.#idle() !== undefined;
+    let places = this.#queue.maxItems - this.#queue.size - this.#reserved;
+    for (const worker of this.#workers.values()) if (worker.state === "working" && worker.active === 0) places += 1;
+    return places > 0;
+  }
+
+  /** Keeps a place for a task that is on its way; undefined where there is none. Give it back when the task has come, or will not. */
+  reserve(): (() => void) | undefined {
+    if (!this.hasRoom) return undefined;
+    this.#reserved += 1;
+    let kept = true;
+    return () => {
+      if (kept) this.#reserved -= 1;
+      kept = false;
+    };
   }
 
   /** Whether the pool has this execution, queued or under way. */
@@ -67,6 +84,15 @@ export class WorkerPool {
     if (this.#queuedIds.has(executionId)) return true;
     for (const worker of this.#workers.values()) if (worker.held.has(executionId)) return true;
     return false;
+  }
+
+  /** A task in hand was claimed anew, under another epoch: its outcome will be recorded under that claim. */
+  reclaim(executionId: string, claim: Claim): void {
+    for (const task of this.#queue) if (task.state.executionId === executionId) task.claim = claim;
+    for (const worker of this.#workers.values()) {
+      const held = worker.held.get(executionId);
+      if (held !== undefined) held.task.claim = claim;
+    }
   }
 
   /** Takes a claimed task; false where the queue is full. */
@@ -190,7 +216,10 @@ export class WorkerPool {
       if (worker.held.size === 0) worker.onDrained();
       if (worker.state === "working") this.#dispatch();
     };
-    this.#settings.carryOut(task, abort.signal, onWait).then(end, end);
+    this.#settings
+      .carryOut(task, abort.signal, onWait)
+      .catch((error) => this.#settings.onFailed(task, error))
+      .finally(end);
   }
 }
 

@@ -21,6 +21,7 @@ port.on("message", (message: ToThread) => {
 async function run(task: ThreadTask): Promise<void> {
   abort = new AbortController();
   const { signal } = abort;
+  let ended = false;
   try {
     const agent = await findAgent(task.module, task.agent);
     const result = await agent.handle(
@@ -28,13 +29,17 @@ async function run(task: ThreadTask): Promise<void> {
         ...task.about,
         agent: task.agent,
         signal,
-        progress: (percent: number, message: string, metadata?: { readonly [key: string]: never }) =>
-          answer({ kind: "progress", percent, message, metadata }),
+        progress(percent: number, message: string, metadata?: { readonly [key: string]: never }) {
+          // What an agent says after its end would be taken for the next task's.
+          if (!ended) answer({ kind: "progress", percent, message, metadata });
+        },
       } as never,
       task.input as never,
     );
+    ended = true;
     answer({ kind: "result", result });
   } catch (error) {
+    ended = true;
     answer({ kind: "error", error: toWire(error) });
   }
 }

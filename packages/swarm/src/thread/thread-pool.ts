@@ -49,8 +49,7 @@ export class ThreadPool {
 
   run(run: ThreadRun): Promise<JsonValue> {
     return new Promise((resolve, reject) => {
-      if (this.#stopped)
-        return reject(new ViableError("agent.threads_stopped", "The process is stopping.", { retryable: true }));
+      if (this.#stopped) return reject(threadsStopped());
       const waiting = { run, resolve, reject };
       if (!this.#waiting.offer(waiting)) {
         return reject(
@@ -72,6 +71,8 @@ export class ThreadPool {
   /** Ends every thread. Tasks under way are rejected. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    for (let waiting = this.#waiting.take(); waiting !== undefined; waiting = this.#waiting.take())
+      waiting.reject(threadsStopped());
     for (const { timer } of this.#idle.values()) timer.cancel();
     this.#idle.clear();
     await Promise.all([...this.#all].map((worker) => worker.terminate()));
@@ -170,6 +171,9 @@ export class ThreadPool {
     void worker.terminate();
   }
 }
+
+const threadsStopped = (): ViableError =>
+  new ViableError("agent.threads_stopped", "The process is stopping.", { retryable: true });
 
 function toAgentError(error: unknown, run: ThreadRun): ViableError {
   if (error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY") {
