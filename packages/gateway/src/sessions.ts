@@ -38,10 +38,19 @@ export interface SessionsSettings {
 }
 
 export function createSessions({ log, tokens, clientLimits }: SessionsSettings): Sessions {
-  const cache = new Map<string, Session>();
+  const cache = new Map<string, { readonly session: Session; forget(): void }>();
   const remember = (session: Session): Session => {
-    if (!cache.has(session.sessionId) && cache.size >= maxCached) cache.delete(cache.keys().next().value as string);
-    cache.set(session.sessionId, session);
+    cache.get(session.sessionId)?.forget();
+    if (cache.size >= maxCached) cache.values().next().value?.forget();
+    // Whatever happens to it, here or at another gateway, makes what is remembered out of date.
+    const unlisten = log.onStream(sessionStream(session.sessionId), (event) => {
+      if (event.version > session.version) forget();
+    });
+    const forget = () => {
+      unlisten();
+      cache.delete(session.sessionId);
+    };
+    cache.set(session.sessionId, { session, forget });
     return session;
   };
   const read = async (ctx: Context, sessionId: string): Promise<Session | undefined> => {
@@ -90,7 +99,7 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
     async find(ctx, grant, sessionId) {
       if (!isId("ses", sessionId)) return undefined;
       if (grant.sessionId !== undefined && grant.sessionId !== sessionId) return undefined;
-      const session = cache.get(sessionId) ?? (await read(ctx, sessionId));
+      const session = cache.get(sessionId)?.session ?? (await read(ctx, sessionId));
       return session?.tenant === grant.tenant && session.created.principal === grant.principal ? session : undefined;
     },
     async list(ctx, limit) {
@@ -119,7 +128,7 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
         records: [tokens.revocation(session.created.tokenId)],
       });
       if (!outcome.ok && outcome.reason !== "conflict") throw notRecorded(outcome.reason);
-      cache.delete(session.sessionId);
+      cache.get(session.sessionId)?.forget();
       return (await read(ctx, session.sessionId)) ?? now;
     },
   };

@@ -137,6 +137,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
 
   const startedMs = runtime.clock.monotonicMs();
   let running = false;
+  let stopping = false;
   let ownerToken = options.ownerToken;
   let gateway: Listener | undefined;
   const listeners: Listener[] = [];
@@ -198,9 +199,14 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       metricsUrl: listener && `${listener.url}/metrics`,
       delegate: async (delegateCtx, parent, capability, args, delegateOptions) => {
         await waitFor(delegateCtx, allRegistered.promise);
-        return await intake.delegate(delegateCtx, parent, capability, args, delegateOptions);
+        const outcome = await intake.delegate(delegateCtx, parent, capability, args, delegateOptions);
+        // A service that has stopped already is no answer to a task that still drains: it is given back, and begun again elsewhere.
+        if (stopping && !outcome.ok && outcome.status === "refused")
+          await waitFor(delegateCtx, new Promise<never>(() => {}));
+        return outcome;
       },
       onEvent: onSupervisorEvent,
+      onProblem: (message) => notice("warn", message),
     });
     swarms.set(service.name, swarm);
     await tree.add(ctx, swarm.childSpec());
@@ -214,7 +220,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
           .catch((error) =>
             notice("warn", `Old records could not be purged: ${error instanceof Error ? error.message : error}`),
           )
-          .finally(() => schedulePurge(ctx));
+          .finally(() => {
+            if (!stopping) schedulePurge(ctx);
+          });
       },
       purge.everyMs,
       { background: true },
@@ -292,8 +300,10 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     },
     async stop(ctx) {
       running = false;
+      stopping = true;
       intake.close();
       purgeTimer?.cancel();
+      metrics.stop();
       const bounded = within(ctx, definition.limits.drainMs);
       // Who waits for an outcome is kept while running tasks end; feeds, which never end by themselves, are cut after that.
       const cut = new AbortController();

@@ -17,6 +17,8 @@ export interface MetricsSources {
 export interface Metrics {
   all(): Promise<string>;
   of(service: string): Promise<string>;
+  /** Ends the sampling of the event loop. */
+  stop(): void;
 }
 
 const swarmGauges: Readonly<Record<string, { help: string; read(measurement: SwarmMeasurement): number }>> = {
@@ -61,6 +63,7 @@ export function createMetrics({ swarms, log, executions }: MetricsSources): Metr
       set("process_resident_memory_bytes", "Resident memory of the process.", process.memoryUsage.rss());
       return registry.metrics();
     },
+    stop: () => loopDelay.disable(),
     of(service) {
       const registry = new Registry();
       addSwarms(registry, [service]);

@@ -1,0 +1,204 @@
+/**
+ * Cases that reading the walk with fresh eyes brought to light, each of which once ended wrongly: the story is in the test's name.
+ */
+
+import { ViableError } from "@viable/kernel";
+import type { Store } from "@viable/log";
+import { createMemoryStore, storeUnavailable } from "@viable/log";
+import { startTestSystem } from "@viable/testing";
+import type { AgentContext } from "viable";
+import { agent, defineSystem, service } from "viable";
+import { expect, test } from "vitest";
+import { z } from "zod";
+
+const pause = (ctx: AgentContext, ms: number) =>
+  new Promise<void>((resolve, reject) => {
+    const timer = ctx.runtime.clock.setTimer(resolve, ms);
+    ctx.signal.addEventListener("abort", () => {
+      timer.cancel();
+      reject(ctx.signal.reason);
+    });
+  });
+
+function build(calls: string[], settings: { workers?: number; maxQueued?: number; maxAttempts?: number } = {}) {
+  const { maxAttempts = 3, ...rest } = settings;
+  return defineSystem({
+    name: "hard-cases",
+    services: [
+      service({
+        name: "work",
+        description: "Works.",
+        port: 0,
+        ...rest,
+        agents: [
+          agent({
+            name: "nap",
+            capability: "nap",
+            description: "Naps.",
+            joinable: true,
+            maxAttempts,
+            timeoutMs: 3_600_000,
+            input: z.strictObject({ ms: z.number(), label: z.string().default(""), chars: z.number().default(0) }),
+            handle: async (ctx, { ms, label, chars }) => {
+              calls.push(label);
+              await pause(ctx, ms);
+              return { label, text: "x".repeat(chars) };
+            },
+          }),
+          agent({
+            name: "asker",
+            capability: "ask",
+            description: "Has another nap.",
+            maxAttempts,
+            timeoutMs: 3_600_000,
+            input: z.strictObject({ ms: z.number(), label: z.string() }),
+            handle: async (ctx, args) => (await ctx.delegate("nap", args)) as never,
+          }),
+          agent({
+            name: "chatty",
+            capability: "chat",
+            description: "Reports all the time.",
+            maxAttempts,
+            timeoutMs: 24 * 3_600_000,
+            input: z.strictObject({ reports: z.number() }),
+            handle: async (ctx, { reports }) => {
+              for (let report = 0; report < reports; report++) {
+                ctx.progress(1, `report ${report}`);
+                await pause(ctx, 200);
+              }
+              return "said";
+            },
+          }),
+        ],
+      }),
+    ],
+  });
+}
+
+/** A store that can be away: whatever is asked of it then is refused, as a database that cannot be reached would. */
+function absentStore(): { store: Store; away(is: boolean): void } {
+  const inner = createMemoryStore();
+  let isAway = false;
+  const guard =
+    <A extends unknown[], R>(act: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      if (isAway) throw new ViableError(storeUnavailable, "The database is away.", { retryable: true });
+      return await act(...args);
+    };
+  return {
+    away(is) {
+      isAway = is;
+    },
+    store: {
+      ...inner,
+      commit: guard(inner.commit),
+      readStream: guard(inner.readStream),
+      readAll: guard(inner.readAll),
+      getRecords: guard(inner.getRecords),
+      listRecords: guard(inner.listRecords),
+      head: guard(inner.head),
+    },
+  };
+}
+
+test("W5: a follower of equal work that joined after the checkpoint has one outcome after a restart", async () => {
+  const calls: string[] = [];
+  const store = createMemoryStore();
+  const first = await startTestSystem(build(calls), { store });
+  const client = await first.connect();
+  const leader = await client.begin("nap", { ms: 60_000, label: "x" });
+  await first.time.advance(8_000);
+  const follower = await client.begin("nap", { ms: 60_000, label: "x" });
+  await first.time.advance(100);
+  await using next = await startTestSystem(build(calls), { store, seed: 2 });
+  for (const id of [leader, follower]) await next.settled(next.system.executions.whenSettled(next.ctx, id));
+  for (const id of [leader, follower]) {
+    const types = (await store.readStream(`execution:${id}`, 1, 100, "forward")).map((event) => event.type);
+    expect(
+      types.filter((type) => type === "execution.completed"),
+      id,
+    ).toHaveLength(1);
+  }
+});
+
+test("an execution of more events than a page goes on after a restart", { timeout: 60_000 }, async () => {
+  const calls: string[] = [];
+  const store = createMemoryStore();
+  const first = await startTestSystem(build(calls), { store });
+  const executionId = await (await first.connect()).begin("chat", { reports: 2_500 });
+  await first.time.advance(2_400 * 200);
+  await using next = await startTestSystem(build(calls), { store, seed: 2 });
+  const state = await next.settled(next.system.executions.whenSettled(next.ctx, executionId));
+  expect(state).toMatchObject({ status: "completed", attempts: 2 });
+});
+
+test("a result too large to be shared in one append is shared with as many as fit, and the others do the work themselves", async () => {
+  const calls: string[] = [];
+  await using t = await startTestSystem(build(calls));
+  const client = await t.connect();
+  const ids = [];
+  for (let index = 0; index < 6; index++)
+    ids.push(await client.begin("nap", { ms: 1_000, label: "large", chars: 2_000_000 }));
+  for (const id of ids) expect((await client.outcome(id)).status).toBe("completed");
+  expect(calls.length).toBeGreaterThan(1);
+  expect(calls.length).toBeLessThan(6);
+});
+
+test("a database that is away while a task delegates, and while it ends, costs time and nothing else", async () => {
+  const calls: string[] = [];
+  const { store, away } = absentStore();
+  await using t = await startTestSystem(build(calls, { maxAttempts: 1 }), { store });
+  const client = await t.connect();
+  const asked = await client.begin("ask", { ms: 60_000, label: "child" });
+  const alone = await client.begin("nap", { ms: 20_000, label: "alone" });
+  await t.time.advance(10_000);
+  away(true);
+  await t.time.advance(90_000);
+  away(false);
+  expect(await client.outcome(asked)).toMatchObject({ status: "completed", result: { ok: true } });
+  expect(await client.outcome(alone)).toMatchObject({ status: "completed" });
+  expect(calls.sort()).toEqual(["alone", "child"]);
+});
+
+test("a burst beyond workers and queue is refused, and no accepted task fails for it", async () => {
+  const calls: string[] = [];
+  await using t = await startTestSystem(build(calls, { workers: 1, maxQueued: 2, maxAttempts: 1 }));
+  const client = await t.connect("api");
+  const sent = await Promise.allSettled(
+    Array.from({ length: 12 }, (_, index) => client.begin("nap", { ms: 100, label: String(index) })),
+  );
+  const accepted = sent.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  expect(accepted).toHaveLength(3);
+  for (const id of accepted) expect(await client.outcome(id)).toMatchObject({ status: "completed", attempts: 1 });
+});
+
+test("a delegation that was recorded is answered although the queue is full now", async () => {
+  const calls: string[] = [];
+  await using t = await startTestSystem(build(calls, { workers: 2, maxQueued: 1 }));
+  const client = await t.connect("api");
+  const asked = await client.begin("ask", { ms: 10_000, label: "child" });
+  await t.time.advance(100);
+  for (const label of ["a", "b"]) await client.begin("nap", { ms: 20_000, label }).catch(() => undefined);
+  for (const worker of ["worker-1", "worker-2"]) t.system.swarms.get("work")?.kill(worker, "a test");
+  expect(await client.outcome(asked)).toMatchObject({ status: "completed", result: { ok: true } });
+});
+
+test("a feed whose client left while it was written leaves no subscription behind", async () => {
+  await using t = await startTestSystem(build([]));
+  const client = await t.connect();
+  const { executionId } = await client.run("nap", { ms: 10 });
+  const before = t.time.pending;
+  for (let index = 0; index < 20; index++) {
+    const abort = new AbortController();
+    const response = await t.system.fetch(
+      new Request(`http://test.invalid/v1/executions/${executionId}/events`, {
+        headers: { authorization: `Bearer ${t.system.ownerToken}`, accept: "text/event-stream" },
+        signal: abort.signal,
+      }),
+    );
+    abort.abort();
+    await response.body?.cancel().catch(() => undefined);
+  }
+  await t.time.settle();
+  expect(t.time.pending).toBe(before);
+});
