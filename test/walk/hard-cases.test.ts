@@ -186,7 +186,8 @@ test("a delegation that was recorded is answered although the queue is full now"
 test("a feed whose client left while it was written leaves no subscription behind", async () => {
   await using t = await startTestSystem(build([]));
   const client = await t.connect();
-  const { executionId } = await client.run("nap", { ms: 10 });
+  const executionId = await client.begin("nap", { ms: 60_000 });
+  await t.time.settle();
   const before = t.time.pending;
   for (let index = 0; index < 20; index++) {
     const abort = new AbortController();
