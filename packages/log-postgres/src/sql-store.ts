@@ -2,6 +2,7 @@ import type { CommitOutcome, CommitResult, EncodedAppend, Store } from "@viable/
 import { textArray } from "./array-literal.ts";
 import type { Session } from "./session.ts";
 import { appendBatch, appendBatchParams, toCommitResult } from "./statements/append-batch.ts";
+import { appendEvents, appendEventsParams, isEventsAlone, toEventsResult } from "./statements/append-events.ts";
 import { toEvent } from "./statements/events.ts";
 import { head } from "./statements/head.ts";
 import { readAll } from "./statements/read-all.ts";
@@ -19,13 +20,22 @@ export function createSqlStore(session: Session): SqlStore {
     return { ordinal: Number(row?.ordinal), change: Number(row?.change) };
   };
 
+  /** The short way where a part is of events alone and nothing stands against it; else the one that can answer everything. */
+  const commitPart = async (part: readonly EncodedAppend[], now: number): Promise<CommitResult> => {
+    if (isEventsAlone(part)) {
+      const [row] = await session.write(appendEvents, appendEventsParams(part));
+      const result = toEventsResult(part, row);
+      if (result !== undefined) return result;
+    }
+    return toCommitResult(part, await session.write(appendBatch, appendBatchParams(part, now)));
+  };
+
   return {
     async commit(batch, now) {
       const outcomes: CommitOutcome[] = [];
       let lastChange: number | undefined;
       for (const part of splitAtRepeatedNames(batch)) {
-        const rows = await session.write(appendBatch, appendBatchParams(part, now));
-        const result: CommitResult = toCommitResult(part, rows);
+        const result = await commitPart(part, now);
         outcomes.push(...result.outcomes);
         lastChange = result.lastChange;
       }
