@@ -1,64 +1,22 @@
-import { createHash } from "node:crypto";
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, JsonValue, Part, Timer } from "@viable/kernel";
-import { canonicalJson, nearestNames, rootContext, withContext, writeBase32 } from "@viable/kernel";
-import type { ConcurrencyLimit, KeyedLimits, TokenBucket } from "@viable/limits";
-import { createConcurrencyLimit, createKeyedLimits, createTokenBucket } from "@viable/limits";
+import { nearestNames, rootContext, withContext } from "@viable/kernel";
 import type { AppendOutcome, Log } from "@viable/log";
-import { startPosition } from "@viable/log";
-import type { ExecutionEventData, FieldProblem, RouteDecision } from "@viable/protocol";
 import { isOutcome, toFieldProblems } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
-import type { Grant } from "@viable/security";
 import { attenuate, authorize } from "@viable/security";
-import type { AgentDefinition } from "./agent.ts";
+import { acceptance, executionIdFor, grantOf, hashOf, justAccepted } from "./acceptance.ts";
+import { createAdmission } from "./admission.ts";
 import type { Catalogue, Offer } from "./catalogue.ts";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 import { maxFollowers, workJoined, workStarted, workStream } from "./equal-work.ts";
 import type { ExecutionState } from "./execution.ts";
-import { executionStream, foldExecution } from "./execution.ts";
+import { executionStream } from "./execution.ts";
 import type { Executions } from "./executions.ts";
+import type { IntakeOutcome, IntakeRequest } from "./intake-request.ts";
+import { refuse } from "./intake-request.ts";
 import type { Swarm } from "./swarm.ts";
-
-/** A command as it comes to the door. */
-export interface IntakeRequest {
-  readonly grant: Grant;
-  /** The capability it needs. */
-  readonly command: string;
-  readonly args: JsonValue;
-  /** A repeat under the same key finds the first; another body under the same key is refused. */
-  readonly idempotencyKey?: string | undefined;
-  /** Wall time in milliseconds; the agent's own timeout where it says nothing, and never later than that allows the caller. */
-  readonly deadline?: number | undefined;
-  readonly parent?: ExecutionState | undefined;
-}
-
-/** Accepted (and durable, W1), or refused with the reasons and nothing recorded. */
-export type IntakeOutcome =
-  | { readonly ok: true; readonly executionId: string; readonly repeated: boolean; readonly quota: Quota | undefined }
-  | {
-      readonly ok: false;
-      readonly kind:
-        | "unknown"
-        | "invalid"
-        | "denied"
-        | "limited"
-        | "overloaded"
-        | "unavailable"
-        | "mismatch"
-        | "stopping";
-      readonly code: string;
-      readonly message: string;
-      readonly reasons: readonly string[];
-      readonly errors?: readonly FieldProblem[];
-      readonly retryAfterMs?: number;
-    };
-
-/** What is left of the caller's commands an hour. */
-export interface Quota {
-  readonly limit: number;
-  readonly remaining: number;
-}
+import { createTurns } from "./turns.ts";
 
 export interface IntakeSettings {
   readonly log: Log;
@@ -74,8 +32,6 @@ export interface IntakeSettings {
 
 /** A chain of delegations longer than this is a loop (the seed names no number; mesh proxies use 8 to 32). */
 const maxDepth = 16;
-/** Grants whose limits are remembered; see `createKeyedLimits` for what happens beyond. */
-const maxGrants = 10_000;
 /** How often open executions are looked through for such that nobody else ends, in milliseconds. */
 const sweepEveryMs = 1_000;
 /** How often a lost race for equal work is decided again. */
@@ -103,24 +59,12 @@ export interface Intake extends Part {
 
 export function createIntake(settings: IntakeSettings): Intake {
   const { log, registry, membership, executions, catalogue } = settings;
-  const maxOpen = settings.maxOpen ?? 10_000;
+  const admission = createAdmission(executions, settings.maxOpen ?? 10_000);
   let closed = false;
   let stopped = false;
-  let limits: KeyedLimits<GrantLimits> | undefined;
   const joinTurns = createTurns();
   const deadlines = new Map<string, Timer>();
   let sweepTimer: Timer | undefined;
-
-  const limitsOf = (ctx: Context, grant: Grant): GrantLimits => {
-    limits ??= createKeyedLimits({ maxKeys: maxGrants, make: createGrantLimits });
-    const found = limits.get(grant.tokenId);
-    found.bucket ??= createTokenBucket(
-      { capacity: grant.commandsPerHour, refillPerSecond: grant.commandsPerHour / 3_600 },
-      ctx.runtime.clock,
-    );
-    if (grant.maxConcurrent !== undefined) found.concurrency ??= createConcurrencyLimit({ max: grant.maxConcurrent });
-    return found;
-  };
 
   /** Ends the execution at its deadline, in case nothing else has by then. */
   const watchDeadline = (ctx: Context, executionId: string, deadline: number) => {
@@ -229,8 +173,8 @@ export function createIntake(settings: IntakeSettings): Intake {
         });
       }
       // 2. admit
-      const executionId = idOf(ctx, request);
-      const admitted = admit(ctx, request);
+      const executionId = executionIdFor(ctx, request);
+      const admitted = admission.admit(ctx, request);
       if (!admitted.ok) return await recordedOr(ctx, request, executionId, admitted.refusal);
       let accepted: Accepted;
       try {
@@ -324,56 +268,6 @@ export function createIntake(settings: IntakeSettings): Intake {
       for (const timer of deadlines.values()) timer.cancel();
       deadlines.clear();
     },
-  };
-
-  /** Numbers that are held in memory: the caller's rate and concurrency, and the process's own bound. */
-  const admit = (
-    ctx: Context,
-    request: IntakeRequest,
-  ): { ok: true; leave(): void; quota: Quota | undefined } | { ok: false; refusal: IntakeOutcome & { ok: false } } => {
-    if (executions.openCount() >= maxOpen) {
-      return {
-        ok: false,
-        refusal: refuse("overloaded", "intake.overloaded", `${maxOpen} executions are under way.`, {
-          retryAfterMs: 1_000,
-        }),
-      };
-    }
-    // What a task delegates was paid for by the command at its root.
-    if (request.parent !== undefined) return { ok: true, leave() {}, quota: undefined };
-    const { bucket, concurrency } = limitsOf(ctx, request.grant);
-    const entered = concurrency?.tryEnter();
-    if (entered?.ok === false) {
-      return {
-        ok: false,
-        refusal: refuse("limited", "intake.too_many_at_once", `${entered.max} commands of this token are under way.`, {
-          retryAfterMs: 1_000,
-        }),
-      };
-    }
-    const taken = bucket?.tryTake();
-    if (taken?.ok === false) {
-      entered?.leave();
-      return {
-        ok: false,
-        refusal: refuse(
-          "limited",
-          "intake.rate_limited",
-          `This token may send ${request.grant.commandsPerHour} commands an hour.`,
-          {
-            retryAfterMs: Math.ceil(taken.retryAfterMs),
-          },
-        ),
-      };
-    }
-    return {
-      ok: true,
-      leave: () => entered?.leave(),
-      quota:
-        taken === undefined
-          ? undefined
-          : { limit: request.grant.commandsPerHour, remaining: Math.floor(taken.remaining) },
-    };
   };
 
   /** What was recorded under the key is answered, however busy it is now: nothing new is asked for. */
@@ -528,151 +422,4 @@ export function createIntake(settings: IntakeSettings): Intake {
   };
 
   return self;
-}
-
-/** Lets what has the same key happen one after the other. A key is forgotten when nobody waits for it. */
-function createTurns() {
-  const last = new Map<string, Promise<unknown>>();
-  return {
-    async take<T>(key: string, act: () => Promise<T>): Promise<T> {
-      const before = last.get(key);
-      const turn = before === undefined ? act() : before.then(act, act);
-      last.set(key, turn);
-      try {
-        return await turn;
-      } finally {
-        if (last.get(key) === turn) last.delete(key);
-      }
-    },
-  };
-}
-
-/** The state of an execution that has just been appended, without asking the log for what was handed to it. */
-function justAccepted(
-  ctx: Context,
-  write: { readonly stream: string; readonly session: string | undefined; readonly correlation: string },
-  data: ExecutionEventData<"execution.accepted">,
-): ExecutionState | undefined {
-  return foldExecution(undefined, {
-    id: "",
-    stream: write.stream,
-    version: 1,
-    position: startPosition,
-    type: "execution.accepted",
-    data: data as unknown as JsonObject,
-    metadata: {
-      tenant: ctx.tenant,
-      actor: ctx.principal,
-      correlation: write.correlation,
-      ...(write.session !== undefined && { session: write.session }),
-      ...(ctx.traceparent !== undefined && { traceparent: ctx.traceparent }),
-    },
-    time: ctx.runtime.clock.now(),
-  });
-}
-
-interface GrantLimits {
-  readonly idle: boolean;
-  bucket: TokenBucket | undefined;
-  concurrency: ConcurrencyLimit | undefined;
-}
-
-/** A grant's numbers are known only with the grant: both limits are made when it is first used. */
-function createGrantLimits(): GrantLimits {
-  const limits: GrantLimits = {
-    get idle() {
-      return (limits.bucket?.idle ?? true) && (limits.concurrency?.idle ?? true);
-    },
-    bucket: undefined,
-    concurrency: undefined,
-  };
-  return limits;
-}
-
-function acceptance(
-  ctx: Context,
-  request: IntakeRequest,
-  agent: AgentDefinition,
-  route: RouteDecision,
-  rest: Pick<ExecutionEventData<"execution.accepted">, "depth"> & {
-    executionId: string;
-    bodyHash: string | undefined;
-    joinKey: string | undefined;
-    joinedTo: string | undefined;
-    claim: ExecutionEventData<"execution.accepted">["claim"];
-  },
-): ExecutionEventData<"execution.accepted"> {
-  const { grant, parent } = request;
-  const now = ctx.runtime.clock.now();
-  // What a caller asks for holds, shorter or longer; a delegated task has its agent's own time, within its parent's.
-  const own = now + agent.timeoutMs;
-  const latest = parent === undefined ? (request.deadline ?? own) : Math.min(request.deadline ?? own, own);
-  return {
-    command: request.command,
-    args: request.args,
-    service: route.chosen.service,
-    agent: agent.name,
-    route,
-    deadline: Math.min(
-      latest,
-      parent?.accepted.deadline ?? Number.POSITIVE_INFINITY,
-      ctx.deadline ?? Number.POSITIVE_INFINITY,
-    ),
-    authority: { principal: grant.principal, operations: [...grant.operations], clientType: grant.clientType },
-    maxAttempts: agent.maxAttempts,
-    depth: rest.depth,
-    ...(parent !== undefined && { parentId: parent.executionId }),
-    ...(rest.bodyHash !== undefined && { bodyHash: rest.bodyHash }),
-    ...(rest.joinKey !== undefined && { joinKey: rest.joinKey }),
-    ...(rest.joinedTo !== undefined && { joinedTo: rest.joinedTo }),
-    ...(rest.claim !== undefined && { claim: rest.claim }),
-  };
-}
-
-/** What an execution's agent may do in its caller's name: as much as was granted when it was accepted (W4). */
-function grantOf(state: ExecutionState): Grant {
-  const { authority, deadline } = state.accepted;
-  return {
-    tokenId: state.executionId,
-    tenant: state.tenant,
-    principal: authority.principal,
-    clientType: "agent",
-    operations: authority.operations,
-    sessionId: state.session,
-    commandsPerHour: 0,
-    maxConcurrent: undefined,
-    expiresAt: deadline,
-  };
-}
-
-/** Random, or where a repeat must find the first, following from whose and which command it is. */
-function idOf(ctx: Context, request: IntakeRequest): string {
-  if (request.idempotencyKey === undefined) return ctx.runtime.ids.next("exe");
-  const { parent } = request;
-  const scope =
-    parent === undefined
-      ? [ctx.tenant, request.grant.principal, request.idempotencyKey]
-      : [ctx.tenant, parent.executionId, request.command, request.args, request.idempotencyKey];
-  const digest = createHash("sha256").update(canonicalJson(scope)).digest();
-  const word = (index: number) => digest.readUInt32BE(index * 4);
-  return `exe_${writeBase32([word(0), word(1), word(2), word(3)])}`;
-}
-
-const hashOf = (body: JsonValue): string => createHash("sha256").update(canonicalJson(body)).digest("hex").slice(0, 32);
-
-function refuse(
-  kind: (IntakeOutcome & { ok: false })["kind"],
-  code: string,
-  message: string,
-  more: { reasons?: readonly string[]; errors?: readonly FieldProblem[]; retryAfterMs?: number } = {},
-): IntakeOutcome & { ok: false } {
-  return {
-    ok: false,
-    kind,
-    code,
-    message,
-    reasons: more.reasons ?? [],
-    ...(more.errors && { errors: more.errors }),
-    ...(more.retryAfterMs !== undefined && { retryAfterMs: more.retryAfterMs }),
-  };
 }

@@ -1,0 +1,108 @@
+import { createHash } from "node:crypto";
+import type { Context, JsonObject, JsonValue } from "@viable/kernel";
+import { canonicalJson, writeBase32 } from "@viable/kernel";
+import { startPosition } from "@viable/log";
+import type { ExecutionEventData, RouteDecision } from "@viable/protocol";
+import type { Grant } from "@viable/security";
+import type { AgentDefinition } from "./agent.ts";
+import type { ExecutionState } from "./execution.ts";
+import { foldExecution } from "./execution.ts";
+import type { IntakeRequest } from "./intake-request.ts";
+
+/** What is recorded of a command that is let in. */
+export function acceptance(
+  ctx: Context,
+  request: IntakeRequest,
+  agent: AgentDefinition,
+  route: RouteDecision,
+  rest: Pick<ExecutionEventData<"execution.accepted">, "depth"> & {
+    executionId: string;
+    bodyHash: string | undefined;
+    joinKey: string | undefined;
+    joinedTo: string | undefined;
+    claim: ExecutionEventData<"execution.accepted">["claim"];
+  },
+): ExecutionEventData<"execution.accepted"> {
+  const { grant, parent } = request;
+  const now = ctx.runtime.clock.now();
+  // What a caller asks for holds, shorter or longer; a delegated task has its agent's own time, within its parent's.
+  const own = now + agent.timeoutMs;
+  const latest = parent === undefined ? (request.deadline ?? own) : Math.min(request.deadline ?? own, own);
+  return {
+    command: request.command,
+    args: request.args,
+    service: route.chosen.service,
+    agent: agent.name,
+    route,
+    deadline: Math.min(
+      latest,
+      parent?.accepted.deadline ?? Number.POSITIVE_INFINITY,
+      ctx.deadline ?? Number.POSITIVE_INFINITY,
+    ),
+    authority: { principal: grant.principal, operations: [...grant.operations], clientType: grant.clientType },
+    maxAttempts: agent.maxAttempts,
+    depth: rest.depth,
+    ...(parent !== undefined && { parentId: parent.executionId }),
+    ...(rest.bodyHash !== undefined && { bodyHash: rest.bodyHash }),
+    ...(rest.joinKey !== undefined && { joinKey: rest.joinKey }),
+    ...(rest.joinedTo !== undefined && { joinedTo: rest.joinedTo }),
+    ...(rest.claim !== undefined && { claim: rest.claim }),
+  };
+}
+
+/** The state of an execution that has just been appended, without asking the log for what was handed to it. */
+export function justAccepted(
+  ctx: Context,
+  write: { readonly stream: string; readonly session: string | undefined; readonly correlation: string },
+  data: ExecutionEventData<"execution.accepted">,
+): ExecutionState | undefined {
+  return foldExecution(undefined, {
+    id: "",
+    stream: write.stream,
+    version: 1,
+    position: startPosition,
+    type: "execution.accepted",
+    data: data as unknown as JsonObject,
+    metadata: {
+      tenant: ctx.tenant,
+      actor: ctx.principal,
+      correlation: write.correlation,
+      ...(write.session !== undefined && { session: write.session }),
+      ...(ctx.traceparent !== undefined && { traceparent: ctx.traceparent }),
+    },
+    time: ctx.runtime.clock.now(),
+  });
+}
+
+/** What an execution's agent may do in its caller's name: as much as was granted when it was accepted (W4). */
+export function grantOf(state: ExecutionState): Grant {
+  const { authority, deadline } = state.accepted;
+  return {
+    tokenId: state.executionId,
+    tenant: state.tenant,
+    principal: authority.principal,
+    clientType: "agent",
+    operations: authority.operations,
+    sessionId: state.session,
+    commandsPerHour: 0,
+    maxConcurrent: undefined,
+    expiresAt: deadline,
+  };
+}
+
+/** Random, or where a repeat must find the first, following from whose and which command it is. */
+export function executionIdFor(ctx: Context, request: IntakeRequest): string {
+  if (request.idempotencyKey === undefined) return ctx.runtime.ids.next("exe");
+  const { parent } = request;
+  const scope =
+    parent === undefined
+      ? [ctx.tenant, request.grant.principal, request.idempotencyKey]
+      : [ctx.tenant, parent.executionId, request.command, request.args, request.idempotencyKey];
+  const digest = createHash("sha256").update(canonicalJson(scope)).digest();
+  const word = (index: number) => digest.readUInt32BE(index * 4);
+  return `exe_${writeBase32([word(0), word(1), word(2), word(3)])}`;
+}
+
+/** What a repeat under the same key must equal. */
+export const hashOf = (body: JsonValue): string =>
+  createHash("sha256").update(canonicalJson(body)).digest("hex").slice(0, 32);

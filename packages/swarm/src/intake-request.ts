@@ -1,0 +1,62 @@
+import type { JsonValue } from "@viable/kernel";
+import type { FieldProblem } from "@viable/protocol";
+import type { Grant } from "@viable/security";
+import type { ExecutionState } from "./execution.ts";
+
+/** A command as it comes to the door. */
+export interface IntakeRequest {
+  readonly grant: Grant;
+  /** The capability it needs. */
+  readonly command: string;
+  readonly args: JsonValue;
+  /** A repeat under the same key finds the first; another body under the same key is refused. */
+  readonly idempotencyKey?: string | undefined;
+  /** Wall time in milliseconds; the agent's own timeout where it says nothing, and never later than that allows the caller. */
+  readonly deadline?: number | undefined;
+  readonly parent?: ExecutionState | undefined;
+}
+
+/** Accepted (and durable, W1), or refused with the reasons and nothing recorded. */
+export type IntakeOutcome =
+  | { readonly ok: true; readonly executionId: string; readonly repeated: boolean; readonly quota: Quota | undefined }
+  | {
+      readonly ok: false;
+      readonly kind:
+        | "unknown"
+        | "invalid"
+        | "denied"
+        | "limited"
+        | "overloaded"
+        | "unavailable"
+        | "mismatch"
+        | "stopping";
+      readonly code: string;
+      readonly message: string;
+      readonly reasons: readonly string[];
+      readonly errors?: readonly FieldProblem[];
+      readonly retryAfterMs?: number;
+    };
+
+/** What is left of the caller's commands an hour. */
+export interface Quota {
+  readonly limit: number;
+  readonly remaining: number;
+}
+
+/** A refusal. */
+export function refuse(
+  kind: (IntakeOutcome & { ok: false })["kind"],
+  code: string,
+  message: string,
+  more: { reasons?: readonly string[]; errors?: readonly FieldProblem[]; retryAfterMs?: number } = {},
+): IntakeOutcome & { ok: false } {
+  return {
+    ok: false,
+    kind,
+    code,
+    message,
+    reasons: more.reasons ?? [],
+    ...(more.errors && { errors: more.errors }),
+    ...(more.retryAfterMs !== undefined && { retryAfterMs: more.retryAfterMs }),
+  };
+}
