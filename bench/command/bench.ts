@@ -31,6 +31,10 @@ export async function bench(options: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (const database of ["pglite", "postgres"] as const) {
     await using subjects = await startSubjects(database);
+    for (const { name, target } of subjects.all) {
+      options.note(`command: ${database}, warming up ${name}`);
+      await generator.ask({ ask: "load", load: { ...firstLoad, ...target } });
+    }
     rows.push(...(await measure(options, generator, database, subjects.all, plan)));
   }
   return rows;
@@ -87,6 +91,9 @@ async function measure(
 
 /** No two commands are equal, so that none is joined to another. */
 const requestBody = '{"command":"no_op","args":{"n":%n},"mode":"sync"}';
+
+/** Served before anything is measured: code that has run a few thousand times is another than code that has not. */
+const firstLoad = { clients: 64, warmUpMs: 0, durationMs: 3_000, body: requestBody, wanted: '"completed"' };
 
 /** Starts all subjects for one database. They stay up together; only the one whose turn it is has anything to do. */
 async function startSubjects(database: "pglite" | "postgres") {
