@@ -203,3 +203,17 @@ test("a feed whose client left while it was written leaves no subscription behin
   await t.time.settle();
   expect(t.time.pending).toBe(before);
 });
+
+test("a task that was cancelled, or ran out of time, while it waited for a worker is never begun", async () => {
+  const calls: string[] = [];
+  await using t = await startTestSystem(build(calls, { workers: 1, maxQueued: 5 }));
+  const client = await t.connect("api");
+  const first = await client.begin("nap", { ms: 5_000, label: "first" });
+  const cancelled = await client.begin("nap", { ms: 10, label: "cancelled" });
+  const late = await client.begin("nap", { ms: 10, label: "late" }, { deadlineMs: 1_000 });
+  const last = await client.begin("nap", { ms: 10, label: "last" });
+  await t.settled(client.api.cancel(cancelled));
+  for (const id of [first, cancelled, late, last]) await client.outcome(id);
+  expect((await client.outcome(late)).status).toBe("timed_out");
+  expect(calls).toEqual(["first", "last"]);
+});

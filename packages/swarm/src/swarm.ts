@@ -114,7 +114,6 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     releases.add(releasing);
   };
   const pool = new WorkerPool({
-    runtime,
     maxQueued: service.maxQueued,
     carryOut: async (task, signal, onWait) => {
       const startedMs = runtime.clock.monotonicMs();
@@ -122,6 +121,9 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         pool.abandon(state.executionId, abortedBy(state)),
       );
       try {
+        // It may have ended while it waited for a worker: then its agent must not begin.
+        const now = await executions.get(rootContext(runtime, { tenant: task.state.tenant }), task.state.executionId);
+        if (now === undefined || !holdsClaim(now, task.claim)) return;
         const event = await runAgent(workContext(rootContext(runtime), task.state, task.agent), task, signal, {
           log,
           executions,

@@ -1,11 +1,10 @@
-import type { Context, Runtime } from "@viable/kernel";
+import type { Context } from "@viable/kernel";
 import { BoundedQueue, untilSettled, ViableError, withContext } from "@viable/kernel";
 import type { Claim } from "@viable/protocol";
 import type { Child, ChildSpec } from "@viable/supervisor";
 import type { Task } from "./task.ts";
 
 export interface WorkerPoolSettings {
-  readonly runtime: Runtime;
   readonly maxQueued: number;
   /** Brings one task to its outcome. Resolves when that is recorded, or when it is no longer this worker's to record. */
   carryOut(task: Task, signal: AbortSignal, onWait: () => () => void): Promise<void>;
