@@ -198,7 +198,8 @@ BEGIN
       coalesce((
         SELECT e.version FROM viable.events AS e WHERE e.stream = w.stream ORDER BY e.version DESC LIMIT 1
       ), 0) AS version,
-      EXISTS (SELECT FROM viable.events AS e WHERE e.id = w.first_id) AS known
+      -- What was appended before at an expected version is met by that version; only "any" needs to look for its event.
+      w.expected < 0 AND EXISTS (SELECT FROM viable.events AS e WHERE e.id = w.first_id) AS known
     FROM unnest(in_stream, in_expected, in_first_id) WITH ORDINALITY AS w (stream, expected, first_id, nr)
   ) AS v;
   IF troubled THEN
