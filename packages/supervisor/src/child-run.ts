@@ -4,7 +4,7 @@ import type { Child, ChildSpec } from "./child.ts";
 import { startTimeout } from "./errors.ts";
 
 /** As in OTP: long enough to finish a request, short enough for an orderly shutdown of several. */
-export const defaultStopWithinMs = 5_000;
+const defaultStopWithinMs = 5_000;
 /** A database that is initialised or recovered takes tens of seconds; what takes a minute hangs. */
 const defaultStartWithinMs = 60_000;
 

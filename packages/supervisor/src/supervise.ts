@@ -1,7 +1,7 @@
 import type { Context, ErrorOnTheWire } from "@viable/kernel";
-import { backoffMs, rootContext, sleep, toWire, waitFor } from "@viable/kernel";
+import { backoffMs, rootContext, sleep, throwIfDone, toWire, ViableError, waitFor } from "@viable/kernel";
 import type { ChildInfo, ChildSpec, ChildState } from "./child.ts";
-import { ChildRun, defaultStopWithinMs } from "./child-run.ts";
+import { ChildRun } from "./child-run.ts";
 import { duplicateChild, intensityExceeded, killed, notRunning, startFailed } from "./errors.ts";
 import type { SupervisorEvent } from "./events.ts";
 import type { Intensity, RestartPause, SuperviseOptions, Supervisor } from "./supervisor.ts";
@@ -27,26 +27,6 @@ interface Slot {
 /** Makes a supervisor; nothing happens before `start`. */
 export function supervise(options: SuperviseOptions): Supervisor {
   return new SupervisorTree(options);
-}
-
-/** A supervisor as a child of another: every restart makes a new one, with new children. */
-export function supervisorChild(
-  options: SuperviseOptions & Partial<Pick<ChildSpec, "restart" | "stopWithinMs" | "startWithinMs">>,
-): ChildSpec {
-  const { restart, stopWithinMs, startWithinMs, ...rest } = options;
-  return {
-    id: options.name,
-    restart: restart ?? "permanent",
-    // Its children stop one after the other, so it may take as long as all of them.
-    stopWithinMs:
-      stopWithinMs ?? rest.children.reduce((sum, child) => sum + (child.stopWithinMs ?? defaultStopWithinMs), 0),
-    ...(startWithinMs !== undefined && { startWithinMs }),
-    async start(ctx) {
-      const supervisor = supervise(rest);
-      await supervisor.start(ctx);
-      return supervisor;
-    },
-  };
 }
 
 type State = "new" | "starting" | "running" | "stopping" | "over";
@@ -115,8 +95,7 @@ class SupervisorTree implements Supervisor {
 
     for (const slot of [...this.#slots]) {
       if (!this.#isIn("starting")) break;
-      const leftMs = ctx.deadline === undefined ? Number.POSITIVE_INFINITY : ctx.deadline - runtime.clock.now();
-      const result = await this.#launch(slot, leftMs);
+      const result = await this.#launch(slot, leftMs(ctx));
       if (result.kind === "failed" && this.#isIn("starting")) {
         this.#noteCrash(slot, result.error, false);
         const error = startFailed(this.name, slot.spec.id, result.error);
@@ -158,16 +137,22 @@ class SupervisorTree implements Supervisor {
   async add(ctx: Context, spec: ChildSpec): Promise<void> {
     // A group restart under way must not find a child that it has not stopped.
     while (this.#groupRestart !== undefined) await waitFor(ctx, this.#groupRestart);
+    throwIfDone(ctx);
     if (this.#state !== "running") throw notRunning(this.name);
     const slot = this.#addSlot(spec);
-    const result = await this.#launch(slot, Number.POSITIVE_INFINITY);
+    const result = await this.#launchFor(ctx, slot);
     if (result.kind === "failed") {
       this.#noteCrash(slot, result.error, false);
       this.#forget(slot);
       throw startFailed(this.name, spec.id, result.error);
     }
     // Stopped while it started, by a restart of its siblings: then that restart starts it.
-    if (result.kind === "stopped" && this.#groupRestart !== undefined) await waitFor(ctx, this.#groupRestart);
+    if (result.kind === "stopped" && this.#groupRestart !== undefined) {
+      await waitFor(ctx, this.#groupRestart).catch((error) => {
+        void this.remove(this.#ctx as Context, spec.id);
+        throw error;
+      });
+    }
     if (slot.removed || !this.#isIn("running")) throw notRunning(this.name);
   }
 
@@ -230,6 +215,23 @@ class SupervisorTree implements Supervisor {
     return run.start(atMostMs);
   }
 
+  /** Launches a child on behalf of somebody: when they go, it has failed to start. */
+  async #launchFor(ctx: Context, slot: Slot) {
+    const launched = this.#launch(slot, leftMs(ctx));
+    const { run } = slot;
+    const giveUp = () => {
+      // What has started is no longer its caller's.
+      if (slot.state !== "starting") return;
+      run?.kill(new ViableError("context.cancelled", "The caller cancelled.", { cause: ctx.signal.reason }));
+    };
+    ctx.signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      return await launched;
+    } finally {
+      ctx.signal.removeEventListener("abort", giveUp);
+    }
+  }
+
   async #stopSlot(slot: Slot, ctx: Context, after: "waiting" | "stopped"): Promise<void> {
     const hasEnded = slot.state === "ended";
     if (!hasEnded) slot.state = "stopping";
@@ -283,9 +285,7 @@ class SupervisorTree implements Supervisor {
         void this.#stopSlot(other, this.#ctx as Context, "waiting");
     }
     this.#lastCrashed = slot;
-    this.#groupRestart ??= this.#restartGroup().finally(() => {
-      this.#groupRestart = undefined;
-    });
+    this.#groupRestart ??= this.#restartGroup();
   }
 
   async #restartOne(slot: Slot): Promise<void> {
@@ -312,6 +312,8 @@ class SupervisorTree implements Supervisor {
       await this.#startFrom(from);
     }
     this.#restartFromOrder = undefined;
+    // In the same turn as the last look at what is to be restarted: who crashes after that look must find no restart under way.
+    this.#groupRestart = undefined;
   }
 
   async #stopFrom(order: number): Promise<void> {
@@ -408,6 +410,10 @@ class SupervisorTree implements Supervisor {
 
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 type EventWithoutOrigin = Without<SupervisorEvent, "supervisor" | "atMs">;
+
+/** How long a context has left, in milliseconds. */
+const leftMs = ({ deadline, runtime }: Context): number =>
+  deadline === undefined ? Number.POSITIVE_INFINITY : deadline - runtime.clock.now();
 
 const isRestarted = (spec: ChildSpec, error: unknown): boolean =>
   spec.restart === "permanent" || (spec.restart === "transient" && error !== undefined);

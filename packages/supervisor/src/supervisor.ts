@@ -40,8 +40,8 @@ export interface SuperviseOptions {
 }
 
 /**
- * Starts children, keeps them running, and stops them. It lives once: started, stopped or given up, never started again; a parent
- * restarts it by making a new one (`supervisorChild`).
+ * Starts children, keeps them running, and stops them. It lives once: started, stopped or given up, never started again; a parent's
+ * child spec makes a new one at every start.
  *
  * Promised: children start in order, one after the other, and stop in reverse order; a child is started again only after its
  * last life let go or was abandoned; a child that was stopped, killed or abandoned has its signal aborted; every wait for a child is
@@ -72,7 +72,10 @@ export interface Supervisor extends Part, Child {
   /** In the order in which they start. Temporary children that ended are forgotten. */
   children(): readonly ChildInfo[];
   child(childId: string): ChildInfo | undefined;
-  /** Starts a further child, as the last. Where it does not start, it is forgotten, and `supervisor.start_failed` is thrown. */
+  /**
+   * Starts a further child, as the last. Where it does not start, it is forgotten, and `supervisor.start_failed` is thrown. The context
+   * is for starting: when it ends before the child runs, the child has not started.
+   */
   add(ctx: Context, spec: ChildSpec): Promise<void>;
   /** Stops a child, within its `stopWithinMs`, and forgets it. False where there is none of that id. */
   remove(ctx: Context, childId: string): Promise<boolean>;
