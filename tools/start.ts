@@ -20,7 +20,7 @@ await runToExit(async (shell) => {
     return 0;
   }
   // npm runs us in the root; a path is meant from where npm was called.
-  const path = given.path === undefined ? root : resolve(shell.environment.INIT_CWD ?? shell.cwd, given.path);
+  const path = given.path === undefined ? root : resolve(shell.environment.INIT_CWD || shell.cwd, given.path);
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     shell.err.write(`error: ${path} is not a folder.\n${usage}\n`);
     return 2;

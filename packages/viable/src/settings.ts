@@ -20,26 +20,42 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** The settings of a system on this machine: the config's, overridden by the environment's. */
 export function readSettings(system: SystemDefinition, configFile: string, environment: Environment): Settings {
   return {
-    stateDir: resolve(environment.VIABLE_STATE_DIR ?? join(dirname(configFile), ".viable")),
-    databaseUrl: environment.DATABASE_URL,
-    host: environment.VIABLE_HOST ?? system.gateway.host,
+    stateDir: resolve(variable(environment, "VIABLE_STATE_DIR") ?? join(dirname(configFile), ".viable")),
+    databaseUrl: variable(environment, "DATABASE_URL"),
+    host: variable(environment, "VIABLE_HOST") ?? system.gateway.host,
     port: wholeNumber(environment, "VIABLE_PORT", 0, 65_535) ?? system.gateway.port,
     threads: wholeNumber(environment, "VIABLE_THREADS", 1, 256) ?? system.limits.threads,
     servicePorts: oneOf(environment, "VIABLE_SERVICE_PORTS", ["declared", "any"] as const) ?? "declared",
   };
 }
 
-/** Where a client finds the gateway and its token when it is not told: for the command line. */
-export function readClientSettings(environment: Environment): {
-  url: string | undefined;
-  token: string | undefined;
-} {
-  return { url: environment.VIABLE_URL, token: environment.VIABLE_TOKEN };
+/** Where the command line finds a running system when it is not told. */
+export interface ClientSettings {
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+  readonly stateDir: string | undefined;
+}
+
+export function readClientSettings(environment: Environment): ClientSettings {
+  return {
+    url: variable(environment, "VIABLE_URL"),
+    token: variable(environment, "VIABLE_TOKEN"),
+    stateDir: variable(environment, "VIABLE_STATE_DIR"),
+  };
+}
+
+/**
+ * A variable's value. One that is empty is not set: so shells, service files and containers write it, and an empty host would
+ * be every address of the machine.
+ */
+export function variable(environment: Environment, name: string): string | undefined {
+  const text = environment[name];
+  return text === "" ? undefined : text;
 }
 
 function wholeNumber(environment: Environment, name: string, min: number, max: number): number | undefined {
-  const text = environment[name];
-  if (text === undefined || text === "") return undefined;
+  const text = variable(environment, name);
+  if (text === undefined) return undefined;
   const value = Number(text);
   if (!Number.isInteger(value) || value < min || value > max)
     throw invalid(name, `must be a whole number from ${min} to ${max}, not "${text}"`);
@@ -47,8 +63,8 @@ function wholeNumber(environment: Environment, name: string, min: number, max: n
 }
 
 function oneOf<T extends string>(environment: Environment, name: string, values: readonly T[]): T | undefined {
-  const text = environment[name];
-  if (text === undefined || text === "") return undefined;
+  const text = variable(environment, name);
+  if (text === undefined) return undefined;
   const value = values.find((each) => each === text);
   if (value === undefined) throw invalid(name, `must be ${values.join(" or ")}, not "${text}"`);
   return value;

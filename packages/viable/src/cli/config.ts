@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { configFileName, loadConfig } from "../config-file.ts";
 import type { SystemDefinition } from "../define-system.ts";
 import type { Settings } from "../settings.ts";
-import { readSettings } from "../settings.ts";
+import { readSettings, variable } from "../settings.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData } from "./output.ts";
 import { paint } from "./paint.ts";
@@ -91,7 +91,7 @@ function describeConfig(
       maxOpenExecutions: definition.limits.maxOpenExecutions,
       drainMs: definition.limits.drainMs,
     },
-    fromEnvironment: variables.filter((name) => (environment[name] ?? "") !== ""),
+    fromEnvironment: variables.filter((name) => variable(environment, name) !== undefined),
     clients: definition.clients,
     services: definition.services.map(
       ({ name, description, port, workers, maxQueued, startPriority, supervision, agents }) => ({

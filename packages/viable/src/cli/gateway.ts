@@ -75,8 +75,8 @@ function findGateway(shell: Shell, options: GatewayOptions): GatewayAddress {
 
 /** The state folder of the system meant; undefined where nothing leads to one. */
 function findState(shell: Shell, options: GatewayOptions): StateDirectory | undefined {
-  const { VIABLE_STATE_DIR: named } = shell.environment;
-  if (named !== undefined && named !== "") return stateDirectory(resolve(shell.cwd, named));
+  const { stateDir } = readClientSettings(shell.environment);
+  if (stateDir !== undefined) return stateDirectory(resolve(shell.cwd, stateDir));
   const config = options.config === undefined ? findConfig(shell.cwd) : resolve(shell.cwd, options.config);
   return config === undefined ? undefined : stateDirectory(join(dirname(config), ".viable"));
 }

@@ -1,5 +1,6 @@
 import type { Runtime } from "@viable/kernel";
 import { createRuntime } from "@viable/kernel";
+import { variable } from "../settings.ts";
 
 /** Where text goes: the result's place, or the place for everything around it. */
 export interface Screen {
@@ -74,7 +75,7 @@ function createScreen(stream: NodeJS.WriteStream, environment: Shell["environmen
   });
   return {
     isTerminal,
-    colour: isTerminal && (environment.NO_COLOR ?? "") === "" && environment.TERM !== "dumb",
+    colour: isTerminal && variable(environment, "NO_COLOR") === undefined && environment.TERM !== "dumb",
     get columns() {
       return stream.columns || plainColumns;
     },

@@ -1,0 +1,66 @@
+// What the environment may set, and that a variable which is there but empty sets nothing: that is how shells, service files and
+// containers write "not set".
+import { join, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { defineSystem } from "./define-system.ts";
+import { readClientSettings, readSettings } from "./settings.ts";
+
+const system = defineSystem({
+  name: "s",
+  services: [],
+  gateway: { host: "127.0.0.2", port: 4300 },
+  limits: { threads: 3 },
+});
+const configFile = resolve("somewhere", "viable.config.ts");
+const read = (environment: Record<string, string>) => readSettings(system, configFile, environment);
+
+const ofTheConfig = {
+  stateDir: join(resolve("somewhere"), ".viable"),
+  databaseUrl: undefined,
+  host: "127.0.0.2",
+  port: 4300,
+  threads: 3,
+  servicePorts: "declared",
+};
+
+test("without variables the config holds", () => {
+  expect(read({})).toEqual(ofTheConfig);
+});
+
+test("each variable overrides its setting and no other", () => {
+  expect(read({ VIABLE_STATE_DIR: "/state" })).toEqual({ ...ofTheConfig, stateDir: resolve("/state") });
+  expect(read({ DATABASE_URL: "postgres://h/d" })).toEqual({ ...ofTheConfig, databaseUrl: "postgres://h/d" });
+  expect(read({ VIABLE_HOST: "0.0.0.0" })).toEqual({ ...ofTheConfig, host: "0.0.0.0" });
+  expect(read({ VIABLE_PORT: "0" })).toEqual({ ...ofTheConfig, port: 0 });
+  expect(read({ VIABLE_THREADS: "7" })).toEqual({ ...ofTheConfig, threads: 7 });
+  expect(read({ VIABLE_SERVICE_PORTS: "any" })).toEqual({ ...ofTheConfig, servicePorts: "any" });
+});
+
+describe("a variable that is empty is not set", () => {
+  // Otherwise an empty host listens on every address of the machine, and an empty folder is the one we happen to be in.
+  test.each([
+    "VIABLE_STATE_DIR",
+    "DATABASE_URL",
+    "VIABLE_HOST",
+    "VIABLE_PORT",
+    "VIABLE_THREADS",
+    "VIABLE_SERVICE_PORTS",
+  ])("%s", (name) => {
+    expect(read({ [name]: "" })).toEqual(ofTheConfig);
+  });
+
+  test.each(["VIABLE_URL", "VIABLE_TOKEN", "VIABLE_STATE_DIR"])("%s, for the command line", (name) => {
+    expect(readClientSettings({ [name]: "" })).toEqual({ url: undefined, token: undefined, stateDir: undefined });
+  });
+});
+
+test.each([
+  ["VIABLE_PORT", "65536"],
+  ["VIABLE_PORT", "a"],
+  ["VIABLE_THREADS", "0"],
+  ["VIABLE_SERVICE_PORTS", "some"],
+])("%s=%s is refused by its name", (name, value) => {
+  expect(() => read({ [name]: value })).toThrow(
+    expect.objectContaining({ code: "config.invalid", message: expect.stringContaining(name) }),
+  );
+});
