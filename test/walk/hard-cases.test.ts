@@ -217,3 +217,17 @@ test("a task that was cancelled, or ran out of time, while it waited for a worke
   expect((await client.outcome(late)).status).toBe("timed_out");
   expect(calls).toEqual(["first", "last"]);
 });
+
+test("a swarm goes on after more cancelled and timed-out delegating tasks than it has workers", async () => {
+  const calls: string[] = [];
+  await using t = await startTestSystem(build(calls, { workers: 2, maxQueued: 5 }));
+  const client = await t.connect("api");
+  for (let index = 0; index < 3; index++) {
+    const cancelled = await client.begin("ask", { ms: 60_000, label: `cancelled ${index}` });
+    await t.time.advance(100);
+    await t.settled(client.api.cancel(cancelled));
+    const late = await client.begin("ask", { ms: 60_000, label: `late ${index}` }, { deadlineMs: 1_000 });
+    await client.outcome(late);
+  }
+  expect((await client.run("nap", { ms: 10, label: "last" }, { deadlineMs: 5_000 })).status).toBe("completed");
+});

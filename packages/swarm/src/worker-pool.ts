@@ -197,20 +197,23 @@ export class WorkerPool {
     worker.held.set(executionId, { task, abort });
     worker.active += 1;
     let waits = 0;
+    // What it waited for may let go of it after its end, when the worker counts it no more.
+    let ended = false;
     const onWait = () => {
       let waiting = true;
-      if (waits++ === 0) {
+      if (waits++ === 0 && !ended) {
         worker.active -= 1;
         this.#dispatch();
       }
       return () => {
         if (!waiting) return;
         waiting = false;
-        if (--waits === 0) worker.active += 1;
+        if (--waits === 0 && !ended) worker.active += 1;
       };
     };
     const end = () => {
       if (waits === 0) worker.active -= 1;
+      ended = true;
       if (worker.held.get(executionId)?.abort === abort) worker.held.delete(executionId);
       if (worker.held.size === 0) worker.onDrained();
       if (worker.state === "working") this.#dispatch();
