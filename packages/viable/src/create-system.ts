@@ -23,6 +23,7 @@ import { commandService, systemService } from "./define-system.ts";
 import { readHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { serviceApp } from "./service-app.ts";
+import { serviceHost } from "./settings.ts";
 import { systemCommands } from "./system-commands.ts";
 import { systemViews } from "./views.ts";
 
@@ -179,9 +180,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         () => swarms.get(service.name),
         () => metrics.of(service.name),
       );
-      const host = options.gateway?.host ?? "127.0.0.1";
       listener = await listen((request) => serviceRoutes.fetch(request), {
-        host,
+        host: serviceHost,
         port,
         name: `service ${service.name}`,
       });

@@ -1,7 +1,7 @@
 import type { Swarm } from "@viable/swarm";
 import { Hono } from "hono";
 
-/** What a service answers on its own port: its health, whether it takes work, and its metrics. */
+/** What a service answers on its own port, to anybody on this machine: its health, whether it takes work, and its metrics. */
 export function serviceApp(service: string, swarm: () => Swarm | undefined, metrics: () => Promise<string>): Hono {
   const app = new Hono();
   app.get("/health", (c) => {

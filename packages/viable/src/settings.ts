@@ -15,6 +15,9 @@ export interface Settings {
   readonly servicePorts: "declared" | "any";
 }
 
+/** Services ask nobody for a token, so they answer this machine alone. From elsewhere the gateway answers for them, and asks. */
+export const serviceHost = "127.0.0.1";
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The settings of a system on this machine: the config's, overridden by the environment's. */

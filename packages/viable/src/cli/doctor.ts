@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { configFileName, findConfig, loadConfig } from "../config-file.ts";
 import type { SystemDefinition } from "../define-system.ts";
 import type { Settings } from "../settings.ts";
-import { readSettings } from "../settings.ts";
+import { readSettings, serviceHost } from "../settings.ts";
 import type { StateDirectory } from "../state-directory.ts";
 import { stateDirectory } from "../state-directory.ts";
 import { exitStatus } from "./exit-status.ts";
@@ -194,20 +194,22 @@ async function checkPorts(
     ),
   );
   const wanted = [
-    { name: "gateway", port: settings.port },
-    ...(settings.servicePorts === "any" ? [] : definition.services),
+    { name: "gateway", host: settings.host, port: settings.port },
+    ...(settings.servicePorts === "any"
+      ? []
+      : definition.services.map(({ name, port }) => ({ name, host: serviceHost, port }))),
   ];
   return await Promise.all(
-    wanted.map(async ({ name, port }): Promise<Finding> => {
+    wanted.map(async ({ name, host, port }): Promise<Finding> => {
       const check = `port of ${name}`;
       if (port === 0) return { check, level: "ok", detail: "any free one" };
-      const problem = await tryListening(settings.host, port);
+      const problem = await tryListening(host, port);
       if (problem === undefined) return { check, level: "ok", detail: `${port} is free` };
       if (held.has(port)) return { check, level: "ok", detail: `${port} is held by the running system` };
       return {
         check,
         level: "fail",
-        detail: `${port} on ${settings.host}: ${problem}`,
+        detail: `${port} on ${host}: ${problem}`,
         next: "Stop what listens there, or declare another port.",
       };
     }),
