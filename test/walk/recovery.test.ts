@@ -3,9 +3,9 @@
  * from the log, what was recorded is not computed again, and nothing has two outcomes (W5).
  */
 
-import { seededRandom } from "@viable/kernel";
+import { seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
-import { createMemoryStore } from "@viable/log";
+import { createMemoryStore, storeUnavailable } from "@viable/log";
 import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
 import { agent, defineSystem, service } from "viable";
@@ -167,6 +167,39 @@ describe("a process that dies", () => {
     expect((await typesOf(store)).filter((type) => type === "execution.completed")).toHaveLength(0);
     await next.settled(next.system.executions.whenSettled(next.ctx, executionId));
     expect(await typesOf(store)).toEqual(["execution.accepted", "execution.claimed", "execution.completed"]);
+  });
+
+  test.each([
+    ["another process wrote just before it", 0],
+    ["another process wrote just before it and the database is away just after it", 500],
+  ])("a claim is carried out once although %s", async (_why, awayMs) => {
+    const calls: string[] = [];
+    const store = { ...createMemoryStore(), exclusive: false };
+    const time = simulateTime();
+    let awayUntil = 0;
+    // A database takes a moment to say what is new, so a claim is written before that is known.
+    const slow: Store = {
+      ...store,
+      async readAll(...args) {
+        await new Promise<void>((resolve) => time.setTimer(resolve, 10));
+        return await store.readAll(...args);
+      },
+      async readStream(...args) {
+        if (time.now() < awayUntil) throw new ViableError(storeUnavailable, "Away.", { retryable: true });
+        return await store.readStream(...args);
+      },
+    };
+    await using t = await startTestSystem(twoServices(calls), { store: slow, time });
+    await using other = await startTestSystem(twoServices([]), { store, seed: 2 });
+    const client = await t.connect();
+    const executionId = await client.begin("one.step", { label: "a" });
+    await time.advance(500);
+    // Written where this process's next look at the log is still to come: its time stands still.
+    await (await other.connect()).run("memory.set", { key: "k", value: 1 });
+    awayUntil = time.now() + awayMs;
+    t.system.swarms.get("one")?.kill("worker-1", "a test");
+    expect(await client.outcome(executionId)).toMatchObject({ status: "completed", attempts: 2 });
+    expect(calls).toEqual(["a begun, attempt 1", "a begun, attempt 2", "a done"]);
   });
 
   test("one that stops in order leaves what it could not finish to the next", async () => {

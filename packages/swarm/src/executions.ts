@@ -1,5 +1,5 @@
 import type { Context, Part, Timer } from "@viable/kernel";
-import { isId, rootContext, sleep, untilSettled, ViableError, withContext } from "@viable/kernel";
+import { invariant, isId, rootContext, sleep, untilSettled, ViableError, withContext } from "@viable/kernel";
 import type { AppendRequest, Log, Position, StoredEvent, Subscription } from "@viable/log";
 import { comparePositions, startPosition } from "@viable/log";
 import { isOutcome } from "@viable/protocol";
@@ -54,7 +54,7 @@ export interface Executions extends Part {
   onSettled(executionId: string, callback: (state: ExecutionState) => void): () => void;
   /** Calls back whenever an execution is accepted or loses the work it had joined, in any process. */
   onWork(callback: (state: ExecutionState) => void): () => void;
-  /** Appends what `decide` says, or nothing where it says so; answers the state after it. */
+  /** Appends what `decide` says, or nothing where it says so; answers the state after it, with what was appended in it. */
   decide(ctx: Context, executionId: string, decide: Decide): Promise<ExecutionState>;
   /** Who does, and who waits for, the work of a key stream. */
   equalWork(ctx: Context, stream: string, fresh: boolean): Promise<EqualWork>;
@@ -276,8 +276,7 @@ export function createExecutions(log: Log): Executions {
           withContext(ctx, { tenant: state.tenant }),
           await toRequest(ctx, state, event),
         );
-        if (outcome.ok)
-          return open.get(executionId) ?? recent.get(executionId) ?? (await read(ctx, executionId)) ?? state;
+        if (outcome.ok) return await stateAt(ctx, executionId, outcome.versions[0] ?? 0);
         // A full queue says nothing about the decision: how long to keep asking is the context's to bound.
         if (outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
         else {
@@ -305,6 +304,26 @@ export function createExecutions(log: Log): Executions {
       else work.delete(stream);
       return now;
     },
+  };
+
+  /**
+   * The execution as it is once the version that was just written is in it. Alone, a process hears of what it wrote before the
+   * append is answered; where another has written in between, its tail is still on the way there, and what is missing is read.
+   */
+  const stateAt = async (ctx: Context, executionId: string, version: number): Promise<ExecutionState> => {
+    for (;;) {
+      const known = open.get(executionId) ?? recent.get(executionId);
+      if (known !== undefined && known.version >= version) return known;
+      try {
+        const state = await read(ctx, executionId);
+        invariant(state !== undefined, "W1", `${executionId} cannot be read though it was just appended to`);
+        return state;
+      } catch (error) {
+        // It is written: a database that is away now must not make it look undone.
+        if (stopped || !(error instanceof ViableError && error.retryable)) throw error;
+        await sleep(ctx, lookAgainMs);
+      }
+    }
   };
 
   /** The append for one event: with an outcome of work that others have joined, theirs too, in the same flush. */
