@@ -42,19 +42,19 @@ const passing = [
   "25006", // read only: a standby, until it is promoted
 ];
 
-/** Turns what a driver threw into what a store throws. Without an SQLSTATE it was the way to the database that failed. */
-export function fromDriver(thrown: unknown): ViableError {
+/**
+ * Turns what a driver threw into what a store throws. `sqlState` is given where it was the database that answered: only the driver
+ * can tell, since Node's own codes (EPIPE, EPERM) look like SQLSTATEs. Without one it was the way to the database that failed.
+ */
+export function fromDriver(thrown: unknown, sqlState: string | undefined): ViableError {
   if (thrown instanceof ViableError) return thrown;
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  if (code === "53100" || code === "ENOSPC" || error.message.includes("No space left on device")) {
-    return diskFull(error);
-  }
-  if (!/^[0-9A-Z]{5}$/.test(code) || passing.some((start) => code.startsWith(start))) {
+  if (sqlState === "53100" || /no space left on device/i.test(error.message)) return diskFull(error);
+  if (sqlState === undefined || passing.some((start) => sqlState.startsWith(start))) {
     return unavailable(`The database cannot be reached at present: ${error.message}`, error);
   }
   return refused(
-    `The database refused: ${error.message} (SQLSTATE ${code}).`,
+    `The database refused: ${error.message} (SQLSTATE ${sqlState}).`,
     "Look up the SQLSTATE; what was handed in, or the database's settings, must change before another try.",
     error,
   );

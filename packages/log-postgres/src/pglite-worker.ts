@@ -1,6 +1,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { PGlite } from "@electric-sql/pglite";
 import type { Param, Row } from "./session.ts";
+import type { WorkerError } from "./worker-error.ts";
+import { toWorkerError } from "./worker-error.ts";
 
 // PGlite computes for milliseconds at a time and starves every timer of the thread it runs on, so it has this one for itself.
 // The thread knows no SQL: it runs what it is sent, in order, and says what came of it.
@@ -20,14 +22,6 @@ export type WorkerReply =
   | { readonly id: number; readonly rows: Row[] }
   | { readonly id: number; readonly error: WorkerError };
 
-export interface WorkerError {
-  readonly message: string;
-  /** The SQLSTATE, where it was the database that answered. */
-  readonly code: string | undefined;
-  /** Whether the database ended with it: it panicked, as for want of room for its write-ahead log, or is no database any more. */
-  readonly fatal: boolean;
-}
-
 const int8 = 20;
 const text = 25;
 
@@ -39,7 +33,7 @@ async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): 
     try {
       reply = { id, rows: await run() };
     } catch (thrown) {
-      reply = { id, error: describe(thrown) };
+      reply = { id, error: toWorkerError(thrown) };
     }
     port.postMessage(reply);
     return reply;
@@ -75,10 +69,4 @@ async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): 
       }
     });
   });
-}
-
-function describe(thrown: unknown): WorkerError {
-  const error = thrown as { message?: string; code?: unknown; severity?: unknown };
-  const code = typeof error.code === "string" && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined;
-  return { message: error.message ?? String(thrown), code, fatal: code === undefined || error.severity !== "ERROR" };
 }

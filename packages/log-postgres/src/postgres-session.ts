@@ -1,3 +1,4 @@
+import type { ViableError } from "@viable/kernel";
 import type { ClientBase } from "pg";
 import pg from "pg";
 import { fromDriver, unavailable } from "./errors.ts";
@@ -79,13 +80,13 @@ export class PostgresSession implements Session {
     try {
       client = await this.#commits.connect();
     } catch (error) {
-      throw fromDriver(error);
+      throw fromPg(error);
     }
     const send = async (text: string): Promise<Row[]> => {
       try {
         return (await client.query<Row>(text)).rows;
       } catch (error) {
-        throw fromDriver(error);
+        throw fromPg(error);
       }
     };
     try {
@@ -107,11 +108,15 @@ export class PostgresSession implements Session {
   }
 }
 
+/** What `pg` threw as what a store throws. Only its own class of errors is the database's answer. */
+export const fromPg = (thrown: unknown): ViableError =>
+  fromDriver(thrown, thrown instanceof pg.DatabaseError ? thrown.code : undefined);
+
 async function query(pool: pg.Pool, statement: Statement, params: readonly Param[]): Promise<Row[]> {
   try {
     return (await pool.query<Row>({ name: statement.name, text: statement.text, values: [...params] })).rows;
   } catch (error) {
-    throw fromDriver(error);
+    throw fromPg(error);
   }
 }
 

@@ -104,8 +104,8 @@ export class WorkerLink {
       pending.resolve(reply.rows);
       return;
     }
-    const error = Object.assign(new Error(reply.error.message), { code: reply.error.code });
-    pending.reject(fromDriver(error));
+    const error = new Error(reply.error.message);
+    pending.reject(fromDriver(error, reply.error.sqlState));
     // After a panic PGlite would take further requests and never answer one.
     if (reply.error.fatal) this.#end(error);
   }
