@@ -42,8 +42,6 @@ export const registration = z.object({
   capabilities: z.array(z.string()),
   processId: z.string(),
   epoch: z.number().int(),
-  /** Where its queen takes work: the subject it is woken on. */
-  queen: z.string(),
   healthUrl: z.string().optional(),
   metricsUrl: z.string().optional(),
 });

@@ -28,6 +28,7 @@ async function joinProcess(store: Store, time: SimulatedTime, seed: number) {
   };
   for (const part of [log, bus, membership, registry]) await settled(part.start(ctx));
   return {
+    ctx,
     registry,
     membership,
     async register(service: string, capabilities: string[], measure: () => SwarmMeasurement = () => idle) {
@@ -39,7 +40,6 @@ async function joinProcess(store: Store, time: SimulatedTime, seed: number) {
           capabilities,
           processId: membership.processId,
           epoch: membership.epoch,
-          queen: `swarm.${service}.queen`,
         },
         measure,
       );
@@ -66,6 +66,14 @@ describe("the registry", () => {
     await withdraw();
     expect(registry.discover("backup").swarms).toEqual([]);
     expect(registry.capabilities()).toEqual([]);
+  });
+
+  test("an entry names no address for tasks, which travel by the log alone", async () => {
+    const { registry, membership, ctx } = await joinProcess(createMemoryStore(), simulateTime(), 1);
+    const { processId, epoch } = membership;
+    const registration = { service: "storage", capabilities: ["backup"], processId, epoch };
+    await registry.register(ctx, { ...registration, queen: "swarm.storage.queen" }, () => idle);
+    expect(registry.discover("backup").swarms).toEqual([registration]);
   });
 
   test("names what is near where nothing is found", async () => {

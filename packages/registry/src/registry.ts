@@ -48,8 +48,12 @@ export interface Registered {
  * handed over and retaken when its process is gone.
  */
 export interface Registry extends Part {
-  /** `measure` answers from memory: it is asked at every routing decision. */
-  register(ctx: Context, registration: Registration, measure: () => SwarmMeasurement): Promise<Registered>;
+  /** `measure` answers from memory: it is asked at every routing decision. Of a `queen` that is named nothing is kept. */
+  register(
+    ctx: Context,
+    registration: Registration & { readonly queen?: string },
+    measure: () => SwarmMeasurement,
+  ): Promise<Registered>;
   discover(capability: string): Discovery;
   route(capability: string): RouteOutcome;
   /** Every entry there is, by service and process. */
@@ -189,7 +193,9 @@ export function createRegistry(settings: RegistrySettings): Registry {
       byCapability.clear();
       remoteMeasurements.clear();
     },
-    async register(ctx, registration, measure) {
+    async register(ctx, given, measure) {
+      // Only what others read is kept: tasks reach a swarm by the log, so no address of a part of it is among that.
+      const registration = registrationSchema.parse(given);
       const key = keyOf(registration);
       await write(ctx, registration);
       put(key, { registration, expiresAt: Number.POSITIVE_INFINITY, measure });
