@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
 import { openBench } from "../../../testing/run-agent.ts";
 import { design } from "./design.ts";
@@ -15,21 +16,27 @@ const misplaced = {
   "src/store/columns.ts": `import "../ui/format";`,
 };
 
-test("proposes to move the file that turns imports upward, and nothing where nothing is wrong", async () => {
-  await using bench = await openBench();
-  await using tree = await plantTree(misplaced);
-  expect(await bench.run(design, { path: tree.path })).toMatchObject({
-    basis: "imports",
-    layers: [["src/ui"], ["src/domain"], ["src/store"]],
-    upward: [{ from: "src/store", to: "src/ui", imports: 2 }],
-    upwardImports: 2,
-    moves: [{ file: "src/ui/format.ts", from: "src/ui", to: "src/store", removes: 2 }],
-    upwardImportsAfterMoves: 0,
-  });
+followsInput(
+  design,
+  "proposes to move the file that turns imports upward, and nothing where nothing is wrong",
+  async (bench) => {
+    await using tree = await plantTree(misplaced);
+    const first = await bench.run(design, { path: tree.path });
+    expect(first).toMatchObject({
+      basis: "imports",
+      layers: [["src/ui"], ["src/domain"], ["src/store"]],
+      upward: [{ from: "src/store", to: "src/ui", imports: 2 }],
+      upwardImports: 2,
+      moves: [{ file: "src/ui/format.ts", from: "src/ui", to: "src/store", removes: 2 }],
+      upwardImportsAfterMoves: 0,
+    });
 
-  await using fine = await plantTree({ ...misplaced, "src/store/rows.ts": "", "src/store/columns.ts": "" });
-  expect(await bench.run(design, { path: fine.path })).toMatchObject({ upward: [], moves: [] });
-});
+    await using fine = await plantTree({ ...misplaced, "src/store/rows.ts": "", "src/store/columns.ts": "" });
+    const second = await bench.run(design, { path: fine.path });
+    expect(second).toMatchObject({ upward: [], moves: [] });
+    return [first, second];
+  },
+);
 
 test("judges against the layers that are wished for, and refuses rooms that are not there", async () => {
   await using bench = await openBench();

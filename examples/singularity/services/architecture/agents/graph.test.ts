@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
+import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
 import { openBench } from "../../../testing/run-agent.ts";
 import { graph } from "./graph.ts";
 
-test("modules and the imports between them, in two trees", async () => {
-  await using bench = await openBench();
+followsInput(graph, "modules and the imports between them", async (bench) => {
   await using chain = await plantTree({ "a.ts": `import "./b"; import "zod";`, "b.ts": `import "./c";`, "c.ts": "" });
-  expect(await bench.run(graph, { path: chain.path })).toMatchObject({
+  const first = await bench.run(graph, { path: chain.path });
+  expect(first).toMatchObject({
     modules: 3,
     edges: 2,
     imports: [
@@ -18,7 +19,9 @@ test("modules and the imports between them, in two trees", async () => {
   });
 
   await using star = await plantTree({ "hub.js": "", "x.js": `require("./hub")`, "y.js": `require("./hub")` });
-  expect(await bench.run(graph, { path: star.path })).toMatchObject({ modules: 3, edges: 2, externals: [] });
+  const second = await bench.run(graph, { path: star.path });
+  expect(second).toMatchObject({ modules: 3, edges: 2, externals: [] });
+  return [first, second];
 });
 
 test("an empty folder and one without source have no modules, and say why", async () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
 import { openBench } from "../../../testing/run-agent.ts";
 import { layers } from "./layers.ts";
@@ -12,20 +13,26 @@ const house = {
   "src/store/rows.ts": "",
 };
 
-test("folders in layers by their imports, in a tree that keeps the direction and in one that does not", async () => {
-  await using bench = await openBench();
-  await using good = await plantTree(house);
-  expect(await bench.run(layers, { path: good.path })).toMatchObject({
-    levels: [["src/store"], ["src/domain"], ["src/ui"]],
-    upward: [],
-  });
+followsInput(
+  layers,
+  "folders in layers, in a tree that keeps the direction and in one that does not",
+  async (bench) => {
+    await using good = await plantTree(house);
+    const first = await bench.run(layers, { path: good.path });
+    expect(first).toMatchObject({
+      levels: [["src/store"], ["src/domain"], ["src/ui"]],
+      upward: [],
+    });
 
-  await using bad = await plantTree({ ...house, "src/domain/price.ts": `\nimport "../ui/page";` });
-  expect(await bench.run(layers, { path: bad.path })).toMatchObject({
-    levels: [["src/store"], ["src/domain"], ["src/ui"]],
-    upward: [{ file: "src/domain/price.ts", line: 2, imports: "src/ui/page.ts" }],
-  });
-});
+    await using bad = await plantTree({ ...house, "src/domain/price.ts": `\nimport "../ui/page";` });
+    const second = await bench.run(layers, { path: bad.path });
+    expect(second).toMatchObject({
+      levels: [["src/store"], ["src/domain"], ["src/ui"]],
+      upward: [{ file: "src/domain/price.ts", line: 2, imports: "src/ui/page.ts" }],
+    });
+    return [first, second];
+  },
+);
 
 test("packages of a tree are its rooms, and tests say nothing about direction", async () => {
   await using bench = await openBench();

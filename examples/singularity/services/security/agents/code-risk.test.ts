@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
 import { openBench } from "../../../testing/run-agent.ts";
 import { codeRisk } from "./code-risk.ts";
@@ -34,10 +35,10 @@ setTimeout(run, 1);
 database.exec(sql);
 `;
 
-test("risky calls by line and kind, and nothing about their harmless twins", async () => {
-  await using bench = await openBench();
+followsInput(codeRisk, "risky calls by line and kind, and nothing about their harmless twins", async (bench) => {
   await using tree = await plantTree({ "a.js": risky, "view.tsx": "<b dangerouslySetInnerHTML={x} />;" });
-  const { count, risks } = await bench.run(codeRisk, { path: tree.path });
+  const all = await bench.run(codeRisk, { path: tree.path });
+  const { count, risks } = all;
   const found = (risks as { file: string; line: number; kind: string }[]).map((each) => [
     each.file,
     each.line,
@@ -62,7 +63,9 @@ test("risky calls by line and kind, and nothing about their harmless twins", asy
   expect(count).toBe(14);
 
   await using clean = await plantTree({ "a.ts": "export const sum = (a: number, b: number) => a + b;" });
-  expect(await bench.run(codeRisk, { path: clean.path })).toMatchObject({ count: 0, kinds: {}, risks: [] });
+  const none = await bench.run(codeRisk, { path: clean.path });
+  expect(none).toMatchObject({ count: 0, kinds: {}, risks: [] });
+  return [all, none];
 });
 
 test("what ships comes before tests", async () => {

@@ -1,22 +1,43 @@
 import { expect, test } from "vitest";
+import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
 import { openBench } from "../../../testing/run-agent.ts";
 import { dependencyInventory } from "./dependency-inventory.ts";
 
 const manifest = JSON.stringify({ name: "house", dependencies: { zod: "^4.0.0" }, devDependencies: { knip: "6.x" } });
 
-test("without a lockfile and without node_modules: names and ranges, version and licence unknown", async () => {
-  await using bench = await openBench();
-  await using tree = await plantTree({ "package.json": manifest });
-  expect(await bench.run(dependencyInventory, { path: tree.path })).toMatchObject({
-    count: 2,
-    unknownLicences: 2,
-    dependencies: [
-      { name: "knip", version: "unknown", licence: "unknown", from: "manifest", direct: true, dev: true, range: "6.x" },
-      { name: "zod", version: "unknown", licence: "unknown", from: "manifest", direct: true, dev: false },
-    ],
-  });
-});
+followsInput(
+  dependencyInventory,
+  "names and ranges where nothing is installed, versions and licences where it is",
+  async (bench) => {
+    await using tree = await plantTree({ "package.json": manifest });
+    const declared = await bench.run(dependencyInventory, { path: tree.path });
+    expect(declared).toMatchObject({
+      count: 2,
+      unknownLicences: 2,
+      dependencies: [
+        {
+          name: "knip",
+          version: "unknown",
+          licence: "unknown",
+          from: "manifest",
+          direct: true,
+          dev: true,
+          range: "6.x",
+        },
+        { name: "zod", version: "unknown", licence: "unknown", from: "manifest", direct: true, dev: false },
+      ],
+    });
+
+    await tree.write("node_modules/zod/package.json", JSON.stringify({ version: "4.6.7", license: "MIT" }));
+    const installed = await bench.run(dependencyInventory, { path: tree.path });
+    expect(installed).toMatchObject({
+      unknownLicences: 1,
+      dependencies: [{ name: "knip" }, { name: "zod", version: "4.6.7", licence: "MIT", from: "installed" }],
+    });
+    return [declared, installed];
+  },
+);
 
 test("by what is installed: licences in every shape they were ever written", async () => {
   await using bench = await openBench();

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
 import { openBench } from "../../../testing/run-agent.ts";
 import { secretScan } from "./secret-scan.ts";
@@ -7,8 +8,7 @@ import { secretScan } from "./secret-scan.ts";
 const githubToken = ["ghp", "a1B2".repeat(9)].join("_");
 const databaseUrl = ["postgres://user", "hunter2hunter2@db.example.org/x"].join(":");
 
-test("places and kinds of secrets in any text file, and none in a clean tree", async () => {
-  await using bench = await openBench();
+followsInput(secretScan, "places and kinds of secrets in any text file, and none in a clean tree", async (bench) => {
   await using leaky = await plantTree({
     "src/a.ts": `export const port = 80;\nconst token = "${githubToken}";\n`,
     ".env": `DATABASE_URL=${databaseUrl}\n`,
@@ -25,7 +25,9 @@ test("places and kinds of secrets in any text file, and none in a clean tree", a
   });
 
   await using clean = await plantTree({ "a.ts": "const token = process.env.TOKEN;\n" });
-  expect(await bench.run(secretScan, { path: clean.path })).toMatchObject({ count: 0, secrets: [] });
+  const nothing = await bench.run(secretScan, { path: clean.path });
+  expect(nothing).toMatchObject({ count: 0, secrets: [] });
+  return [result, nothing];
 });
 
 test("the secret itself is nowhere in the result", async () => {

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
+import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
 import { openBench } from "../../../testing/run-agent.ts";
 import { complexity } from "./complexity.ts";
 
-test("counts every kind of decision once, and functions by themselves", async () => {
-  await using bench = await openBench();
+followsInput(complexity, "counts every kind of decision once, and functions by themselves", async (bench) => {
   await using tree = await plantTree({
     "plain.ts": "export const one = 1;\nexport function two() {\n  return 2;\n}\n",
     "branches.ts": `
@@ -14,7 +14,8 @@ test("counts every kind of decision once, and functions by themselves", async ()
       }
       export const outer = () => { const inner = (e) => { try { e(); } catch { for (;;) {} for (const k in e) {} } }; return inner; };`,
   });
-  expect(await bench.run(complexity, { path: tree.path })).toMatchObject({
+  const branching = await bench.run(complexity, { path: tree.path });
+  expect(branching).toMatchObject({
     files: [
       // push 9, top 3, outer 1, inner 4, and the module's own body 1
       { path: "branches.ts", lines: 6, complexity: 18, functions: 4 },
@@ -29,6 +30,11 @@ test("counts every kind of decision once, and functions by themselves", async ()
     ],
     functionCount: 5,
   });
+
+  await using straight = await plantTree({ "a.ts": "export const one = 1;\n" });
+  const plain = await bench.run(complexity, { path: straight.path });
+  expect(plain).toMatchObject({ files: [{ path: "a.ts", lines: 1, complexity: 1, functions: 0 }], functionCount: 0 });
+  return [branching, plain];
 });
 
 test("broken syntax is a finding and the other files are measured; a binary file that is named like source is not", async () => {

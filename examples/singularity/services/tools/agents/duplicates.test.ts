@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
 import { openBench } from "../../../testing/run-agent.ts";
 import { duplicates } from "./duplicates.ts";
@@ -14,22 +15,28 @@ const sum = `export function sum(list: number[]): number {
 }
 `;
 
-test("a piece that stands twice, whatever its comments and white space; none in a tree without", async () => {
-  await using bench = await openBench();
-  await using twice = await plantTree({
-    "a.ts": `import x from "y";\n${sum}`,
-    "b.ts": `const before = 1;\n\n// as in a\n${sum.replaceAll("  ", "\t").replace("else", "/* or */ else")}export const after = 2;\n`,
-  });
-  expect(await bench.run(duplicates, { path: twice.path })).toMatchObject({
-    count: 1,
-    duplicatedLines: 9,
-    comparedLines: 23,
-    duplicates: [{ lines: 9, first: { file: "a.ts", from: 2, to: 10 }, second: { file: "b.ts", from: 4, to: 12 } }],
-  });
+followsInput(
+  duplicates,
+  "a piece that stands twice, whatever its comments and white space; none in a tree without",
+  async (bench) => {
+    await using twice = await plantTree({
+      "a.ts": `import x from "y";\n${sum}`,
+      "b.ts": `const before = 1;\n\n// as in a\n${sum.replaceAll("  ", "\t").replace("else", "/* or */ else")}export const after = 2;\n`,
+    });
+    const first = await bench.run(duplicates, { path: twice.path });
+    expect(first).toMatchObject({
+      count: 1,
+      duplicatedLines: 9,
+      comparedLines: 23,
+      duplicates: [{ lines: 9, first: { file: "a.ts", from: 2, to: 10 }, second: { file: "b.ts", from: 4, to: 12 } }],
+    });
 
-  await using once = await plantTree({ "a.ts": sum, "b.ts": "export const other = 1;\n" });
-  expect(await bench.run(duplicates, { path: once.path })).toMatchObject({ count: 0, duplicates: [] });
-});
+    await using once = await plantTree({ "a.ts": sum, "b.ts": "export const other = 1;\n" });
+    const second = await bench.run(duplicates, { path: once.path });
+    expect(second).toMatchObject({ count: 0, duplicates: [] });
+    return [first, second];
+  },
+);
 
 test("twice in one file, and only from the given length on", async () => {
   await using bench = await openBench();

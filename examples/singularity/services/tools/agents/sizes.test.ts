@@ -1,10 +1,9 @@
-import { expect, test } from "vitest";
+import { expect } from "vitest";
+import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
-import { openBench } from "../../../testing/run-agent.ts";
 import { sizes } from "./sizes.ts";
 
-test("lines and bytes by file and by language, in two trees", async () => {
-  await using bench = await openBench();
+followsInput(sizes, "lines and bytes by file and by language", async (bench) => {
   await using mixed = await plantTree({
     "a.ts": "one\ntwo\n",
     "b.ts": "no line break at its end",
@@ -12,7 +11,8 @@ test("lines and bytes by file and by language, in two trees", async () => {
     "README.md": "",
     "picture.bin": "x",
   });
-  expect(await bench.run(sizes, { path: mixed.path })).toMatchObject({
+  const first = await bench.run(sizes, { path: mixed.path });
+  expect(first).toMatchObject({
     lines: 5,
     languages: [
       { language: "TypeScript", kind: "code", files: 2, lines: 3, bytes: 32 },
@@ -29,9 +29,11 @@ test("lines and bytes by file and by language, in two trees", async () => {
   });
 
   await using gleam = await plantTree({ "src/main.gleam": "pub fn main() {}\n" });
-  expect(await bench.run(sizes, { path: gleam.path })).toMatchObject({
+  const second = await bench.run(sizes, { path: gleam.path });
+  expect(second).toMatchObject({
     lines: 1,
     languages: [{ language: "Gleam", files: 1 }],
     findings: [],
   });
+  return [first, second];
 });
