@@ -1,11 +1,12 @@
 /**
  * No disk space: the system's state lies on a small file system of its own, which fills up while commands arrive. What cannot be
- * kept is refused with the reason, what was acknowledged is there, and when there is space again it goes on by itself.
+ * kept is refused with the reason, what was acknowledged is there, and when there is space again it goes on by itself. An agent that
+ * ended while the disk was full has worked once: its outcome waits for the space.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@viable/client";
@@ -16,9 +17,30 @@ import { eventually, Place, viableCommand } from "../e2e/cli.ts";
 const fileSystemMb = 160;
 const ballastMb = 70;
 
+/** `linger` notes in a file that it was begun, waits for another file, and returns more than a full disk has room for. */
 const config = `
-import { defineSystem } from "viable";
-export default defineSystem({ name: "small", services: [], clients: { api: { commandsPerHour: 1000000 } } });
+import { randomBytes } from "node:crypto";
+import { appendFileSync, existsSync } from "node:fs";
+import { agent, defineSystem } from "viable";
+import { z } from "zod";
+const linger = agent({
+  name: "linger",
+  capability: "linger",
+  description: "Waits to be let go.",
+  timeoutMs: 600_000,
+  input: z.strictObject({}),
+  handle: async () => {
+    appendFileSync("begun", "once\\n");
+    while (!existsSync("go")) await new Promise((resolve) => setTimeout(resolve, 50));
+    return randomBytes(2_000_000).toString("base64");
+  },
+});
+export default defineSystem({
+  name: "small",
+  services: [],
+  commands: [linger],
+  clients: { api: { commandsPerHour: 1000000 } },
+});
 `;
 
 test("a full disk is an answer; what was acknowledged is kept; with space it goes on", async () => {
@@ -72,6 +94,7 @@ test("a full disk is an answer; what was acknowledged is kept; with space it goe
         { idempotencyKey: key },
       );
 
+    const inFlight = await client.send(sessionId, { command: "linger", args: {}, mode: "async" });
     const kept: string[] = [];
     let refusal: unknown;
     for (let index = 0; index < 2_000 && refusal === undefined; index++) {
@@ -88,6 +111,11 @@ test("a full disk is an answer; what was acknowledged is kept; with space it goe
     });
     expect(kept.length).toBeGreaterThan(10);
 
+    writeFileSync(place.path("go"), "");
+    await eventually(
+      () => output.includes("cannot record outcomes"),
+      () => `The outcome found room. ${output}`,
+    );
     rmSync(join(inside, "ballast"));
     await eventually(
       async () => {
@@ -99,6 +127,13 @@ test("a full disk is an answer; what was acknowledged is kept; with space it goe
       },
       () => `It did not go on when there was space. ${output}`,
     );
+    await eventually(
+      async () => (await client.execution(inFlight.executionId)).status === "completed",
+      () => `The outcome was not recorded. ${output}`,
+    );
+    expect((await client.execution(inFlight.executionId)).attempts).toBe(1);
+    expect(readFileSync(place.path("begun"), "utf8")).toBe("once\n");
+    expect(output).not.toContain("gave up");
     for (const key of kept) {
       const { entries } = await client.memory({ key });
       expect(

@@ -4,7 +4,8 @@
 
 import { ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
-import { createMemoryStore, storeUnavailable } from "@viable/log";
+import { createMemoryStore, storeRefused, storeUnavailable } from "@viable/log";
+import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
 import { agent, defineSystem, service } from "viable";
@@ -75,19 +76,27 @@ function build(calls: string[], settings: { workers?: number; maxQueued?: number
   });
 }
 
-/** A store that can be away: whatever is asked of it then is refused, as a database that cannot be reached would. */
-function absentStore(): { store: Store; away(is: boolean): void } {
+/**
+ * A store that can be away: whatever is asked of it then is refused, as a database that cannot be reached would; and that can be full:
+ * then it refuses what would be written, as one without space on its disk would.
+ */
+function ailingStore(): { store: Store; away(is: boolean): void; full(is: boolean): void } {
   const inner = createMemoryStore();
   let isAway = false;
+  let isFull = false;
   const guard =
     <A extends unknown[], R>(act: (...args: A) => Promise<R>) =>
     async (...args: A): Promise<R> => {
       if (isAway) throw new ViableError(storeUnavailable, "The database is away.", { retryable: true });
+      if (isFull && act === inner.commit) throw new ViableError(storeRefused, "The disk is full.");
       return await act(...args);
     };
   return {
     away(is) {
       isAway = is;
+    },
+    full(is) {
+      isFull = is;
     },
     store: {
       ...inner,
@@ -146,7 +155,7 @@ test("a result too large to be shared in one append is shared with as many as fi
 
 test("a database that is away while a task delegates, and while it ends, costs time and nothing else", async () => {
   const calls: string[] = [];
-  const { store, away } = absentStore();
+  const { store, away } = ailingStore();
   await using t = await startTestSystem(build(calls, { maxAttempts: 1 }), { store });
   const client = await t.connect();
   const asked = await client.begin("ask", { ms: 60_000, label: "child" });
@@ -227,7 +236,64 @@ test("a swarm goes on after more cancelled and timed-out delegating tasks than i
     await t.time.advance(100);
     await t.settled(client.api.cancel(cancelled));
     const late = await client.begin("ask", { ms: 60_000, label: `late ${index}` }, { deadlineMs: 1_000 });
-    await client.outcome(late);
+    expect((await client.outcome(late)).status).toBe("timed_out");
   }
   expect((await client.run("nap", { ms: 10, label: "last" }, { deadlineMs: 5_000 })).status).toBe("completed");
+});
+
+const restarts = (t: TestSystem) =>
+  t.system.swarms
+    .get("work")
+    ?.status()
+    .parts.map((part) => part.restarts);
+
+test("an outcome that a full disk refuses is recorded when there is space: the agent has run once, and the swarm never fell", async () => {
+  const calls: string[] = [];
+  const { store, full } = ailingStore();
+  await using t = await startTestSystem(build(calls, { maxAttempts: 1 }), { store });
+  const client = await t.connect();
+  const ids = [];
+  for (const label of ["a", "b"]) ids.push(await client.begin("nap", { ms: 5_000, label }));
+  await t.time.advance(1_000);
+  full(true);
+  await t.time.advance(60_000);
+  full(false);
+  for (const id of ids) expect(await client.outcome(id)).toMatchObject({ status: "completed", attempts: 1 });
+  expect(calls).toEqual(["a", "b"]);
+  expect(await client.run("nap", { ms: 10, label: "next" })).toMatchObject({ status: "completed" });
+  expect(restarts(t)).toEqual([0, 0, 0, 0, 0]);
+  // One word for the whole time, not one a second.
+  expect(t.notices.filter((notice) => notice.message.includes("The disk is full."))).toHaveLength(1);
+});
+
+test("an outcome that is refused until its deadline is given up, and the agent is not begun again", async () => {
+  const calls: string[] = [];
+  const { store, full } = ailingStore();
+  await using t = await startTestSystem(build(calls), { store });
+  const client = await t.connect();
+  const executionId = await client.begin("nap", { ms: 5_000, label: "late" }, { deadlineMs: 30_000 });
+  await t.time.advance(1_000);
+  full(true);
+  await t.time.advance(60_000);
+  full(false);
+  expect(await client.outcome(executionId)).toMatchObject({ status: "timed_out", attempts: 1 });
+  expect(calls).toEqual(["late"]);
+  expect(t.notices.map((notice) => notice.message).join()).toContain(`The outcome of ${executionId} could not be`);
+});
+
+test("tasks of a killed worker that a full disk keeps from being claimed are claimed when there is space", async () => {
+  const calls: string[] = [];
+  const { store, full } = ailingStore();
+  await using t = await startTestSystem(build(calls, { workers: 1 }), { store });
+  const client = await t.connect();
+  const executionId = await client.begin("nap", { ms: 5_000, label: "a" });
+  await t.time.advance(1_000);
+  full(true);
+  t.system.swarms.get("work")?.kill("worker-1", "a test");
+  await t.time.advance(60_000);
+  full(false);
+  expect(await client.outcome(executionId)).toMatchObject({ status: "completed", attempts: 2 });
+  expect(calls).toEqual(["a", "a"]);
+  expect(restarts(t)).toEqual([0, 0, 0, 0, 0]);
+  expect(t.notices.filter((notice) => notice.message.includes("The disk is full."))).toHaveLength(1);
 });

@@ -25,7 +25,7 @@ const state = (parts: Partial<ExecutionState> & { routedTo?: string } = {}): Exe
         reason: "",
         candidates: [],
       },
-      deadline: 0,
+      deadline: 1_000,
       authority: { principal: "owner", operations: [], clientType: "cli" },
       maxAttempts: 3,
       depth: 0,
@@ -42,7 +42,13 @@ const state = (parts: Partial<ExecutionState> & { routedTo?: string } = {}): Exe
     ...rest,
   };
 };
-const here: ClaimSituation = { processId: "here", epoch: 5, held: false, isGone: (processId) => processId === "gone" };
+const here: ClaimSituation = {
+  now: 999,
+  processId: "here",
+  epoch: 5,
+  held: false,
+  isGone: (processId) => processId === "gone",
+};
 
 describe("W8: whether to claim follows from the folded state and the situation alone", () => {
   test.each([
@@ -71,6 +77,7 @@ describe("W8: whether to claim follows from the folded state and the situation a
 
   test.each([
     ["it has its outcome", state({ status: "completed" }), here],
+    ["its deadline has passed", state(), { ...here, now: 1_000 }],
     ["it waits for equal work", state({ status: "waiting", joinedTo: "exe_0" }), here],
     ["it was routed to another that lives", state({ routedTo: "there" }), here],
     [

@@ -1,6 +1,6 @@
 import type { Membership } from "@viable/cluster";
 import type { Context } from "@viable/kernel";
-import { rootContext } from "@viable/kernel";
+import { rootContext, toWire } from "@viable/kernel";
 import type { Claim } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
 import type { AgentDefinition } from "./agent.ts";
@@ -20,6 +20,8 @@ export function chooseAgent(service: ServiceDefinition, capability: string): Age
 
 /** What a process that hosts a service knows when it decides about an execution. */
 export interface ClaimSituation {
+  /** Wall time in milliseconds. */
+  readonly now: number;
   readonly processId: string;
   readonly epoch: number;
   /** Whether this process's pool has the execution in hand. */
@@ -36,6 +38,8 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
   if (isOutcome(state.status) || state.status === "waiting") return undefined;
   const { processId, epoch } = situation;
   const { claim, accepted } = state;
+  // Past its deadline it times out: what began now would come too late.
+  if (accepted.deadline <= situation.now) return undefined;
   const nextAttempt = state.attempts + 1;
   if (claim === undefined) {
     const { chosen } = accepted.route;
@@ -75,6 +79,8 @@ export interface QueenPorts {
   readonly pool: WorkerPool;
   /** Gives a claim back unbegun. */
   giveBack(task: Task, reason: string): void;
+  /** Told in a sentence of what went wrong and shows nowhere else. */
+  onProblem(message: string): void;
 }
 
 /**
@@ -85,6 +91,8 @@ export interface QueenPorts {
 export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
   const { executions, membership, pool } = ports;
   const claiming = new Set<string>();
+  /** Whether the last sweep met failures: that is said once, not each second. */
+  let failing = false;
 
   const handOver = (state: ExecutionState, claim: Claim): void => {
     const agent = chooseAgent(service, state.accepted.command);
@@ -93,7 +101,8 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
     if (!pool.offer(task)) ports.giveBack(task, "the queue is full");
   };
 
-  const situationOf = (executionId: string): ClaimSituation => ({
+  const situationOf = (ctx: Context, executionId: string): ClaimSituation => ({
+    now: ctx.runtime.clock.now(),
     processId: membership.processId,
     epoch: membership.epoch,
     held: pool.holds(executionId),
@@ -104,7 +113,7 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
     if (claiming.has(executionId) || !membership.canClaim) return;
     claiming.add(executionId);
     try {
-      const state = await executions.decide(ctx, executionId, (now) => decideClaim(now, situationOf(executionId)));
+      const state = await executions.decide(ctx, executionId, (now) => decideClaim(now, situationOf(ctx, executionId)));
       const { claim } = state;
       const ours = claim?.processId === membership.processId && claim.epoch === membership.epoch;
       if (!ours || isOutcome(state.status)) return;
@@ -117,12 +126,21 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
 
   /** Claims all that should be done here and is not. Bounded by the room in the pool; the next sweep goes on. */
   const sweep = async (ctx: Context): Promise<void> => {
+    const failures: unknown[] = [];
     for (const state of [...executions.open()]) {
-      if (!pool.hasRoom) return;
+      if (!pool.hasRoom) break;
       if (state.accepted.service !== service.name || chooseAgent(service, state.accepted.command) === undefined)
         continue;
-      if (decideClaim(state, situationOf(state.executionId)) !== undefined) await claim(ctx, state.executionId);
+      if (decideClaim(state, situationOf(ctx, state.executionId)) === undefined) continue;
+      // One that cannot be claimed now must not keep the others from it; the next sweep comes in a second.
+      await claim(ctx, state.executionId).catch((error) => failures.push(error));
     }
+    if (failures.length > 0 && !failing) {
+      ports.onProblem(
+        `${service.name} could not claim ${failures.length} of its executions and tries again each second: ${toWire(failures[0]).message}`,
+      );
+    }
+    failing = failures.length > 0;
   };
 
   return { claim, sweep };

@@ -33,8 +33,8 @@ export interface RunAgentPorts {
 }
 
 /**
- * Runs one task's agent and says how it ended. Cancellation, the deadline and the worker's own end come by `signal`; then
- * the answer is undefined, because somebody else has said, or will say, how the execution ends.
+ * Runs one task's agent and says how it ended. Cancellation, the deadline and the worker's own end come by `signal`; then, and where
+ * it fails when its time is up, the answer is undefined, because somebody else has said, or will say, how the execution ends.
  */
 export async function runAgent(
   ctx: Context,
@@ -75,7 +75,8 @@ export async function runAgent(
     if (signal.aborted) return undefined;
     return { type: "execution.completed", data: { result: checkResult(result ?? null, task) } };
   } catch (error) {
-    if (signal.aborted) return undefined;
+    // What an agent makes of its deadline is no failure of its own: it has timed out.
+    if (signal.aborted || ctx.runtime.clock.now() >= task.state.accepted.deadline) return undefined;
     return { type: "execution.failed", data: { error: toWire(error) } };
   } finally {
     progress.stop();

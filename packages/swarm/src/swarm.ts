@@ -2,6 +2,7 @@ import type { Membership } from "@viable/cluster";
 import type { Context, JsonValue, Runtime, Timer } from "@viable/kernel";
 import { rootContext, sleep, toWire, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
+import { storeRefused } from "@viable/log";
 import type { SwarmMeasurement, SwarmView } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
 import type { Registered, Registry } from "@viable/registry";
@@ -46,7 +47,7 @@ export interface SwarmSettings {
 /** How long workers may go on with what they hold when the swarm is stopped, in milliseconds. */
 const drainMs = 10_000;
 const maxWorkers = 1_000;
-/** How often an outcome is tried to be recorded while the database is away, in milliseconds. */
+/** How often an outcome is tried to be recorded while the database does not take it, in milliseconds. */
 const recordAgainMs = 1_000;
 
 /** The ids of a swarm's parts, in the order they start. */
@@ -81,7 +82,12 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   let queen: Queen | undefined;
   let registered: Registered | undefined;
 
-  /** Records an outcome, for as long as the task is this worker's: a database that is away for a while does not make it work twice. */
+  /** Whether the last outcome was not taken: that is said once, not each second for every task. */
+  let refusing = false;
+  /**
+   * Records an outcome, for as long as the task is this worker's and has time: a database that is away for a while, or has no space,
+   * does not make it work twice. Throws where it was not taken by the deadline, and then the execution times out.
+   */
   const recordOutcome = async (task: Task, event: ExecutionEvent, signal: AbortSignal): Promise<void> => {
     const principal = `agent:${service.name}/${task.agent.name}`;
     const ctx = rootContext(runtime, { tenant: task.state.tenant, principal, signal });
@@ -90,10 +96,17 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         await executions.decide(ctx, task.state.executionId, (now) =>
           holdsClaim(now, task.claim) ? event : undefined,
         );
+        refusing = false;
         return;
       } catch (error) {
         if (signal.aborted) return;
-        if (!(error instanceof ViableError && error.retryable)) throw error;
+        if (!mayPass(error) || runtime.clock.now() >= task.state.accepted.deadline) throw error;
+        if (!refusing) {
+          refusing = true;
+          settings.onProblem?.(
+            `${service.name} cannot record outcomes and tries again each second: ${toWire(error).message}`,
+          );
+        }
         await sleep(ctx, recordAgainMs).catch(() => undefined);
       }
     }
@@ -182,7 +195,13 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       };
     },
     queen: async (ctx) => {
-      const reigning = createQueen(service, { executions, membership, pool, giveBack });
+      const reigning = createQueen(service, {
+        executions,
+        membership,
+        pool,
+        giveBack,
+        onProblem: (message) => settings.onProblem?.(message),
+      });
       queen = reigning;
       const onWork = (state: ExecutionState) => {
         if (state.accepted.service === service.name && state.status === "pending")
@@ -306,6 +325,10 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   };
   return self;
 }
+
+/** Whether what failed may succeed later, unchanged: the database is away, or an operator has yet to make room on its disk. */
+const mayPass = (error: unknown): boolean =>
+  error instanceof ViableError && (error.retryable || error.code === storeRefused);
 
 const abortedBy = (state: ExecutionState): ViableError =>
   new ViableError(
