@@ -229,7 +229,6 @@ export function createSwarm(settings: SwarmSettings): Swarm {
           capabilities: [...service.capabilities],
           processId: membership.processId,
           epoch: membership.epoch,
-          queen: `swarm.${service.name}.queen`,
           ...(settings.healthUrl !== undefined && { healthUrl: settings.healthUrl }),
           ...(settings.metricsUrl !== undefined && { metricsUrl: settings.metricsUrl }),
         },
