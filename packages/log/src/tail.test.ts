@@ -97,6 +97,21 @@ test("a subscription gets what is stored, then what comes", async () => {
   expect(subscription).toMatchObject({ state: "live", position: "6", lagEvents: 0 });
 });
 
+test("an event that comes at the very moment of going live is handed over, and none overtakes it", async () => {
+  // Whatever the number of turns that an append takes here, one of these comes just when the subscription has read all there was.
+  for (let turns = 0; turns < 40; turns++) {
+    const { ctx, log, append } = await setup();
+    await append();
+    const { seen, handle } = collect();
+    const subscription = log.subscribe(ctx, { name: "all", after: "0", handle });
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await append();
+    await append();
+    await subscription.caughtUp();
+    expect(seen).toEqual([1, 2, 3]);
+  }
+});
+
 test("from `now` on there is nothing old, and own events need no read of the store", async () => {
   const { ctx, log, append, reads } = await setup();
   await append(2);

@@ -198,8 +198,8 @@ export class TailSubscription implements Subscription {
           const event = this.#buffer.shift();
           if (event === undefined) break;
           await this.#handle(event);
-        } else if (!(await this.#readPage())) {
-          break;
+        } else {
+          await this.#readPage();
         }
       }
     } catch (error) {
@@ -210,22 +210,21 @@ export class TailSubscription implements Subscription {
     if (this.state === "live") this.#settle(Math.max(this.#ordinal, this.#tail.ordinal));
   }
 
-  /** Reads one page; false when it has become live and there is nothing to hand out. */
-  async #readPage(): Promise<boolean> {
+  /** Reads one page, or goes live where nothing is left to read: what the tail sees from then on is buffered. */
+  async #readPage(): Promise<void> {
     const target = this.#tail.ordinal;
     if (this.#ordinal >= target) {
       // No wait between this check and the change of state: nothing the tail sees can fall between.
       this.state = "live";
-      return false;
+      return;
     }
     const page = await this.#store.readAll(this.#ordinal, pageEvents, "forward", this.#filter);
     for (const event of page) {
-      if (this.state !== "catching-up") return true;
+      if (this.state !== "catching-up") return;
       await this.#handle(event);
     }
     // A short page means that nothing up to `target` was left that passes the filter.
     if (page.length < pageEvents) this.#settle(Math.max(this.#ordinal, target));
-    return true;
   }
 
   async #handle(event: StoredEvent): Promise<void> {
