@@ -6,6 +6,7 @@ import { createLog } from "./create-log.ts";
 import type { GroupCommitLimits } from "./group-commit.ts";
 import type { AppendRequest } from "./log.ts";
 import { createMemoryStore } from "./memory-store.ts";
+import type { Store } from "./store.ts";
 import { storeRefused, storeUnavailable } from "./store.ts";
 import { controlStore } from "./testing/controlled-store.ts";
 
@@ -141,6 +142,46 @@ test("W10: the retries end after their time, and callers learn that it may or ma
   }
   expect(clock.monotonicMs() - startedMs).toBeLessThanOrEqual(3_000);
   expect(store.batches.length).toBeGreaterThan(3);
+});
+
+test("W10: each caller hears in its own time, however many wait before it, and whoever still has time is tried again", async () => {
+  const clock = simulateTime();
+  const runtime = createRuntime({ clock, random: seededRandom(1) });
+  const ctx = rootContext(runtime);
+  // Each try takes a second to fail, as where nobody answers on the network.
+  let isAway = true;
+  let tries = 0;
+  const memory = createMemoryStore();
+  const store: Store = {
+    ...memory,
+    async commit(batch, now) {
+      tries += 1;
+      if (!isAway) return memory.commit(batch, now);
+      await new Promise<void>((resolve) => void clock.setTimer(resolve, 1_000));
+      throw unavailable();
+    },
+  };
+  const log = createLog(store, runtime, { maxRetryMs: 3_000, maxBatch: 2 });
+  await log.start(ctx);
+  const heardAfterMs: number[] = [];
+  const append = async (stream: string) => {
+    const offeredMs = clock.monotonicMs();
+    await log
+      .append(ctx, { streams: [{ stream, expected: 0, events: [{ type: "t", data: {} }] }] })
+      .catch((error) => expect(error).toMatchObject({ code: "log.unavailable", retryable: true }));
+    heardAfterMs.push(clock.monotonicMs() - offeredMs);
+  };
+  const first = Array.from({ length: 20 }, (_, nr) => append(`first-${nr}`));
+  await clock.advance(2_500);
+  const second = Array.from({ length: 20 }, (_, nr) => append(`second-${nr}`));
+  await clock.until(() => heardAfterMs.length === 20);
+  await Promise.all(first);
+  isAway = false;
+  await clock.until(() => heardAfterMs.length === 40);
+  await Promise.all(second);
+  for (const ms of heardAfterMs) expect(ms).toBeLessThanOrEqual(3_000 + 1_000);
+  expect((await log.readAll(ctx)).map((event) => event.stream)).toEqual(second.map((_, nr) => `second-${nr}`));
+  expect(tries).toBeLessThan(20);
 });
 
 test("an append that the database refuses does not take its neighbours down", async () => {

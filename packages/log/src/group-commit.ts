@@ -1,7 +1,8 @@
 import type { Runtime } from "@viable/kernel";
 import { backoffMs, ViableError } from "@viable/kernel";
 import { logClosed, logUnavailable } from "./errors.ts";
-import type { CommitOutcome, EncodedAppend, Store } from "./store.ts";
+import { notify } from "./notify.ts";
+import type { CommitOutcome, CommitResult, EncodedAppend, Store } from "./store.ts";
 import { storeRefused } from "./store.ts";
 
 /** Bounds of the append queue and of one flush. */
@@ -14,7 +15,7 @@ export interface GroupCommitLimits {
   readonly maxBatch: number;
   /** Characters in one flush, unless a single append is larger. */
   readonly maxBatchChars: number;
-  /** How long a flush is tried again while the database is away, in milliseconds, before its callers are told. */
+  /** How old an append may become while the database is away, in milliseconds, before its caller is told. */
   readonly maxRetryMs: number;
 }
 
@@ -29,6 +30,8 @@ export const defaultGroupCommitLimits: GroupCommitLimits = {
 interface Waiting {
   readonly append: EncodedAppend;
   readonly chars: number;
+  /** When it was offered, in monotonic milliseconds: its caller's patience is counted from here, not from its first flush. */
+  readonly offeredMs: number;
   resolve(outcome: CommitOutcome): void;
   reject(reason: unknown): void;
 }
@@ -45,6 +48,9 @@ export interface Flush {
  *
  * States: idle → flushing (first append) → flushing (more waited) | idle. Closing refuses new appends and lets what waits go.
  * One flush at a time, so that commit order is position order (W9); appends of one lane keep their order per stream.
+ *
+ * While the database is away a flush is sent again and again. Whoever has waited for `maxRetryMs` when a try fails is told so at that
+ * moment, in the flush or in the queue: so every caller hears within that time and one try (W10), however many wait before it.
  */
 export class GroupCommit {
   readonly #store: Store;
@@ -53,6 +59,8 @@ export class GroupCommit {
   readonly #afterFlush: (flush: Flush) => void;
   #urgent: Waiting[] = [];
   #normal: Waiting[] = [];
+  /** What was in a flush that the database refused: each is tried alone, before the queue. */
+  #apart: Waiting[] = [];
   #waitingChars = 0;
   #flushing: Promise<void> | undefined;
   #closed = false;
@@ -67,7 +75,7 @@ export class GroupCommit {
   }
 
   get waiting(): number {
-    return this.#urgent.length + this.#normal.length;
+    return this.#urgent.length + this.#normal.length + this.#apart.length;
   }
 
   /** Queues an append; undefined where the queue is full. Urgent appends are bounded by twice the number. */
@@ -76,8 +84,9 @@ export class GroupCommit {
     const share = lane === "urgent" ? 2 : 1;
     const full = this.waiting >= this.#limits.maxWaiting * share;
     if (full || this.#waitingChars + chars > this.#limits.maxWaitingChars * share) return undefined;
+    const offeredMs = this.#runtime.clock.monotonicMs();
     return new Promise((resolve, reject) => {
-      (lane === "urgent" ? this.#urgent : this.#normal).push({ append, chars, resolve, reject });
+      (lane === "urgent" ? this.#urgent : this.#normal).push({ append, chars, offeredMs, resolve, reject });
       this.#waitingChars += chars;
       this.#flushing ??= this.#flushAll();
     });
@@ -98,6 +107,8 @@ export class GroupCommit {
 
   /** As many appends as fit, urgent ones first; of appends to the same stream only the first, since the next depends on it. */
   #takeBatch(): Waiting[] {
+    const alone = this.#apart.shift();
+    if (alone !== undefined) return [alone];
     const batch: Waiting[] = [];
     const names = new Set<string>();
     let chars = 0;
@@ -126,48 +137,65 @@ export class GroupCommit {
     return batch;
   }
 
-  async #flush(batch: Waiting[]): Promise<void> {
+  /** Sends a batch until the database answers, or nobody waits for it any more: a repeat is recognised by its event ids. */
+  async #flush(batch: readonly Waiting[]): Promise<void> {
     const { clock } = this.#runtime;
     const startedMs = clock.monotonicMs();
-    const appends = batch.map((waiting) => waiting.append);
-    try {
-      const result = await this.#commitWithRetry(appends);
+    let sent = batch;
+    for (let failures = 1; sent.length > 0; failures++) {
+      const appends = sent.map((waiting) => waiting.append);
+      let result: CommitResult;
+      try {
+        result = await this.#store.commit(appends, clock.now());
+      } catch (error) {
+        sent = await this.#afterFailure(sent, failures, error);
+        continue;
+      }
       const tookMs = clock.monotonicMs() - startedMs;
       this.flushes += 1;
       this.flushMs = this.flushMs === 0 ? tookMs : this.flushMs * 0.95 + tookMs * 0.05;
-      this.#afterFlush({ batch: appends, outcomes: result.outcomes, lastChange: result.lastChange });
-      batch.forEach((waiting, index) => {
+      // What goes wrong while the news is spread is no concern of those whose append happened.
+      notify(this.#afterFlush, { batch: appends, outcomes: result.outcomes, lastChange: result.lastChange });
+      sent.forEach((waiting, index) => {
         waiting.resolve(result.outcomes[index] as CommitOutcome);
       });
-    } catch (error) {
-      if (batch.length > 1 && error instanceof ViableError && error.code === storeRefused) {
-        // One append the database will not take must not take its neighbours down: each is tried alone.
-        for (const waiting of batch) await this.#flush([waiting]);
-        return;
-      }
-      for (const waiting of batch) waiting.reject(error);
+      return;
     }
   }
 
-  /** Sends the same flush again while the database is away: a repeat is recognised by its event ids. */
-  async #commitWithRetry(
-    appends: readonly EncodedAppend[],
-  ): Promise<{ outcomes: readonly CommitOutcome[]; lastChange: number }> {
+  /** Waits until it is time for another try, and answers what of the batch is to be sent again. */
+  async #afterFailure(sent: readonly Waiting[], failures: number, error: unknown): Promise<readonly Waiting[]> {
     const { clock, random } = this.#runtime;
-    const startedMs = clock.monotonicMs();
-    for (let failures = 1; ; failures++) {
-      try {
-        return await this.#store.commit(appends, clock.now());
-      } catch (error) {
-        if (!(error instanceof ViableError) || !error.retryable) throw error;
-        const waitMs = backoffMs({ baseMs: 50, maxMs: 1_000, maxAttempts: 1_000 }, failures, random) ?? 0;
-        if (this.#closed || clock.monotonicMs() - startedMs + waitMs > this.#limits.maxRetryMs)
-          throw logUnavailable(error);
-        await new Promise<void>((resolve) => {
-          clock.setTimer(resolve, waitMs);
-        });
-      }
+    if (!(error instanceof ViableError && error.retryable)) {
+      // One append the database will not take must not take its neighbours down.
+      if (sent.length > 1 && error instanceof ViableError && error.code === storeRefused) this.#apart.push(...sent);
+      else for (const waiting of sent) waiting.reject(error);
+      return [];
     }
+    const waitMs = backoffMs({ baseMs: 50, maxMs: 1_000, maxAttempts: 1_000 }, failures, random) ?? 0;
+    const left = this.#giveUp(sent, clock.monotonicMs() + waitMs, error);
+    if (left.length > 0) await new Promise<void>((resolve) => void clock.setTimer(resolve, waitMs));
+    return left;
+  }
+
+  /** Tells everybody, also in the queue, who will have waited too long at `nextTryMs`; answers what of the batch is left. */
+  #giveUp(sent: readonly Waiting[], nextTryMs: number, cause: unknown): readonly Waiting[] {
+    const oldestMs = this.#closed ? Number.POSITIVE_INFINITY : nextTryMs - this.#limits.maxRetryMs;
+    const error = logUnavailable(cause);
+    const stays = (waiting: Waiting): boolean => {
+      if (waiting.offeredMs >= oldestMs) return true;
+      waiting.reject(error);
+      return false;
+    };
+    const staysQueued = (waiting: Waiting): boolean => {
+      const stay = stays(waiting);
+      if (!stay) this.#waitingChars -= waiting.chars;
+      return stay;
+    };
+    this.#urgent = this.#urgent.filter(staysQueued);
+    this.#normal = this.#normal.filter(staysQueued);
+    this.#apart = this.#apart.filter(stays);
+    return sent.filter(stays);
   }
 }
 
