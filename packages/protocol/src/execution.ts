@@ -33,6 +33,8 @@ const routeCandidate = z.object({
   queued: z.number(),
   workers: z.number(),
   latencyMs: z.number(),
+  /** Of a swarm in another process: how many tasks were routed there since it told the load that stands here. */
+  routed: z.number().int().optional(),
 });
 export type RouteCandidate = z.infer<typeof routeCandidate>;
 

@@ -1,4 +1,5 @@
-import { createMemoryBus } from "@viable/bus";
+import type { MemoryHub } from "@viable/bus";
+import { createMemoryBus, createMemoryHub } from "@viable/bus";
 import { joinCluster } from "@viable/cluster";
 import type { SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
@@ -11,11 +12,11 @@ import { createRegistry } from "./registry.ts";
 const idle: SwarmMeasurement = { workers: 3, running: 0, queued: 0, completed: 0, failed: 0, latencyMs: 10 };
 
 /** One process with its registry, on a store that others may share. */
-async function joinProcess(store: Store, time: SimulatedTime, seed: number) {
+async function joinProcess(store: Store, time: SimulatedTime, seed: number, hub: MemoryHub = createMemoryHub()) {
   const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
   const ctx = rootContext(runtime);
   const log = createLog(store, runtime);
-  const bus = createMemoryBus(runtime);
+  const bus = createMemoryBus(runtime, { hub });
   const membership = joinCluster({ log, runtime, hosts: [] });
   const registry = createRegistry({ log, bus, membership });
   const settled = async (promise: Promise<unknown>) => {
@@ -155,5 +156,113 @@ describe("the registry", () => {
     );
     await time.advance(1_500);
     expect(here.registry.discover("work").swarms).toEqual([]);
+  });
+});
+
+describe("two processes that offer the same", () => {
+  const slow: SwarmMeasurement = { ...idle, latencyMs: 1_000 };
+  const loaded = (tasks: number): SwarmMeasurement => ({
+    ...slow,
+    running: Math.min(3, tasks),
+    queued: Math.max(0, tasks - 3),
+  });
+
+  /** Two processes on one store, each with a swarm for `work` of so many tasks, once each has seen the other's. */
+  async function twoProcesses(hubs: { here?: MemoryHub; there?: MemoryHub } = {}) {
+    const time = simulateTime();
+    const store = { ...createMemoryStore(), exclusive: false };
+    const here = await joinProcess(store, time, 1, hubs.here);
+    const there = await joinProcess(store, time, 2, hubs.there);
+    const tasks = { here: 0, there: 0 };
+    await here.register("work", ["work"], () => loaded(tasks.here));
+    await there.register("work", ["work"], () => loaded(tasks.there));
+    await time.advance(1_500);
+    /** Routes a task as `from` does, and lets it arrive. Answers where it went. */
+    const send = (from: typeof here) => {
+      const routed = from.registry.route("work");
+      if (!routed.ok) throw new Error(routed.reasons.join(" "));
+      const to = routed.decision.chosen.processId === here.membership.processId ? "here" : "there";
+      tasks[to] += 1;
+      return to;
+    };
+    return { time, store, here, there, tasks, send };
+  }
+
+  test("an idle one keeps its tasks: none costs a claim by the other", async () => {
+    const { here, there, tasks, send } = await twoProcesses();
+    for (let round = 0; round < 10; round++) {
+      expect([send(here), send(there)]).toEqual(["here", "there"]);
+      tasks.here = tasks.there = 0;
+    }
+  });
+
+  test("a burst that comes to one is spread over both, though the other's load is not heard of meanwhile", async () => {
+    const { here, tasks, send } = await twoProcesses();
+    for (let task = 0; task < 60; task++) send(here);
+    expect(tasks).toEqual({ here: 32, there: 28 });
+  });
+
+  test("what was told of a load counts, with no word on the bus: a process that is busier than this one gets nothing", async () => {
+    const { time, here, there, tasks, send } = await twoProcesses();
+    tasks.there = 50;
+    await time.advance(12_000);
+    tasks.here = 30;
+    expect(send(here)).toBe("here");
+    expect(send(there)).toBe("here");
+    tasks.there = 0;
+    await time.advance(12_000);
+    expect(send(here)).toBe("there");
+  });
+
+  test("each measurement begins the count of what was routed there anew", async () => {
+    const { time, here, tasks, send } = await twoProcesses();
+    tasks.here = 20;
+    for (let task = 0; task < 10; task++) expect(send(here)).toBe("there");
+    expect(here.registry.route("work")).toMatchObject({ decision: { candidates: [{ queued: 0, routed: 10 }, {}] } });
+    await time.advance(12_000);
+    expect(here.registry.route("work")).toMatchObject({
+      decision: { candidates: [{ running: 3, queued: 7, routed: 0 }, {}] },
+    });
+  });
+
+  test("a bus that reaches both tells of loads each second, without a write", async () => {
+    const hub = createMemoryHub();
+    const { time, here, tasks, send } = await twoProcesses({ here: hub, there: hub });
+    tasks.here = 30;
+    tasks.there = 50;
+    await time.advance(1_000);
+    expect(send(here)).toBe("here");
+    tasks.there = 0;
+    await time.advance(1_000);
+    expect(send(here)).toBe("there");
+  });
+
+  test("an entry that tells no load gets nothing while there is a swarm here, and the task where there is none", async () => {
+    const time = simulateTime();
+    const store = { ...createMemoryStore(), exclusive: false };
+    const [here, there] = [await joinProcess(store, time, 1), await joinProcess(store, time, 2)];
+    const { processId, epoch } = there.membership;
+    const value = JSON.stringify({ service: "odd", capabilities: ["work"], processId, epoch, measurement: "a lot" });
+    const write = { key: `registry/odd/${processId}`, expected: -1, value, expiresAt: null };
+    await store.commit([{ streams: [], records: [write] }], time.now());
+    await time.advance(1_500);
+    const odd = { ok: true, local: false, decision: { chosen: { service: "odd", processId } } };
+    expect(here.registry.route("work")).toMatchObject(odd);
+    const own = await here.register("work", ["work"], () => loaded(1_000));
+    expect(here.registry.route("work")).toMatchObject({ local: true, decision: { chosen: { service: "work" } } });
+    await own.withdraw();
+    expect(here.registry.route("work")).toMatchObject(odd);
+  });
+
+  test("renewals carry the load and are not more of them: three in the time that an entry holds", async () => {
+    const { time, store, tasks } = await twoProcesses();
+    const from = (await store.head()).change;
+    for (let second = 0; second < 60; second++) {
+      tasks.there = second;
+      await time.advance(1_000);
+    }
+    const written = await store.readChanges(from, 1_000);
+    const versions = written.filter(({ key }) => key.startsWith("registry/work/")).map(({ version }) => version);
+    expect(versions).toEqual([8, 8]);
   });
 });

@@ -1,14 +1,14 @@
 import type { Bus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
-import type { Context, Part, Timer } from "@viable/kernel";
+import type { Context, JsonObject, Part, Timer } from "@viable/kernel";
 import { nearestNames, ViableError } from "@viable/kernel";
 import type { Log, RecordChange } from "@viable/log";
 import type { Discovery, Registration, RouteDecision, SwarmMeasurement } from "@viable/protocol";
 import { registration as registrationSchema, swarmMeasurement } from "@viable/protocol";
 import type { Candidate } from "./candidate.ts";
+import { entryKey, entryPrefix, fromEntryRecord, toEntryRecord } from "./entry-record.ts";
 import { chooseRoute } from "./route.ts";
 
-const keyPrefix = "registry/";
 /** Measurements travel here: best effort, and only the newest counts. */
 const measurementSubject = "registry.measurement";
 
@@ -18,7 +18,7 @@ export interface RegistrySettings {
   readonly membership: Membership;
   /** How long an entry holds that is not renewed, in milliseconds. Default 30,000: the seed's health check interval. */
   readonly entryMs?: number;
-  /** How often each swarm tells the other processes its load, in milliseconds. Default 1,000. */
+  /** How often each swarm tells its load on the bus, in milliseconds. Default 1,000. */
   readonly measureEveryMs?: number;
 }
 
@@ -42,10 +42,11 @@ export interface Registered {
  *
  * Promised: an entry is in the log's records before `register` resolves; it disappears when it is withdrawn, when its process
  * is gone, or when it has not been renewed for `entryMs`; look-ups read a local projection and wait for nothing; every choice
- * comes with its candidates and scores (X5).
+ * comes with its candidates and scores (X5); a swarm of this process is measured at the moment of the look-up.
  *
  * Not promised: that an entry's swarm still lives at the moment of the look-up, which is why a task is durable before it is
- * handed over and retaken when its process is gone.
+ * handed over and retaken when its process is gone; that the load of another process's swarm is of now: it is as old as its
+ * record's renewal, a third of `entryMs` at most where all goes well, unless a bus reaches both processes and tells of it sooner.
  */
 export interface Registry extends Part {
   /** `measure` answers from memory: it is asked at every routing decision. Of a `queen` that is named nothing is kept. */
@@ -61,13 +62,25 @@ export interface Registry extends Part {
   capabilities(): string[];
 }
 
-interface Entry {
+/** A swarm of this process. */
+interface OwnEntry {
+  readonly local: true;
   readonly registration: Registration;
-  expiresAt: number;
-  readonly measure: (() => SwarmMeasurement) | undefined;
+  readonly measure: () => SwarmMeasurement;
 }
 
-const unmeasured: SwarmMeasurement = { workers: 1, running: 0, queued: 0, completed: 0, failed: 0, latencyMs: 0 };
+/** A swarm of another process, as its record tells of it. */
+interface OtherEntry {
+  readonly local: false;
+  readonly registration: Registration;
+  readonly expiresAt: number;
+  /** The newest that arrived, by the record or by the bus. */
+  measurement: SwarmMeasurement | undefined;
+  /** Tasks routed there from here since then. It begins anew with each renewal, so it counts no more than one renewal's time. */
+  routed: number;
+}
+
+type Entry = OwnEntry | OtherEntry;
 
 export function createRegistry(settings: RegistrySettings): Registry {
   const { log, bus, membership } = settings;
@@ -75,19 +88,17 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const measureEveryMs = settings.measureEveryMs ?? 1_000;
   const entries = new Map<string, Entry>();
   const byCapability = new Map<string, Set<string>>();
-  const remoteMeasurements = new Map<string, SwarmMeasurement>();
   let started: Context | undefined;
   let unwatch = () => {};
   let unsubscribe = () => {};
   let beat: Timer | undefined;
 
-  const keyOf = (entry: Registration) => `${keyPrefix}${entry.service}/${entry.processId}`;
+  const keyOf = (of: { readonly service: string; readonly processId: string }) => entryKey(of.service, of.processId);
 
   const remove = (key: string) => {
     const entry = entries.get(key);
     if (entry === undefined) return;
     entries.delete(key);
-    remoteMeasurements.delete(key);
     for (const capability of entry.registration.capabilities) {
       const keys = byCapability.get(capability);
       keys?.delete(key);
@@ -103,42 +114,50 @@ export function createRegistry(settings: RegistrySettings): Registry {
       byCapability.set(capability, keys);
     }
   };
-  const onChange = (change: RecordChange) => {
-    const parsed = change.value === null ? undefined : registrationSchema.safeParse(change.value);
+  const onChange = ({ key, value, expiresAt }: RecordChange) => {
+    const record = value === null ? undefined : fromEntryRecord(value);
+    // What this process offers it knows from its swarms: its own records tell it nothing.
+    if (entries.get(key)?.local === true || record?.registration.processId === membership.processId) return;
     // An entry of another version that we cannot read is one we cannot send work to.
-    if (parsed?.success !== true) return remove(change.key);
-    const own = entries.get(change.key);
-    if (own?.measure !== undefined) own.expiresAt = change.expiresAt ?? Number.POSITIVE_INFINITY;
-    else
-      put(change.key, {
-        registration: parsed.data,
-        expiresAt: change.expiresAt ?? Number.POSITIVE_INFINITY,
-        measure: undefined,
-      });
+    if (record === undefined) return remove(key);
+    put(key, { local: false, ...record, expiresAt: expiresAt ?? Number.POSITIVE_INFINITY, routed: 0 });
+  };
+  const onMeasurement = (message: JsonObject) => {
+    const entry = typeof message.key === "string" ? entries.get(message.key) : undefined;
+    const parsed = swarmMeasurement.safeParse(message.measurement);
+    // What we said of our own swarms comes back here too.
+    if (!parsed.success || entry === undefined || entry.local) return;
+    entry.measurement = parsed.data;
+    entry.routed = 0;
   };
   const isAlive = (entry: Entry, now: number) =>
-    entry.measure !== undefined ||
+    entry.local ||
     (entry.expiresAt > now && !membership.isGone(entry.registration.processId, entry.registration.epoch));
-  const toCandidate = (key: string, entry: Entry): Candidate => ({
-    registration: entry.measure === undefined ? entry.registration : { ...entry.registration, epoch: membership.epoch },
-    measurement: entry.measure?.() ?? remoteMeasurements.get(key) ?? unmeasured,
-  });
+  const toCandidate = (entry: Entry): Candidate =>
+    entry.local
+      ? {
+          // The epoch of now: a process that lost its lease and came back lives under another.
+          registration: { ...entry.registration, epoch: membership.epoch },
+          measurement: entry.measure(),
+          local: true,
+          routed: 0,
+        }
+      : entry;
   const candidatesFor = (capability: string): Candidate[] => {
     const now = started?.runtime.clock.now() ?? 0;
     const found: Candidate[] = [];
     for (const key of byCapability.get(capability) ?? []) {
       const entry = entries.get(key);
-      if (entry !== undefined && isAlive(entry, now)) found.push(toCandidate(key, entry));
+      if (entry !== undefined && isAlive(entry, now)) found.push(toCandidate(entry));
     }
     return found;
   };
-  const write = async (ctx: Context, registration: Registration) => {
+  const write = async (ctx: Context, { registration, measure }: OwnEntry) => {
     const outcome = await log.append(ctx, {
       records: [
         {
           key: keyOf(registration),
-          // The epoch of now: a process that lost its lease and came back lives under another.
-          value: { ...registration, epoch: membership.epoch },
+          value: toEntryRecord({ ...registration, epoch: membership.epoch }, measure()),
           expected: "any",
           expiresAt: ctx.runtime.clock.now() + entryMs,
         },
@@ -164,10 +183,10 @@ export function createRegistry(settings: RegistrySettings): Registry {
       writtenEpoch = membership.epoch;
     }
     for (const [key, entry] of entries) {
-      if (entry.measure === undefined) continue;
+      if (!entry.local) continue;
       bus.publish(ctx, measurementSubject, { key, measurement: entry.measure() });
       // A renewal that fails is made up for by the next; three in a row let the entry expire, which is the truth by then.
-      if (renew) write(ctx, entry.registration).catch(() => undefined);
+      if (renew) write(ctx, entry).catch(() => undefined);
     }
     beat = ctx.runtime.clock.setTimer(() => onBeat(ctx), measureEveryMs, { background: true });
   };
@@ -175,14 +194,8 @@ export function createRegistry(settings: RegistrySettings): Registry {
   return {
     async start(ctx) {
       started = ctx;
-      unwatch = await log.watchRecords(ctx, keyPrefix, onChange);
-      unsubscribe = bus.subscribe(measurementSubject, {}, (_ctx, message) => {
-        const parsed = swarmMeasurement.safeParse(message.measurement);
-        const entry = typeof message.key === "string" ? entries.get(message.key) : undefined;
-        // Our own swarms are asked when it is needed; what we said of them comes back here too.
-        if (parsed.success && entry !== undefined && entry.measure === undefined)
-          remoteMeasurements.set(String(message.key), parsed.data);
-      });
+      unwatch = await log.watchRecords(ctx, entryPrefix, onChange);
+      unsubscribe = bus.subscribe(measurementSubject, {}, (_ctx, message) => onMeasurement(message));
       beat = ctx.runtime.clock.setTimer(() => onBeat(ctx), measureEveryMs, { background: true });
     },
     async stop() {
@@ -191,14 +204,14 @@ export function createRegistry(settings: RegistrySettings): Registry {
       unsubscribe();
       entries.clear();
       byCapability.clear();
-      remoteMeasurements.clear();
     },
     async register(ctx, given, measure) {
       // Only what others read is kept: tasks reach a swarm by the log, so no address of a part of it is among that.
       const registration = registrationSchema.parse(given);
       const key = keyOf(registration);
-      await write(ctx, registration);
-      put(key, { registration, expiresAt: Number.POSITIVE_INFINITY, measure });
+      const entry: OwnEntry = { local: true, registration, measure };
+      await write(ctx, entry);
+      put(key, entry);
       return {
         async withdraw(withdrawCtx) {
           remove(key);
@@ -218,9 +231,11 @@ export function createRegistry(settings: RegistrySettings): Registry {
         if (near.length > 0) reasons.push(`Near to it: ${near.join(", ")}.`);
         return { ok: false, code: "registry.no_swarm", reasons, near };
       }
-      return { ok: true, decision, local: decision.chosen.processId === membership.processId };
+      const entry = entries.get(keyOf(decision.chosen));
+      if (entry?.local === false) entry.routed += 1;
+      return { ok: true, decision, local: entry?.local === true };
     },
-    entries: () => [...entries].map(([key, entry]) => toCandidate(key, entry)),
+    entries: () => [...entries.values()].map(toCandidate),
     capabilities: () => [...byCapability.keys()].sort(),
   };
 }

@@ -1,11 +1,33 @@
+import type { SwarmMeasurement } from "@viable/protocol";
 import type { Candidate } from "../candidate.ts";
 
 /**
- * Least loaded: how long a task would stand here, as far as this process has measured it. The tasks before it and itself,
- * over the workers that share them, times what one takes. A swarm that has measured nothing yet counts as fast, so that a new one gets
- * its first tasks.
+ * What it costs a task that another process takes it, in milliseconds: that process must see it and append a claim, and its outcome must be
+ * seen here. Where no word of an append arrives each of them looks once a second, so half a second each time, on average.
  */
-export function leastLoaded(candidate: Candidate): number {
-  const { running, queued, workers, latencyMs } = candidate.measurement;
-  return ((running + queued + 1) / Math.max(1, workers)) * Math.max(1, latencyMs);
+export const remoteClaimMs = 1_000;
+
+const unknown: SwarmMeasurement = { workers: 0, running: 0, queued: 0, completed: 0, failed: 0, latencyMs: 0 };
+
+/**
+ * Least loaded: how long a task would stand there, in milliseconds, as far as this process knows. The tasks before it and itself,
+ * over the workers that share them, times what one takes; and in another process the cost of handing it over.
+ *
+ * What one takes, where a swarm has ended none: as long as with the fastest candidate. Where none has ended any, as long as handing it over:
+ * so a first burst fills the workers here, then goes to both. A swarm of another process that has not told its load scores worse than
+ * every one here, since it may have any.
+ */
+export function leastLoaded(candidates: readonly Candidate[]): (candidate: Candidate) => number {
+  const measured = candidates.flatMap(({ measurement }) => (measurement?.latencyMs ? [measurement.latencyMs] : []));
+  const assumedMs = measured.length === 0 ? remoteClaimMs : Math.min(...measured);
+  const standingMs = ({ measurement = unknown, routed }: Candidate) => {
+    const { running, queued, workers, latencyMs } = measurement;
+    return ((running + queued + routed + 1) / Math.max(1, workers)) * Math.max(1, latencyMs || assumedMs);
+  };
+  const worstHereMs = Math.max(0, ...candidates.filter(({ local }) => local).map(standingMs));
+  return (candidate) => {
+    const standing = standingMs(candidate);
+    if (candidate.local) return standing;
+    return (candidate.measurement === undefined ? Math.max(standing, worstHereMs) : standing) + remoteClaimMs;
+  };
 }
