@@ -149,7 +149,73 @@ describe("without a valid token", () => {
   });
 });
 
+/** Two sessions, one of which keeps secrets: in its arguments, in its results and in the memory of the tenant. */
+async function twoSessions() {
+  const world = await setup();
+  const [mine, other] = [await world.open(), await world.open()];
+  const send = async (session: { sessionId: string; token: string }, command: string, args: object) =>
+    (
+      await world.json(`/v1/sessions/${session.sessionId}/commands`, {
+        method: "POST",
+        token: session.token,
+        body: JSON.stringify({ command, args, mode: "sync" }),
+      })
+    ).body;
+  await send(other, "memory.set", { key: "secret-key", value: "secret-value" });
+  const { executionId } = await send(other, "echo", { secret: "secret-argument" });
+  return { ...world, mine, other, executionId: executionId as string };
+}
+
 describe("a session's token", () => {
+  const reads = guarded.filter(([method]) => method === "GET").map(([, path]) => path);
+
+  test.each(reads)("W11: GET %s tells it nothing of another session, nor what the tenant keeps", async (path) => {
+    const { t, call, mine, other, executionId } = await twoSessions();
+    const aimed = path.replace(/ses_0+/, other.sessionId).replace(/exe_0+/, executionId);
+    const answer = await call(aimed, { token: mine.token });
+    expect([200, 403, 404]).toContain(answer.status);
+    const text = await answer.text();
+    for (const secret of ["secret-key", "secret-value", "secret-argument", other.sessionId, executionId])
+      expect(text).not.toContain(secret);
+    await t.stop();
+  });
+
+  test.each(["/v1/memory", "/v1/memory?key=secret-key", "/v1/memory?service=work", "/metrics"])(
+    "does not open %s, which is the tenant's as a whole; the opener's does",
+    async (path) => {
+      const { t, json, call, mine } = await twoSessions();
+      expect(await json(path, { token: mine.token })).toMatchObject({
+        status: 403,
+        body: { code: "security.denied", reasons: [expect.stringContaining("as a whole")] },
+      });
+      expect((await call(path)).status).toBe(200);
+      await t.stop();
+    },
+  );
+
+  test.each([
+    ["web", 403],
+    ["cli", 200],
+    ["api", 200],
+  ])("of a %s client that sends a command of high risk is answered %i", async (clientType, status) => {
+    const { t, json, open } = await setup();
+    const { sessionId, token } = await open(clientType);
+    const answer = await json(`/v1/sessions/${sessionId}/commands`, {
+      method: "POST",
+      token,
+      body: '{"command":"swarm.restart","args":{"service":"work","part":"memory"},"mode":"sync"}',
+    });
+    expect(answer.status).toBe(status);
+    if (status === 403) {
+      expect(answer.body).toMatchObject({
+        code: "security.denied",
+        reasons: ['It has a high risk: swarm.restart needs "execute"; a web token here allows read, write.'],
+      });
+      expect(await t.events("execution.*")).toEqual([]);
+    }
+    await t.stop();
+  });
+
   test("opens its own session, and no other's, and nothing beside", async () => {
     const { t, json, open } = await setup();
     const [mine, other] = [await open(), await open()];

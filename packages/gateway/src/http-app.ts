@@ -15,7 +15,7 @@ import type { Authenticated, Receive } from "./receive.ts";
 import { streamFeed } from "./session-feed.ts";
 import type { Sessions } from "./sessions.ts";
 import { toSessionView } from "./sessions.ts";
-import type { View } from "./view.ts";
+import type { ReadScope, View } from "./view.ts";
 import { queryNumber } from "./view.ts";
 
 /** A command is a decision, not an upload: 1 MiB of JSON. */
@@ -32,7 +32,7 @@ export interface HttpAppSettings {
   readonly log: Log;
   readonly views: readonly View[];
   health(ctx: KernelContext): Promise<HealthView>;
-  /** Prometheus text, for scrapers on this machine and for bearers of a token. */
+  /** Prometheus text, for scrapers on this machine and for bearers of a token that is bound to no session. */
   metrics(): Promise<string>;
   /** Told of errors that are ours and whose text does not go out. */
   onError(error: unknown): void;
@@ -45,9 +45,9 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
 
   const who = (c: Context): Promise<Authenticated> =>
     receive.authenticate({ token: bearerOf(c), traceparent: headerOf(c, "traceparent"), signal: goneSignal(c) });
-  const reader = async (c: Context, subject: string): Promise<Authenticated> => {
+  const reader = async (c: Context, subject: string, scope: ReadScope): Promise<Authenticated> => {
     const caller = await who(c);
-    receive.mayRead(caller, subject);
+    receive.mayRead(caller, subject, scope);
     return caller;
   };
 
@@ -70,7 +70,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     return c.json({ ready: status !== "down" }, status === "down" ? 503 : 200);
   });
   app.get("/metrics", async (c) => {
-    if (!isLoopback(c)) await reader(c, "metrics");
+    if (!isLoopback(c)) await reader(c, "metrics", "tenant");
     return c.text(await settings.metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
   });
 
@@ -106,14 +106,14 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     return c.json(body, 201, { location: `/v1/sessions/${session.sessionId}` });
   });
   app.get("/v1/sessions", async (c) => {
-    const { ctx, grant } = await reader(c, "sessions");
+    const { ctx, grant } = await reader(c, "sessions", "session");
     const now = runtime.clock.now();
     const all = await sessions.list(ctx, queryNumber(c.req.query(), "limit", 50, 500));
     const visible = all.filter((each) => grant.sessionId === undefined || grant.sessionId === each.sessionId);
     return c.json({ sessions: visible.map((session) => toSessionView(session, now)) });
   });
   app.get("/v1/sessions/:id", async (c) => {
-    const caller = await reader(c, "session");
+    const caller = await reader(c, "session", "session");
     return c.json(toSessionView(await receive.session(caller, c.req.param("id")), runtime.clock.now()));
   });
   app.delete("/v1/sessions/:id", async (c) => {
@@ -133,7 +133,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     return c.json(answer, 200, headers);
   });
   app.get("/v1/sessions/:id/events", async (c) => {
-    const caller = await reader(c, "session events");
+    const caller = await reader(c, "session events", "session");
     const session = await receive.session(caller, c.req.param("id"));
     return streamFeed(c, {
       ctx: caller.ctx,
@@ -145,7 +145,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
 
   app.get("/v1/executions", async (c) => {
-    const { ctx, grant } = await reader(c, "executions");
+    const { ctx, grant } = await reader(c, "executions", "session");
     const before = positionOf(c.req.query("before"));
     const session = grant.sessionId ?? c.req.query("session");
     const page = await executions.list(ctx, {
@@ -159,7 +159,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     });
   });
   app.get("/v1/executions/:id", async (c) => {
-    const caller = await reader(c, "execution");
+    const caller = await reader(c, "execution", "session");
     return c.json(toExecutionView(await receive.execution(caller, c.req.param("id"))));
   });
   app.delete("/v1/executions/:id", async (c) => {
@@ -167,7 +167,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     return c.json(toExecutionView(await receive.cancel(caller, c.req.param("id"), "asked by a client")));
   });
   app.get("/v1/executions/:id/events", async (c) => {
-    const caller = await reader(c, "execution events");
+    const caller = await reader(c, "execution events", "session");
     const state = await receive.execution(caller, c.req.param("id"));
     const stream = executionStream(state.executionId);
     const after = positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition;
@@ -187,7 +187,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
 
   for (const view of settings.views) {
     app.get(`/v1${view.path}`, async (c) => {
-      const { ctx, grant } = await reader(c, view.name);
+      const { ctx, grant } = await reader(c, view.name, view.scope ?? "tenant");
       const answer = await view.read(ctx, {
         grant,
         params: c.req.param() as Record<string, string>,

@@ -8,8 +8,9 @@ import type { ExecutionState, Executions, Intake, Quota } from "@viable/swarm";
 import { HttpProblem, notFound, ofRefusal, unauthenticated } from "./problems.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { grantInSession, isOpen } from "./sessions.ts";
+import type { ReadScope } from "./view.ts";
 
-/** How long `auto` waits before it answers "pending", in milliseconds (faces). */
+/** How long `auto` waits before it answers "pending", in milliseconds: longer than most commands take, shorter than people wait without a word. */
 const autoWaitMs = 2_000;
 /** How long `sync` waits at most, in milliseconds: clients and proxies take five minutes of silence for a dead line. */
 const syncWaitMs = 4 * 60_000;
@@ -37,8 +38,8 @@ export interface Received {
  */
 export interface Receive {
   authenticate(caller: Caller): Promise<Authenticated>;
-  /** Denies where the grant does not allow reading; reads are authorised and traced, not recorded. */
-  mayRead(who: Authenticated, subject: string): void;
+  /** Denies where the grant does not allow reading, or not that far; reads are authorised and traced, not recorded. */
+  mayRead(who: Authenticated, subject: string, scope: ReadScope): void;
   /** A session that may be used now. */
   session(who: Authenticated, sessionId: string): Promise<Session>;
   command(who: Authenticated, session: Session, body: unknown, idempotencyKey: string | undefined): Promise<Received>;
@@ -67,10 +68,11 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
         ctx: rootContext(runtime, { tenant: grant.tenant, principal: grant.principal, traceparent: trace, signal }),
       };
     },
-    mayRead({ ctx, grant }, subject) {
+    mayRead({ ctx, grant }, subject, scope) {
+      const sessionId = scope === "session" ? grant.sessionId : undefined;
       const decision = authorize(
         grant,
-        { subject, operation: "read", risk: "low", tenant: ctx.tenant },
+        { subject, operation: "read", risk: "low", sessionId, tenant: ctx.tenant },
         runtime.clock.now(),
       );
       if (decision.decision === "denied") {
@@ -137,7 +139,7 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
       const state = await self.execution(who, executionId);
       const decision = authorize(
         who.grant,
-        { subject: "cancelling", operation: "write", risk: "medium", tenant: who.ctx.tenant },
+        { subject: "cancelling", operation: "write", risk: "medium", sessionId: state.session, tenant: who.ctx.tenant },
         runtime.clock.now(),
       );
       if (decision.decision === "denied") {

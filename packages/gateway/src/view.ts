@@ -10,9 +10,18 @@ export interface View {
   readonly name: string;
   /** Under `/v1`, with `:names` for parts: `/swarms/:service`. */
   readonly path: string;
+  /**
+   * Who may read it. `tenant`: what is the tenant's as a whole, such as its memory; a session's token is refused. `session`:
+   * every token that may read, because it tells what the system can do and how it is, or keeps to `grant.sessionId` by itself.
+   * Default `tenant`: a view that says nothing tells a session nothing.
+   */
+  readonly scope?: ReadScope;
   /** The answer, or undefined where there is no such thing (404). */
   read(ctx: Context, request: ViewRequest): Promise<JsonValue | undefined> | JsonValue | undefined;
 }
+
+/** What a read is about: the caller's own session (or what every session may know), or the tenant as a whole. */
+export type ReadScope = "session" | "tenant";
 
 export interface ViewRequest {
   readonly grant: Grant;

@@ -22,7 +22,10 @@ export type CreateSession = z.infer<typeof createSession>;
 export const sessionCreated = z.object({
   sessionId: z.string(),
   capabilities: grantView,
-  /** Shown once. It opens this session and nothing else. */
+  /**
+   * Shown to the opener alone. It opens this session: its commands, executions and events, and what every session may know, such
+   * as the list of commands and how the swarms are. Nothing of other sessions, and nothing that is the tenant's as a whole.
+   */
   token: z.string(),
   eventsUrl: z.string(),
   expiresAt: z.string(),

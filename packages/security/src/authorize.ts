@@ -6,9 +6,10 @@ export interface AuthorizationRequest {
   /** What would be done, for the reasons: a command's name or a view's. */
   readonly subject: string;
   readonly operation: Operation;
+  /** How much harm it can do. `high` needs `execute` beside the operation itself. */
   readonly risk: "low" | "medium" | "high";
-  /** The session that it is done in, where it is done in one. */
-  readonly sessionId?: string | undefined;
+  /** The session that it is done in. Undefined for what concerns the tenant as a whole: a grant bound to a session may not do that. */
+  readonly sessionId: string | undefined;
   readonly tenant: string;
 }
 
@@ -26,16 +27,21 @@ const granted: Authorization = { decision: "granted", reasons: [] };
 export function authorize(grant: Grant, request: AuthorizationRequest, now: number): Authorization {
   if (grant.expiresAt !== null && grant.expiresAt <= now) return deny("security.expired", "The token has expired.");
   if (grant.tenant !== request.tenant) return deny("security.denied", "The token belongs to another tenant.");
-  if (grant.sessionId !== undefined && request.sessionId !== undefined && grant.sessionId !== request.sessionId) {
-    return deny("security.denied", "The token belongs to another session.");
+  if (grant.sessionId !== undefined && grant.sessionId !== request.sessionId) {
+    const reason =
+      request.sessionId === undefined
+        ? `${request.subject} is the tenant's as a whole; a session's token opens that session alone.`
+        : "The token belongs to another session.";
+    return deny("security.denied", reason);
   }
-  if (!grant.operations.includes(request.operation)) {
-    return deny(
-      "security.denied",
-      `${request.subject} needs "${request.operation}"; a ${grant.clientType} token here allows ${grant.operations.join(", ") || "nothing"}.`,
-    );
-  }
+  if (!grant.operations.includes(request.operation))
+    return deny("security.denied", lacks(grant, request, request.operation));
+  if (request.risk === "high" && !grant.operations.includes("execute"))
+    return deny("security.denied", `It has a high risk: ${lacks(grant, request, "execute")}`);
   return granted;
 }
+
+const lacks = (grant: Grant, { subject }: AuthorizationRequest, operation: Operation): string =>
+  `${subject} needs "${operation}"; a ${grant.clientType} token here allows ${grant.operations.join(", ") || "nothing"}.`;
 
 const deny = (code: string, reason: string): Authorization => ({ decision: "denied", code, reasons: [reason] });

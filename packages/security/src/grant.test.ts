@@ -34,12 +34,13 @@ describe("attenuate", () => {
         arbitraryGrant,
         fc.array(arbitraryNarrowing, { maxLength: 5 }),
         fc.constantFrom(...operations),
+        fc.constantFrom("low", "high"),
         fc.constantFrom("a", "b"),
         fc.constantFrom(undefined, "ses_1", "ses_2"),
         fc.nat(2_000),
-        (grant, chain, operation, tenant, sessionId, now) => {
+        (grant, chain, operation, risk, tenant, sessionId, now) => {
           const narrowed = chain.reduce(attenuate, grant);
-          const request = { subject: "x", operation, risk: "low", tenant, sessionId } as const;
+          const request = { subject: "x", operation, risk, tenant, sessionId } as const;
           if (authorize(grant, request, now).decision === "denied") {
             expect(authorize(narrowed, request, now).decision).toBe("denied");
           }
@@ -77,10 +78,28 @@ describe("authorize", () => {
     ["its time has come", { ...request }, 100, "expired"],
     ["the tenant is another", { ...request, tenant: "b" }, 0, "another tenant"],
     ["the session is another", { ...request, sessionId: "ses_2" }, 0, "another session"],
+    ["it is the tenant's as a whole", { ...request, sessionId: undefined }, 0, "as a whole"],
     ["the operation is not among those allowed", { ...request, operation: "write" as const }, 0, '"write"'],
   ])("denies when %s, with the reason", (_why, asked, now, word) => {
     const decision = authorize(grant, asked, now);
     expect(decision.decision).toBe("denied");
     expect(decision.reasons.join(" ")).toContain(word);
+  });
+
+  test.each([
+    [["read", "write"], "high", "denied"],
+    [["read", "write"], "medium", "granted"],
+    [["read", "write", "execute"], "high", "granted"],
+    [["execute"], "high", "denied"],
+  ] as const)("with %j, writing at risk %s is %s", (allowed, risk, expected) => {
+    const decision = authorize({ ...grant, operations: allowed }, { ...request, operation: "write", risk }, 0);
+    expect(decision.decision).toBe(expected);
+    if (allowed.includes("write" as never) && expected === "denied") expect(decision.reasons[0]).toContain('"execute"');
+  });
+
+  test("a grant that is bound to no session may do what is the tenant's as a whole", () => {
+    expect(authorize({ ...grant, sessionId: undefined }, { ...request, sessionId: undefined }, 0).decision).toBe(
+      "granted",
+    );
   });
 });
