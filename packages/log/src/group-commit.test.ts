@@ -50,17 +50,22 @@ test("appends to one stream keep their order, one in each flush, and nobody over
 });
 
 test("an append of two streams waits for both, and those behind it wait for it", async () => {
-  const { ctx, log, append, streamsOf } = await setup();
-  const event = { type: "t", data: {} };
-  const both = log.append(ctx, {
-    streams: [
-      { stream: "b", expected: "any", events: [event] },
-      { stream: "a", expected: "any", events: [event] },
-    ],
+  const { ctx, log, store, append } = await setup();
+  const write = (stream: string, id: string) => ({
+    stream,
+    expected: "any" as const,
+    events: [{ type: "t", data: {}, id }],
   });
-  // `a` is free of the first flush's streams but for the append of both, which must not be overtaken by the last.
-  await Promise.all([append("x"), both, append("a"), append("y")]);
-  expect([streamsOf(0), streamsOf(1)]).toEqual([["b", "x", "y"], ["a"]].map((names) => expect.arrayContaining(names)));
+  // `b` is free when the first flush is made up, but for the append of both, which must not be overtaken by the last.
+  await Promise.all([
+    append("a", { id: "first" }),
+    log.append(ctx, { streams: [write("a", "both-a"), write("b", "both-b")] }),
+    append("b", { id: "last" }),
+    append("c", { id: "other" }),
+  ]);
+  const idsOf = (batch: number) => store.batches[batch]?.map((one) => one.streams[0]?.events[0]?.id);
+  expect([idsOf(0), idsOf(1), idsOf(2)]).toEqual([["first", "other"], ["both-a"], ["last"]]);
+  expect((await log.readStream(ctx, "b")).map((event) => event.id)).toEqual(["both-b", "last"]);
 });
 
 test("a record and a stream of the same name are not the same", async () => {
