@@ -1,4 +1,2 @@
-export type { Candidate } from "./candidate.ts";
 export type { Registered, Registry, RegistrySettings, RouteOutcome } from "./registry.ts";
 export { createRegistry } from "./registry.ts";
-export { chooseRoute } from "./route.ts";

@@ -6,7 +6,7 @@ import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import type { SwarmMeasurement } from "@viable/protocol";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createRegistry } from "./registry.ts";
 
 const idle: SwarmMeasurement = { workers: 3, running: 0, queued: 0, completed: 0, failed: 0, latencyMs: 10 };
@@ -63,10 +63,8 @@ describe("the registry", () => {
     const { registry, register } = await joinProcess(createMemoryStore(), time, 1);
     const { withdraw } = await register("storage", ["data_persistence", "backup"]);
     expect(registry.discover("backup").swarms.map((swarm) => swarm.service)).toEqual(["storage"]);
-    expect(registry.capabilities()).toEqual(["backup", "data_persistence"]);
     await withdraw();
-    expect(registry.discover("backup").swarms).toEqual([]);
-    expect(registry.capabilities()).toEqual([]);
+    expect(registry.discover("backup")).toEqual({ capability: "backup", swarms: [], near: [] });
   });
 
   test("an entry names no address for tasks, which travel by the log alone", async () => {
@@ -132,6 +130,43 @@ describe("the registry", () => {
     await there.die();
     await time.advance(60_000);
     expect(here.registry.discover("llm_routing").swarms).toEqual([]);
+  });
+
+  test("forgets a dead process's swarms for good, and does not name what they offered as near", async () => {
+    const time = simulateTime();
+    const store = { ...createMemoryStore(), exclusive: false };
+    const here = await joinProcess(store, time, 1);
+    const there = await joinProcess(store, time, 2);
+    await there.register("ai", ["llm_routing"]);
+    await time.advance(1_500);
+    expect(here.registry.discover("llm_router").near).toEqual(["llm_routing"]);
+    await there.die();
+    // Neither expiry nor the purge of what expired is a change that a watch tells of.
+    await time.until(() => here.membership.isGone(there.membership.processId, there.membership.epoch));
+    expect(here.registry.discover("llm_router").near).toEqual([]);
+    expect(here.registry.route("llm_router")).toMatchObject({ ok: false, near: [] });
+    await time.advance(1_000);
+    const asked = vi.spyOn(here.membership, "isGone");
+    expect(here.registry.discover("llm_routing").swarms).toEqual([]);
+    expect(asked).not.toHaveBeenCalled();
+  });
+
+  test("forgets an entry that is not renewed though its process lives, and takes it up again when it is", async () => {
+    const time = simulateTime();
+    const store = { ...createMemoryStore(), exclusive: false };
+    const here = await joinProcess(store, time, 1);
+    const { processId, epoch } = (await joinProcess(store, time, 2)).membership;
+    const value = JSON.stringify({ service: "ai", capabilities: ["llm_routing"], processId, epoch });
+    const write = () => ({ key: `registry/ai/${processId}`, expected: -1, value, expiresAt: time.now() + 30_000 });
+    const found = () => here.registry.discover("llm_routing").swarms.length;
+    await store.commit([{ streams: [], records: [write()] }], time.now());
+    await time.advance(29_000);
+    expect(found()).toBe(1);
+    await time.advance(2_000);
+    expect(here.registry.discover("llm_routing")).toMatchObject({ swarms: [], near: [] });
+    await store.commit([{ streams: [], records: [write()] }], time.now());
+    await time.advance(1_500);
+    expect(found()).toBe(1);
   });
 
   test("does not send work to an entry it cannot read", async () => {

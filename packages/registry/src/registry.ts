@@ -7,6 +7,8 @@ import type { Discovery, Registration, RouteDecision, SwarmMeasurement } from "@
 import { registration as registrationSchema, swarmMeasurement } from "@viable/protocol";
 import type { Candidate } from "./candidate.ts";
 import { entryKey, entryPrefix, fromEntryRecord, toEntryRecord } from "./entry-record.ts";
+import type { Entry, OwnEntry } from "./entry-table.ts";
+import { EntryTable } from "./entry-table.ts";
 import { chooseRoute } from "./route.ts";
 
 /** Measurements travel here: best effort, and only the newest counts. */
@@ -57,37 +59,13 @@ export interface Registry extends Part {
   ): Promise<Registered>;
   discover(capability: string): Discovery;
   route(capability: string): RouteOutcome;
-  /** Every entry there is, by service and process. */
-  entries(): Candidate[];
-  capabilities(): string[];
 }
-
-/** A swarm of this process. */
-interface OwnEntry {
-  readonly local: true;
-  readonly registration: Registration;
-  readonly measure: () => SwarmMeasurement;
-}
-
-/** A swarm of another process, as its record tells of it. */
-interface OtherEntry {
-  readonly local: false;
-  readonly registration: Registration;
-  readonly expiresAt: number;
-  /** The newest that arrived, by the record or by the bus. */
-  measurement: SwarmMeasurement | undefined;
-  /** Tasks routed there from here since then. It begins anew with each renewal, so it counts no more than one renewal's time. */
-  routed: number;
-}
-
-type Entry = OwnEntry | OtherEntry;
 
 export function createRegistry(settings: RegistrySettings): Registry {
   const { log, bus, membership } = settings;
   const entryMs = settings.entryMs ?? 30_000;
   const measureEveryMs = settings.measureEveryMs ?? 1_000;
-  const entries = new Map<string, Entry>();
-  const byCapability = new Map<string, Set<string>>();
+  const entries = new EntryTable();
   let started: Context | undefined;
   let unwatch = () => {};
   let unsubscribe = () => {};
@@ -95,32 +73,13 @@ export function createRegistry(settings: RegistrySettings): Registry {
 
   const keyOf = (of: { readonly service: string; readonly processId: string }) => entryKey(of.service, of.processId);
 
-  const remove = (key: string) => {
-    const entry = entries.get(key);
-    if (entry === undefined) return;
-    entries.delete(key);
-    for (const capability of entry.registration.capabilities) {
-      const keys = byCapability.get(capability);
-      keys?.delete(key);
-      if (keys?.size === 0) byCapability.delete(capability);
-    }
-  };
-  const put = (key: string, entry: Entry) => {
-    remove(key);
-    entries.set(key, entry);
-    for (const capability of entry.registration.capabilities) {
-      const keys = byCapability.get(capability) ?? new Set();
-      keys.add(key);
-      byCapability.set(capability, keys);
-    }
-  };
   const onChange = ({ key, value, expiresAt }: RecordChange) => {
     const record = value === null ? undefined : fromEntryRecord(value);
     // What this process offers it knows from its swarms: its own records tell it nothing.
     if (entries.get(key)?.local === true || record?.registration.processId === membership.processId) return;
     // An entry of another version that we cannot read is one we cannot send work to.
-    if (record === undefined) return remove(key);
-    put(key, { local: false, ...record, expiresAt: expiresAt ?? Number.POSITIVE_INFINITY, routed: 0 });
+    if (record === undefined) return entries.remove(key);
+    entries.put(key, { local: false, ...record, expiresAt: expiresAt ?? Number.POSITIVE_INFINITY, routed: 0 });
   };
   const onMeasurement = (message: JsonObject) => {
     const entry = typeof message.key === "string" ? entries.get(message.key) : undefined;
@@ -143,14 +102,20 @@ export function createRegistry(settings: RegistrySettings): Registry {
           routed: 0,
         }
       : entry;
+  const nowMs = () => started?.runtime.clock.now() ?? 0;
   const candidatesFor = (capability: string): Candidate[] => {
-    const now = started?.runtime.clock.now() ?? 0;
-    const found: Candidate[] = [];
-    for (const key of byCapability.get(capability) ?? []) {
-      const entry = entries.get(key);
-      if (entry !== undefined && isAlive(entry, now)) found.push(toCandidate(entry));
-    }
-    return found;
+    const now = nowMs();
+    return [...entries.offering(capability)].filter((entry) => isAlive(entry, now)).map(toCandidate);
+  };
+  const nearTo = (capability: string): string[] => {
+    const now = nowMs();
+    const alive = [...entries].filter(([, entry]) => isAlive(entry, now));
+    return nearestNames(capability, new Set(alive.flatMap(([, { registration }]) => registration.capabilities)));
+  };
+  /** Neither the end of a process nor that of a record's time is a change that the watch tells of. */
+  const forgetTheDead = () => {
+    const now = nowMs();
+    for (const [key, entry] of [...entries]) if (!isAlive(entry, now)) entries.remove(key);
   };
   const write = async (ctx: Context, { registration, measure }: OwnEntry) => {
     const outcome = await log.append(ctx, {
@@ -176,6 +141,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
   let sinceRenewalMs = 0;
   let writtenEpoch = 0;
   const onBeat = (ctx: Context) => {
+    forgetTheDead();
     sinceRenewalMs += measureEveryMs;
     const renew = sinceRenewalMs >= entryMs / 3 || membership.epoch !== writtenEpoch;
     if (renew) {
@@ -203,7 +169,6 @@ export function createRegistry(settings: RegistrySettings): Registry {
       unwatch();
       unsubscribe();
       entries.clear();
-      byCapability.clear();
     },
     async register(ctx, given, measure) {
       // Only what others read is kept: tasks reach a swarm by the log, so no address of a part of it is among that.
@@ -211,22 +176,22 @@ export function createRegistry(settings: RegistrySettings): Registry {
       const key = keyOf(registration);
       const entry: OwnEntry = { local: true, registration, measure };
       await write(ctx, entry);
-      put(key, entry);
+      entries.put(key, entry);
       return {
         async withdraw(withdrawCtx) {
-          remove(key);
+          entries.remove(key);
           await log.append(withdrawCtx, { records: [{ key, value: null, expected: "any" }] });
         },
       };
     },
     discover(capability) {
       const swarms = candidatesFor(capability).map((candidate) => candidate.registration);
-      return { capability, swarms, near: swarms.length > 0 ? [] : nearestNames(capability, byCapability.keys()) };
+      return { capability, swarms, near: swarms.length > 0 ? [] : nearTo(capability) };
     },
     route(capability) {
       const decision = chooseRoute(capability, candidatesFor(capability));
       if (decision === undefined) {
-        const near = nearestNames(capability, byCapability.keys());
+        const near = nearTo(capability);
         const reasons = [`No running swarm offers "${capability}".`];
         if (near.length > 0) reasons.push(`Near to it: ${near.join(", ")}.`);
         return { ok: false, code: "registry.no_swarm", reasons, near };
@@ -235,7 +200,5 @@ export function createRegistry(settings: RegistrySettings): Registry {
       if (entry?.local === false) entry.routed += 1;
       return { ok: true, decision, local: entry?.local === true };
     },
-    entries: () => [...entries.values()].map(toCandidate),
-    capabilities: () => [...byCapability.keys()].sort(),
   };
 }
