@@ -67,6 +67,9 @@ export function withContext(ctx: Context, parts: Partial<Omit<Context, "runtime"
   return { ...ctx, ...parts, deadline, signal };
 }
 
+/** Whether the context can end at all. Where it cannot, a wait in it needs neither timer nor listener. */
+export const canEnd = (ctx: Context): boolean => ctx.deadline !== undefined || ctx.signal !== never;
+
 /** Throws where the caller has gone away or the deadline has passed: called before starting something long. */
 export function throwIfDone(ctx: Context): void {
   if (ctx.signal.aborted)

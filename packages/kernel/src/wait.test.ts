@@ -1,7 +1,7 @@
 // Proves that no wait outlasts its context, and that what a wait began is let go of exactly once, however it ends.
 import { describe, expect, test } from "vitest";
 import type { Context } from "./context.ts";
-import { createRuntime, rootContext } from "./context.ts";
+import { createRuntime, rootContext, withContext } from "./context.ts";
 import { codeOf } from "./errors.ts";
 import { simulateTime } from "./simulated-time.ts";
 import { sleep, untilSettled, waitFor } from "./wait.ts";
@@ -153,5 +153,25 @@ describe("waitFor", () => {
     const outcome = waitFor(ctx, new Promise(() => {})).catch(codeOf);
     await time.advance(100);
     expect(await outcome).toBe("context.deadline_exceeded");
+  });
+
+  test("costs nothing where the context cannot end", () => {
+    const promise = Promise.resolve("done");
+    const ctx = withContext(rootContext(createRuntime()), { tenant: "acme" });
+    expect(waitFor(ctx, promise)).toBe(promise);
+  });
+
+  test("what fails after the wait, or when it was too late to wait, is nobody's uncaught error", async () => {
+    const { time, controller, ctx } = make({ inMs: 100 });
+    const failing = Promise.withResolvers<never>();
+    const outcome = waitFor(ctx, failing.promise).catch(codeOf);
+    await time.advance(100);
+    expect(await outcome).toBe("context.deadline_exceeded");
+    controller.abort();
+    // A rejection that nobody has taken would end the test run here.
+    expect(await waitFor(ctx, failing.promise).catch(codeOf)).toBe("context.cancelled");
+    expect(await waitFor(ctx, Promise.reject(new Error("too late"))).catch(codeOf)).toBe("context.cancelled");
+    failing.reject(new Error("late"));
+    await time.settle();
   });
 });

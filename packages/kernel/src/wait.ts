@@ -1,5 +1,5 @@
 import type { Context } from "./context.ts";
-import { throwIfDone } from "./context.ts";
+import { canEnd, throwIfDone } from "./context.ts";
 import { ViableError } from "./errors.ts";
 
 /** Waits `ms`. Ends early, with `context.cancelled` or `context.deadline_exceeded`, when the context does. */
@@ -10,12 +10,20 @@ export function sleep(ctx: Context, ms: number): Promise<void> {
   });
 }
 
-/** Waits for a promise, but no longer than the context lasts. The promise itself is not stopped by this. */
+/**
+ * Waits for a promise, but no longer than the context lasts. The promise itself is not stopped by this: what becomes of it later,
+ * its failure too, is nobody's business then. Costs nothing in a context that cannot end.
+ */
 export function waitFor<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
-  return untilSettled<T>(ctx, (resolve, reject) => {
+  if (!canEnd(ctx)) return Promise.resolve(promise);
+  let begun = false;
+  const waited = untilSettled<T>(ctx, (resolve, reject) => {
+    begun = true;
     promise.then(resolve, reject);
     return () => {};
   });
+  if (!begun) promise.then(undefined, () => {});
+  return waited;
 }
 
 /**
