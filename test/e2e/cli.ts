@@ -29,6 +29,8 @@ export interface Running {
   /** Waits until the text has been written, to either side, so many times. */
   saw(text: string, times?: number): Promise<void>;
   signal(name: NodeJS.Signals): void;
+  /** Nobody reads any more what it writes: its next line meets a broken pipe. */
+  stopReading(): void;
   /** Its end. The wait for it is bounded from when it is first asked for. */
   readonly finished: Promise<Finished>;
 }
@@ -129,6 +131,10 @@ export class Place implements AsyncDisposable {
       out: () => out,
       err: () => err,
       signal: (name) => child.kill(name),
+      stopReading: () => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      },
       get finished() {
         return within(finished, () => `viable ${args.slice(1).join(" ")} did not end. ${out}${err}`);
       },

@@ -50,6 +50,43 @@ test("a second signal does not wait for the drain: 130", async () => {
   expect((await system.finished).status).toBe(130);
 });
 
+describe("when nobody reads any more what it writes", () => {
+  test("a system goes on, and drains on SIGTERM as ever", async () => {
+    await using place = new Place();
+    const system = await place.start();
+    system.stopReading();
+    // Each is told in a line, which meets the broken pipe.
+    for (const part of ["queen", "workers"])
+      expect((await place.run("swarms", "restart", "text", part)).status).toBe(0);
+    expect((await place.run("health")).status).toBe(0);
+    const { executionId } = await place.json<{ executionId: string }>("exec", "sleep", "--ms", "1500", "--async");
+    system.signal("SIGTERM");
+    expect((await system.finished).status).toBe(0);
+    expect(existsSync(place.path(".viable/gateway.json"))).toBe(false);
+    const again = await place.start();
+    const view = await place.json<ExecutionView>("executions", "show", executionId);
+    expect(view).toMatchObject({ status: "completed", attempts: 1 });
+    again.signal("SIGTERM");
+    await again.finished;
+  });
+
+  test("dev goes on and restarts its system at a change", async () => {
+    await using place = new Place();
+    const dev = place.begin("dev");
+    await dev.saw("Watching");
+    const runs = () => (JSON.parse(readFileSync(place.path(".viable/gateway.json"), "utf8")) as { pid: number }).pid;
+    const first = runs();
+    dev.stopReading();
+    place.write("beside/notes.json", "{}");
+    await eventually(
+      () => existsSync(place.path(".viable/gateway.json")) && runs() !== first,
+      () => "The system was not restarted.",
+    );
+    dev.signal("SIGINT");
+    expect((await dev.finished).status).toBe(0);
+  });
+});
+
 test("kill -9 in the middle of a command: the next start brings it to its end by itself", async () => {
   await using place = new Place();
   const first = await place.start();

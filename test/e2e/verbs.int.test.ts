@@ -92,6 +92,16 @@ describe("exec", () => {
     expect(events.at(-1)?.type).toBe("session.ended");
   });
 
+  test("when nobody reads its progress any more it is interrupted: the execution is cancelled, 130", async () => {
+    const exec = place.begin("exec", "sleep", "--ms", "20000");
+    await exec.saw("sleep on desk: running");
+    const id = (await executions()).find(({ command, status }) => command === "sleep" && status === "running");
+    exec.stopReading();
+    expect((await exec.finished).status).toBe(130);
+    const view = await place.json<ExecutionView>("executions", "show", id?.executionId ?? "");
+    expect(view.status).toBe("cancelled");
+  });
+
   test("with --detach-on-interrupt Ctrl-C leaves the execution to itself", async () => {
     const exec = place.begin("exec", "sleep", "--ms", "1500", "--detach-on-interrupt");
     await exec.saw("sleep on desk: running");
@@ -223,6 +233,14 @@ test("events are read, filtered and followed, one JSON line each, none missed an
   expect(ofOne.filter((event) => event.type === "execution.accepted")).toHaveLength(3);
   expect(new Set(seen.map((event) => event.position)).size).toBe(seen.length);
   expect((await place.run("events", "--after", "no position")).status).toBe(2);
+});
+
+test("whoever has seen enough of a verb that only prints may leave: 0", async () => {
+  const follow = place.begin("events", "--follow", "--after", "0", "--output", "json");
+  await follow.saw("execution.accepted");
+  follow.stopReading();
+  await accept("text.words", "--text", "unread");
+  expect((await follow.finished).status).toBe(0);
 });
 
 test("health, status, doctor and config say how things are", async () => {

@@ -42,6 +42,7 @@ export function addDev(program: Command, shell: Shell): void {
  * down (it ended by itself) → (a change that loads) starting. The first start must succeed: whoever begins wants to know.
  */
 async function develop(shell: Shell, file: string): Promise<number> {
+  shell.whenUnread = "go on";
   const interrupt = shell.catchInterrupt();
   const say = (text: string) => shell.err.write(`${paint(shell.err, "cyan", "dev:")} ${text}\n`);
   let system = startSystem(file);

@@ -61,6 +61,7 @@ async function exec(shell: Shell, name: string | undefined, words: string[], opt
     throw wrongUsage("Arguments are given both one by one and by --json.", "Use one of the two.");
   const args = resolvePaths(given ?? parseCommandArguments(descriptor.command, words, descriptor.input), shell.cwd);
   const display = createProgressDisplay(shell.err, shell.runtime.clock);
+  shell.whenUnread = "interrupt";
   let view: ExecutionView;
   try {
     view = await runCommand(shell, client, {

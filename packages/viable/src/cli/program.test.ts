@@ -23,6 +23,7 @@ async function run(...words: string[]): Promise<{ status: number; out: string; e
     out: screen("out"),
     err: screen("err"),
     exitStatus: 0,
+    whenUnread: "end",
     catchInterrupt: () => new AbortController().signal,
   };
   return { status: await runProgram(shell, words), ...printed };

@@ -7,6 +7,8 @@ import { createShell } from "./shell.ts";
 export async function runToExit(work: (shell: Shell) => Promise<number>): Promise<never> {
   const shell = createShell();
   const status = await work(shell).catch((error: unknown) => reportFailure(shell, error));
+  // The work is done: that nobody reads what came of it does not change what it was.
+  shell.whenUnread = "go on";
   // What has been written must have left: a pipe may hold it back. Whatever still runs then ends here.
   await Promise.all(
     [process.stdout, process.stderr].map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))),

@@ -50,6 +50,7 @@ export async function serve(
   settings: Settings,
   options: ServeOptions,
 ): Promise<number> {
+  shell.whenUnread = "go on";
   const interrupt = shell.catchInterrupt();
   const life = new AbortController();
   const beganMs = shell.runtime.clock.monotonicMs();

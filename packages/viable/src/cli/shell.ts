@@ -1,6 +1,7 @@
 import type { Runtime } from "@viable/kernel";
 import { createRuntime } from "@viable/kernel";
 import { variable } from "../settings.ts";
+import { exitStatus } from "./exit-status.ts";
 
 /** Where text goes: the result's place, or the place for everything around it. */
 export interface Screen {
@@ -11,6 +12,13 @@ export interface Screen {
   readonly rows: number;
   write(text: string): void;
 }
+
+/**
+ * What becomes of a command when whoever read what it writes has left (`viable events | head`). `end`: at once with 0, since it only
+ * prints; so it is unless the command says otherwise. `interrupt`: as by Ctrl-C, since something is under way for whom nobody waits
+ * any more. `go on`: it writes nothing more, since its work is not what it writes.
+ */
+export type WhenUnread = "end" | "interrupt" | "go on";
 
 /** All that the command line may know of the process it runs in. */
 export interface Shell {
@@ -23,6 +31,7 @@ export interface Shell {
   readonly err: Screen;
   /** What the command ends with, unless it throws. 0 until somebody says otherwise. */
   exitStatus: number;
+  whenUnread: WhenUnread;
   /**
    * From now on the first Ctrl-C or SIGTERM aborts this signal instead of ending the process at once; a second one ends it. Before
    * the first call any ends it.
@@ -42,36 +51,51 @@ export function createShell(): Shell {
   const interrupt = new AbortController();
   let caught = false;
   let firstMs: number | undefined;
-  const onSignal = () => {
-    const now = runtime.clock.monotonicMs();
-    if (!caught || (firstMs !== undefined && now - firstMs > sameSignalMs)) process.exit(130);
+  const onFirst = () => {
+    if (!caught) process.exit(exitStatus.interrupted);
     if (firstMs !== undefined) return;
-    firstMs = now;
+    firstMs = runtime.clock.monotonicMs();
     interrupt.abort(new Error("interrupted"));
+  };
+  const onSignal = () => {
+    if (firstMs !== undefined && runtime.clock.monotonicMs() - firstMs > sameSignalMs)
+      process.exit(exitStatus.interrupted);
+    onFirst();
+  };
+  const onUnread = () => {
+    if (shell.whenUnread === "end") process.exit(exitStatus.done);
+    // However often it shows, nobody has asked for a second time.
+    if (shell.whenUnread === "interrupt") onFirst();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
   // Whoever started us with a line to it, and has let go of it, is gone.
   if (process.connected) process.on("disconnect", onSignal);
-  return {
+  const shell: Shell = {
     runtime,
     environment: process.env,
     cwd: process.cwd(),
-    out: createScreen(process.stdout, process.env),
-    err: createScreen(process.stderr, process.env),
-    exitStatus: 0,
+    out: createScreen(process.stdout, process.env, onUnread),
+    err: createScreen(process.stderr, process.env, onUnread),
+    exitStatus: exitStatus.done,
+    whenUnread: "end",
     catchInterrupt() {
       caught = true;
       return interrupt.signal;
     },
   };
+  return shell;
 }
 
-function createScreen(stream: NodeJS.WriteStream, environment: Shell["environment"]): Screen {
+/** How a stream says that nobody is at its other end: a pipe, a terminal that was closed, a socket. */
+const unreadCodes: readonly (string | undefined)[] = ["EPIPE", "EIO", "ECONNRESET"];
+
+function createScreen(stream: NodeJS.WriteStream, environment: Shell["environment"], onUnread: () => void): Screen {
   const isTerminal = stream.isTTY === true;
-  // Whoever reads us may have seen enough and left (`viable events | head`): that is no failure.
+  let unread = false;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
+    if (!unreadCodes.includes(error.code)) throw error;
+    unread = true;
+    onUnread();
   });
   return {
     isTerminal,
@@ -83,7 +107,7 @@ function createScreen(stream: NodeJS.WriteStream, environment: Shell["environmen
       return stream.rows || plainRows;
     },
     write: (text) => {
-      stream.write(text);
+      if (!unread) stream.write(text);
     },
   };
 }
