@@ -5,6 +5,10 @@ export interface OwnEntry {
   readonly local: true;
   readonly registration: Registration;
   readonly measure: () => SwarmMeasurement;
+  /** What the log is known to hold of it: the epoch it was last written under, and when that was sent, in monotonic milliseconds. */
+  written: { readonly epoch: number; readonly atMs: number } | undefined;
+  /** Whether a write is on its way. */
+  writing: boolean;
 }
 
 /** A swarm of another process, as its record tells of it. */

@@ -1,15 +1,30 @@
 import type { MemoryHub } from "@viable/bus";
 import { createMemoryBus, createMemoryHub } from "@viable/bus";
-import { joinCluster } from "@viable/cluster";
+import { joinCluster, leaseKey } from "@viable/cluster";
 import type { SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
-import type { Store } from "@viable/log";
+import type { AppendOutcome, Log, Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import type { SwarmMeasurement } from "@viable/protocol";
 import { describe, expect, test, vi } from "vitest";
 import { createRegistry } from "./registry.ts";
 
 const idle: SwarmMeasurement = { workers: 3, running: 0, queued: 0, completed: 0, failed: 0, latencyMs: 10 };
+
+/** A registry's way to write: a test may hold up, refuse or fail what goes along it. */
+interface Way {
+  appends: number;
+  pass(append: () => Promise<AppendOutcome>): Promise<AppendOutcome>;
+}
+
+const through = (way: Way, log: Log): Log => ({
+  ...log,
+  append: async (ctx, request) => {
+    way.appends += 1;
+    return await way.pass(() => log.append(ctx, request));
+  },
+});
+const overloaded: AppendOutcome = { ok: false, reason: "overloaded", waiting: 10_000, retryAfterMs: 100 };
 
 /** One process with its registry, on a store that others may share. */
 async function joinProcess(store: Store, time: SimulatedTime, seed: number, hub: MemoryHub = createMemoryHub()) {
@@ -18,7 +33,8 @@ async function joinProcess(store: Store, time: SimulatedTime, seed: number, hub:
   const log = createLog(store, runtime);
   const bus = createMemoryBus(runtime, { hub });
   const membership = joinCluster({ log, runtime, hosts: [] });
-  const registry = createRegistry({ log, bus, membership });
+  const way = { appends: 0, pass: (append: () => Promise<AppendOutcome>) => append() };
+  const registry = createRegistry({ log: through(way, log), bus, membership });
   const settled = async (promise: Promise<unknown>) => {
     let done = false;
     promise.finally(() => {
@@ -30,6 +46,8 @@ async function joinProcess(store: Store, time: SimulatedTime, seed: number, hub:
   for (const part of [log, bus, membership, registry]) await settled(part.start(ctx));
   return {
     ctx,
+    log,
+    way,
     registry,
     membership,
     async register(service: string, capabilities: string[], measure: () => SwarmMeasurement = () => idle) {
@@ -298,6 +316,77 @@ describe("two processes that offer the same", () => {
     }
     const written = await store.readChanges(from, 1_000);
     const versions = written.filter(({ key }) => key.startsWith("registry/work/")).map(({ version }) => version);
-    expect(versions).toEqual([8, 8]);
+    expect(versions).toEqual([7, 7]);
+  });
+});
+
+describe("a swarm's entry", () => {
+  async function seenByAnother() {
+    const time = simulateTime();
+    const store = { ...createMemoryStore(), exclusive: false };
+    const here = await joinProcess(store, time, 1);
+    const there = await joinProcess(store, time, 2);
+    const entry = await there.register("ai", ["llm_routing"]);
+    await time.advance(1_500);
+    return { time, here, there, entry, found: () => here.registry.discover("llm_routing").swarms };
+  }
+
+  test("outlasts renewals that fail, for as long as one arrives in its time", async () => {
+    const { time, there, found } = await seenByAnother();
+    for (let tick = 0; tick < 120; tick++) {
+      const cut = tick >= 10 && tick < 42;
+      const { pass } = there.way;
+      if (cut)
+        there.way.pass =
+          tick % 2 === 0 ? async () => overloaded : () => Promise.reject(new Error("The database is away."));
+      await time.advance(500);
+      there.way.pass = pass;
+      expect(found(), `after ${tick} half seconds`).toHaveLength(1);
+    }
+  });
+
+  test("is of its process's present life: after a lost lease it comes back under the new epoch", async () => {
+    const { time, there, found } = await seenByAnother();
+    const { processId, epoch } = there.membership;
+    await there.log.append(there.ctx, { records: [{ key: leaseKey(processId), value: null, expected: "any" }] });
+    await time.until(() => there.membership.epoch > epoch);
+    expect(found()).toEqual([]);
+    await time.until(() => found().length > 0, 2_500);
+    expect(found()).toMatchObject([{ processId, epoch: there.membership.epoch }]);
+    // And it is renewed under that epoch from then on, no sooner than before.
+    there.way.appends = 0;
+    await time.advance(60_000);
+    expect(there.way.appends).toBe(6);
+    expect(found()).toHaveLength(1);
+  });
+
+  test("counts as written under a new epoch once it is, not when it was tried", async () => {
+    const { time, there, found } = await seenByAnother();
+    const { processId, epoch } = there.membership;
+    await there.log.append(there.ctx, { records: [{ key: leaseKey(processId), value: null, expected: "any" }] });
+    await time.until(() => there.membership.epoch > epoch);
+    const { pass } = there.way;
+    there.way.pass = async () => overloaded;
+    await time.advance(2_000);
+    expect(found()).toEqual([]);
+    there.way.pass = pass;
+    await time.until(() => found().length > 0, 2_500);
+  });
+
+  test("is not written again while a write of it is on its way", async () => {
+    const { time, there, found } = await seenByAnother();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { pass } = there.way;
+    there.way.appends = 0;
+    there.way.pass = async (append) => {
+      await promise;
+      return await append();
+    };
+    await time.advance(25_000);
+    expect(there.way.appends).toBe(1);
+    there.way.pass = pass;
+    resolve();
+    await time.advance(20_000);
+    expect(found()).toHaveLength(1);
   });
 });

@@ -11,6 +11,8 @@ import type { Entry, OwnEntry } from "./entry-table.ts";
 import { EntryTable } from "./entry-table.ts";
 import { chooseRoute } from "./route.ts";
 
+/** How often an entry is renewed in the time that it holds: two renewals may fail. */
+const renewalsPerEntry = 3;
 /** Measurements travel here: best effort, and only the newest counts. */
 const measurementSubject = "registry.measurement";
 
@@ -117,44 +119,34 @@ export function createRegistry(settings: RegistrySettings): Registry {
     const now = nowMs();
     for (const [key, entry] of [...entries]) if (!isAlive(entry, now)) entries.remove(key);
   };
-  const write = async (ctx: Context, { registration, measure }: OwnEntry) => {
-    const outcome = await log.append(ctx, {
-      records: [
-        {
-          key: keyOf(registration),
-          value: toEntryRecord({ ...registration, epoch: membership.epoch }, measure()),
-          expected: "any",
-          expiresAt: ctx.runtime.clock.now() + entryMs,
-        },
-      ],
-    });
-    if (!outcome.ok) {
-      throw new ViableError(
-        "registry.not_recorded",
-        `The entry of ${registration.service} could not be recorded: ${outcome.reason}.`,
-        {
-          retryable: true,
-        },
-      );
+  const write = async (ctx: Context, entry: OwnEntry) => {
+    const { registration, measure } = entry;
+    const { clock } = ctx.runtime;
+    const written = { epoch: membership.epoch, atMs: clock.monotonicMs() };
+    const value = toEntryRecord({ ...registration, epoch: written.epoch }, measure());
+    entry.writing = true;
+    try {
+      const outcome = await log.append(ctx, {
+        records: [{ key: keyOf(registration), value, expected: "any", expiresAt: clock.now() + entryMs }],
+      });
+      if (!outcome.ok) throw notRecorded(registration.service, outcome.reason);
+      entry.written = written;
+    } finally {
+      entry.writing = false;
     }
   };
-  let sinceRenewalMs = 0;
-  let writtenEpoch = 0;
+  const isDue = ({ written, writing }: OwnEntry, monotonicMs: number) =>
+    !writing && (written?.epoch !== membership.epoch || monotonicMs - written.atMs >= entryMs / renewalsPerEntry);
   const onBeat = (ctx: Context) => {
+    const { clock } = ctx.runtime;
     forgetTheDead();
-    sinceRenewalMs += measureEveryMs;
-    const renew = sinceRenewalMs >= entryMs / 3 || membership.epoch !== writtenEpoch;
-    if (renew) {
-      sinceRenewalMs = 0;
-      writtenEpoch = membership.epoch;
-    }
     for (const [key, entry] of entries) {
       if (!entry.local) continue;
       bus.publish(ctx, measurementSubject, { key, measurement: entry.measure() });
-      // A renewal that fails is made up for by the next; three in a row let the entry expire, which is the truth by then.
-      if (renew) write(ctx, entry).catch(() => undefined);
+      // One that fails stays due, so the next beat tries again. Where none arrives in time the entry expires, which is the truth by then.
+      if (isDue(entry, clock.monotonicMs())) write(ctx, entry).catch(() => undefined);
     }
-    beat = ctx.runtime.clock.setTimer(() => onBeat(ctx), measureEveryMs, { background: true });
+    beat = clock.setTimer(() => onBeat(ctx), measureEveryMs, { background: true });
   };
 
   return {
@@ -174,7 +166,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
       // Only what others read is kept: tasks reach a swarm by the log, so no address of a part of it is among that.
       const registration = registrationSchema.parse(given);
       const key = keyOf(registration);
-      const entry: OwnEntry = { local: true, registration, measure };
+      const entry: OwnEntry = { local: true, registration, measure, written: undefined, writing: false };
       await write(ctx, entry);
       entries.put(key, entry);
       return {
@@ -202,3 +194,10 @@ export function createRegistry(settings: RegistrySettings): Registry {
     },
   };
 }
+
+/** `registry.not_recorded`: an entry could not be written. */
+const notRecorded = (service: string, reason: string): ViableError =>
+  new ViableError("registry.not_recorded", `The entry of ${service} could not be recorded: ${reason}.`, {
+    retryable: true,
+    next: "Register it again when the log has caught up.",
+  });
