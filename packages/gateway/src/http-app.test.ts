@@ -1,5 +1,6 @@
-/** The app of the gateway with views of its own making: who may read which of them. */
+/** The door alone, with views of its own making and nothing behind it that executes: who may read which, and what a flood meets. */
 import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
+import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import { baseClientLimits, createTokens, mintOwnerToken } from "@viable/security";
 import { expect, test } from "vitest";
@@ -8,11 +9,10 @@ import { createReceive } from "./receive.ts";
 import { createSessions } from "./sessions.ts";
 import type { View } from "./view.ts";
 
-/** The door alone: nothing behind it executes. */
-async function setup(views: readonly View[]) {
+async function setup(views: readonly View[], store: Store = createMemoryStore()) {
   const runtime = createRuntime({ clock: simulateTime() });
   const ctx = rootContext(runtime);
-  const log = createLog(createMemoryStore(), runtime);
+  const log = createLog(store, runtime);
   await log.start(ctx);
   const tokens = createTokens(log);
   await tokens.start(ctx);
@@ -32,7 +32,7 @@ async function setup(views: readonly View[]) {
   });
   const owner = await mintOwnerToken(ctx, log, tokens);
   const grant = await tokens.verify(ctx, owner.token);
-  if (grant === undefined) throw new Error("The owner's token opens nothing.");
+  if (grant === undefined || "full" in grant) throw new Error("The owner's token opens nothing.");
   const opened = await sessions.create(ctx, grant, { clientType: "web" });
   return {
     owner: owner.token,
@@ -58,4 +58,30 @@ test.each([
   expect(answer.status).toBe(status);
   if (status === 403) expect(await answer.json()).toMatchObject({ code: "security.denied" });
   expect((await read("/v1/plan", owner)).status).toBe(200);
+});
+
+test("W10: requests with tokens that nobody knows are refused when too many come at once, and say when to come again", async () => {
+  const inner = createMemoryStore();
+  let held: Promise<void> | undefined;
+  const store: Store = {
+    ...inner,
+    async getRecords(keys, now) {
+      await held;
+      return await inner.getRecords(keys, now);
+    },
+  };
+  const { owner, read } = await setup([view("plan")], store);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  held = promise;
+  const guess = (n: number) => read("/v1/plan", `vbl_${String(n).padStart(26, "0")}_${"A".repeat(43)}`);
+  const guesses = Array.from({ length: 100 }, (_, n) => guess(n));
+  expect((await read("/v1/plan", owner)).status).toBe(200);
+  const refused = await guess(100);
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get("retry-after")).toBe("1");
+  expect(await refused.json()).toMatchObject({ code: "gateway.overloaded", retryable: true });
+  resolve();
+  const statuses = (await Promise.all(guesses)).map((answer) => answer.status);
+  expect(statuses.filter((status) => status === 401)).toHaveLength(64);
+  expect(statuses.filter((status) => status === 503)).toHaveLength(36);
 });

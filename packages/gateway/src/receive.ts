@@ -61,6 +61,14 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
       if (token === undefined) throw unauthenticated();
       const grant = await tokens.verify(rootContext(runtime), token);
       if (grant === undefined) throw unauthenticated();
+      if ("full" in grant) {
+        throw new HttpProblem({
+          status: 503,
+          code: "gateway.overloaded",
+          detail: "Too many tokens are being looked up at once.",
+          retryAfterMs: grant.retryAfterMs,
+        });
+      }
       const trace =
         traceparent !== undefined && isTraceparent(traceparent) ? traceparent : newTraceparent(runtime.random);
       return {

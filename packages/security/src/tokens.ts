@@ -10,8 +10,19 @@ const keyPrefix = "security/token/";
 const secretBytes = 32;
 /** Longer than any token of ours; anything longer is not looked at. */
 const maxTokenChars = 200;
-/** Verified tokens held in memory. One entry is about 500 bytes. */
-const maxCached = 10_000;
+/** Tokens that were looked up, held in memory: the most recently used stay. One entry is about 500 bytes. */
+const maxKnown = 10_000;
+/** Ids that were looked up and are not there, held so that asking again costs no read. One entry is about 100 bytes. */
+const maxMissing = 10_000;
+/** How long an id is taken to be still not there, in milliseconds. A client with a token that has ended asks several times a second. */
+const missingMs = 5_000;
+/**
+ * Look-ups under way at once. Each is a read of the database that anybody can cause, without a valid token, so they may not fill its
+ * queue. Enough for clients that all come back after a start: each token is read once, in a millisecond or two.
+ */
+const maxLookups = 64;
+/** When to come again where no look-up was free, in milliseconds: they take one or two. */
+const retryLookupMs = 1_000;
 
 /** The text a client carries: `vbl_<token id>_<secret in base64url>`. */
 export interface MintedToken {
@@ -19,6 +30,12 @@ export interface MintedToken {
   readonly token: string;
   /** The record that makes it valid; to be written in the same append as what the token is for. */
   readonly record: RecordWrite;
+}
+
+/** So many tokens are being looked up that this one was not: nothing is said about it. */
+export interface LookupsFull {
+  readonly full: true;
+  readonly retryAfterMs: number;
 }
 
 /**
@@ -29,16 +46,21 @@ export interface MintedToken {
  */
 export interface Tokens extends Part {
   mint(ctx: Context, grant: Omit<Grant, "tokenId">): MintedToken;
-  /** The grant behind a token, or undefined: unknown, malformed, revoked and expired are one answer, so that it teaches nothing. */
-  verify(ctx: Context, token: string): Promise<Grant | undefined>;
+  /**
+   * The grant behind a token, or undefined: unknown, malformed, revoked and expired are one answer, so that it teaches nothing.
+   * `LookupsFull` where it is not known here and too many others are being looked up (W10).
+   */
+  verify(ctx: Context, token: string): Promise<Grant | LookupsFull | undefined>;
   /** The write that revokes a token. */
   revocation(tokenId: string): RecordWrite;
 }
 
-/** A token that was verified: held itself, in memory alone, because to hash it for each command costs more than the rest of the check. */
-interface Verified {
-  readonly token: Buffer;
+/** What a token's record says. */
+interface Known {
+  readonly digest: Buffer;
   readonly grant: Grant;
+  /** The token itself once it was verified, in memory alone: to hash it for each command costs more than the rest of the check. */
+  token?: Buffer;
 }
 
 const isExpired = (grant: Grant, now: number): boolean => grant.expiresAt !== null && grant.expiresAt <= now;
@@ -49,23 +71,63 @@ function isSame(verified: Buffer, token: string): boolean {
   return given.length === verified.length && timingSafeEqual(given, verified);
 }
 
+/** Whether a token is the one that a record was written for. */
+function isFor(known: Known, token: string): boolean {
+  if (known.token !== undefined) return isSame(known.token, token);
+  if (!timingSafeEqual(known.digest, digestOf(token))) return false;
+  known.token = Buffer.from(token);
+  return true;
+}
+
 /** Tokens kept as records of a log. */
 export function createTokens(log: Log): Tokens {
-  const verified = new Map<string, Verified>();
+  const known = new Map<string, Known>();
+  /** Ids that are not there, and until when that is believed, in monotonic milliseconds. */
+  const missing = new Map<string, number>();
+  /** Look-ups under way whose answer is still to be trusted, by token id. */
+  const lookups = new Map<string, Promise<Known | undefined>>();
+  let reading = 0;
   let unwatch = () => {};
-  /** Changes of tokens seen so far: what was read before one of them may be out of date. */
-  let changes = 0;
+
+  const forget = (tokenId: string) => {
+    known.delete(tokenId);
+    missing.delete(tokenId);
+    // What is being read may be out of date already: it is not kept, and whoever comes from now on reads anew.
+    lookups.delete(tokenId);
+  };
+
+  /** Reads a token's record. However many ask for one id, it is read once. */
+  const lookUp = (ctx: Context, tokenId: string): Promise<Known | undefined> | LookupsFull => {
+    const underWay = lookups.get(tokenId);
+    if (underWay !== undefined) return underWay;
+    if (reading >= maxLookups) return { full: true, retryAfterMs: retryLookupMs };
+    const isCurrent = () => lookups.get(tokenId) === lookup;
+    const read = async () => {
+      reading += 1;
+      try {
+        const found = readRecord(tokenId, await log.getRecord(ctx, keyPrefix + tokenId));
+        if (!isCurrent()) return found;
+        if (found !== undefined) keepNewest(known, maxKnown, tokenId, found);
+        else keepNewest(missing, maxMissing, tokenId, ctx.runtime.clock.monotonicMs() + missingMs);
+        return found;
+      } finally {
+        reading -= 1;
+        if (isCurrent()) lookups.delete(tokenId);
+      }
+    };
+    const lookup = read();
+    lookups.set(tokenId, lookup);
+    return lookup;
+  };
 
   return {
     async start(ctx) {
-      unwatch = await log.watchRecords(ctx, keyPrefix, (change) => {
-        changes += 1;
-        verified.delete(change.key.slice(keyPrefix.length));
-      });
+      unwatch = await log.watchRecords(ctx, keyPrefix, (change) => forget(change.key.slice(keyPrefix.length)));
     },
     async stop() {
       unwatch();
-      verified.clear();
+      known.clear();
+      missing.clear();
     },
     mint(ctx, grant) {
       const tokenId = ctx.runtime.ids.next("tok");
@@ -77,28 +139,28 @@ export function createTokens(log: Log): Tokens {
     async verify(ctx, token) {
       const tokenId = tokenIdOf(token);
       if (tokenId === undefined) return undefined;
-      const now = ctx.runtime.clock.now();
-      const cached = verified.get(tokenId);
-      if (cached !== undefined && isSame(cached.token, token))
-        return isExpired(cached.grant, now) ? undefined : cached.grant;
-      const seen = changes;
-      const known = readRecord(tokenId, await log.getRecord(ctx, keyPrefix + tokenId));
-      if (known === undefined || !timingSafeEqual(known.digest, digestOf(token)) || isExpired(known.grant, now))
-        return undefined;
-      if (changes === seen) remember(verified, tokenId, { token: Buffer.from(token), grant: known.grant });
-      return known.grant;
+      const cached = known.get(tokenId);
+      if (cached !== undefined) {
+        if (!isFor(cached, token) || isExpired(cached.grant, ctx.runtime.clock.now())) return undefined;
+        keepNewest(known, maxKnown, tokenId, cached);
+        return cached.grant;
+      }
+      if ((missing.get(tokenId) ?? 0) > ctx.runtime.clock.monotonicMs()) return undefined;
+      const found = await lookUp(ctx, tokenId);
+      if (found === undefined || "full" in found) return found;
+      return isFor(found, token) && !isExpired(found.grant, ctx.runtime.clock.now()) ? found.grant : undefined;
     },
     revocation: (tokenId) => ({ key: keyPrefix + tokenId, value: null, expected: "any" }),
   };
 }
 
-/** Keeps the most recently used: a map holds its keys in the order they were set. */
-function remember(cache: Map<string, Verified>, tokenId: string, entry: Verified): void {
-  if (!cache.has(tokenId) && cache.size >= maxCached) {
-    const oldest = cache.keys().next().value;
-    if (oldest !== undefined) cache.delete(oldest);
+/** Sets an entry as the newest, and lets the oldest go where there are too many: a map holds its keys in the order they were set. */
+function keepNewest<T>(map: Map<string, T>, max: number, key: string, value: T): void {
+  if (!map.delete(key) && map.size >= max) {
+    const oldest = map.keys().next().value;
+    if (oldest !== undefined) map.delete(oldest);
   }
-  cache.set(tokenId, entry);
+  map.set(key, value);
 }
 
 const digestOf = (token: string): Buffer => createHash("sha256").update(token).digest();
@@ -122,10 +184,7 @@ function toRecordValue(grant: Omit<Grant, "tokenId">): JsonObject {
   };
 }
 
-function readRecord(
-  tokenId: string,
-  record: StoredRecord | undefined,
-): { readonly digest: Buffer; readonly grant: Grant } | undefined {
+function readRecord(tokenId: string, record: StoredRecord | undefined): Known | undefined {
   if (record === undefined) return undefined;
   const value = record.value as unknown as Omit<Grant, "tokenId"> & { digest: string };
   return {
