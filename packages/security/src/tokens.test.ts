@@ -1,7 +1,8 @@
 /** Tokens on a log in memory: what opens, what is read how often, and that nothing out of date is kept. */
-import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
+import { createRuntime, rootContext, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
-import { createLog, createMemoryStore } from "@viable/log";
+import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
+import { controlStore } from "@viable/log/testing";
 import { describe, expect, test } from "vitest";
 import { mintOwnerToken } from "./owner-token.ts";
 import { createTokens } from "./tokens.ts";
@@ -218,4 +219,15 @@ describe("looking tokens up", () => {
     expect(await late).toBeUndefined();
     expect(await here.tokens.verify(here.ctx, token)).toBeUndefined();
   });
+});
+
+test("the owner's token is minted although the database's answer is lost and the append sent again", async () => {
+  const lost = () => new ViableError(storeUnavailable, "The connection broke.", { retryable: true });
+  const store = controlStore(createMemoryStore(), lost);
+  const { time, ctx, log, tokens } = await setup(store);
+  store.next("lost-answer");
+  const minting = mintOwnerToken(ctx, log, tokens);
+  await time.advance(1_000);
+  const { token } = await minting;
+  expect(await tokens.verify(ctx, token)).toMatchObject({ principal: "owner" });
 });

@@ -134,7 +134,9 @@ export function createTokens(log: Log): Tokens {
       const secret = Buffer.from(ctx.runtime.random.bytes(secretBytes)).toString("base64url");
       const token = `vbl_${tokenId.slice("tok_".length)}_${secret}`;
       const value = { digest: digestOf(token).toString("hex"), ...toRecordValue(grant) };
-      return { tokenId, token, record: { key: keyPrefix + tokenId, value, expected: 0, expiresAt: grant.expiresAt } };
+      // The id is new, so nothing is there to be overwritten; and an append whose answer was lost may be sent again as it is.
+      const record: RecordWrite = { key: keyPrefix + tokenId, value, expected: "any", expiresAt: grant.expiresAt };
+      return { tokenId, token, record };
     },
     async verify(ctx, token) {
       const tokenId = tokenIdOf(token);
