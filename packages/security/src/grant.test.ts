@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { authorize } from "./authorize.ts";
-import type { Grant } from "./grant.ts";
+import type { Grant, Narrowing } from "./grant.ts";
 import { attenuate } from "./grant.ts";
 
 const operations = ["read", "write", "execute"] as const;
@@ -16,16 +16,24 @@ const arbitraryGrant = fc.record<Grant>({
   maxConcurrent: fc.option(fc.nat(10), { nil: undefined }),
   expiresAt: fc.option(fc.nat(1_000)),
 });
-const arbitraryNarrowing = fc.record(
+/** Numbers as callers may come to them, computed ones that went wrong included. */
+const arbitraryBound = fc.oneof(
+  fc.integer({ min: -10, max: 2_000 }),
+  fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY),
+);
+const arbitraryNarrowing: fc.Arbitrary<Narrowing> = fc.record(
   {
+    principal: fc.constantFrom("owner", "system", "session:ses_1", "agent:x/y", "agent:x/z"),
+    clientType: fc.constantFrom("cli", "web", "api", "agent"),
     operations: fc.subarray([...operations]),
     sessionId: fc.constantFrom("ses_1", "ses_2"),
-    commandsPerHour: fc.nat(2_000),
-    maxConcurrent: fc.nat(20),
-    expiresAt: fc.nat(2_000),
+    commandsPerHour: arbitraryBound,
+    maxConcurrent: fc.option(arbitraryBound, { nil: undefined }),
+    expiresAt: fc.option(arbitraryBound),
   },
   { requiredKeys: [] },
 );
+const noBound = Number.POSITIVE_INFINITY;
 
 describe("attenuate", () => {
   test("W4: no chain of attenuations ever allows what the first grant did not", () => {
@@ -45,14 +53,38 @@ describe("attenuate", () => {
             expect(authorize(narrowed, request, now).decision).toBe("denied");
           }
           expect(narrowed.commandsPerHour).toBeLessThanOrEqual(grant.commandsPerHour);
-          expect(narrowed.maxConcurrent ?? Number.POSITIVE_INFINITY).toBeLessThanOrEqual(
-            grant.maxConcurrent ?? Number.POSITIVE_INFINITY,
-          );
+          expect(narrowed.maxConcurrent ?? noBound).toBeLessThanOrEqual(grant.maxConcurrent ?? noBound);
+          expect(narrowed.expiresAt ?? noBound).toBeLessThanOrEqual(grant.expiresAt ?? noBound);
+          expect([grant.principal, "agent:x/y", "agent:x/z"]).toContain(narrowed.principal);
+          expect(narrowed.tenant).toBe(grant.tenant);
           if (grant.sessionId !== undefined) expect(narrowed.sessionId).toBe(grant.sessionId);
         },
       ),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe("a bound that is no number", () => {
+  const forEver: Grant = {
+    tokenId: "tok_1",
+    tenant: "a",
+    principal: "owner",
+    clientType: "owner",
+    operations: ["read"],
+    sessionId: undefined,
+    commandsPerHour: 100,
+    maxConcurrent: undefined,
+    expiresAt: null,
+  };
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("stands for 0: %d", (bound) => {
+    for (const grant of [forEver, { ...forEver, expiresAt: 1_000, maxConcurrent: 5 }]) {
+      expect(attenuate(grant, { expiresAt: bound, maxConcurrent: bound, commandsPerHour: bound })).toMatchObject({
+        expiresAt: 0,
+        maxConcurrent: 0,
+        commandsPerHour: 0,
+      });
+    }
   });
 });
 

@@ -23,38 +23,47 @@ export interface ClientLimits {
   readonly maxConcurrent?: number;
 }
 
-/** The seed's base capabilities by client type (arbor-integration-patterns, "Security Integration"). */
+/**
+ * What a session of each kind of client may do unless the config says otherwise. People at a screen send few commands and none of
+ * high risk; scripts and programs do the work of many.
+ */
 export const baseClientLimits: Readonly<Record<ClientType, ClientLimits>> = {
   cli: { operations: ["read", "write", "execute"], commandsPerHour: 1_000 },
   web: { operations: ["read", "write"], commandsPerHour: 500, maxConcurrent: 10 },
   api: { operations: ["read", "write", "execute"], commandsPerHour: 10_000 },
 };
 
-/** The same grant with less in it: operations only intersect, numbers and times only fall. */
-export function attenuate(
-  grant: Grant,
-  to: Partial<
-    Pick<
-      Grant,
-      "principal" | "clientType" | "operations" | "sessionId" | "commandsPerHour" | "maxConcurrent" | "expiresAt"
-    >
-  >,
-): Grant {
-  const least = (a: number | null | undefined, b: number | null | undefined) =>
-    Math.min(a ?? Number.POSITIVE_INFINITY, b ?? Number.POSITIVE_INFINITY);
-  const maxConcurrent = least(grant.maxConcurrent, to.maxConcurrent);
-  const expiresAt = least(grant.expiresAt, to.expiresAt);
+/** What is to be left of a grant. */
+export interface Narrowing
+  extends Partial<Pick<Grant, "operations" | "sessionId" | "commandsPerHour" | "maxConcurrent" | "expiresAt">> {
+  /** The agent that acts with it from here on, such as `agent:tools/complexity`. Nobody else's name can be taken: it would open what is theirs. */
+  readonly principal?: string;
+  /** What it is handed to. Never the owner or the system. */
+  readonly clientType?: ClientType | "agent";
+}
+
+/**
+ * The same grant with less in it: operations only intersect, numbers and times only fall, and what would be more is left as it
+ * was. A number that is none, or has no end, stands for 0: unknown means no.
+ */
+export function attenuate(grant: Grant, to: Narrowing): Grant {
   return {
     tokenId: grant.tokenId,
     tenant: grant.tenant,
-    principal: to.principal ?? grant.principal,
+    principal: to.principal?.startsWith("agent:") === true ? to.principal : grant.principal,
     clientType: to.clientType ?? grant.clientType,
     operations:
       to.operations === undefined ? grant.operations : grant.operations.filter((each) => to.operations?.includes(each)),
     // A grant bound to a session stays bound to it.
     sessionId: grant.sessionId ?? to.sessionId,
-    commandsPerHour: least(grant.commandsPerHour, to.commandsPerHour),
-    maxConcurrent: Number.isFinite(maxConcurrent) ? maxConcurrent : undefined,
-    expiresAt: Number.isFinite(expiresAt) ? expiresAt : null,
+    commandsPerHour: least(grant.commandsPerHour, to.commandsPerHour) ?? 0,
+    maxConcurrent: least(grant.maxConcurrent, to.maxConcurrent),
+    expiresAt: least(grant.expiresAt, to.expiresAt) ?? null,
   };
+}
+
+/** The lower of two bounds, either of which may be absent; undefined where both are. */
+function least(...bounds: (number | null | undefined)[]): number | undefined {
+  const given = bounds.flatMap((bound) => (bound == null ? [] : [Number.isFinite(bound) ? bound : 0]));
+  return given.length === 0 ? undefined : Math.min(...given);
 }
