@@ -2,7 +2,7 @@ import type { MemoryHub } from "@viable/bus";
 import { createMemoryBus, createMemoryHub } from "@viable/bus";
 import { joinCluster, leaseKey } from "@viable/cluster";
 import type { SimulatedTime } from "@viable/kernel";
-import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, withContext } from "@viable/kernel";
 import type { AppendOutcome, Log, Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import type { SwarmMeasurement } from "@viable/protocol";
@@ -24,7 +24,7 @@ const through = (way: Way, log: Log): Log => ({
     return await way.pass(() => log.append(ctx, request));
   },
 });
-const overloaded: AppendOutcome = { ok: false, reason: "overloaded", waiting: 10_000, retryAfterMs: 100 };
+const overloaded = { ok: false, reason: "overloaded", waiting: 10_000, retryAfterMs: 100 } as const;
 
 /** One process with its registry, on a store that others may share. */
 async function joinProcess(store: Store, time: SimulatedTime, seed: number, hub: MemoryHub = createMemoryHub()) {
@@ -35,13 +35,14 @@ async function joinProcess(store: Store, time: SimulatedTime, seed: number, hub:
   const membership = joinCluster({ log, runtime, hosts: [] });
   const way = { appends: 0, pass: (append: () => Promise<AppendOutcome>) => append() };
   const registry = createRegistry({ log: through(way, log), bus, membership });
-  const settled = async (promise: Promise<unknown>) => {
+  const settled = async <T>(promise: Promise<T>): Promise<T> => {
     let done = false;
-    promise.finally(() => {
+    const end = () => {
       done = true;
-    });
+    };
+    promise.then(end, end);
     await time.until(() => done);
-    await promise;
+    return await promise;
   };
   for (const part of [log, bus, membership, registry]) await settled(part.start(ctx));
   return {
@@ -51,22 +52,9 @@ async function joinProcess(store: Store, time: SimulatedTime, seed: number, hub:
     registry,
     membership,
     async register(service: string, capabilities: string[], measure: () => SwarmMeasurement = () => idle) {
-      let entry: Awaited<ReturnType<typeof registry.register>> | undefined;
-      const registering = registry.register(
-        ctx,
-        {
-          service,
-          capabilities,
-          processId: membership.processId,
-          epoch: membership.epoch,
-        },
-        measure,
-      );
-      registering.then((it) => {
-        entry = it;
-      });
-      await settled(registering);
-      return { withdraw: () => settled((entry as NonNullable<typeof entry>).withdraw(ctx)) };
+      const { processId, epoch } = membership;
+      const registered = await settled(registry.register(ctx, { service, capabilities, processId, epoch }, measure));
+      return { registered, withdraw: (within = ctx) => settled(registered.withdraw(within)) };
     },
     /** The process dies without a word: nothing of it runs on. */
     async die() {
@@ -388,5 +376,54 @@ describe("a swarm's entry", () => {
     resolve();
     await time.advance(20_000);
     expect(found()).toHaveLength(1);
+  });
+
+  test("is withdrawn though the log is overloaded for a while", async () => {
+    const { time, there, entry, found } = await seenByAnother();
+    const { pass } = there.way;
+    let refusals = 5;
+    there.way.pass = async (append) => (refusals-- > 0 ? overloaded : await pass(append));
+    await entry.withdraw();
+    expect(refusals).toBeLessThan(0);
+    await time.until(() => found().length === 0, 1_500);
+  });
+
+  test("that cannot be withdrawn in the time given says so, and is offered here no more", async () => {
+    const { time, there, entry } = await seenByAnother();
+    there.way.pass = async () => overloaded;
+    const deadline = time.now() + 2_000;
+    await expect(entry.withdraw(withContext(there.ctx, { deadline }))).rejects.toMatchObject({
+      code: "context.deadline_exceeded",
+    });
+    expect(time.now()).toBe(deadline);
+    expect(there.registry.discover("llm_routing").swarms).toEqual([]);
+  });
+
+  test("is not withdrawn for longer than it holds by itself", async () => {
+    const { time, there, entry, found } = await seenByAnother();
+    there.way.pass = async () => overloaded;
+    const from = time.now();
+    await expect(entry.withdraw()).rejects.toMatchObject({ code: "context.deadline_exceeded" });
+    expect(time.now() - from).toBe(30_000);
+    expect(found()).toEqual([]);
+  });
+
+  test("that another registration has replaced outlives the withdrawal of the first, also one that was begun before", async () => {
+    const { time, there, entry, found } = await seenByAnother();
+    const again = await there.register("ai", ["llm_routing", "llm_review"]);
+    await entry.withdraw();
+    await time.advance(1_500);
+    expect(found()).toMatchObject([{ capabilities: ["llm_routing", "llm_review"] }]);
+    expect(there.registry.route("llm_review")).toMatchObject({ ok: true, local: true });
+
+    const { pass } = there.way;
+    there.way.pass = async () => overloaded;
+    const withdrawing = again.registered.withdraw(there.ctx);
+    await time.advance(overloaded.retryAfterMs / 2);
+    there.way.pass = pass;
+    await there.register("ai", ["llm_routing"]);
+    await time.advance(1_500);
+    await withdrawing;
+    expect(found()).toMatchObject([{ capabilities: ["llm_routing"] }]);
   });
 });

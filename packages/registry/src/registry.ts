@@ -1,7 +1,7 @@
 import type { Bus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, Part, Timer } from "@viable/kernel";
-import { nearestNames, ViableError } from "@viable/kernel";
+import { nearestNames, sleep, ViableError, withContext } from "@viable/kernel";
 import type { Log, RecordChange } from "@viable/log";
 import type { Discovery, Registration, RouteDecision, SwarmMeasurement } from "@viable/protocol";
 import { registration as registrationSchema, swarmMeasurement } from "@viable/protocol";
@@ -38,6 +38,11 @@ export type RouteOutcome =
 
 /** A swarm's own entry: withdrawn when it stops. */
 export interface Registered {
+  /**
+   * Resolves once the entry is out of the log's records; a later registration of the same swarm is left alone. Rejects with
+   * `context.deadline_exceeded` or `context.cancelled` where the log was overloaded for as long as the context, or the entry,
+   * lasts. In this process the entry is gone at once, in others once it has expired.
+   */
   withdraw(ctx: Context): Promise<void>;
 }
 
@@ -135,6 +140,16 @@ export function createRegistry(settings: RegistrySettings): Registry {
       entry.writing = false;
     }
   };
+  /** Deletes a withdrawn entry's record: again while the log is overloaded, but not under a swarm that was registered anew meanwhile. */
+  const erase = async (ctx: Context, key: string) => {
+    // After that time it has expired.
+    const bounded = withContext(ctx, { deadline: ctx.runtime.clock.now() + entryMs });
+    while (entries.get(key) === undefined) {
+      const outcome = await log.append(bounded, { records: [{ key, value: null, expected: "any" }] });
+      if (outcome.ok || outcome.reason !== "overloaded") return;
+      await sleep(bounded, outcome.retryAfterMs);
+    }
+  };
   const isDue = ({ written, writing }: OwnEntry, monotonicMs: number) =>
     !writing && (written?.epoch !== membership.epoch || monotonicMs - written.atMs >= entryMs / renewalsPerEntry);
   const onBeat = (ctx: Context) => {
@@ -171,8 +186,9 @@ export function createRegistry(settings: RegistrySettings): Registry {
       entries.put(key, entry);
       return {
         async withdraw(withdrawCtx) {
+          if (entries.get(key) !== entry) return;
           entries.remove(key);
-          await log.append(withdrawCtx, { records: [{ key, value: null, expected: "any" }] });
+          await erase(withdrawCtx, key);
         },
       };
     },
