@@ -2,7 +2,7 @@ import type { JsonValue } from "@viable/kernel";
 import { z } from "zod";
 import { errorOnTheWire } from "./problem.ts";
 
-/** Where an execution stands. The last five are outcomes: one of them, once (W5). */
+/** Where an execution stands. The last four are outcomes: one of them, once (W5). */
 export const executionStatus = z.enum([
   "pending",
   "running",
