@@ -1,47 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { ExecutionState } from "./execution.ts";
 import type { ClaimSituation } from "./queen.ts";
 import { decideClaim } from "./queen.ts";
+import { executionState as state } from "./testing/execution-state.ts";
 
-const state = (parts: Partial<ExecutionState> & { routedTo?: string } = {}): ExecutionState => {
-  const { routedTo = "here", ...rest } = parts;
-  return {
-    executionId: "exe_1",
-    version: 1,
-    status: "pending",
-    tenant: "default",
-    session: undefined,
-    correlation: "exe_1",
-    traceparent: undefined,
-    accepted: {
-      command: "work",
-      args: {},
-      service: "s",
-      agent: "a",
-      route: {
-        capability: "work",
-        policy: "least-loaded",
-        chosen: { service: "s", processId: routedTo, epoch: 1 },
-        reason: "",
-        candidates: [],
-      },
-      deadline: 1_000,
-      authority: { principal: "owner", operations: [], clientType: "cli" },
-      maxAttempts: 3,
-      depth: 0,
-    },
-    acceptedAt: 0,
-    claim: undefined,
-    attempts: parts.claim?.attempt ?? 0,
-    joinedTo: undefined,
-    startedAt: undefined,
-    endedAt: undefined,
-    progress: undefined,
-    result: undefined,
-    error: undefined,
-    ...rest,
-  };
-};
 const here: ClaimSituation = {
   now: 999,
   processId: "here",

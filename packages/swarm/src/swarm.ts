@@ -19,7 +19,8 @@ import { runAgent } from "./run-agent.ts";
 import type { ServiceDefinition } from "./service.ts";
 import type { Task } from "./task.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
-import { WorkerPool } from "./worker-pool.ts";
+import { createTurns } from "./turns.ts";
+import { giveBackMs, WorkerPool } from "./worker-pool.ts";
 
 export interface SwarmSettings {
   readonly service: ServiceDefinition;
@@ -32,6 +33,8 @@ export interface SwarmSettings {
   /** Where the service answers for itself; undefined where it has no listener. */
   readonly healthUrl?: string | undefined;
   readonly metricsUrl?: string | undefined;
+  /** How long workers may go on with what they hold when the swarm is stopped or scaled down, in milliseconds. Default 10,000. */
+  readonly drainMs?: number;
   delegate(
     ctx: Context,
     parent: ExecutionState,
@@ -44,8 +47,10 @@ export interface SwarmSettings {
   onProblem?(message: string): void;
 }
 
-/** How long workers may go on with what they hold when the swarm is stopped, in milliseconds. */
-const drainMs = 10_000;
+/** Long enough for a request and shorter than what supervisors of processes wait before they kill (systemd 90 s, Kubernetes 30 s). */
+const defaultDrainMs = 10_000;
+/** How long a part that holds no tasks may take to stop, in milliseconds: an append or two. */
+const partStopMs = 5_000;
 const maxWorkers = 1_000;
 /** How often an outcome is tried to be recorded while the database does not take it, in milliseconds. */
 const recordAgainMs = 1_000;
@@ -72,12 +77,13 @@ export interface Swarm {
   measure(): SwarmMeasurement;
   /** Kills a part or a worker as a crash would: it is restarted by the supervisor. */
   kill(part: string, reason: string): void;
-  /** Sets how many workers there are, 1 to 1,000. Those too many finish what they hold. */
+  /** Sets how many workers take tasks, 1 to 1,000. Those too many finish what they hold, as in a drain; that is not waited for. */
   scale(ctx: Context, workers: number): Promise<void>;
 }
 
 export function createSwarm(settings: SwarmSettings): Swarm {
   const { service, runtime, executions, log, membership, registry } = settings;
+  const drainMs = settings.drainMs ?? defaultDrainMs;
   let health = new HealthMonitor();
   let queen: Queen | undefined;
   let registered: Registered | undefined;
@@ -128,6 +134,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   };
   const pool = new WorkerPool({
     maxQueued: service.maxQueued,
+    drainMs,
     carryOut: async (task, signal, onWait) => {
       const startedMs = runtime.clock.monotonicMs();
       const stopListening = executions.onSettled(task.state.executionId, (state) =>
@@ -156,7 +163,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     },
     onFailed: (task, error) =>
       settings.onProblem?.(`The outcome of ${task.state.executionId} could not be recorded: ${toWire(error).message}`),
-    onUnfinished: (task) => giveBack(task, "its process stops"),
+    onUnfinished: (task) => giveBack(task, "its worker stops"),
     onLost: (task) => {
       void queen?.claim(rootContext(runtime), task.state.executionId).catch(() => undefined);
     },
@@ -164,9 +171,22 @@ export function createSwarm(settings: SwarmSettings): Swarm {
 
   let supervisor: Supervisor | undefined;
   let workers: Supervisor | undefined;
-  let wantedWorkers = service.workers;
+  /** The workers that are to stay, by id. Those that are too many finish what they hold and are not among them. */
+  let crew = Array.from({ length: service.workers }, (_, index) => workerId(index + 1));
+  const scaling = createTurns();
   const onEvent = settings.onEvent === undefined ? {} : { onEvent: settings.onEvent };
-  const workerSpecs = () => Array.from({ length: wantedWorkers }, (_, index) => pool.workerSpec(`worker-${index + 1}`));
+  const setWorkers = async (ctx: Context, count: number): Promise<void> => {
+    const tooMany = crew.slice(count);
+    crew = crew.slice(0, count);
+    // Nobody waits until they are gone: whoever asks may be a task that one of them holds.
+    for (const id of tooMany) void workers?.remove(rootContext(runtime), id);
+    for (let number = 1; crew.length < count; number++) {
+      const id = workerId(number);
+      if (crew.includes(id) || workers?.child(id) !== undefined) continue;
+      await workers?.add(ctx, pool.workerSpec(id));
+      crew = [...crew, id];
+    }
+  };
 
   const parts: Record<SwarmPartId, (ctx: Context) => Promise<Child>> = {
     // Memory is kept in the log's records: this part proves at start that it can be read.
@@ -178,7 +198,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       const started = supervise({
         name: `${service.name}/workers`,
         strategy: "one-for-one",
-        children: workerSpecs(),
+        children: crew.map((id) => pool.workerSpec(id)),
         ...onEvent,
       });
       await started.start(ctx);
@@ -186,8 +206,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       return {
         done: started.done,
         async stop(stopCtx) {
-          // What has not begun is not begun any more.
-          pool.handBackQueue();
+          await pool.drain(stopCtx);
           await started.stop(stopCtx);
           pool.handBackQueue();
           await Promise.all(releases);
@@ -245,12 +264,15 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     },
   };
 
+  /** Workers have their drain, and as long to give back what is left of it as each of them has. */
+  const stopWithinMs = (id: SwarmPartId): number => (id === "workers" ? drainMs + 2 * giveBackMs : partStopMs);
+
   const startTree = async (ctx: Context): Promise<Supervisor> => {
     const tree = supervise({
       name: service.name,
       strategy: service.supervision,
       children: swarmParts.map(
-        (id): ChildSpec => ({ id, restart: "permanent", stopWithinMs: drainMs, start: parts[id] }),
+        (id): ChildSpec => ({ id, restart: "permanent", stopWithinMs: stopWithinMs(id), start: parts[id] }),
       ),
       ...onEvent,
     });
@@ -261,7 +283,13 @@ export function createSwarm(settings: SwarmSettings): Swarm {
 
   const self: Swarm = {
     service,
-    childSpec: () => ({ id: service.name, restart: "permanent", stopWithinMs: drainMs * 2, start: startTree }),
+    childSpec: () => ({
+      id: service.name,
+      restart: "permanent",
+      // Its parts stop one after the other.
+      stopWithinMs: swarmParts.reduce((sum, id) => sum + stopWithinMs(id), 0),
+      start: startTree,
+    }),
     take(state) {
       const agent = chooseAgent(service, state.accepted.command);
       if (state.claim === undefined || agent === undefined) return;
@@ -316,10 +344,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       if (!Number.isInteger(count) || count < 1 || count > maxWorkers) {
         throw new ViableError("swarm.invalid_scale", `A swarm has 1 to ${maxWorkers} workers.`);
       }
-      const before = wantedWorkers;
-      wantedWorkers = count;
-      for (let index = before; index < count; index++) await workers?.add(ctx, pool.workerSpec(`worker-${index + 1}`));
-      for (let index = before; index > count; index--) await workers?.remove(ctx, `worker-${index}`);
+      await scaling.take(service.name, () => setWorkers(ctx, count));
     },
   };
   return self;
@@ -343,6 +368,8 @@ function endOfLife(ctx: Context): Promise<void> {
 }
 
 const idleChild = (ctx: Context): Child => ({ done: endOfLife(ctx), stop: async () => {} });
+
+const workerId = (number: number): string => `worker-${number}`;
 
 /** Does something again and again, with a pause between, until stopped; a failure ends it and is its `done`. */
 function repeat(ctx: Context, everyMs: number, act: () => Promise<void>): { done: Promise<void>; stop(): void } {

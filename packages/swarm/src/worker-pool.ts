@@ -1,11 +1,13 @@
 import type { Context } from "@viable/kernel";
-import { BoundedQueue, untilSettled, ViableError, withContext } from "@viable/kernel";
+import { BoundedQueue, ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Claim } from "@viable/protocol";
 import type { Child, ChildSpec } from "@viable/supervisor";
 import type { Task } from "./task.ts";
 
 export interface WorkerPoolSettings {
   readonly maxQueued: number;
+  /** How long a worker that is asked to stop may go on with what it holds, in milliseconds. */
+  readonly drainMs: number;
   /** Brings one task to its outcome. Resolves when that is recorded, or when it is no longer this worker's to record. */
   carryOut(task: Task, signal: AbortSignal, onWait: () => () => void): Promise<void>;
   /** Called where a task's outcome could not be recorded. */
@@ -22,8 +24,12 @@ interface Worker {
   /** Tasks being worked on, without those that wait for a delegated one. */
   active: number;
   state: "working" | "draining" | "dead";
-  onDrained: () => void;
+  /** Resolves when it drains and holds nothing any more, or is dead. */
+  readonly drained: PromiseWithResolvers<void>;
 }
+
+/** How long before its end a stop begins to give back what is unfinished, in milliseconds; half of what is left where that is less. */
+export const giveBackMs = 1_000;
 
 /**
  * A bounded queue of claimed tasks and the workers that take them, oldest first.
@@ -32,7 +38,8 @@ interface Worker {
  * of delegations through few workers cannot come to a standstill. Each worker is a child of the swarm's supervisor: when one is
  * killed its tasks are aborted and handed back (`onLost`), and the others go on.
  *
- * Worker states: working → draining (asked to stop: finishes what it holds) → dead; working → dead (killed).
+ * Worker states: working → draining (asked to stop: finishes what it holds, and for that begins what this has delegated here) → dead;
+ * working → dead (killed).
  */
 export class WorkerPool {
   readonly #settings: WorkerPoolSettings;
@@ -46,8 +53,11 @@ export class WorkerPool {
     this.#queue = new BoundedQueue(settings.maxQueued);
   }
 
+  /** Those that take tasks: one that drains does not count any more. */
   get workers(): number {
-    return this.#workers.size;
+    let workers = 0;
+    for (const worker of this.#workers.values()) if (worker.state === "working") workers += 1;
+    return workers;
   }
 
   get queued(): number {
@@ -96,10 +106,12 @@ export class WorkerPool {
 
   /** Takes a claimed task; false where the queue is full. */
   offer(task: Task): boolean {
-    const idle = this.#idle();
-    if (idle !== undefined && this.#queue.size === 0) {
-      this.#begin(idle, task);
-      return true;
+    if (this.#queue.size === 0) {
+      for (const worker of this.#workers.values()) {
+        if (!mayBegin(worker, task)) continue;
+        this.#begin(worker, task);
+        return true;
+      }
     }
     if (!this.#queue.offer(task)) return false;
     this.#queuedIds.add(task.state.executionId);
@@ -107,12 +119,30 @@ export class WorkerPool {
     return true;
   }
 
+  /**
+   * Stops all workers side by side: what has not begun is given back, what is held may end within `drainMs` and the context. A
+   * task that waits for one that was delegated here could not end without it, so that one is still begun.
+   */
+  async drain(ctx: Context): Promise<void> {
+    const draining = [...this.#workers.values()].map((worker) => this.#drain(worker, ctx));
+    for (const task of this.#takeQueued()) {
+      if ([...this.#workers.values()].some((worker) => isParent(worker, task))) this.offer(task);
+      else this.#settings.onUnfinished(task);
+    }
+    await Promise.all(draining);
+    this.handBackQueue();
+  }
+
   /** Empties the queue: what was in it is handed back as unfinished. For a pool whose workers have stopped. */
   handBackQueue(): void {
-    for (let task = this.#queue.take(); task !== undefined; task = this.#queue.take()) {
-      this.#queuedIds.delete(task.state.executionId);
-      this.#settings.onUnfinished(task);
-    }
+    for (const task of this.#takeQueued()) this.#settings.onUnfinished(task);
+  }
+
+  #takeQueued(): Task[] {
+    const tasks = [...this.#queue];
+    while (this.#queue.take() !== undefined);
+    this.#queuedIds.clear();
+    return tasks;
   }
 
   /** Takes an execution off the queue or ends its run, because somebody else has said how it ends. */
@@ -123,11 +153,16 @@ export class WorkerPool {
 
   /** One worker, for a supervisor to start, stop and restart. */
   workerSpec(id: string): ChildSpec {
-    return { id, restart: "permanent", start: async (ctx) => this.#startWorker(ctx, id) };
+    return {
+      id,
+      restart: "permanent",
+      stopWithinMs: this.#settings.drainMs + giveBackMs,
+      start: async (ctx) => this.#startWorker(ctx, id),
+    };
   }
 
   #startWorker(ctx: Context, id: string): Child {
-    const worker: Worker = { id, held: new Map(), active: 0, state: "working", onDrained: () => {} };
+    const worker: Worker = { id, held: new Map(), active: 0, state: "working", drained: Promise.withResolvers() };
     this.#workers.set(id, worker);
     const ended = new Promise<void>((_, reject) => {
       ctx.signal.addEventListener(
@@ -140,25 +175,22 @@ export class WorkerPool {
       );
     });
     this.#dispatch();
-    return {
-      done: ended,
-      stop: async (stopCtx) => {
-        if (worker.state !== "working") return;
-        worker.state = "draining";
-        if (worker.held.size > 0) {
-          await untilSettled(leavingTime(stopCtx), (resolve) => {
-            worker.onDrained = resolve;
-            return () => {};
-          }).catch(() => undefined);
-        }
-        const unfinished = [...worker.held.values()];
-        this.#end(
-          worker,
-          new ViableError("swarm.stopping", "The worker was stopped before the task was done.", { retryable: true }),
-        );
-        for (const { task } of unfinished) this.#settings.onUnfinished(task);
-      },
-    };
+    return { done: ended, stop: (stopCtx) => this.#drain(worker, stopCtx) };
+  }
+
+  async #drain(worker: Worker, ctx: Context): Promise<void> {
+    if (worker.state === "working") worker.state = "draining";
+    if (worker.held.size > 0) {
+      // Its time ends earlier than the stop's: what is unfinished is given back then.
+      await waitFor(drainTime(ctx, this.#settings.drainMs), worker.drained.promise).catch(() => undefined);
+    }
+    if (worker.state === "dead") return;
+    const unfinished = [...worker.held.values()];
+    this.#end(
+      worker,
+      new ViableError("swarm.stopping", "The worker was stopped before the task was done.", { retryable: true }),
+    );
+    for (const { task } of unfinished) this.#settings.onUnfinished(task);
   }
 
   #kill(worker: Worker, reason: string): void {
@@ -173,21 +205,19 @@ export class WorkerPool {
     this.#workers.delete(worker.id);
     for (const { abort } of worker.held.values()) abort.abort(reason);
     worker.held.clear();
+    worker.drained.resolve();
   }
 
-  #idle(): Worker | undefined {
-    for (const worker of this.#workers.values()) if (worker.state === "working" && worker.active === 0) return worker;
-    return undefined;
-  }
-
+  /** Gives each worker that is free the first task in the queue that it may begin. */
   #dispatch(): void {
-    for (;;) {
-      const idle = this.#idle();
-      if (idle === undefined) return;
-      const task = this.#queue.take();
-      if (task === undefined) return;
+    for (const worker of this.#workers.values()) {
+      if (this.#queue.size === 0) return;
+      if (worker.active > 0) continue;
+      const task =
+        worker.state === "working" ? this.#queue.take() : this.#queue.remove((each) => isParent(worker, each));
+      if (task === undefined) continue;
       this.#queuedIds.delete(task.state.executionId);
-      this.#begin(idle, task);
+      this.#begin(worker, task);
     }
   }
 
@@ -215,8 +245,8 @@ export class WorkerPool {
       if (waits === 0) worker.active -= 1;
       ended = true;
       if (worker.held.get(executionId)?.abort === abort) worker.held.delete(executionId);
-      if (worker.held.size === 0) worker.onDrained();
-      if (worker.state === "working") this.#dispatch();
+      if (worker.state === "draining" && worker.held.size === 0) worker.drained.resolve();
+      if (worker.state !== "dead") this.#dispatch();
     };
     this.#settings
       .carryOut(task, abort.signal, onWait)
@@ -225,13 +255,16 @@ export class WorkerPool {
   }
 }
 
-/** How long before its end a stop begins to give back what is unfinished, in milliseconds; half of what is left where that is less. */
-const giveBackMs = 1_000;
+/** Whether a worker may begin a task now: it works on nothing, and where it drains, one of its own waits for this. */
+const mayBegin = (worker: Worker, task: Task): boolean =>
+  worker.active === 0 && (worker.state === "working" || (worker.state === "draining" && isParent(worker, task)));
 
-/** The same context, ending early enough that claims can still be given back within the original. */
-function leavingTime(ctx: Context): Context {
-  if (ctx.deadline === undefined) return ctx;
+const isParent = (worker: Worker, { state }: Task): boolean =>
+  state.accepted.parentId !== undefined && worker.held.has(state.accepted.parentId);
+
+/** The same context, ending after `drainMs` at the latest and early enough that claims can still be given back within the original. */
+function drainTime(ctx: Context, drainMs: number): Context {
   const now = ctx.runtime.clock.now();
-  const leftMs = ctx.deadline - now;
-  return withContext(ctx, { deadline: now + Math.max(leftMs / 2, leftMs - giveBackMs) });
+  const leftMs = (ctx.deadline ?? Number.POSITIVE_INFINITY) - now;
+  return withContext(ctx, { deadline: now + Math.min(drainMs, Math.max(leftMs / 2, leftMs - giveBackMs)) });
 }
