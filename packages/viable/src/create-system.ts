@@ -9,6 +9,7 @@ import type { Context, Part, Runtime, Timer } from "@viable/kernel";
 import { createRuntime, rootContext, ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Log, Store } from "@viable/log";
 import { createLog } from "@viable/log";
+import type { StoreWarning } from "@viable/log-postgres";
 import type { HealthView } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import { createRegistry } from "@viable/registry";
@@ -20,6 +21,7 @@ import type { Executions, Intake, ServiceDefinition, Swarm } from "@viable/swarm
 import { createCatalogue, createExecutions, createIntake, createSwarm, ThreadPool } from "@viable/swarm";
 import type { SystemDefinition } from "./define-system.ts";
 import { commandService, systemService } from "./define-system.ts";
+import { durabilityNote } from "./durability-note.ts";
 import { readHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { serviceApp } from "./service-app.ts";
@@ -29,7 +31,8 @@ import { systemViews } from "./views.ts";
 
 /** What a system stands on; the composition root's caller chooses. */
 export interface SystemPorts {
-  readonly store: Store;
+  /** What it warns of is told at start and shown in health. */
+  readonly store: Store & { readonly warnings?: readonly StoreWarning[] };
   readonly runtime?: Runtime;
   readonly bus?: Bus;
 }
@@ -70,6 +73,8 @@ export interface System extends Part {
   /** Rejects when a swarm could not be kept running: the process should end and be started again. */
   readonly done: Promise<void>;
   health(): Promise<HealthView>;
+  /** What survives, in words. Settled once it has started. */
+  readonly durabilityNote: string;
   /** What the gateway answers to: generated from its app, for documentation and for tests that must miss no route. */
   routes(): readonly { readonly method: string; readonly path: string }[];
   /** The gateway's app, for calling it without a socket. */
@@ -149,6 +154,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     readHealth({
       definition,
       log,
+      store: ports.store,
       membership,
       swarms,
       executions,
@@ -256,6 +262,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     membership,
     swarms,
     health,
+    get durabilityNote() {
+      return durabilityNote(ports.store);
+    },
     done: tree.done,
     get gatewayUrl() {
       return gateway?.url;
@@ -272,6 +281,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       const ctx = withContext(rootContext(runtime, { signal: outer.signal }), { signal: life.signal });
       try {
         await begin(ctx, "log", log);
+        for (const { message, next } of ports.store.warnings ?? []) notice("warn", `${message} ${next}`);
         await begin(ctx, "bus", bus);
         await begin(ctx, "membership", membership);
         await begin(ctx, "tokens", tokens);

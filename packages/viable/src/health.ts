@@ -1,15 +1,18 @@
 import type { Membership } from "@viable/cluster";
 import type { Runtime } from "@viable/kernel";
 import { rootContext, toWire, waitFor } from "@viable/kernel";
-import type { Durability, Log } from "@viable/log";
+import type { Log } from "@viable/log";
 import type { HealthView } from "@viable/protocol";
 import type { Executions, Swarm } from "@viable/swarm";
+import type { SystemPorts } from "./create-system.ts";
 import type { SystemDefinition } from "./define-system.ts";
+import { durabilityNote } from "./durability-note.ts";
 import { version } from "./version.ts";
 
 export interface HealthSources {
   readonly definition: SystemDefinition;
   readonly log: Log;
+  readonly store: SystemPorts["store"];
   readonly membership: Membership;
   readonly swarms: ReadonlyMap<string, Swarm>;
   readonly executions: Executions;
@@ -17,14 +20,6 @@ export interface HealthSources {
   readonly running: boolean;
   readonly uptimeMs: number;
 }
-
-/** What each durability means, in the words that people are shown. */
-export const durabilityNotes: Record<Durability, string> = {
-  nothing: "Nothing survives the end of the process: the store is in memory, or the server does not flush.",
-  "process-crash":
-    "The embedded database survives a killed process, not a power cut. For that, set DATABASE_URL to a PostgreSQL server.",
-  "power-loss": "The PostgreSQL server flushes to disk before it answers: what was acknowledged survives a power cut.",
-};
 
 type Check = HealthView["checks"][number];
 
@@ -36,6 +31,7 @@ const maxLagEvents = 10_000;
 export async function readHealth(sources: HealthSources): Promise<HealthView> {
   const checks: Check[] = [
     await checkLog(sources),
+    ...checkDatabase(sources.store),
     checkExecutions(sources.executions),
     checkMembership(sources.membership),
     ...[...sources.swarms.values()].map(checkSwarm),
@@ -50,8 +46,8 @@ export async function readHealth(sources: HealthSources): Promise<HealthView> {
     status: worst,
     system: sources.definition.name,
     version,
-    durability: sources.log.durability,
-    durabilityNote: durabilityNotes[sources.log.durability],
+    durability: sources.store.durability,
+    durabilityNote: durabilityNote(sources.store),
     uptimeMs: Math.round(sources.uptimeMs),
     checks,
   };
@@ -75,6 +71,12 @@ async function checkLog({ log, runtime }: HealthSources): Promise<Check> {
     ...(size === undefined ? [] : [`${Math.round(size / 1024 / 1024)} MiB`]),
   ].join(", ");
   return { name: "log", status: lag > maxLagEvents ? "degraded" : "ok", detail };
+}
+
+/** There only where the database has something to say: what it does not keep must show, whatever else is well. */
+function checkDatabase({ warnings = [] }: SystemPorts["store"]): Check[] {
+  if (warnings.length === 0) return [];
+  return [{ name: "database", status: "degraded", detail: warnings.map(({ message }) => message).join(" ") }];
 }
 
 function checkExecutions(executions: Executions): Check {

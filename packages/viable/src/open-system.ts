@@ -1,7 +1,6 @@
 import type { Context } from "@viable/kernel";
-import type { Store } from "@viable/log";
 import { createPgliteStore, createPostgresStore } from "@viable/log-postgres";
-import type { Notice, System } from "./create-system.ts";
+import type { Notice, System, SystemPorts } from "./create-system.ts";
 import { createSystem } from "./create-system.ts";
 import type { SystemDefinition } from "./define-system.ts";
 import type { Settings } from "./settings.ts";
@@ -45,18 +44,19 @@ export async function openSystem(
   );
   await system.start(ctx);
   if (system.ownerToken !== kept) state.writeToken(system.ownerToken);
-  if (system.gatewayUrl !== undefined) state.writeGateway({ url: system.gatewayUrl, pid: process.pid });
+  const gateway = system.gatewayUrl === undefined ? undefined : { url: system.gatewayUrl, pid: process.pid };
+  if (gateway !== undefined) state.writeGateway(gateway);
   return {
     system,
     state,
     async close(closeCtx) {
-      state.removeGateway();
+      if (gateway !== undefined) state.removeGateway(gateway);
       await system.stop(closeCtx);
     },
   };
 }
 
-const openStore = (settings: Settings, state: StateDirectory): Store =>
+const openStore = (settings: Settings, state: StateDirectory): SystemPorts["store"] =>
   settings.databaseUrl === undefined
     ? createPgliteStore({ dataDir: state.database })
     : createPostgresStore({ connectionString: settings.databaseUrl });

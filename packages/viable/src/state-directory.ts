@@ -2,7 +2,10 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { join } from "node:path";
 import { ViableError } from "@viable/kernel";
 
-/** What the command line reads to find a system: written when its gateway answers, removed when it stops. */
+/**
+ * What the command line reads to find a system: written when its gateway answers, removed when it stops. Where several processes
+ * share a folder, it names the one that started last.
+ */
 export interface GatewayFile {
   readonly url: string;
   readonly pid: number;
@@ -18,7 +21,8 @@ export interface StateDirectory {
   writeToken(token: string): void;
   readGateway(): GatewayFile | undefined;
   writeGateway(file: GatewayFile): void;
-  removeGateway(): void;
+  /** Removes the file where it still says this: another process may have written its own since. */
+  removeGateway(file: GatewayFile): void;
 }
 
 export function stateDirectory(path: string): StateDirectory {
@@ -46,6 +50,10 @@ export function stateDirectory(path: string): StateDirectory {
     writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
     renameSync(temporary, file);
   };
+  const readGateway = (): GatewayFile | undefined => {
+    const file = readJson(gateway);
+    return typeof file?.url === "string" && typeof file.pid === "number" ? { url: file.url, pid: file.pid } : undefined;
+  };
   return {
     path,
     database: join(path, "database"),
@@ -69,13 +77,16 @@ export function stateDirectory(path: string): StateDirectory {
       return typeof token === "string" ? token : undefined;
     },
     writeToken: (token) => writeJson(credentials, { token }),
-    readGateway() {
-      const file = readJson(gateway);
-      return typeof file?.url === "string" && typeof file.pid === "number"
-        ? { url: file.url, pid: file.pid }
-        : undefined;
-    },
+    readGateway,
     writeGateway: (file) => writeJson(gateway, file),
-    removeGateway: () => rmSync(gateway, { force: true }),
+    removeGateway({ url, pid }) {
+      let now: GatewayFile | undefined;
+      try {
+        now = readGateway();
+      } catch {
+        // What cannot be read is not what we wrote, and no reason not to stop.
+      }
+      if (now?.url === url && now.pid === pid) rmSync(gateway, { force: true });
+    },
   };
 }

@@ -1,7 +1,6 @@
 import { codeOf, rootContext, ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Notice } from "../create-system.ts";
 import type { SystemDefinition } from "../define-system.ts";
-import { durabilityNotes } from "../health.ts";
 import type { OpenedSystem } from "../open-system.ts";
 import { openSystem } from "../open-system.ts";
 import type { Settings } from "../settings.ts";
@@ -132,7 +131,7 @@ function describe({ system, state }: OpenedSystem, definition: SystemDefinition,
     pid: process.pid,
     stateDir: state.path,
     durability: system.log.durability,
-    durabilityNote: durabilityNotes[system.log.durability],
+    durabilityNote: system.durabilityNote,
     services: definition.services.map((service) => ({
       name: service.name,
       url: system.swarms
