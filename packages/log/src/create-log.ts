@@ -1,6 +1,7 @@
 import type { Context, Runtime } from "@viable/kernel";
-import { throwIfDone } from "@viable/kernel";
+import { rootContext, throwIfDone, waitFor, withContext } from "@viable/kernel";
 import { decodeEvent, encodeAppend } from "./encode.ts";
+import { logNotClosed } from "./errors.ts";
 import type { StoredEvent } from "./events.ts";
 import { toOrdinal, toPosition } from "./events.ts";
 import type { Flush, GroupCommitLimits } from "./group-commit.ts";
@@ -14,6 +15,10 @@ import { Tail } from "./tail.ts";
 const defaultLimit = 1_000;
 /** No read answers more than this at once; whoever wants more goes on from the last. */
 const maxLimit = 10_000;
+/** How long `stop` waits for what is under way: longer than any statement may take, so that only what hangs is left behind. */
+const drainMs = 20_000;
+/** How long it waits for the store to close: connections end with their statements, and PGlite's thread writes what it holds. */
+const closeMs = 30_000;
 
 /** The log over a store: encoding, group commit, the tail, subscriptions and watches. The store decides and keeps. */
 export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupCommitLimits> = {}): Log {
@@ -35,22 +40,34 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
     get durability() {
       return store.durability;
     },
-    async start() {
-      await store.open();
+    async start(ctx) {
+      throwIfDone(ctx);
+      const opening = store.open();
       try {
-        await tail.start();
-        await recordWatch.start();
+        await waitFor(ctx, opening);
+        await tail.start(ctx);
+        await recordWatch.start(ctx);
       } catch (error) {
         await tail.stop();
-        await store.close();
+        // A store that is still opening when the context ends is closed as soon as it is open; nobody waits for that.
+        const closing = opening.then(
+          () => store.close(),
+          () => undefined,
+        );
+        await waitFor(within(ctx, closeMs), closing).catch(() => undefined);
         throw error;
       }
     },
-    async stop() {
-      await commit.close();
-      await tail.stop();
-      await recordWatch.stop();
-      await store.close();
+    async stop(ctx) {
+      const draining = within(ctx, drainMs);
+      await commit.close(draining);
+      // A reading that does not end is left behind.
+      await waitFor(draining, Promise.all([tail.stop(), recordWatch.stop()])).catch(() => undefined);
+      try {
+        await waitFor(within(rootContext(runtime), closeMs), store.close());
+      } catch (error) {
+        throw logNotClosed(error);
+      }
     },
     async append(ctx, request) {
       throwIfDone(ctx);
@@ -67,21 +84,18 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
       return toAppendOutcome(await outcome, request);
     },
     readStream(ctx, stream, options = {}) {
-      throwIfDone(ctx);
       const direction = options.direction ?? "forward";
       const from = options.fromVersion ?? (direction === "forward" ? 1 : Number.MAX_SAFE_INTEGER);
-      return store.readStream(stream, from, boundLimit(options.limit), direction);
+      return ask(ctx, () => store.readStream(stream, from, boundLimit(options.limit), direction));
     },
     readAll(ctx, options = {}) {
-      throwIfDone(ctx);
       const direction = options.direction ?? "forward";
       const from =
         options.from === undefined ? (direction === "forward" ? 0 : Number.MAX_SAFE_INTEGER) : toOrdinal(options.from);
-      return store.readAll(from, boundLimit(options.limit), direction, options.filter ?? {});
+      return ask(ctx, () => store.readAll(from, boundLimit(options.limit), direction, options.filter ?? {}));
     },
     async head(ctx) {
-      throwIfDone(ctx);
-      return toPosition((await store.head()).ordinal);
+      return toPosition((await ask(ctx, () => store.head())).ordinal);
     },
     subscribe(ctx, options) {
       const stop = () => subscription.stop();
@@ -95,12 +109,11 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
       recordWatch.wake();
     },
     async getRecord(ctx, key) {
-      throwIfDone(ctx);
-      return (await store.getRecords([key], ctx.runtime.clock.now()))[0];
+      return (await ask(ctx, () => store.getRecords([key], ctx.runtime.clock.now())))[0];
     },
     listRecords(ctx, prefix, options = {}) {
-      throwIfDone(ctx);
-      return store.listRecords(prefix, options.after ?? "", boundLimit(options.limit), ctx.runtime.clock.now());
+      const { after = "", limit } = options;
+      return ask(ctx, () => store.listRecords(prefix, after, boundLimit(limit), ctx.runtime.clock.now()));
     },
     watchRecords: (_ctx: Context, prefix, callback) => recordWatch.watch(prefix, callback),
     stats() {
@@ -118,11 +131,19 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
     },
     sizeBytes: () => store.sizeBytes(),
     purgeRecords(ctx, olderThanMs, limit) {
-      throwIfDone(ctx);
-      return store.purgeRecords(ctx.runtime.clock.now() - olderThanMs, boundLimit(limit));
+      return ask(ctx, () => store.purgeRecords(ctx.runtime.clock.now() - olderThanMs, boundLimit(limit)));
     },
   };
 }
+
+/** Asks the store, and waits for its answer no longer than the context lasts. */
+async function ask<T>(ctx: Context, question: () => Promise<T>): Promise<T> {
+  throwIfDone(ctx);
+  return await waitFor(ctx, question());
+}
+
+/** A context that ends `ms` from now at the latest. */
+const within = (ctx: Context, ms: number): Context => withContext(ctx, { deadline: ctx.runtime.clock.now() + ms });
 
 const boundLimit = (limit: number | undefined): number => Math.max(0, Math.min(limit ?? defaultLimit, maxLimit));
 

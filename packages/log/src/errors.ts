@@ -22,3 +22,10 @@ export const logUnavailable = (cause: unknown): ViableError =>
     next: "Append again with the same event ids: a repeat is recognised.",
     cause,
   });
+
+/** `log.not_closed`: the log has stopped, but its database did not close in time or not cleanly. What was answered is kept. */
+export const logNotClosed = (cause: unknown): ViableError =>
+  new ViableError("log.not_closed", "The database was not closed cleanly.", {
+    next: "End the process; what was answered is kept, and the next start puts the rest right.",
+    cause,
+  });

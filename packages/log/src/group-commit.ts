@@ -1,5 +1,5 @@
-import type { Runtime } from "@viable/kernel";
-import { backoffMs, ViableError } from "@viable/kernel";
+import type { Context, Runtime } from "@viable/kernel";
+import { backoffMs, ViableError, waitFor } from "@viable/kernel";
 import { logClosed, logUnavailable } from "./errors.ts";
 import { notify } from "./notify.ts";
 import type { CommitOutcome, CommitResult, EncodedAppend, Store } from "./store.ts";
@@ -62,6 +62,8 @@ export class GroupCommit {
   /** What was in a flush that the database refused: each is tried alone, before the queue. */
   #apart: Waiting[] = [];
   #waitingChars = 0;
+  /** What was last sent, so that its callers can be told when nobody will wait for it any more. */
+  #sent: readonly Waiting[] = [];
   #flushing: Promise<void> | undefined;
   #closed = false;
   flushes = 0;
@@ -92,10 +94,18 @@ export class GroupCommit {
     });
   }
 
-  /** Refuses what comes from now on and waits for what was queued. */
-  async close(): Promise<void> {
+  /**
+   * Refuses what comes from now on and waits for what was queued, no longer than the context lasts: whoever has no answer by then,
+   * because a commit hangs, is told that nobody knows.
+   */
+  async close(ctx: Context): Promise<void> {
     this.#closed = true;
-    await this.#flushing;
+    if (this.#flushing === undefined) return;
+    try {
+      await waitFor(ctx, this.#flushing);
+    } catch (error) {
+      this.#giveUp(this.#sent, Number.POSITIVE_INFINITY, error);
+    }
   }
 
   async #flushAll(): Promise<void> {
@@ -143,6 +153,7 @@ export class GroupCommit {
     const startedMs = clock.monotonicMs();
     let sent = batch;
     for (let failures = 1; sent.length > 0; failures++) {
+      this.#sent = sent;
       const appends = sent.map((waiting) => waiting.append);
       let result: CommitResult;
       try {

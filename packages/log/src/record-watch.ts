@@ -1,4 +1,5 @@
-import type { Clock } from "@viable/kernel";
+import type { Clock, Context } from "@viable/kernel";
+import { waitFor } from "@viable/kernel";
 import { Follower } from "./follower.ts";
 import type { Flush } from "./group-commit.ts";
 import { notify } from "./notify.ts";
@@ -34,8 +35,8 @@ export class RecordWatch {
     this.#follower = new Follower(clock, !store.exclusive, () => this.#readNew());
   }
 
-  async start(): Promise<void> {
-    this.#change = (await this.#store.head()).change;
+  async start(ctx: Context): Promise<void> {
+    this.#change = (await waitFor(ctx, this.#store.head())).change;
     this.#follower.start();
   }
 

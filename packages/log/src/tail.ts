@@ -1,4 +1,5 @@
-import type { Clock } from "@viable/kernel";
+import type { Clock, Context } from "@viable/kernel";
+import { waitFor } from "@viable/kernel";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal, toPosition } from "./events.ts";
 import { Follower } from "./follower.ts";
@@ -25,8 +26,8 @@ export class Tail {
     this.#follower = new Follower(clock, !store.exclusive, () => this.#readNew());
   }
 
-  async start(): Promise<void> {
-    this.#ordinal = (await this.#store.head()).ordinal;
+  async start(ctx: Context): Promise<void> {
+    this.#ordinal = (await waitFor(ctx, this.#store.head())).ordinal;
     this.#follower.start();
   }
 

@@ -1,0 +1,149 @@
+// No call of a log outlasts its context, and no stop its bound, over a store that may stop answering at any moment.
+import type { Context } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, withContext } from "@viable/kernel";
+import { expect, test } from "vitest";
+import { createLog } from "./create-log.ts";
+import type { Log } from "./log.ts";
+import { createMemoryStore } from "./memory-store.ts";
+import type { Store } from "./store.ts";
+
+/** A log over a store of which any method can be made to hang. */
+function setup() {
+  const clock = simulateTime();
+  const runtime = createRuntime({ clock, random: seededRandom(1) });
+  const ctx = rootContext(runtime);
+  const memory = createMemoryStore();
+  const held = new Map<keyof Store, Promise<void>>();
+  const calls: string[] = [];
+  const holdable = <A extends unknown[], R>(name: keyof Store, method: (...args: A) => Promise<R>) => {
+    return async (...args: A): Promise<R> => {
+      calls.push(name);
+      await held.get(name);
+      return await method(...args);
+    };
+  };
+  const store: Store = {
+    ...memory,
+    open: holdable("open", memory.open),
+    close: holdable("close", memory.close),
+    commit: holdable("commit", memory.commit),
+    readStream: holdable("readStream", memory.readStream),
+    readAll: holdable("readAll", memory.readAll),
+    head: holdable("head", memory.head),
+    getRecords: holdable("getRecords", memory.getRecords),
+    listRecords: holdable("listRecords", memory.listRecords),
+    purgeRecords: holdable("purgeRecords", memory.purgeRecords),
+  };
+  const log = createLog(store, runtime);
+  const append = (stream: string, context: Context = ctx) =>
+    log.append(context, { streams: [{ stream, expected: 0, events: [{ type: "t", data: {}, id: stream }] }] });
+  return {
+    clock,
+    ctx,
+    log,
+    append,
+    calls,
+    /** Holds up every call of a method from now on until the returned function is called. */
+    hold(name: keyof Store) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held.set(name, promise);
+      return () => {
+        held.delete(name);
+        resolve();
+      };
+    },
+    within: (ms: number) => withContext(ctx, { deadline: clock.now() + ms }),
+  };
+}
+
+const deadlineExceeded = { code: "context.deadline_exceeded" };
+const cancelled = { code: "context.cancelled" };
+const unavailable = { code: "log.unavailable", retryable: true };
+
+const questions: [keyof Store, (log: Log, ctx: Context) => Promise<unknown>][] = [
+  ["readStream", (log, ctx) => log.readStream(ctx, "s")],
+  ["readAll", (log, ctx) => log.readAll(ctx)],
+  ["head", (log, ctx) => log.head(ctx)],
+  ["getRecords", (log, ctx) => log.getRecord(ctx, "k")],
+  ["listRecords", (log, ctx) => log.listRecords(ctx, "")],
+  ["purgeRecords", (log, ctx) => log.purgeRecords(ctx, 1_000, 10)],
+];
+
+test.each(questions)(
+  "W10: a question ends with its context although the store does not answer: %s",
+  async (name, ask) => {
+    const { clock, ctx, log, hold, within, calls } = setup();
+    await log.start(ctx);
+    hold(name);
+    const controller = new AbortController();
+    const late = expect(ask(log, within(500))).rejects.toMatchObject(deadlineExceeded);
+    const left = expect(ask(log, withContext(ctx, { signal: controller.signal }))).rejects.toMatchObject(cancelled);
+    await clock.advance(499);
+    controller.abort();
+    await left;
+    await clock.advance(1);
+    await late;
+    // One that is over already asks nothing.
+    const asked = calls.length;
+    await expect(ask(log, within(0))).rejects.toMatchObject(deadlineExceeded);
+    expect(calls).toHaveLength(asked);
+  },
+);
+
+test("W10: stopping waits for a commit that hangs no longer than its context lasts, tells who waits, and closes the store", async () => {
+  const { clock, ctx, log, append, hold, within, calls } = setup();
+  await log.start(ctx);
+  const release = hold("commit");
+  const under = expect(append("under way")).rejects.toMatchObject(unavailable);
+  await clock.settle();
+  const queued = expect(append("queued")).rejects.toMatchObject(unavailable);
+  const stopped = log.stop(within(1_000));
+  await clock.advance(999);
+  expect(calls).not.toContain("close");
+  await clock.advance(1);
+  await Promise.all([under, queued, stopped]);
+  expect(calls.at(-1)).toBe("close");
+  expect(log.stats().waitingAppends).toBe(0);
+  // What it comes to in the end concerns nobody any more.
+  release();
+  await clock.settle();
+  expect(calls.filter((call) => call === "commit")).toHaveLength(1);
+});
+
+test("W10: without a deadline stopping ends within its own bounds, also where a reading or the closing hangs", async () => {
+  const { clock, ctx, log, append, hold, calls } = setup();
+  await log.start(ctx);
+  hold("commit");
+  hold("readAll");
+  hold("close");
+  log.wake();
+  const lost = expect(append("a")).rejects.toMatchObject(unavailable);
+  const stopped = expect(log.stop(ctx)).rejects.toMatchObject({ code: "log.not_closed" });
+  await clock.advance(20_000);
+  await lost;
+  expect(calls).toContain("close");
+  await clock.advance(30_000);
+  await stopped;
+  expect(clock.pending).toBe(0);
+});
+
+test("a start whose context ends lets go: the store is closed when it has opened at last", async () => {
+  const { clock, ctx, log, hold, within, calls } = setup();
+  const release = hold("open");
+  const started = expect(log.start(within(1_000))).rejects.toMatchObject(deadlineExceeded);
+  await clock.advance(1_000);
+  await started;
+  expect(calls).not.toContain("close");
+  release();
+  await clock.settle();
+  expect(calls).toEqual(["open", "close"]);
+
+  const other = setup();
+  other.hold("head");
+  const second = expect(other.log.start(other.within(1_000))).rejects.toMatchObject(deadlineExceeded);
+  await other.clock.advance(1_000);
+  await second;
+  await other.clock.settle();
+  expect(other.calls).toEqual(["open", "head", "close"]);
+  await log.stop(ctx);
+});
