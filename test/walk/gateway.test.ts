@@ -252,6 +252,15 @@ describe("a session's token", () => {
     await t.stop();
   });
 
+  test("lists its own session, however many were opened since", async () => {
+    const { t, json, open } = await setup();
+    const mine = await open();
+    for (let n = 0; n < 60; n++) await open();
+    const { body } = await json("/v1/sessions", { token: mine.token });
+    expect(body.sessions).toMatchObject([{ sessionId: mine.sessionId }]);
+    await t.stop();
+  });
+
   test("is worth nothing once its session has ended", async () => {
     const { t, json, open } = await setup();
     const { sessionId, token } = await open();

@@ -108,8 +108,10 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   app.get("/v1/sessions", async (c) => {
     const { ctx, grant } = await reader(c, "sessions", "session");
     const now = runtime.clock.now();
-    const all = await sessions.list(ctx, queryNumber(c.req.query(), "limit", 50, 500));
-    const visible = all.filter((each) => grant.sessionId === undefined || grant.sessionId === each.sessionId);
+    const visible =
+      grant.sessionId === undefined
+        ? await sessions.list(ctx, queryNumber(c.req.query(), "limit", 50, 500))
+        : [await sessions.find(ctx, grant, grant.sessionId)].filter((own) => own !== undefined);
     return c.json({ sessions: visible.map((session) => toSessionView(session, now)) });
   });
   app.get("/v1/sessions/:id", async (c) => {

@@ -39,25 +39,41 @@ export interface SessionsSettings {
 
 export function createSessions({ log, tokens, clientLimits }: SessionsSettings): Sessions {
   const cache = new Map<string, { readonly session: Session; forget(): void }>();
-  const remember = (session: Session): Session => {
-    cache.get(session.sessionId)?.forget();
-    if (cache.size >= maxCached) cache.values().next().value?.forget();
-    // Whatever happens to it, here or at another gateway, makes what is remembered out of date.
-    const unlisten = log.onStream(sessionStream(session.sessionId), (event) => {
-      if (event.version > session.version) forget();
-    });
+
+  /**
+   * Remembers the session that `find` brings, until its stream goes on. It listens before it looks: an end from another gateway
+   * that arrives while it looks would otherwise be missed, and what it found be remembered for good.
+   */
+  const remember = async <T extends Session | undefined>(sessionId: string, find: () => Promise<T>): Promise<T> => {
+    let heardVersion = 0;
+    let remembered: Session | undefined;
     const forget = () => {
       unlisten();
-      cache.delete(session.sessionId);
+      if (cache.get(sessionId)?.forget === forget) cache.delete(sessionId);
     };
-    cache.set(session.sessionId, { session, forget });
-    return session;
+    const unlisten = log.onStream(sessionStream(sessionId), ({ version }) => {
+      heardVersion = Math.max(heardVersion, version);
+      if (remembered !== undefined && heardVersion > remembered.version) forget();
+    });
+    try {
+      const session = await find();
+      const known = cache.get(sessionId);
+      if (session === undefined || heardVersion > session.version || (known?.session.version ?? 0) >= session.version)
+        return session;
+      known?.forget();
+      if (cache.size >= maxCached) cache.values().next().value?.forget();
+      remembered = session;
+      cache.set(sessionId, { session, forget });
+      return session;
+    } finally {
+      if (remembered === undefined) unlisten();
+    }
   };
-  const read = async (ctx: Context, sessionId: string): Promise<Session | undefined> => {
-    const events = await log.readStream(ctx, sessionStream(sessionId), { limit: 100 });
-    const session = foldSession(events);
-    return session?.tenant === ctx.tenant ? remember(session) : undefined;
-  };
+  const read = (ctx: Context, sessionId: string): Promise<Session | undefined> =>
+    remember(sessionId, async () => {
+      const session = foldSession(await log.readStream(ctx, sessionStream(sessionId), { limit: 100 }));
+      return session?.tenant === ctx.tenant ? session : undefined;
+    });
 
   return {
     async create(ctx, parent, request) {
@@ -74,27 +90,23 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
         tokenId: minted.tokenId,
         expiresAt,
       };
-      const outcome = await log.append(ctx, {
-        streams: [
-          {
-            stream: sessionStream(sessionId),
-            expected: 0,
-            events: [{ type: "session.created", data: created }],
-            session: sessionId,
-          },
-        ],
-        records: [minted.record],
-      });
-      if (!outcome.ok) throw notRecorded(outcome.reason);
-      const session: Session = {
-        sessionId,
-        tenant: ctx.tenant,
-        version: 1,
-        created,
-        createdAt: ctx.runtime.clock.now(),
-        endedAt: undefined,
+      const append = async (): Promise<Session> => {
+        const outcome = await log.append(ctx, {
+          streams: [
+            {
+              stream: sessionStream(sessionId),
+              expected: 0,
+              events: [{ type: "session.created", data: created }],
+              session: sessionId,
+            },
+          ],
+          records: [minted.record],
+        });
+        if (!outcome.ok) throw notRecorded(outcome.reason);
+        const createdAt = ctx.runtime.clock.now();
+        return { sessionId, tenant: ctx.tenant, version: 1, created, createdAt, endedAt: undefined };
       };
-      return { session: remember(session), token: minted.token };
+      return { session: await remember(sessionId, append), token: minted.token };
     },
     async find(ctx, grant, sessionId) {
       if (!isId("ses", sessionId)) return undefined;
