@@ -1,5 +1,6 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
-import type { EventView, ExecutionEventData, ExecutionStatus, Progress } from "@viable/protocol";
+import type { EventView, ExecutionEventData, ExecutionStatus, OutcomeStatus, Progress } from "@viable/protocol";
+import { isOutcome } from "@viable/protocol";
 
 /** One execution as it stands in a picture of its tree. */
 export interface TreeNode {
@@ -9,7 +10,7 @@ export interface TreeNode {
   readonly service: string;
   readonly status: ExecutionStatus;
   readonly progress: Progress | undefined;
-  /** Above 1 where it was begun again. */
+  /** Above 1 where it was begun again after a worker or a process was lost. */
   readonly attempt: number;
   readonly acceptedMs: number;
   readonly endedMs: number | undefined;
@@ -24,6 +25,13 @@ const streamPrefix = "execution:";
 /** The execution that an event is about; undefined for events about something else. */
 export const executionOf = (event: EventView): string | undefined =>
   event.stream.startsWith(streamPrefix) ? event.stream.slice(streamPrefix.length) : undefined;
+
+/** The outcome that an event gives an execution; undefined for events that leave it open, and for those about something else. */
+export function outcomeOf({ type }: EventView): OutcomeStatus | undefined {
+  if (!type.startsWith("execution.")) return undefined;
+  const status = type.slice("execution.".length) as ExecutionStatus;
+  return isOutcome(status) ? status : undefined;
+}
 
 /** The tree after one more event. Events that are not about executions change nothing. */
 export function foldTree(tree: ExecutionTree, event: EventView): ExecutionTree {
@@ -51,19 +59,21 @@ function foldNode(node: TreeNode | undefined, executionId: string, event: EventV
     };
   }
   if (node === undefined || node.endedMs !== undefined) return undefined;
+  const outcome = outcomeOf(event);
+  if (outcome !== undefined) {
+    const error = outcome === "failed" ? (event.data.error as unknown as ErrorOnTheWire) : undefined;
+    return { ...node, status: outcome, endedMs: timeMs, error };
+  }
   switch (event.type) {
     case "execution.claimed":
       return { ...node, status: "running", attempt: Number(event.data.attempt) };
+    case "execution.released":
+      // Whoever takes it begins at the beginning, and this try does not count.
+      return { ...node, status: "pending", progress: undefined, attempt: Math.max(0, node.attempt - 1) };
     case "execution.rejoined":
       return { ...node, status: event.data.joinedTo === undefined ? "pending" : "waiting" };
     case "execution.progressed":
       return { ...node, progress: event.data as unknown as Progress };
-    case "execution.failed":
-      return { ...node, status: "failed", endedMs: timeMs, error: event.data.error as unknown as ErrorOnTheWire };
-    case "execution.completed":
-    case "execution.cancelled":
-    case "execution.timed_out":
-      return { ...node, status: event.type.slice("execution.".length) as ExecutionStatus, endedMs: timeMs };
     default:
       return undefined;
   }

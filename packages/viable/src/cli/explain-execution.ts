@@ -1,5 +1,6 @@
 import type { Client } from "@viable/client";
 import type { EventView, ExecutionEventData, ExecutionView, RouteDecision } from "@viable/protocol";
+import { outcomeOf } from "./execution-tree.ts";
 
 /** Why an execution went where it went and ended as it did, as far as its own events say. */
 export interface Explanation {
@@ -16,6 +17,8 @@ export interface Explanation {
     readonly time: string;
     readonly reason: string;
   }[];
+  /** Whoever gave it back unfinished, in order: such a claim was no failed try. */
+  readonly releases: readonly { readonly processId: string; readonly time: string; readonly reason: string }[];
   /** The equal work that it waited for instead of doing it too. */
   readonly joined: readonly {
     readonly executionId: string | undefined;
@@ -62,19 +65,25 @@ export function explain(
   const { route, authority, claim, joinedTo } = acceptance(accepted);
   const claims: Explanation["claims"][number][] = [];
   const joined: Explanation["joined"][number][] = [];
+  const releases: Explanation["releases"][number][] = [];
   let outcome: Explanation["outcome"];
   if (claim !== undefined) claims.push({ ...claim, time: accepted.time, reason: "claimed with the acceptance" });
   if (joinedTo !== undefined)
     joined.push({ executionId: joinedTo, time: accepted.time, reason: "the same task was already under way" });
-  for (const { type, data, time } of events) {
+  for (const event of events) {
+    const { type, data, time } = event;
+    const ended = outcomeOf(event);
     if (type === "execution.claimed") {
       const { processId, epoch, attempt, reason } = data as unknown as ExecutionEventData<"execution.claimed">;
       claims.push({ attempt, processId, epoch, time, reason });
+    } else if (type === "execution.released") {
+      const { processId, reason } = data as unknown as ExecutionEventData<"execution.released">;
+      releases.push({ processId, time, reason });
     } else if (type === "execution.rejoined") {
       const rejoined = data as unknown as ExecutionEventData<"execution.rejoined">;
       joined.push({ executionId: rejoined.joinedTo, time, reason: rejoined.reason });
-    } else if (type !== "execution.accepted" && type !== "execution.progressed") {
-      outcome = { type: type.slice("execution.".length), time, reason: outcomeReason(view, data) };
+    } else if (ended !== undefined) {
+      outcome = { type: ended, time, reason: outcomeReason(view, data) };
     }
   }
   return {
@@ -84,6 +93,7 @@ export function explain(
     route,
     authority,
     claims,
+    releases,
     joined,
     outcome,
     parentId: view.parentId,

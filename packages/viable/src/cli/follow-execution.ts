@@ -1,9 +1,9 @@
 import type { Client } from "@viable/client";
 import type { Runtime } from "@viable/kernel";
 import { rootContext, sleep } from "@viable/kernel";
-import type { EventView, ExecutionStatus, ExecutionView } from "@viable/protocol";
+import type { EventView, ExecutionView } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
-import { executionOf } from "./execution-tree.ts";
+import { executionOf, outcomeOf } from "./execution-tree.ts";
 
 export interface FollowOptions {
   /** Whose feed the execution's events are in. */
@@ -47,8 +47,7 @@ async function readFeed(client: Client, options: FollowOptions, signal: AbortSig
   for await (const event of client.watch(sessionId, { signal, ...(after !== undefined && { after }) })) {
     if (event.correlationId !== correlationId) continue;
     options.onEvent?.(event);
-    const status = event.type.slice("execution.".length) as ExecutionStatus;
-    if (executionOf(event) === executionId && isOutcome(status)) return;
+    if (executionOf(event) === executionId && outcomeOf(event) !== undefined) return;
   }
 }
 

@@ -71,6 +71,17 @@ describe("the tree", () => {
     expect(tree.get("a")?.attempt).toBe(2);
   });
 
+  test("work that was given back waits again, with nothing done, and the next try is no second one", () => {
+    const events = [
+      accepted("a", "one"),
+      event("a", "progressed", { percent: 40, message: "half way" }),
+      event("a", "released", { processId: "p", reason: "its process stops" }),
+    ];
+    expect(renderTree(fold(...events), screenOf(true), 1_000_100)).toEqual(["· one (s) 100 ms"]);
+    const again = fold(...events, event("a", "claimed", { attempt: 1 }));
+    expect(again.get("a")).toMatchObject({ status: "running", attempt: 1 });
+  });
+
   test("no more lines than the terminal has: what ended well goes first", () => {
     const children = Array.from({ length: 20 }, (_, index) => accepted(`c${index}`, `child-${index}`, "a"));
     const ended = children.slice(0, 18).map((child) => event(child.stream.slice(10), "completed", {}, 10));

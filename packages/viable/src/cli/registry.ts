@@ -100,6 +100,13 @@ function renderExplanation(shell: Shell, explanation: Explanation): string {
       ),
     ),
     section(
+      "Given back",
+      table(
+        ["PROCESS", "TIME", "REASON"],
+        explanation.releases.map((each) => [each.processId, each.time, each.reason]),
+      ),
+    ),
+    section(
       "Joined to equal work",
       table(
         ["EXECUTION", "TIME", "REASON"],

@@ -99,7 +99,7 @@ test("Node before 24 is refused by the doctor", () => {
   expect(checkNode("22.12.0").level).toBe("fail");
 });
 
-test("an explanation tells each claim, joining and the outcome with its reason", () => {
+describe("an explanation", () => {
   const view = {
     executionId: "exe_1",
     command: "job",
@@ -118,21 +118,39 @@ test("an explanation tells each claim, joining and the outcome with its reason",
     data: data as EventView["data"],
   });
   const route = { capability: "job", policy: "least-loaded", reason: "the only one", chosen: {}, candidates: [] };
-  const explained = explain(
-    view,
-    [
-      event("accepted", { route, authority: {}, joinedTo: "exe_0" }),
-      event("rejoined", { reason: "exe_0 was cancelled" }),
-      event("claimed", { processId: "p", epoch: 2, attempt: 1, reason: "it was free" }),
-      event("progressed", { percent: 1, message: "m" }),
-      event("failed", { error: view.error, joinedTo: "exe_9" }),
-    ],
-    [],
-  );
-  expect(explained.joined.map((each) => [each.executionId, each.reason])).toEqual([
-    ["exe_0", "the same task was already under way"],
-    [undefined, "exe_0 was cancelled"],
-  ]);
-  expect(explained.claims).toMatchObject([{ attempt: 1, epoch: 2, reason: "it was free" }]);
-  expect(explained.outcome).toMatchObject({ type: "failed", reason: "it broke; as exe_9, which it had joined" });
+  const claimed = (processId: string, reason: string) => event("claimed", { processId, epoch: 2, attempt: 1, reason });
+
+  test("tells each claim, joining and the outcome with its reason", () => {
+    const explained = explain(
+      view,
+      [
+        event("accepted", { route, authority: {}, joinedTo: "exe_0" }),
+        event("rejoined", { reason: "exe_0 was cancelled" }),
+        claimed("p", "it was free"),
+        event("progressed", { percent: 1, message: "m" }),
+        event("failed", { error: view.error, joinedTo: "exe_9" }),
+      ],
+      [],
+    );
+    expect(explained.joined.map((each) => [each.executionId, each.reason])).toEqual([
+      ["exe_0", "the same task was already under way"],
+      [undefined, "exe_0 was cancelled"],
+    ]);
+    expect(explained.claims).toMatchObject([{ attempt: 1, epoch: 2, reason: "it was free" }]);
+    expect(explained.outcome).toMatchObject({ type: "failed", reason: "it broke; as exe_9, which it had joined" });
+  });
+
+  test("tells who gave it back unfinished, which is no outcome", () => {
+    const events = [
+      event("accepted", { route, authority: {} }),
+      claimed("p", "it was free"),
+      event("released", { processId: "p", reason: "its process stops" }),
+    ];
+    const pending = explain({ ...view, status: "pending" }, events, []);
+    expect(pending.releases).toMatchObject([{ processId: "p", reason: "its process stops" }]);
+    expect(pending.outcome).toBeUndefined();
+    const later = explain(view, [...events, claimed("q", "it was given back"), event("failed", {})], []);
+    expect(later.claims.map((each) => each.processId)).toEqual(["p", "q"]);
+    expect(later.outcome).toMatchObject({ type: "failed" });
+  });
 });
