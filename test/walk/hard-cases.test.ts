@@ -2,7 +2,8 @@
  * Cases that reading the walk with fresh eyes brought to light, each of which once ended wrongly: the story is in the test's name.
  */
 
-import { ViableError } from "@viable/kernel";
+import type { JsonObject, JsonValue } from "@viable/kernel";
+import { maxJsonDepth, ViableError } from "@viable/kernel";
 import type { CommitResult, Store } from "@viable/log";
 import { createMemoryStore, storeRefused, storeUnavailable } from "@viable/log";
 import type { TestSystem } from "@viable/testing";
@@ -361,4 +362,95 @@ test("a worker that is scaled away by the very command it carries out finishes t
     result: { before: 4, workers: 1 },
   });
   for (const id of ids) expect(await client.outcome(id)).toMatchObject({ status: "completed", attempts: 1 });
+});
+
+const nested = (levels: number): JsonValue => (levels === 0 ? 1 : [nested(levels - 1)]);
+const thrown = (message: string, more: { details?: JsonObject; cause?: unknown } = {}): never => {
+  throw new ViableError("test.thrown", message, more);
+};
+
+/** A system whose one command does this, and how often it has begun. */
+function oddSystem(handle: (ctx: AgentContext) => Promise<JsonValue> | JsonValue, timeoutMs = 60_000) {
+  const begun: number[] = [];
+  const odd = agent({
+    name: "odd",
+    capability: "odd",
+    description: "Ends as no agent should.",
+    timeoutMs,
+    input: z.strictObject({}),
+    handle: (ctx) => {
+      begun.push(ctx.attempt);
+      return handle(ctx);
+    },
+  });
+  return { begun, definition: defineSystem({ name: "odd", services: [], commands: [odd] }) };
+}
+
+test.each<[string, () => JsonValue, { code: string; message?: unknown; details?: unknown; cause?: unknown }]>([
+  [
+    "details that are no JSON",
+    () => thrown("no", { details: { n: Number.NaN } }),
+    { code: "test.thrown", message: "no" },
+  ],
+  ["a message of megabytes", () => thrown("x".repeat(9_000_000)), { code: "test.thrown" }],
+  [
+    "a cause that is no better",
+    () => thrown("no", { cause: new ViableError("test.cause", "y".repeat(9_000_000), { details: { n: Number.NaN } }) }),
+    { code: "test.thrown", cause: expect.objectContaining({ code: "test.cause" }) },
+  ],
+  [
+    "an error that cannot be looked at",
+    () => {
+      throw Object.defineProperty(new Error(), "message", { get: () => thrown("not even this") });
+    },
+    { code: "internal" },
+  ],
+  ["a result as deep as a document may be", () => nested(maxJsonDepth), { code: "agent.invalid_result" }],
+])("an agent that ends with %s has run once, and failed", async (_what, handle, error) => {
+  const { definition, begun } = oddSystem(handle);
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  const view = await client.outcome(await client.begin("odd"));
+  expect(view).toMatchObject({ status: "failed", attempts: 1, error });
+  expect(JSON.stringify(view.error).length).toBeLessThan(50_000);
+  expect(begun).toEqual([1]);
+});
+
+test("a result one level below as deep as a document may be is kept", async () => {
+  const { definition } = oddSystem(() => nested(maxJsonDepth - 1));
+  await using t = await startTestSystem(definition);
+  expect(await (await t.connect()).run("odd")).toMatchObject({ status: "completed" });
+});
+
+test("an outcome that the log will never take is replaced by a failure that says so", async () => {
+  const { definition, begun } = oddSystem(() => "as it should be");
+  const inner = createMemoryStore();
+  const store: Store = {
+    ...inner,
+    async commit(batch, now) {
+      const types = batch.flatMap((append) => append.streams.flatMap((write) => write.events.map(({ type }) => type)));
+      if (types.includes("execution.completed")) throw new ViableError("test.never", "Not this one.");
+      return await inner.commit(batch, now);
+    },
+  };
+  await using t = await startTestSystem(definition, { store });
+  const client = await t.connect();
+  expect(await client.outcome(await client.begin("odd"))).toMatchObject({
+    status: "failed",
+    attempts: 1,
+    error: { code: "agent.unrecordable_outcome", message: expect.stringContaining("Not this one.") },
+  });
+  expect(begun).toEqual([1]);
+});
+
+test("an agent that throws as its deadline passes has timed out, not failed", async () => {
+  const { definition } = oddSystem(async (ctx) => {
+    await new Promise((resolve) => ctx.runtime.clock.setTimer(() => resolve(undefined), 1_000));
+    return thrown("too late");
+  }, 1_000);
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  // Which of the two comes first at the deadline is drawn.
+  for (let round = 0; round < 10; round++)
+    expect((await client.outcome(await client.begin("odd"))).status).toBe("timed_out");
 });

@@ -1,5 +1,5 @@
 import type { Clock, Context, JsonValue, Timer } from "@viable/kernel";
-import { findJsonProblem, rootContext, toWire, ViableError, withContext } from "@viable/kernel";
+import { findJsonProblem, rootContext, ViableError, withContext } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { Progress } from "@viable/protocol";
 import type { AgentContext } from "./agent.ts";
@@ -8,6 +8,7 @@ import type { ExecutionEvent, ExecutionState } from "./execution.ts";
 import { holdsClaim } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import { createMemory, globalMemoryService } from "./memory-records.ts";
+import { toRecordableError } from "./recordable-error.ts";
 import type { Task } from "./task.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
 
@@ -77,7 +78,7 @@ export async function runAgent(
   } catch (error) {
     // What an agent makes of its deadline is no failure of its own: it has timed out.
     if (signal.aborted || ctx.runtime.clock.now() >= task.state.accepted.deadline) return undefined;
-    return { type: "execution.failed", data: { error: toWire(error) } };
+    return { type: "execution.failed", data: { error: toRecordableError(error) } };
   } finally {
     progress.stop();
   }
@@ -144,7 +145,8 @@ function parseInput(task: Task): unknown {
 }
 
 function checkResult(result: JsonValue, task: Task): JsonValue {
-  const problem = findJsonProblem(result, "result");
+  // As it will be written: the event around it is a level of its own.
+  const problem = findJsonProblem({ result }, "outcome");
   if (problem !== undefined) {
     throw new ViableError(
       "agent.invalid_result",

@@ -15,6 +15,7 @@ import type { Executions } from "./executions.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { Queen } from "./queen.ts";
 import { chooseAgent, createQueen, sweepEveryMs, workContext } from "./queen.ts";
+import { toRecordableError } from "./recordable-error.ts";
 import { runAgent } from "./run-agent.ts";
 import type { ServiceDefinition } from "./service.ts";
 import type { Task } from "./task.ts";
@@ -92,20 +93,26 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   let refusing = false;
   /**
    * Records an outcome, for as long as the task is this worker's and has time: a database that is away for a while, or has no space,
-   * does not make it work twice. Throws where it was not taken by the deadline, and then the execution times out.
+   * does not make it work twice. One that the log will never take is replaced by a failure that says so. Throws where none was taken by
+   * the deadline, and then the execution times out.
    */
   const recordOutcome = async (task: Task, event: ExecutionEvent, signal: AbortSignal): Promise<void> => {
     const principal = `agent:${service.name}/${task.agent.name}`;
     const ctx = rootContext(runtime, { tenant: task.state.tenant, principal, signal });
+    let outcome = event;
     for (;;) {
       try {
         await executions.decide(ctx, task.state.executionId, (now) =>
-          holdsClaim(now, task.claim) ? event : undefined,
+          holdsClaim(now, task.claim) ? outcome : undefined,
         );
         refusing = false;
         return;
       } catch (error) {
         if (signal.aborted) return;
+        if (!mayPass(error) && outcome === event) {
+          outcome = unrecordable(task, error);
+          continue;
+        }
         if (!mayPass(error) || runtime.clock.now() >= task.state.accepted.deadline) throw error;
         if (!refusing) {
           refusing = true;
@@ -349,6 +356,18 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   };
   return self;
 }
+
+const unrecordable = (task: Task, error: unknown): ExecutionEvent => ({
+  type: "execution.failed",
+  data: {
+    error: {
+      code: "agent.unrecordable_outcome",
+      message: `The agent "${task.agent.name}" ended, but how cannot be recorded: ${toRecordableError(error).message}`,
+      next: "Look at what the agent returns or throws. It has done its work: mind that before the command is sent again.",
+      retryable: false,
+    },
+  },
+});
 
 /** Whether what failed may succeed later, unchanged: the database is away, or an operator has yet to make room on its disk. */
 const mayPass = (error: unknown): boolean =>
