@@ -1,10 +1,13 @@
 /**
- * The system on a PostgreSQL server, as `DATABASE_URL` asks for: the same walk; two processes on one database; what a killed
- * process leaves is taken over by the other, without an operator (W5).
+ * The system on a PostgreSQL server, as `DATABASE_URL` asks for: the same walk; two processes on one database, each of which does
+ * what it is asked as long as it can; what a killed process has begun is done by the other, without an operator, and once (W5).
  */
 import { readFileSync } from "node:fs";
+import type { Client } from "@viable/client";
 import { createClient } from "@viable/client";
+import type { JsonObject } from "@viable/kernel";
 import { startPostgres } from "@viable/log-postgres/testing";
+import { outcomeStatuses } from "@viable/protocol";
 import { expect, test } from "vitest";
 import { eventually, Place } from "./cli.ts";
 
@@ -15,17 +18,19 @@ import { z } from "zod";
 const nap = agent({
   name: "nap",
   capability: "nap",
-  description: "Sleeps, then says where.",
+  description: "Sleeps the first time it is begun, then says where and which time it was.",
   timeoutMs: 120_000,
   input: z.strictObject({ ms: z.number() }),
   handle: async (ctx, { ms }) => {
-    await new Promise<void>((resolve, reject) => {
-      const timer = ctx.runtime.clock.setTimer(resolve, ms);
-      ctx.signal.addEventListener("abort", () => {
-        timer.cancel();
-        reject(ctx.signal.reason);
+    if (ctx.attempt === 1) {
+      await new Promise<void>((resolve, reject) => {
+        const timer = ctx.runtime.clock.setTimer(resolve, ms);
+        ctx.signal.addEventListener("abort", () => {
+          timer.cancel();
+          reject(ctx.signal.reason);
+        });
       });
-    });
+    }
     return { pid: process.pid, attempt: ctx.attempt };
   },
 });
@@ -39,10 +44,25 @@ async function startOn(databaseUrl: string, place: Place) {
   const read = (name: string) => JSON.parse(readFileSync(place.path(".viable", name), "utf8"));
   const client = createClient({ url: read("gateway.json").url, token: read("credentials.json").token });
   const { sessionId } = await client.openSession({ clientType: "api" });
-  return { system, client, sessionId };
+  const { processId } = await client.swarm("beds");
+  return { system, client, sessionId, processId };
 }
 
-test("two processes on one PostgreSQL: each sees the other's executions, and takes over when it is killed", {
+/** Who began an execution, in order, and how it ended, as the log tells it. */
+async function historyOf(client: Client, executionId: string) {
+  const { events } = await client.executionEvents(executionId);
+  const of = (type: string) => events.filter((event) => event.type === type).map(({ data }) => data as JsonObject);
+  const withAcceptance = of("execution.accepted").flatMap(({ claim }) =>
+    claim === undefined ? [] : [claim as JsonObject],
+  );
+  return {
+    claims: [...withAcceptance, ...of("execution.claimed")].map(({ processId, attempt }) => ({ processId, attempt })),
+    outcomes: events.map(({ type }) => type).filter((type) => outcomes.has(type)),
+  };
+}
+const outcomes = new Set(outcomeStatuses.map((status) => `execution.${status}`));
+
+test("two processes on one PostgreSQL: each does its own executions and sees the other's, and does what a killed one had begun", {
   timeout: 120_000,
 }, async () => {
   await using postgres = await startPostgres();
@@ -50,18 +70,38 @@ test("two processes on one PostgreSQL: each sees the other's executions, and tak
   await using there = new Place(config);
   const [a, b] = [await startOn(postgres.connectionString, here), await startOn(postgres.connectionString, there)];
 
-  const quick = await a.client.send(a.sessionId, { command: "nap", args: { ms: 10 }, mode: "sync" });
-  expect(quick).toMatchObject({ status: "completed" });
-  // Another process reads it from the same log.
-  expect(await b.client.execution(quick.executionId)).toMatchObject({ status: "completed", result: { attempt: 1 } });
+  for (const [asked, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    // Both know of both swarms, so staying is a choice.
+    await eventually(
+      async () => (await asked.client.discover("nap")).swarms.length === 2,
+      () => "One process does not know the other's swarm.",
+    );
+    const quick = await asked.client.send(asked.sessionId, { command: "nap", args: { ms: 10 }, mode: "sync" });
+    expect(quick).toMatchObject({ status: "completed", result: { pid: asked.system.pid } });
+    // The other reads it from the same log, where it looks each second.
+    await eventually(
+      async () => (await other.client.execution(quick.executionId)).status === "completed",
+      () => "The other process did not see it.",
+    );
+    expect((await other.client.execution(quick.executionId)).result).toEqual({ pid: asked.system.pid, attempt: 1 });
+  }
 
+  // Longer than the test: the first attempt ends by being killed, or not at all.
+  const args = { ms: 110_000 };
   const naps = await Promise.all(
-    Array.from({ length: 4 }, () => a.client.send(a.sessionId, { command: "nap", args: { ms: 3_000 }, mode: "async" })),
+    Array.from({ length: 4 }, () => a.client.send(a.sessionId, { command: "nap", args, mode: "async" })),
   );
-  await eventually(
-    async () => (await b.client.execution(naps[0]?.executionId as string)).status === "running",
-    () => "The other process did not see it.",
-  );
+  const begunByA = { processId: a.processId, attempt: 1 };
+  for (const { executionId } of naps) {
+    await eventually(
+      async () => (await b.client.execution(executionId)).status === "running",
+      () => "The other process did not see it.",
+    );
+    expect(await historyOf(b.client, executionId)).toEqual({ claims: [begunByA], outcomes: [] });
+  }
   a.system.signal("SIGKILL");
   await a.system.finished;
   for (const { executionId } of naps) {
@@ -69,10 +109,11 @@ test("two processes on one PostgreSQL: each sees the other's executions, and tak
       async () => (await b.client.execution(executionId)).status === "completed",
       () => `${executionId} was not taken over.`,
     );
-    const execution = await b.client.execution(executionId);
-    expect((execution.result as { pid: number }).pid).toBe(b.system.pid);
-    const { events } = await b.client.executionEvents(executionId);
-    expect(events.filter((event) => event.type === "execution.completed")).toHaveLength(1);
+    expect((await b.client.execution(executionId)).result).toEqual({ pid: b.system.pid, attempt: 2 });
+    expect(await historyOf(b.client, executionId)).toEqual({
+      claims: [begunByA, { processId: b.processId, attempt: 2 }],
+      outcomes: ["execution.completed"],
+    });
   }
   b.system.signal("SIGTERM");
   expect((await b.system.finished).status).toBe(0);
