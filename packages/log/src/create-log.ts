@@ -4,6 +4,7 @@ import { decodeEvent, encodeAppend } from "./encode.ts";
 import { logNotClosed } from "./errors.ts";
 import type { StoredEvent } from "./events.ts";
 import { toOrdinal, toPosition } from "./events.ts";
+import type { ReadFailure } from "./follower.ts";
 import type { Flush, GroupCommitLimits } from "./group-commit.ts";
 import { defaultGroupCommitLimits, GroupCommit } from "./group-commit.ts";
 import type { AppendOutcome, AppendRequest, Log } from "./log.ts";
@@ -26,15 +27,24 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
   const recordWatch = new RecordWatch(store, runtime.clock);
   let appendedEvents = 0;
 
-  const commit = new GroupCommit(store, runtime, { ...defaultGroupCommitLimits, ...limits }, (flush) => {
-    appendedEvents += takeEvents(flush, tail);
-    recordWatch.take(flush);
-    // What an earlier try of this flush has written, without our hearing of it, is there to be read.
-    if (flush.outcomes.some((outcome) => outcome.kind === "appended" && outcome.repeated)) {
-      tail.wake();
-      recordWatch.wake();
-    }
-  });
+  const wake = () => {
+    tail.wake();
+    recordWatch.wake();
+  };
+  const commit = new GroupCommit(
+    store,
+    runtime,
+    { ...defaultGroupCommitLimits, ...limits },
+    {
+      flushed(flush) {
+        appendedEvents += takeEvents(flush, tail);
+        recordWatch.take(flush);
+        // What an earlier try of this flush has written, without our hearing of it, is there to be read.
+        if (flush.outcomes.some((outcome) => outcome.kind === "appended" && outcome.repeated)) wake();
+      },
+      lost: wake,
+    },
+  );
 
   return {
     get durability() {
@@ -95,7 +105,9 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
       return ask(ctx, () => store.readAll(from, boundLimit(options.limit), direction, options.filter ?? {}));
     },
     async head(ctx) {
-      return toPosition((await ask(ctx, () => store.head())).ordinal);
+      const { ordinal } = await ask(ctx, () => store.head());
+      tail.noteHead(ordinal);
+      return toPosition(ordinal);
     },
     subscribe(ctx, options) {
       const stop = () => subscription.stop();
@@ -104,10 +116,7 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
       return subscription;
     },
     onStream: (stream, callback) => tail.onStream(stream, callback),
-    wake() {
-      tail.wake();
-      recordWatch.wake();
-    },
+    wake,
     async getRecord(ctx, key) {
       return (await ask(ctx, () => store.getRecords([key], ctx.runtime.clock.now())))[0];
     },
@@ -127,6 +136,8 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
         appendedEvents,
         flushMs: commit.flushMs,
         slowestSubscription: slowest,
+        unreadEvents: tail.unreadEvents,
+        readFailure: earlier(tail.failure, recordWatch.failure),
       };
     },
     sizeBytes: () => store.sizeBytes(),
@@ -144,6 +155,11 @@ async function ask<T>(ctx: Context, question: () => Promise<T>): Promise<T> {
 
 /** A context that ends `ms` from now at the latest. */
 const within = (ctx: Context, ms: number): Context => withContext(ctx, { deadline: ctx.runtime.clock.now() + ms });
+
+function earlier(one: ReadFailure | undefined, other: ReadFailure | undefined): ReadFailure | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return one.since <= other.since ? one : other;
+}
 
 const boundLimit = (limit: number | undefined): number => Math.max(0, Math.min(limit ?? defaultLimit, maxLimit));
 

@@ -43,6 +43,13 @@ export interface Flush {
   readonly lastChange: number;
 }
 
+/** What is told of flushes. */
+export interface FlushListener {
+  flushed(flush: Flush): void;
+  /** Nobody waits any more for some of what was sent: it may have happened unheard, or may still. */
+  lost(): void;
+}
+
 /**
  * Appends that arrive while a flush is on its way travel together in the next: one wait for the disk serves them all.
  *
@@ -56,7 +63,7 @@ export class GroupCommit {
   readonly #store: Store;
   readonly #runtime: Runtime;
   readonly #limits: GroupCommitLimits;
-  readonly #afterFlush: (flush: Flush) => void;
+  readonly #listener: FlushListener;
   #urgent: Waiting[] = [];
   #normal: Waiting[] = [];
   /** What was in a flush that the database refused: each is tried alone, before the queue. */
@@ -69,11 +76,11 @@ export class GroupCommit {
   flushes = 0;
   flushMs = 0;
 
-  constructor(store: Store, runtime: Runtime, limits: GroupCommitLimits, afterFlush: (flush: Flush) => void) {
+  constructor(store: Store, runtime: Runtime, limits: GroupCommitLimits, listener: FlushListener) {
     this.#store = store;
     this.#runtime = runtime;
     this.#limits = limits;
-    this.#afterFlush = afterFlush;
+    this.#listener = listener;
   }
 
   get waiting(): number {
@@ -166,7 +173,7 @@ export class GroupCommit {
       this.flushes += 1;
       this.flushMs = this.flushMs === 0 ? tookMs : this.flushMs * 0.95 + tookMs * 0.05;
       // What goes wrong while the news is spread is no concern of those whose append happened.
-      notify(this.#afterFlush, { batch: appends, outcomes: result.outcomes, lastChange: result.lastChange });
+      notify(this.#listener.flushed, { batch: appends, outcomes: result.outcomes, lastChange: result.lastChange });
       sent.forEach((waiting, index) => {
         waiting.resolve(result.outcomes[index] as CommitOutcome);
       });
@@ -206,7 +213,9 @@ export class GroupCommit {
     this.#urgent = this.#urgent.filter(staysQueued);
     this.#normal = this.#normal.filter(staysQueued);
     this.#apart = this.#apart.filter(stays);
-    return sent.filter(stays);
+    const left = sent.filter(stays);
+    if (left.length < sent.length) this.#listener.lost();
+    return left;
   }
 }
 

@@ -2,6 +2,7 @@ export { createLog } from "./create-log.ts";
 export { decodeEvent, maxAppendChars, maxAppendItems, maxNameChars } from "./encode.ts";
 export type { EventFilter, EventMetadata, NewEvent, Position, StoredEvent, StreamAppend } from "./events.ts";
 export { comparePositions, isPosition, matchesFilter, startPosition, toOrdinal, toPosition } from "./events.ts";
+export type { ReadFailure } from "./follower.ts";
 export type { GroupCommitLimits } from "./group-commit.ts";
 export { defaultGroupCommitLimits } from "./group-commit.ts";
 export type { AppendOutcome, AppendRequest, Log, LogStats, ReadAllOptions, ReadStreamOptions } from "./log.ts";

@@ -1,5 +1,6 @@
 import type { Context, Part } from "@viable/kernel";
 import type { EventFilter, Position, StoredEvent, StreamAppend } from "./events.ts";
+import type { ReadFailure } from "./follower.ts";
 import type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
 import type { Durability } from "./store.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
@@ -91,7 +92,7 @@ export interface Log extends Part {
   listRecords(ctx: Context, prefix: string, options?: { after?: string; limit?: number }): Promise<StoredRecord[]>;
   /** Calls back with the records under a prefix as they are, then with every change. Order per key; a key changed twice quickly may show once. */
   watchRecords(ctx: Context, prefix: string, callback: (change: RecordChange) => void): Promise<() => void>;
-  /** Measured, for health: what waits, how long a flush takes, how far the slowest subscription is behind. */
+  /** Measured, for health: what waits, how long a flush takes, how far the slowest subscription is behind, and the log's own reading. */
   stats(): LogStats;
   sizeBytes(): Promise<number | undefined>;
   /** Forgets records deleted or expired more than `olderThanMs` ago, at most `limit`; answers how many. A watcher further behind than that misses their end. */
@@ -105,4 +106,11 @@ export interface LogStats {
   /** Exponentially weighted mean over about the last 20 flushes, in milliseconds; 0 before the first. */
   readonly flushMs: number;
   readonly slowestSubscription: { readonly name: string; readonly lagEvents: number } | undefined;
+  /**
+   * How many events are known to be in the log (of this process, or because `head` was asked) that this process has not read yet. Its
+   * subscriptions are that much further behind than their own lag says.
+   */
+  readonly unreadEvents: number;
+  /** Why this process cannot read what is new at present, events or records; undefined where it can. */
+  readonly readFailure: ReadFailure | undefined;
 }

@@ -1,5 +1,6 @@
 import type { Clock, Context } from "@viable/kernel";
 import { waitFor } from "@viable/kernel";
+import type { ReadFailure } from "./follower.ts";
 import { Follower } from "./follower.ts";
 import type { Flush } from "./group-commit.ts";
 import { notify } from "./notify.ts";
@@ -43,6 +44,10 @@ export class RecordWatch {
   async stop(): Promise<void> {
     this.#watchers.clear();
     await this.#follower.stop();
+  }
+
+  get failure(): ReadFailure | undefined {
+    return this.#follower.failure;
   }
 
   async watch(prefix: string, callback: (change: RecordChange) => void): Promise<() => void> {

@@ -1,16 +1,19 @@
 // Subscriptions: every event once, in order, from any position, whoever wrote it and however slow the handler is. "Others"
 // are a second log over the same store, of whose flushes the first one hears nothing.
-import { createRuntime, rootContext, seededRandom, simulateTime, withContext } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, ViableError, withContext } from "@viable/kernel";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createLog } from "./create-log.ts";
 import type { StoredEvent } from "./events.ts";
 import type { Log } from "./log.ts";
 import { createMemoryStore } from "./memory-store.ts";
-import type { Store } from "./store.ts";
+import { storeUnavailable } from "./store.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
+import { controlStore } from "./testing/controlled-store.ts";
 
-async function setup() {
+const unavailable = () => new ViableError(storeUnavailable, "away", { retryable: true });
+
+async function setup({ exclusive = false } = {}) {
   const clock = simulateTime();
   const runtime = createRuntime({ clock, random: seededRandom(1) });
   const ctx = rootContext(runtime);
@@ -18,18 +21,22 @@ async function setup() {
   let fail: Error | undefined;
   let held: Promise<void> | undefined;
   const memory = createMemoryStore();
-  const store: Store = {
-    ...memory,
-    exclusive: false,
-    async readAll(...args) {
-      reads += 1;
-      if (fail !== undefined) throw fail;
-      const page = await memory.readAll(...args);
-      await held;
-      return page;
+  const store = controlStore(
+    {
+      ...memory,
+      exclusive,
+      async readAll(...args) {
+        reads += 1;
+        if (fail !== undefined) throw fail;
+        const page = await memory.readAll(...args);
+        await held;
+        return page;
+      },
     },
-  };
-  const log = createLog(store, runtime);
+    unavailable,
+  );
+  // Without patience, so that a lost answer is one at once.
+  const log = createLog(store, runtime, { maxRetryMs: 0 });
   const others = createLog(store, runtime);
   await log.start(ctx);
   await others.start(ctx);
@@ -41,6 +48,7 @@ async function setup() {
   return {
     clock,
     ctx,
+    store,
     log,
     others,
     append,
@@ -271,6 +279,60 @@ test("while the store cannot be read, live subscriptions wait, and go on where t
   await append(1, log);
   await clock.advance(1_000);
   expect(seen).toEqual([1, 2]);
+});
+
+test("a reading that failed is repeated after a second, also where nobody else writes and nobody polls", async () => {
+  const { clock, ctx, log, append, holdReads, breakReads } = await setup({ exclusive: true });
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "all", after: "now", handle });
+  // While a reading is under way an own flush is left to the next reading, and that one fails.
+  const release = holdReads();
+  log.wake();
+  await append();
+  breakReads(unavailable());
+  release();
+  await clock.advance(3_500);
+  expect(seen).toEqual([]);
+  breakReads(undefined);
+  await clock.advance(1_000);
+  expect(seen).toEqual([1]);
+  // Where all is well nothing is set any more.
+  expect(clock.pending).toBe(0);
+});
+
+test("what was written although its answer was lost is read, without another flush or a wake-up", async () => {
+  const { clock, ctx, log, store, append } = await setup({ exclusive: true });
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "all", after: "now", handle });
+  const changes: string[] = [];
+  await log.watchRecords(ctx, "", (change) => changes.push(change.key));
+  store.next("lost-answer", "lost-answer");
+  await expect(append()).rejects.toMatchObject({ code: "log.unavailable" });
+  await expect(log.append(ctx, { records: [{ key: "k", value: 1, expected: 0 }] })).rejects.toMatchObject({
+    code: "log.unavailable",
+  });
+  await clock.settle();
+  expect([seen, changes]).toEqual([[1], ["k"]]);
+});
+
+test("a tail that cannot read says why, since when, and how much it knows to be unread", async () => {
+  const { clock, ctx, log, others, append, breakReads } = await setup();
+  expect(log.stats()).toMatchObject({ unreadEvents: 0, readFailure: undefined });
+  breakReads(unavailable());
+  await append(2, others);
+  const since = clock.now() + 1_000;
+  await clock.advance(3_000);
+  const readFailure = { code: storeUnavailable, message: "away", since };
+  expect(log.stats()).toMatchObject({ unreadEvents: 0, readFailure });
+  // An own flush, or a question, tells how far the log reaches.
+  await append(1, log);
+  expect(log.stats()).toMatchObject({ unreadEvents: 3, readFailure });
+  await append(1, others);
+  await log.head(ctx);
+  expect(log.stats()).toMatchObject({ unreadEvents: 4, readFailure });
+  breakReads(undefined);
+  await clock.advance(1_000);
+  expect(log.stats()).toMatchObject({ unreadEvents: 0, readFailure: undefined });
 });
 
 test("after it was stopped, by itself, by its context or with the log, a subscription gets nothing more", async () => {

@@ -2,6 +2,7 @@ import type { Clock, Context } from "@viable/kernel";
 import { waitFor } from "@viable/kernel";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal, toPosition } from "./events.ts";
+import type { ReadFailure } from "./follower.ts";
 import { Follower } from "./follower.ts";
 import { notify } from "./notify.ts";
 import type { Store } from "./store.ts";
@@ -18,6 +19,8 @@ export class Tail {
   readonly #store: Store;
   readonly #follower: Follower;
   #ordinal = 0;
+  /** The last ordinal that is known to be in the log: of this process's own flushes and of what was asked. */
+  #known = 0;
   readonly #streams = new Map<string, Set<(event: StoredEvent) => void>>();
   readonly #live = new Set<TailSubscription>();
 
@@ -38,6 +41,20 @@ export class Tail {
 
   get ordinal(): number {
     return this.#ordinal;
+  }
+
+  /** How many events are known to be in the log that have not been read. */
+  get unreadEvents(): number {
+    return Math.max(0, this.#known - this.#ordinal);
+  }
+
+  get failure(): ReadFailure | undefined {
+    return this.#follower.failure;
+  }
+
+  /** Notes that the log reaches at least as far as this. */
+  noteHead(ordinal: number): void {
+    this.#known = Math.max(this.#known, ordinal);
   }
 
   get subscriptions(): Iterable<TailSubscription> {
@@ -64,6 +81,7 @@ export class Tail {
    */
   take(from: number, to: number, events: Iterable<StoredEvent>): void {
     if (to <= this.#ordinal) return;
+    this.noteHead(to);
     if (from !== this.#ordinal + 1 || this.#follower.reading) {
       this.wake();
       return;
