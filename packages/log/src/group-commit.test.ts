@@ -261,6 +261,14 @@ test("a listener that throws harms neither the appender nor the next listener", 
       throw new Error("stream listener");
     });
     log.onStream("a", (event) => heard.push(event.stream));
+    const refuse = () => {
+      throw new Error("cannot");
+    };
+    const complain = () => {
+      throw new Error("onParked");
+    };
+    log.subscribe(ctx, { name: "parked", after: "now", handle: refuse, onParked: complain });
+    log.subscribe(ctx, { name: "next", after: "now", handle: (event) => void heard.push(`next ${event.stream}`) });
     await log.watchRecords(ctx, "k", () => {
       throw new Error("record listener");
     });
@@ -271,8 +279,9 @@ test("a listener that throws harms neither the appender nor the next listener", 
     process.removeAllListeners("uncaughtException");
     for (const other of others) process.on("uncaughtException", other);
   }
-  expect(heard).toEqual(["a", "a"]);
+  expect(heard).toEqual(["a", "next a", "a", "next a"]);
   expect(uncaught.map(String).sort()).toEqual([
+    "Error: onParked",
     "Error: record listener",
     "Error: stream listener",
     "Error: stream listener",

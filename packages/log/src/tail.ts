@@ -262,7 +262,8 @@ export class TailSubscription implements Subscription {
   #park(error: unknown): void {
     this.state = "parked";
     this.#end();
-    this.#options.onParked?.(error, this.position);
+    const { onParked } = this.#options;
+    if (onParked !== undefined) notify((at) => onParked(error, at), this.position);
   }
 
   #end(): void {
