@@ -2,5 +2,5 @@ export type { ConcurrencyLimit, EnterDecision } from "./concurrency-limit.ts";
 export { createConcurrencyLimit } from "./concurrency-limit.ts";
 export type { Forgettable, KeyedLimits, KeyedLimitsSettings } from "./keyed-limits.ts";
 export { createKeyedLimits } from "./keyed-limits.ts";
-export type { TakeDecision, TokenBucket, TokenBucketSettings, TokenBucketState } from "./token-bucket.ts";
-export { createTokenBucket, fullBucket, takeTokens } from "./token-bucket.ts";
+export type { TakeDecision, TokenBucket, TokenBucketSettings } from "./token-bucket.ts";
+export { createTokenBucket } from "./token-bucket.ts";
