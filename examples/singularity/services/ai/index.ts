@@ -1,0 +1,11 @@
+import { service } from "viable";
+import { providerManager } from "./agents/provider-manager.ts";
+
+/** LLM routing, model management and AI orchestration. */
+export const ai = service({
+  name: "ai",
+  description: "LLM routing, model management and AI orchestration",
+  port: 4000,
+  startPriority: 10,
+  agents: [providerManager],
+});
