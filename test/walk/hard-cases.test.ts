@@ -454,3 +454,18 @@ test("an agent that throws as its deadline passes has timed out, not failed", as
   for (let round = 0; round < 10; round++)
     expect((await client.outcome(await client.begin("odd"))).status).toBe("timed_out");
 });
+
+test("a queue full of tasks that have timed out or were cancelled takes new ones", async () => {
+  const calls: string[] = [];
+  await using t = await startTestSystem(build(calls, { workers: 1, maxQueued: 2 }));
+  const client = await t.connect("api");
+  const first = await client.begin("nap", { ms: 60_000, label: "first" });
+  await client.begin("nap", { ms: 10, label: "late" }, { deadlineMs: 1_000 });
+  const cancelled = await client.begin("nap", { ms: 10, label: "cancelled" });
+  await expect(client.begin("nap", { ms: 10, label: "one more" })).rejects.toMatchObject({ code: "swarm.overloaded" });
+  await t.time.advance(1_500);
+  await t.settled(client.api.cancel(cancelled));
+  const next = [await client.begin("nap", { ms: 10, label: "a" }), await client.begin("nap", { ms: 10, label: "b" })];
+  for (const id of [first, ...next]) expect((await client.outcome(id)).status).toBe("completed");
+  expect(calls).toEqual(["first", "a", "b"]);
+});

@@ -142,31 +142,23 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   const pool = new WorkerPool({
     maxQueued: service.maxQueued,
     drainMs,
-    carryOut: async (task, signal, onWait) => {
+    onSettled: (executionId, callback) => executions.onSettled(executionId, (state) => callback(abortedBy(state))),
+    carryOut: async (task, { signal, onWait, onDone }) => {
       const startedMs = runtime.clock.monotonicMs();
-      const stopListening = executions.onSettled(task.state.executionId, (state) =>
-        pool.abandon(state.executionId, abortedBy(state)),
-      );
-      try {
-        // It may have ended while it waited for a worker: then its agent must not begin.
-        const now = await executions.get(rootContext(runtime, { tenant: task.state.tenant }), task.state.executionId);
-        if (now === undefined || !holdsClaim(now, task.claim)) return;
-        const event = await runAgent(workContext(rootContext(runtime), task.state, task.agent), task, signal, {
-          log,
-          executions,
-          threads: settings.threads,
-          delegate: settings.delegate,
-          onWait,
-        });
-        if (event === undefined) return;
-        health.record(event.type === "execution.completed", runtime.clock.monotonicMs() - startedMs);
-        stopListening();
-        // The agent is done: while its outcome is on its way to the disk the worker can take the next task.
-        onWait();
-        await recordOutcome(task, event, signal);
-      } finally {
-        stopListening();
-      }
+      // It may have ended on its way here, before anybody listened: then its agent must not begin.
+      const now = await executions.get(rootContext(runtime, { tenant: task.state.tenant }), task.state.executionId);
+      if (now === undefined || !holdsClaim(now, task.claim)) return;
+      const event = await runAgent(workContext(rootContext(runtime), task.state, task.agent), task, signal, {
+        log,
+        executions,
+        threads: settings.threads,
+        delegate: settings.delegate,
+        onWait,
+      });
+      if (event === undefined) return;
+      health.record(event.type === "execution.completed", runtime.clock.monotonicMs() - startedMs);
+      onDone();
+      await recordOutcome(task, event, signal);
     },
     onFailed: (task, error) =>
       settings.onProblem?.(`The outcome of ${task.state.executionId} could not be recorded: ${toWire(error).message}`),

@@ -8,8 +8,10 @@ export interface WorkerPoolSettings {
   readonly maxQueued: number;
   /** How long a worker that is asked to stop may go on with what it holds, in milliseconds. */
   readonly drainMs: number;
+  /** Calls back when the execution has its outcome, with what that means for whoever still works on it; returns how to listen no longer. */
+  onSettled(executionId: string, callback: (reason: unknown) => void): () => void;
   /** Brings one task to its outcome. Resolves when that is recorded, or when it is no longer this worker's to record. */
-  carryOut(task: Task, signal: AbortSignal, onWait: () => () => void): Promise<void>;
+  carryOut(task: Task, run: Run): Promise<void>;
   /** Called where a task's outcome could not be recorded. */
   onFailed(task: Task, error: unknown): void;
   /** Called for each task that could not be finished before its worker had to stop. */
@@ -18,9 +20,26 @@ export interface WorkerPoolSettings {
   onLost(task: Task, reason: string): void;
 }
 
+/** What carrying out a task is told by its worker, and tells it. */
+export interface Run {
+  /** Aborts when somebody else has said how the task ends, or when its worker is no more. */
+  readonly signal: AbortSignal;
+  /** The task waits for another from now on: its worker can take one up. Call what is returned when it no longer does. */
+  onWait(): () => void;
+  /** The agent has ended: its worker can take the next task, and the outcome that comes now is the task's own. */
+  onDone(): void;
+}
+
+/** A task in hand, queued or held by a worker. */
+interface Entry {
+  readonly task: Task;
+  readonly abort: AbortController;
+  readonly stopListening: () => void;
+}
+
 interface Worker {
   readonly id: string;
-  readonly held: Map<string, { readonly task: Task; readonly abort: AbortController }>;
+  readonly held: Map<string, Entry>;
   /** Tasks being worked on, without those that wait for a delegated one. */
   active: number;
   state: "working" | "draining" | "dead";
@@ -43,7 +62,7 @@ export const giveBackMs = 1_000;
  */
 export class WorkerPool {
   readonly #settings: WorkerPoolSettings;
-  readonly #queue: BoundedQueue<Task>;
+  readonly #queue: BoundedQueue<Entry>;
   readonly #workers = new Map<string, Worker>();
   readonly #queuedIds = new Set<string>();
   #reserved = 0;
@@ -97,25 +116,28 @@ export class WorkerPool {
 
   /** A task in hand was claimed anew, under another epoch: its outcome will be recorded under that claim. */
   reclaim(executionId: string, claim: Claim): void {
-    for (const task of this.#queue) if (task.state.executionId === executionId) task.claim = claim;
+    for (const { task } of this.#queue) if (task.state.executionId === executionId) task.claim = claim;
     for (const worker of this.#workers.values()) {
       const held = worker.held.get(executionId);
       if (held !== undefined) held.task.claim = claim;
     }
   }
 
-  /** Takes a claimed task; false where the queue is full. */
+  /** Takes a claimed task; false where the queue is full. Whoever else says how it ends takes it off the queue, or ends its run. */
   offer(task: Task): boolean {
-    if (this.#queue.size === 0) {
-      for (const worker of this.#workers.values()) {
-        if (!mayBegin(worker, task)) continue;
-        this.#begin(worker, task);
-        return true;
-      }
-    }
-    if (!this.#queue.offer(task)) return false;
-    this.#queuedIds.add(task.state.executionId);
-    this.#dispatch();
+    const free = this.#queue.size === 0 ? this.#freeFor(task) : undefined;
+    if (free === undefined && this.#queue.size >= this.#queue.maxItems) return false;
+    const { executionId } = task.state;
+    const entry: Entry = {
+      task,
+      abort: new AbortController(),
+      stopListening: this.#settings.onSettled(executionId, (reason) => {
+        if (this.#queuedIds.delete(executionId)) this.#queue.remove((each) => each === entry);
+        else entry.abort.abort(reason);
+      }),
+    };
+    if (free !== undefined) this.#begin(free, entry);
+    else this.#enqueue(entry);
     return true;
   }
 
@@ -125,9 +147,9 @@ export class WorkerPool {
    */
   async drain(ctx: Context): Promise<void> {
     const draining = [...this.#workers.values()].map((worker) => this.#drain(worker, ctx));
-    for (const task of this.#takeQueued()) {
-      if ([...this.#workers.values()].some((worker) => isParent(worker, task))) this.offer(task);
-      else this.#settings.onUnfinished(task);
+    for (const entry of this.#takeQueued()) {
+      if ([...this.#workers.values()].some((worker) => isParent(worker, entry.task))) this.#enqueue(entry);
+      else this.#handBack(entry);
     }
     await Promise.all(draining);
     this.handBackQueue();
@@ -135,20 +157,25 @@ export class WorkerPool {
 
   /** Empties the queue: what was in it is handed back as unfinished. For a pool whose workers have stopped. */
   handBackQueue(): void {
-    for (const task of this.#takeQueued()) this.#settings.onUnfinished(task);
+    for (const entry of this.#takeQueued()) this.#handBack(entry);
   }
 
-  #takeQueued(): Task[] {
-    const tasks = [...this.#queue];
+  #enqueue(entry: Entry): void {
+    this.#queue.offer(entry);
+    this.#queuedIds.add(entry.task.state.executionId);
+    this.#dispatch();
+  }
+
+  #takeQueued(): Entry[] {
+    const entries = [...this.#queue];
     while (this.#queue.take() !== undefined);
     this.#queuedIds.clear();
-    return tasks;
+    return entries;
   }
 
-  /** Takes an execution off the queue or ends its run, because somebody else has said how it ends. */
-  abandon(executionId: string, reason: unknown): void {
-    if (this.#queuedIds.delete(executionId)) this.#queue.remove((task) => task.state.executionId === executionId);
-    for (const worker of this.#workers.values()) worker.held.get(executionId)?.abort.abort(reason);
+  #handBack(entry: Entry): void {
+    entry.stopListening();
+    this.#settings.onUnfinished(entry.task);
   }
 
   /** One worker, for a supervisor to start, stop and restart. */
@@ -190,7 +217,7 @@ export class WorkerPool {
       worker,
       new ViableError("swarm.stopping", "The worker was stopped before the task was done.", { retryable: true }),
     );
-    for (const { task } of unfinished) this.#settings.onUnfinished(task);
+    for (const entry of unfinished) this.#handBack(entry);
   }
 
   #kill(worker: Worker, reason: string): void {
@@ -203,9 +230,17 @@ export class WorkerPool {
   #end(worker: Worker, reason: ViableError): void {
     worker.state = "dead";
     this.#workers.delete(worker.id);
-    for (const { abort } of worker.held.values()) abort.abort(reason);
+    for (const { abort, stopListening } of worker.held.values()) {
+      stopListening();
+      abort.abort(reason);
+    }
     worker.held.clear();
     worker.drained.resolve();
+  }
+
+  #freeFor(task: Task): Worker | undefined {
+    for (const worker of this.#workers.values()) if (mayBegin(worker, task)) return worker;
+    return undefined;
   }
 
   /** Gives each worker that is free the first task in the queue that it may begin. */
@@ -213,18 +248,18 @@ export class WorkerPool {
     for (const worker of this.#workers.values()) {
       if (this.#queue.size === 0) return;
       if (worker.active > 0) continue;
-      const task =
-        worker.state === "working" ? this.#queue.take() : this.#queue.remove((each) => isParent(worker, each));
-      if (task === undefined) continue;
-      this.#queuedIds.delete(task.state.executionId);
-      this.#begin(worker, task);
+      const entry =
+        worker.state === "working" ? this.#queue.take() : this.#queue.remove(({ task }) => isParent(worker, task));
+      if (entry === undefined) continue;
+      this.#queuedIds.delete(entry.task.state.executionId);
+      this.#begin(worker, entry);
     }
   }
 
-  #begin(worker: Worker, task: Task): void {
+  #begin(worker: Worker, entry: Entry): void {
+    const { task, abort, stopListening } = entry;
     const { executionId } = task.state;
-    const abort = new AbortController();
-    worker.held.set(executionId, { task, abort });
+    worker.held.set(executionId, entry);
     worker.active += 1;
     let waits = 0;
     // What it waited for may let go of it after its end, when the worker counts it no more.
@@ -241,15 +276,21 @@ export class WorkerPool {
         if (--waits === 0 && !ended) worker.active += 1;
       };
     };
+    const onDone = () => {
+      stopListening();
+      // From now on it only waits, for the disk.
+      onWait();
+    };
     const end = () => {
       if (waits === 0) worker.active -= 1;
       ended = true;
-      if (worker.held.get(executionId)?.abort === abort) worker.held.delete(executionId);
+      stopListening();
+      if (worker.held.get(executionId) === entry) worker.held.delete(executionId);
       if (worker.state === "draining" && worker.held.size === 0) worker.drained.resolve();
       if (worker.state !== "dead") this.#dispatch();
     };
     this.#settings
-      .carryOut(task, abort.signal, onWait)
+      .carryOut(task, { signal: abort.signal, onWait, onDone })
       .catch((error) => this.#settings.onFailed(task, error))
       .finally(end);
   }
