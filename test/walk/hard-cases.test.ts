@@ -469,3 +469,18 @@ test("a queue full of tasks that have timed out or were cancelled takes new ones
   for (const id of [first, ...next]) expect((await client.outcome(id)).status).toBe("completed");
   expect(calls).toEqual(["first", "a", "b"]);
 });
+
+test("an idempotency key is its session's own: another session's command under the same key is another command", async () => {
+  const calls: string[] = [];
+  await using t = await startTestSystem(build(calls));
+  const [one, two] = [await t.connect(), await t.connect()];
+  const run = (client: typeof one, label: string) =>
+    client.run("nap", { ms: 10, label }, { idempotencyKey: "first", deadlineMs: 5_000 });
+  const [first, second] = [await run(one, "a"), await run(two, "b")];
+  expect(first).toMatchObject({ status: "completed", result: { label: "a" } });
+  expect(second).toMatchObject({ status: "completed", result: { label: "b" } });
+  // What each was told of, it may read; and a repeat in the same session finds the first.
+  expect(await two.outcome(second.executionId)).toMatchObject({ sessionId: two.sessionId });
+  expect(await run(one, "a")).toEqual(first);
+  expect(calls).toEqual(["a", "b"]);
+});

@@ -90,13 +90,16 @@ export function grantOf(state: ExecutionState): Grant {
   };
 }
 
-/** Random, or where a repeat must find the first, following from whose and which command it is. */
+/**
+ * Random, or where a repeat must find the first, following from whose and which command it is. A key belongs to its session, since
+ * no other may read what it stands for; a client that comes back has its session still. Outside of one it is the principal's.
+ */
 export function executionIdFor(ctx: Context, request: IntakeRequest): string {
   if (request.idempotencyKey === undefined) return ctx.runtime.ids.next("exe");
   const { parent } = request;
   const scope =
     parent === undefined
-      ? [ctx.tenant, request.grant.principal, request.idempotencyKey]
+      ? [ctx.tenant, request.grant.principal, request.grant.sessionId ?? null, request.idempotencyKey]
       : [ctx.tenant, parent.executionId, request.command, request.args, request.idempotencyKey];
   const digest = createHash("sha256").update(canonicalJson(scope)).digest();
   const word = (index: number) => digest.readUInt32BE(index * 4);

@@ -9,7 +9,7 @@ export interface IntakeRequest {
   /** The capability it needs. */
   readonly command: string;
   readonly args: JsonValue;
-  /** A repeat under the same key finds the first; another body under the same key is refused. */
+  /** A repeat under the same key in the same session finds the first; another body under the same key is refused. */
   readonly idempotencyKey?: string | undefined;
   /** Wall time in milliseconds; the agent's own timeout where it says nothing, and never later than that allows the caller. */
   readonly deadline?: number | undefined;
