@@ -112,7 +112,8 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
     subscribe(ctx, options) {
       const stop = () => subscription.stop();
       const subscription = tail.subscribe(options, () => ctx.signal.removeEventListener("abort", stop));
-      ctx.signal.addEventListener("abort", stop, { once: true });
+      if (ctx.signal.aborted) stop();
+      else ctx.signal.addEventListener("abort", stop, { once: true });
       return subscription;
     },
     onStream: (stream, callback) => tail.onStream(stream, callback),
@@ -124,7 +125,7 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
       const { after = "", limit } = options;
       return ask(ctx, () => store.listRecords(prefix, after, boundLimit(limit), ctx.runtime.clock.now()));
     },
-    watchRecords: (_ctx: Context, prefix, callback) => recordWatch.watch(prefix, callback),
+    watchRecords: (ctx, prefix, callback) => recordWatch.watch(ctx, prefix, callback),
     stats() {
       let slowest: { name: string; lagEvents: number } | undefined;
       for (const { name, lagEvents } of tail.subscriptions) {

@@ -82,7 +82,7 @@ export interface Log extends Part {
   readAll(ctx: Context, options?: ReadAllOptions): Promise<StoredEvent[]>;
   /** The position of the last event. */
   head(ctx: Context): Promise<Position>;
-  /** Events from a position on, for as long as the subscription lives: first what is stored, then what comes. */
+  /** Events from a position on, until the subscription is stopped or the context's signal aborts: first what is stored, then what comes. */
   subscribe(ctx: Context, options: SubscriptionOptions): Subscription;
   /** Calls back for every new event of one stream that reaches this process. Cheap: meant for whoever waits for an outcome. */
   onStream(stream: string, callback: (event: StoredEvent) => void): () => void;
@@ -90,7 +90,10 @@ export interface Log extends Part {
   wake(): void;
   getRecord(ctx: Context, key: string): Promise<StoredRecord | undefined>;
   listRecords(ctx: Context, prefix: string, options?: { after?: string; limit?: number }): Promise<StoredRecord[]>;
-  /** Calls back with the records under a prefix as they are, then with every change. Order per key; a key changed twice quickly may show once. */
+  /**
+   * Calls back with the records under a prefix as they are, then with every change, until it is stopped or the context's signal aborts;
+   * a deadline bounds only the beginning. Order per key; a key changed twice quickly may show once.
+   */
   watchRecords(ctx: Context, prefix: string, callback: (change: RecordChange) => void): Promise<() => void>;
   /** Measured, for health: what waits, how long a flush takes, how far the slowest subscription is behind, and the log's own reading. */
   stats(): LogStats;

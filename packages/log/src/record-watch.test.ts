@@ -1,5 +1,5 @@
 // Watching records: what is there, then every change, also those that happen while the first is being shown, and others'.
-import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
+import { createRuntime, rootContext, simulateTime, withContext } from "@viable/kernel";
 import { expect, test } from "vitest";
 import { createLog } from "./create-log.ts";
 import type { Log } from "./log.ts";
@@ -138,4 +138,27 @@ test("own changes that conflict or repeat are not shown", async () => {
   await log.append(ctx, request);
   expect(await log.append(ctx, request)).toMatchObject({ ok: true, repeated: true });
   expect(seen).toEqual(["a=1@1", "b=1@1"]);
+});
+
+test("a watch ends with its context's signal; a deadline bounds only its beginning", async () => {
+  const { clock, ctx, log, put, whileListing } = await setup();
+  const controller = new AbortController();
+  const seen: string[] = [];
+  const note = (change: RecordChange) => seen.push(change.key);
+  const bounded = withContext(ctx, { signal: controller.signal, deadline: clock.now() + 1_000 });
+  await log.watchRecords(bounded, "", note);
+  await clock.advance(2_000);
+  await put("a", 1);
+  controller.abort();
+  await put("b", 1);
+  expect(seen).toEqual(["a"]);
+
+  await expect(log.watchRecords(bounded, "", note)).rejects.toMatchObject({ code: "context.cancelled" });
+  whileListing("after", () => new Promise(() => {}));
+  const late = withContext(ctx, { deadline: clock.now() + 1_000 });
+  const begun = expect(log.watchRecords(late, "", note)).rejects.toMatchObject({ code: "context.deadline_exceeded" });
+  await clock.advance(1_000);
+  await begun;
+  await put("c", 1);
+  expect(seen).toEqual(["a"]);
 });

@@ -1,5 +1,5 @@
 import type { Clock, Context } from "@viable/kernel";
-import { waitFor } from "@viable/kernel";
+import { throwIfDone, waitFor } from "@viable/kernel";
 import type { ReadFailure } from "./follower.ts";
 import { Follower } from "./follower.ts";
 import type { Flush } from "./group-commit.ts";
@@ -50,25 +50,32 @@ export class RecordWatch {
     return this.#follower.failure;
   }
 
-  async watch(prefix: string, callback: (change: RecordChange) => void): Promise<() => void> {
+  /** Resolves, once what there is has been shown, with how to stop. The signal stops it too, whenever it comes. */
+  async watch(ctx: Context, prefix: string, callback: (change: RecordChange) => void): Promise<() => void> {
+    throwIfDone(ctx);
     const watcher: Watcher = { prefix, callback, early: [] };
+    const stop = () => {
+      this.#watchers.delete(watcher);
+      ctx.signal.removeEventListener("abort", stop);
+    };
     this.#watchers.add(watcher);
+    ctx.signal.addEventListener("abort", stop, { once: true });
     try {
-      await this.#list(watcher);
+      await this.#list(ctx, watcher);
     } catch (error) {
       // Nobody will ever take what would go on being kept for it.
-      this.#watchers.delete(watcher);
+      stop();
       throw error;
     }
-    return () => this.#watchers.delete(watcher);
+    return stop;
   }
 
   /** Shows a watcher what there is, then what changed while it was shown. */
-  async #list(watcher: Watcher): Promise<void> {
+  async #list(ctx: Context, watcher: Watcher): Promise<void> {
     const { prefix, callback } = watcher;
     const versions = new Map<string, number>();
     for (let after = ""; ; ) {
-      const page = await this.#store.listRecords(prefix, after, pageRecords, this.#clock.now());
+      const page = await waitFor(ctx, this.#store.listRecords(prefix, after, pageRecords, this.#clock.now()));
       for (const record of page) {
         versions.set(record.key, record.version);
         callback(record);

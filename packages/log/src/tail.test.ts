@@ -365,6 +365,48 @@ test("after it was stopped, by itself, by its context or with the log, a subscri
   expect(collected[2]?.seen).toEqual([1, 2, 3]);
 });
 
+test("a subscription in a context that has ended gets nothing, and is stopped", async () => {
+  const { clock, ctx, log, append } = await setup();
+  await append();
+  const { seen, handle } = collect();
+  const gone = withContext(ctx, { signal: AbortSignal.abort() });
+  const subscriptions = ["0", "now"].map((after) => log.subscribe(gone, { name: after, after, handle }));
+  await append();
+  await clock.settle();
+  expect(seen).toEqual([]);
+  expect(subscriptions.map(({ state }) => state)).toEqual(["stopped", "stopped"]);
+  expect(log.stats().slowestSubscription).toBeUndefined();
+});
+
+test.each(["now", "its own position"])(
+  "a subscription that a listener makes gets the rest of the flush: from %s",
+  async (from) => {
+    const { clock, ctx, log, others, append } = await setup();
+    const { seen, handle } = collect();
+    // Nobody listens to the other streams, so their events are not decoded when the flush is handed out.
+    const forget = log.onStream("s2", (event) => {
+      log.subscribe(ctx, { name: "late", after: from === "now" ? "now" : event.position, handle });
+      forget();
+    });
+    await Promise.all([append(), append(), append(), append()]);
+    await clock.settle();
+    expect(seen).toEqual([3, 4]);
+    // The same where the tail reads what others wrote.
+    const second = collect();
+    const forgetSecond = log.onStream("s6", () => {
+      log.subscribe(ctx, { name: "later", after: "now", handle: second.handle });
+      forgetSecond();
+    });
+    await Promise.all([append(1, others), append(1, others), append(1, others)]);
+    log.wake();
+    await clock.settle();
+    await append();
+    await clock.settle();
+    expect(second.seen).toEqual([7, 8]);
+    expect(seen).toEqual([3, 4, 5, 6, 7, 8]);
+  },
+);
+
 test("onStream tells of one stream, until it is told to stop", async () => {
   const { ctx, log } = await setup();
   const heard: number[] = [];

@@ -21,6 +21,8 @@ export class Tail {
   #ordinal = 0;
   /** The last ordinal that is known to be in the log: of this process's own flushes and of what was asked. */
   #known = 0;
+  /** The event that is being handed out at this moment. */
+  #current: StoredEvent | undefined;
   readonly #streams = new Map<string, Set<(event: StoredEvent) => void>>();
   readonly #live = new Set<TailSubscription>();
 
@@ -41,6 +43,16 @@ export class Tail {
 
   get ordinal(): number {
     return this.#ordinal;
+  }
+
+  /** Where whoever begins now begins: a listener may do so from within an event. */
+  get now(): number {
+    return this.#current === undefined ? this.#ordinal : toOrdinal(this.#current.position);
+  }
+
+  /** Whether events are being handed out. Those of them that nobody had asked for are not there to be handed on. */
+  get dispatching(): boolean {
+    return this.#current !== undefined;
   }
 
   /** How many events are known to be in the log that have not been read. */
@@ -86,7 +98,7 @@ export class Tail {
       this.wake();
       return;
     }
-    for (const event of events) this.#dispatch(event);
+    this.#dispatch(events);
     this.#advance(to);
   }
 
@@ -107,7 +119,7 @@ export class Tail {
   async #readNew(): Promise<void> {
     for (;;) {
       const page = await this.#store.readAll(this.#ordinal, pageEvents, "forward", {});
-      for (const event of page) this.#dispatch(event);
+      this.#dispatch(page);
       const last = page.at(-1);
       if (last === undefined) return;
       this.#advance(toOrdinal(last.position));
@@ -115,10 +127,14 @@ export class Tail {
     }
   }
 
-  #dispatch(event: StoredEvent): void {
-    const callbacks = this.#streams.get(event.stream);
-    if (callbacks !== undefined) for (const callback of [...callbacks]) notify(callback, event);
-    for (const subscription of [...this.#live]) subscription.offer(event);
+  #dispatch(events: Iterable<StoredEvent>): void {
+    for (const event of events) {
+      this.#current = event;
+      const callbacks = this.#streams.get(event.stream);
+      if (callbacks !== undefined) for (const callback of [...callbacks]) notify(callback, event);
+      for (const subscription of [...this.#live]) subscription.offer(event);
+    }
+    this.#current = undefined;
   }
 
   #advance(ordinal: number): void {
@@ -148,7 +164,7 @@ export class TailSubscription implements Subscription {
     this.#filter = options.filter ?? {};
     this.#options = options;
     this.#forget = forget;
-    this.#ordinal = options.after === "now" ? tail.ordinal : toOrdinal(options.after);
+    this.#ordinal = options.after === "now" ? tail.now : toOrdinal(options.after);
   }
 
   get position(): Position {
@@ -160,7 +176,8 @@ export class TailSubscription implements Subscription {
   }
 
   begin(): void {
-    if (this.#ordinal >= this.#tail.ordinal) this.state = "live";
+    // What comes with the events that are being handed out is read, once they are through.
+    if (this.#ordinal >= this.#tail.ordinal && !this.#tail.dispatching) this.state = "live";
     else void this.#work();
   }
 
