@@ -103,11 +103,32 @@ test("W10: an append is bounded in characters and in items", () => {
   expect(() => encode({ records: ["a", "b"].map((key) => ({ key, value: half, expected: 0 })) })).toThrow(
     expect.objectContaining(invalid),
   );
-  const events = (count: number) => Array.from({ length: count }, () => ({ type: "t", data: {} }));
-  const append = (count: number) => encode({ streams: [{ stream: "s", expected: 0, events: events(count) }] });
-  expect(append(maxAppendItems).streams[0]?.events).toHaveLength(maxAppendItems);
-  expect(() => append(maxAppendItems + 1)).toThrow(expect.objectContaining(invalid));
+  const many = <T>(count: number, make: (nr: number) => T): T[] => Array.from({ length: count }, (_, nr) => make(nr));
+  const event = { type: "t", data: {} };
+  // A stream, an event, a record and a deletion are an item each.
+  const requests: ((items: number) => AppendRequest)[] = [
+    (items) => ({ streams: [{ stream: "s", expected: 0, events: many(items - 1, () => event) }] }),
+    (items) => ({ streams: many(items, (nr) => ({ stream: `${nr}`, expected: 0, events: [] })) }),
+    (items) => ({ streams: many(items / 2, (nr) => ({ stream: `${nr}`, expected: 0, events: [event] })) }),
+    (items) => ({ records: many(items, (nr) => ({ key: `${nr}`, value: nr, expected: 0 })) }),
+    (items) => ({ records: many(items, (nr) => ({ key: `${nr}`, value: null, expected: "any" })) }),
+  ];
+  for (const request of requests) {
+    expect(() => encode(request(maxAppendItems))).not.toThrow();
+    expect(() => encode(request(maxAppendItems + 2))).toThrow(expect.objectContaining(invalid));
+  }
 });
+
+test.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])(
+  "what is no version is refused, and does not pass for any: %s",
+  (expected) => {
+    const requests: AppendRequest[] = [
+      { streams: [{ stream: "s", expected, events: [] }] },
+      { records: [{ key: "k", value: 1, expected }] },
+    ];
+    for (const request of requests) expect(() => encode(request)).toThrow(expect.objectContaining(invalid));
+  },
+);
 
 test("property: whatever is JSON comes back as it was", () => {
   fc.assert(

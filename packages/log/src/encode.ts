@@ -19,17 +19,20 @@ export function encodeAppend(ctx: Context, request: AppendRequest): { append: En
   const now = ctx.runtime.clock.now();
   let chars = 0;
   let items = 0;
-  const take = (text: string): string => {
-    chars += text.length;
+  const takeItem = (): void => {
     items += 1;
+    if (items > maxAppendItems) throw invalidEvent({ path: "append", reason: `more than ${maxAppendItems} items` });
+  };
+  const takeText = (text: string): string => {
+    chars += text.length;
     if (chars > maxAppendChars)
       throw invalidEvent({ path: "append", reason: `larger than ${maxAppendChars} characters` });
-    if (items > maxAppendItems) throw invalidEvent({ path: "append", reason: `more than ${maxAppendItems} items` });
     return text;
   };
   checkName("tenant", ctx.tenant);
   const named = new Set<string>();
   const streams = (request.streams ?? []).map((write) => {
+    takeItem();
     checkName("stream", write.stream);
     if (named.has(write.stream))
       throw invalidEvent({ path: "stream", reason: `"${write.stream}" is named twice in one append` });
@@ -39,14 +42,15 @@ export function encodeAppend(ctx: Context, request: AppendRequest): { append: En
     const metadata = JSON.stringify(metadataOf(ctx, write));
     return {
       stream: write.stream,
-      expected: write.expected === "any" ? -1 : write.expected,
+      expected: encodeExpected(write.expected, "stream", write.stream),
       events: write.events.map((event): EncodedEvent => {
+        takeItem();
         checkName("type", event.type);
         if (event.id !== undefined) checkName("id", event.id);
         return {
           id: event.id ?? ctx.runtime.ids.next("evt"),
           type: event.type,
-          data: take(encodeJson(event.data, `${event.type}.data`)),
+          data: takeText(encodeJson(event.data, `${event.type}.data`)),
           tenant: ctx.tenant,
           session: write.session ?? null,
           correlation: write.correlation ?? null,
@@ -56,18 +60,28 @@ export function encodeAppend(ctx: Context, request: AppendRequest): { append: En
       }),
     };
   });
-  const records = (request.records ?? []).map((write) => encodeRecord(write, take));
+  const records = (request.records ?? []).map((write) => {
+    takeItem();
+    return encodeRecord(write, takeText);
+  });
   return { append: { streams, records }, chars };
 }
 
-function encodeRecord(write: RecordWrite, take: (text: string) => string): EncodedRecordWrite {
+function encodeRecord(write: RecordWrite, takeText: (text: string) => string): EncodedRecordWrite {
   checkName("key", write.key);
   return {
     key: write.key,
-    expected: write.expected === "any" ? -1 : write.expected,
-    value: write.value === null ? null : take(encodeJson(write.value, `record ${write.key}`)),
+    expected: encodeExpected(write.expected, "record", write.key),
+    value: write.value === null ? null : takeText(encodeJson(write.value, `record ${write.key}`)),
     expiresAt: write.expiresAt ?? null,
   };
+}
+
+/** A number that is no version must not pass for "any", nor for one that never comes. */
+function encodeExpected(expected: number | "any", what: string, name: string): number {
+  if (expected === "any") return -1;
+  if (Number.isSafeInteger(expected) && expected >= 0) return expected;
+  throw invalidEvent({ path: `${what} ${name}.expected`, reason: 'must be "any" or a version: a whole number from 0' });
 }
 
 function encodeJson(value: unknown, path: string): string {
