@@ -70,6 +70,21 @@ describe("an agent in a thread", () => {
     expect(await run(agents.doubler, { n: 1 })).toBe(2);
   });
 
+  test("what it says after its end is not taken for the next task's word", async () => {
+    const { run, progress } = setup(1);
+    expect(await run(agents.straggler)).toBe("ended");
+    expect(await run(agents.successor)).toBe("ended too");
+    expect(progress).toEqual([]);
+  });
+
+  test("an input that cannot be copied into its thread is an error, and the thread does the next task", async () => {
+    const { pool: made, run } = setup(1);
+    const before = await run(agents.whereabouts);
+    await expect(run(agents.doubler, { n: () => 21 })).rejects.toMatchObject({ code: "agent.uncopyable_input" });
+    expect(made.busy).toBe(0);
+    expect(await run(agents.whereabouts)).toBe(before);
+  });
+
   test("one that its module does not export is named", async () => {
     const { run } = setup();
     await expect(run({ ...agents.doubler, name: "absent" })).rejects.toMatchObject({ code: "agent.not_exported" });

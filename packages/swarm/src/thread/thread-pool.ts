@@ -83,13 +83,17 @@ export class ThreadPool {
     const waiting = this.#waiting.take();
     if (waiting === undefined) return;
     this.#busy += 1;
-    const worker = this.#takeIdle(waiting.run.maxMemoryMb) ?? this.#spawn(waiting.run.maxMemoryMb);
-    this.#work(worker, waiting.run)
+    this.#carryOut(waiting.run)
       .then(waiting.resolve, waiting.reject)
       .finally(() => {
         this.#busy -= 1;
         this.#next();
       });
+  }
+
+  // Also where no thread is to be had, this is a rejection and no throw: the place is given back.
+  async #carryOut(run: ThreadRun): Promise<JsonValue> {
+    return await this.#work(this.#takeIdle(run.maxMemoryMb) ?? this.#spawn(run.maxMemoryMb), run);
   }
 
   #work(worker: Worker, run: ThreadRun): Promise<JsonValue> {
@@ -122,7 +126,13 @@ export class ThreadPool {
       );
       run.signal.addEventListener("abort", onAbort, { once: true });
       worker.ref();
-      worker.postMessage({ kind: "task", ...run.task } satisfies ToThread);
+      try {
+        worker.postMessage({ kind: "task", ...run.task } satisfies ToThread);
+      } catch (error) {
+        // Nothing has reached the thread: it is as idle as before.
+        finish(() => reject(uncopyable(error, run)), true);
+        return;
+      }
       if (run.signal.aborted) onAbort();
     });
   }
@@ -174,6 +184,12 @@ export class ThreadPool {
 
 const threadsStopped = (): ViableError =>
   new ViableError("agent.threads_stopped", "The process is stopping.", { retryable: true });
+
+const uncopyable = (error: unknown, run: ThreadRun): ViableError =>
+  new ViableError("agent.uncopyable_input", `The input of "${run.task.agent}" cannot be copied into its thread.`, {
+    next: "Let the agent's input schema yield plain data: no functions and no promises.",
+    cause: error,
+  });
 
 function toAgentError(error: unknown, run: ThreadRun): ViableError {
   if (error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY") {

@@ -1,3 +1,4 @@
+import { threadId } from "node:worker_threads";
 import { z } from "zod";
 import { threadAgent } from "../../agent.ts";
 
@@ -73,4 +74,41 @@ export const listener = threadAgent({
     new Promise<never>((_, reject) => {
       ctx.signal.addEventListener("abort", () => reject(new Error("heard it")));
     }),
+});
+
+export const whereabouts = threadAgent({
+  ...at,
+  name: "whereabouts",
+  capability: "whereabouts",
+  input: z.object({}),
+  handle: () => threadId,
+});
+
+const lateWord = Promise.withResolvers<void>();
+
+/** Reports once more after its end. */
+export const straggler = threadAgent({
+  ...at,
+  name: "straggler",
+  capability: "straggle",
+  input: z.object({}),
+  handle: (ctx) => {
+    setImmediate(() => {
+      ctx.progress(99, "after my end");
+      lateWord.resolve();
+    });
+    return "ended";
+  },
+});
+
+/** Lasts until the straggler in its thread has reported after its end. */
+export const successor = threadAgent({
+  ...at,
+  name: "successor",
+  capability: "succeed",
+  input: z.object({}),
+  handle: async () => {
+    await lateWord.promise;
+    return "ended too";
+  },
 });
