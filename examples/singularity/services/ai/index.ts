@@ -1,4 +1,5 @@
 import { service } from "viable";
+import { modelSelector } from "./agents/model-selector.ts";
 import { providerManager } from "./agents/provider-manager.ts";
 
 /** LLM routing, model management and AI orchestration. */
@@ -7,5 +8,5 @@ export const ai = service({
   description: "LLM routing, model management and AI orchestration",
   port: 4000,
   startPriority: 10,
-  agents: [providerManager],
+  agents: [modelSelector, providerManager],
 });
