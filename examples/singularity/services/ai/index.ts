@@ -1,4 +1,5 @@
 import { service } from "viable";
+import { caching } from "./agents/caching.ts";
 import { modelSelector } from "./agents/model-selector.ts";
 import { providerManager } from "./agents/provider-manager.ts";
 
@@ -8,5 +9,5 @@ export const ai = service({
   description: "LLM routing, model management and AI orchestration",
   port: 4000,
   startPriority: 10,
-  agents: [modelSelector, providerManager],
+  agents: [modelSelector, providerManager, caching],
 });
