@@ -85,7 +85,7 @@ export interface Swarm {
 export function createSwarm(settings: SwarmSettings): Swarm {
   const { service, runtime, executions, log, membership, registry } = settings;
   const drainMs = settings.drainMs ?? defaultDrainMs;
-  let health = new HealthMonitor();
+  let health = new HealthMonitor(runtime.clock);
   let queen: Queen | undefined;
   let registered: Registered | undefined;
 
@@ -236,7 +236,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       return { done: Promise.race([sweep.done, endOfLife(ctx)]), stop: async () => dethrone() };
     },
     "health-monitor": async (ctx) => {
-      health = new HealthMonitor();
+      health = new HealthMonitor(runtime.clock);
       return idleChild(ctx);
     },
     "meta-client": async (ctx) => {
