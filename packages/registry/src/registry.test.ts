@@ -1,3 +1,5 @@
+// Proves what the registry finds, where it sends tasks, and how its entries come, stay and go: one process, and two on one store in
+// memory, under simulated time.
 import type { MemoryHub } from "@viable/bus";
 import { createMemoryBus, createMemoryHub } from "@viable/bus";
 import { joinCluster, leaseKey } from "@viable/cluster";
@@ -71,14 +73,6 @@ describe("the registry", () => {
     expect(registry.discover("backup").swarms.map((swarm) => swarm.service)).toEqual(["storage"]);
     await withdraw();
     expect(registry.discover("backup")).toEqual({ capability: "backup", swarms: [], near: [] });
-  });
-
-  test("an entry names no address for tasks, which travel by the log alone", async () => {
-    const { registry, membership, ctx } = await joinProcess(createMemoryStore(), simulateTime(), 1);
-    const { processId, epoch } = membership;
-    const registration = { service: "storage", capabilities: ["backup"], processId, epoch };
-    await registry.register(ctx, { ...registration, queen: "swarm.storage.queen" }, () => idle);
-    expect(registry.discover("backup").swarms).toEqual([registration]);
   });
 
   test("names what is near where nothing is found", async () => {

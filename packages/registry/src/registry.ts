@@ -4,7 +4,7 @@ import type { Context, JsonObject, Part, Timer } from "@viable/kernel";
 import { nearestNames, sleep, ViableError, withContext } from "@viable/kernel";
 import type { Log, RecordChange } from "@viable/log";
 import type { Discovery, Registration, RouteDecision, SwarmMeasurement } from "@viable/protocol";
-import { registration as registrationSchema, swarmMeasurement } from "@viable/protocol";
+import { swarmMeasurement } from "@viable/protocol";
 import type { Candidate } from "./candidate.ts";
 import { entryKey, entryPrefix, fromEntryRecord, toEntryRecord } from "./entry-record.ts";
 import type { Entry, OwnEntry } from "./entry-table.ts";
@@ -58,12 +58,8 @@ export interface Registered {
  * record's renewal, a third of `entryMs` at most where all goes well, unless a bus reaches both processes and tells of it sooner.
  */
 export interface Registry extends Part {
-  /** `measure` answers from memory: it is asked at every routing decision. Of a `queen` that is named nothing is kept. */
-  register(
-    ctx: Context,
-    registration: Registration & { readonly queen?: string },
-    measure: () => SwarmMeasurement,
-  ): Promise<Registered>;
+  /** `measure` answers from memory: it is asked at every routing decision. */
+  register(ctx: Context, registration: Registration, measure: () => SwarmMeasurement): Promise<Registered>;
   discover(capability: string): Discovery;
   route(capability: string): RouteOutcome;
 }
@@ -177,9 +173,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
       unsubscribe();
       entries.clear();
     },
-    async register(ctx, given, measure) {
-      // Only what others read is kept: tasks reach a swarm by the log, so no address of a part of it is among that.
-      const registration = registrationSchema.parse(given);
+    async register(ctx, registration, measure) {
       const key = keyOf(registration);
       const entry: OwnEntry = { local: true, registration, measure, written: undefined, writing: false };
       await write(ctx, entry);
