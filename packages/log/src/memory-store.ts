@@ -31,7 +31,8 @@ export function createMemoryStore(): Store {
     expiresAt: row.expiresAt,
   });
 
-  const commitOne = (append: EncodedAppend, now: number): CommitOutcome => {
+  /** Decides on an append and applies it; adds to `undo` how to take that back. */
+  const commitOne = (append: EncodedAppend, now: number, undo: (() => void)[]): CommitOutcome => {
     const repeated = findRepeat(append, byId, streams);
     if (repeated !== undefined) return repeated;
     for (const write of append.streams) {
@@ -48,6 +49,7 @@ export function createMemoryStore(): Store {
     const known = ids.find((id, index) => byId.has(id) || ids.indexOf(id) < index);
     if (known !== undefined) throw idTaken(known);
     const firstOrdinal = events.length + 1;
+    const before = { change: lastChange, rows: append.records.map(({ key }) => [key, rows.get(key)] as const) };
     const firstVersions = append.streams.map((write) => {
       const stream = streams.get(write.stream) ?? [];
       streams.set(write.stream, stream);
@@ -72,6 +74,19 @@ export function createMemoryStore(): Store {
       });
       return version;
     });
+    undo.push(() => {
+      events.length = firstOrdinal - 1;
+      append.streams.forEach((write, index) => {
+        const stream = streams.get(write.stream) as StoredEvent[];
+        stream.length = Math.min(stream.length, (firstVersions[index] as number) - 1);
+      });
+      for (const id of ids) byId.delete(id);
+      lastChange = before.change;
+      for (const [key, row] of before.rows) {
+        if (row === undefined) rows.delete(key);
+        else rows.set(key, row);
+      }
+    });
     return { kind: "appended", firstOrdinal, firstVersions, recordVersions, repeated: false };
   };
 
@@ -81,7 +96,14 @@ export function createMemoryStore(): Store {
     async open() {},
     async close() {},
     async commit(batch, now) {
-      return { outcomes: batch.map((append) => commitOne(append, now)), lastChange };
+      const undo: (() => void)[] = [];
+      try {
+        return { outcomes: batch.map((append) => commitOne(append, now, undo)), lastChange };
+      } catch (error) {
+        // As of a statement that is refused, nothing is left of the batch.
+        for (const step of undo.reverse()) step();
+        throw error;
+      }
     },
     async readStream(name, fromVersion, limit, direction) {
       const stream = streams.get(name) ?? [];

@@ -81,7 +81,8 @@ export interface EncodedRecordChange {
  * - Ordinals have no gaps and are visible in order: whoever sees ordinal n+1 sees n (W9), under any number of writers.
  * - An append whose first event id is in the log already, in that stream, is answered as the first time, and not written again.
  * - Record changes are numbered in commit order in the same way.
- * - An event id stands in the log once: a `commit` that would write one again, other than by such a repeat, is refused.
+ * - An event id stands in the log once: a `commit` that would write one again, other than by such a repeat, is refused, and nothing
+ *   of its batch is written as long as no stream and no key stands in two of its appends.
  *
  * Not promised: that two commits of one store run at the same time; that a commit that rejects did not happen (send it again).
  * One stream must not stand in two appends of one batch unless no event of either expects a version.

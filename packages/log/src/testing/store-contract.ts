@@ -225,6 +225,21 @@ export function storeContract(
       expect(await readVersions(own("b"))).toEqual([]);
     });
 
+    test("of a batch that is refused for one of its appends, nothing is written", async () => {
+      const own = newScope();
+      const write = (stream: string, id: string, records: EncodedRecordWrite[] = []) =>
+        appendOf([{ stream: own(stream), expected: -1, events: [eventOf(own(id))] }], records);
+      await commit(write("a", "1"), appendOf([], [recordOf(own("r"), 0, "1")]));
+      const before = await store.head();
+      const first = write("b", "2", [recordOf(own("new"), 0, "2"), recordOf(own("r"), 1, "2")]);
+      await expect(commit(first, write("c", "1"), write("d", "3"))).rejects.toMatchObject({ code: storeRefused });
+      expect(await store.head()).toEqual(before);
+      expect([await readVersions(own("b")), await readVersions(own("d"))]).toEqual([[], []]);
+      expect(await store.listRecords(own(""), "", 10, now)).toMatchObject([{ key: own("r"), value: 1, version: 1 }]);
+      expect(await commit(first)).toMatchObject([{ kind: "appended", repeated: false, recordVersions: [1, 2] }]);
+      expect(await readVersions(own("a"))).toEqual([1]);
+    });
+
     test("an empty batch answers where the log stands", async () => {
       expect(await store.commit([], now)).toEqual({ outcomes: [], lastChange: (await store.head()).change });
     });
