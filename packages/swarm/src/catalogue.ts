@@ -1,4 +1,5 @@
-import { ViableError } from "@viable/kernel";
+import { canonicalJson, ViableError } from "@viable/kernel";
+import { z } from "zod";
 import type { AgentDefinition } from "./agent.ts";
 import type { ServiceDefinition } from "./service.ts";
 
@@ -15,23 +16,54 @@ export interface Catalogue {
   commands(): readonly string[];
 }
 
-/** The catalogue of a config's services. Agents that share a capability must agree on what it takes, since any may get the task. */
+/**
+ * The catalogue of a config's services. Agents that share a capability must agree on what it takes, since any may get the task;
+ * throws `config.invalid` where they do not.
+ */
 export function createCatalogue(services: readonly ServiceDefinition[]): Catalogue {
   const offers = new Map<string, Offer[]>();
   for (const service of services) {
     for (const agent of service.agents) {
+      const offer = { service: service.name, agent };
       const same = offers.get(agent.capability) ?? [];
-      const first = same[0]?.agent;
-      if (first !== undefined && (first.risk !== agent.risk || first.joinable !== agent.joinable)) {
-        throw new ViableError(
-          "config.invalid",
-          `Agents "${first.name}" and "${agent.name}" both offer "${agent.capability}" but differ in risk or joinable.`,
-          { next: "A capability is one promise: let them agree, or give one of them another capability." },
-        );
-      }
-      offers.set(agent.capability, [...same, { service: service.name, agent }]);
+      const [first] = same;
+      if (first !== undefined) checkAgreement(first, offer);
+      offers.set(agent.capability, [...same, offer]);
     }
   }
   const names = [...offers.keys()].sort();
   return { find: (command) => offers.get(command) ?? [], commands: () => names };
+}
+
+function checkAgreement(first: Offer, other: Offer): void {
+  const [a, b] = [first.agent, other.agent];
+  const differences = [
+    ...(a.risk === b.risk ? [] : ["risk"]),
+    ...(a.joinable === b.joinable ? [] : ["joinable"]),
+    // Most capabilities have one agent, and those that share one often share its schema: only the rest cost the work of comparing.
+    ...(a.input === b.input || shapeOf(a.input) === shapeOf(b.input) ? [] : ["input"]),
+  ];
+  if (differences.length === 0) return;
+  throw new ViableError(
+    "config.invalid",
+    `"${a.name}" of ${first.service} and "${b.name}" of ${other.service} both offer "${a.capability}" but differ in ${differences.join(" and ")}.`,
+    { next: "A capability is one promise: let them agree, or give one of them another capability." },
+  );
+}
+
+/** What a schema takes, as text to be compared: without the words for people, and however its members are ordered. */
+function shapeOf(input: z.ZodType): string {
+  const schema = z.toJSONSchema(input, {
+    io: "input",
+    // What JSON Schema has no word for is not compared.
+    unrepresentable: "any",
+    override: ({ jsonSchema }) => {
+      delete jsonSchema.title;
+      delete jsonSchema.description;
+      delete jsonSchema.examples;
+      jsonSchema.required?.sort();
+      jsonSchema.enum?.sort();
+    },
+  });
+  return canonicalJson(JSON.parse(JSON.stringify(schema)));
 }
