@@ -83,6 +83,8 @@ export interface System extends Part {
 
 /** Records that nobody has needed for an hour are forgotten; a minute between looks, 1,000 at a time. */
 const purge = { olderThanMs: 3_600_000, everyMs: 60_000, limit: 1_000 };
+/** How long all but the swarms may take to stop, in milliseconds: what was given back last is written, the lease is given up. */
+const afterDrainMs = 5_000;
 /** How long open requests may go on when the gateway closes, in milliseconds. */
 const closeMs = 1_000;
 
@@ -203,6 +205,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       threads,
       healthUrl: listener && `${listener.url}/health`,
       metricsUrl: listener && `${listener.url}/metrics`,
+      drainMs: definition.limits.drainMs,
       delegate: async (delegateCtx, parent, capability, args, delegateOptions) => {
         await waitFor(delegateCtx, allRegistered.promise);
         const outcome = await intake.delegate(delegateCtx, parent, capability, args, delegateOptions);
@@ -290,7 +293,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "executions", executions);
         started.push({ name: "threads", stop: () => threads.stop() });
         await begin(ctx, "intake", intake);
-        await begin(ctx, "swarms", tree);
+        await tree.start(ctx);
+        // What stops after the swarms has time of its own, however much of theirs they used.
+        started.push({ name: "swarms", stop: (stopCtx) => tree.stop(within(stopCtx, definition.limits.drainMs)) });
         started.push({ name: "service listeners", stop: (stopCtx) => closeAll(stopCtx, listeners) });
         for (const service of services) await startSwarm(ctx, service);
         allRegistered.resolve();
@@ -314,7 +319,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       intake.close();
       purgeTimer?.cancel();
       metrics.stop();
-      const bounded = within(ctx, definition.limits.drainMs);
+      const bounded = within(ctx, definition.limits.drainMs + afterDrainMs);
       // Who waits for an outcome is kept while running tasks end; feeds, which never end by themselves, are cut after that.
       const cut = new AbortController();
       const closing = gateway?.close(withContext(bounded, { signal: cut.signal }));

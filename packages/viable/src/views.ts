@@ -22,6 +22,7 @@ export function systemViews({ catalogue, registry, swarms, log }: ViewSources): 
   return [
     {
       name: "commands",
+      scope: "session",
       path: "/commands",
       read: () =>
         ({
@@ -30,16 +31,19 @@ export function systemViews({ catalogue, registry, swarms, log }: ViewSources): 
     },
     {
       name: "swarms",
+      scope: "session",
       path: "/swarms",
       read: () => ({ swarms: [...swarms.values()].map((swarm) => swarm.status()) }) as unknown as JsonValue,
     },
     {
       name: "swarm",
+      scope: "session",
       path: "/swarms/:service",
       read: (_ctx, { params }) => swarms.get(params.service ?? "")?.status() as unknown as JsonValue | undefined,
     },
     {
       name: "registry",
+      scope: "session",
       path: "/registry/discover",
       read: (_ctx, { query }) => {
         const capability = query.capability ?? "";
@@ -76,6 +80,7 @@ export function systemViews({ catalogue, registry, swarms, log }: ViewSources): 
     },
     {
       name: "events",
+      scope: "session",
       path: "/events",
       read: async (ctx, { grant, query }) => {
         const backward = query.after === undefined;
