@@ -1,4 +1,4 @@
-import type { JsonValue } from "viable";
+import type { JsonObject, JsonValue } from "viable";
 import { z } from "zod";
 
 /** How a fact is compared. Order is of numbers alone; a search is in a list, or of a text in a text. */
@@ -38,10 +38,10 @@ export type Condition =
   | { readonly not: Condition }
   | Comparison;
 
-export type Facts = { readonly [name: string]: JsonValue };
+export type Facts = JsonObject;
 
-/** What conditions are about. */
-export const factsInput = z.record(z.string().max(200), z.json()) as unknown as z.ZodType<Facts>;
+/** What conditions are about. It came as JSON; a member that is undefined is not known. */
+export const factsInput = z.record(z.string(), z.unknown()) as unknown as z.ZodType<Facts>;
 
 /** People do not read deeper nests, and each level is a call. */
 const maxDepth = 16;

@@ -88,7 +88,7 @@ export function readFact(facts: Facts, name: string): JsonValue | undefined {
   for (const part of name.split(".")) {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
     if (Array.isArray(value) && !/^\d+$/.test(part)) return undefined;
-    value = (value as { readonly [part: string]: JsonValue })[part];
+    value = (value as Facts)[part];
   }
   return value;
 }

@@ -1,5 +1,6 @@
 import { service } from "viable";
 import { compliance } from "./agents/compliance.ts";
+import { decision } from "./agents/decision.ts";
 import { rules } from "./agents/rules.ts";
 
 /** What is decided by declared rules: licences, go or no-go, rules of a caller's own, workflows. */
@@ -7,5 +8,5 @@ export const business = service({
   name: "business",
   description: "Judges by declared rules: licence compliance, decisions, business rules, workflows",
   port: 4002,
-  agents: [compliance, rules],
+  agents: [compliance, decision, rules],
 });
