@@ -404,8 +404,8 @@ describe("a client that goes away", () => {
     abort.abort();
     await reader.cancel().catch(() => undefined);
     await t.time.settle();
-    // The feed's heartbeat is gone, and later events are handed to nobody.
-    expect(t.time.pending).toBe(timers - 1);
+    // The feed's heartbeat and its expiry are gone, and later events are handed to nobody.
+    expect(t.time.pending).toBe(timers - 2);
     expect(
       (
         await json(`/v1/sessions/${sessionId}/commands`, {

@@ -1,16 +1,23 @@
-/** The door alone, with views of its own making and nothing behind it that executes: who may read which, and what a flood meets. */
+/**
+ * The door alone, with nothing behind it that executes: who may read which view, what a flood meets, and how feeds and pages of
+ * long executions end.
+ */
 import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
+import { executionEventPage } from "@viable/protocol";
 import { baseClientLimits, createTokens, mintOwnerToken } from "@viable/security";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createHttpApp } from "./http-app.ts";
 import { createReceive } from "./receive.ts";
 import { createSessions } from "./sessions.ts";
 import type { View } from "./view.ts";
 
+const executionId = "exe_00000000000000000000000001";
+
 async function setup(views: readonly View[], store: Store = createMemoryStore()) {
-  const runtime = createRuntime({ clock: simulateTime() });
+  const time = simulateTime();
+  const runtime = createRuntime({ clock: time });
   const ctx = rootContext(runtime);
   const log = createLog(store, runtime);
   await log.start(ctx);
@@ -18,12 +25,15 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
   await tokens.start(ctx);
   const sessions = createSessions({ log, tokens, clientLimits: baseClientLimits });
   const absent = {} as never;
-  const receive = createReceive({ runtime, tokens, sessions, executions: absent, intake: absent });
+  // One execution of the session below, of which the log alone knows more.
+  const execution = { executionId, tenant: "default", status: "running", session: "" };
+  const executions = { get: async () => execution } as never;
+  const receive = createReceive({ runtime, tokens, sessions, executions, intake: absent });
   const app = createHttpApp({
     runtime,
     receive,
     sessions,
-    executions: absent,
+    executions,
     log,
     views,
     health: () => Promise.reject(new Error("not asked")),
@@ -34,11 +44,47 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
   const grant = await tokens.verify(ctx, owner.token);
   if (grant === undefined || "full" in grant) throw new Error("The owner's token opens nothing.");
   const opened = await sessions.create(ctx, grant, { clientType: "web" });
+  execution.session = opened.session.sessionId;
+  const read = (path: string, token: string, headers: Record<string, string> = {}) =>
+    app.request(path, { headers: { authorization: `Bearer ${token}`, ...headers } });
+  /** Appends to the execution, as its worker would. */
+  const append = async (...types: string[]) => {
+    const events = types.map((type) => ({ type: `execution.${type}`, data: {} }));
+    // As many as one append may hold.
+    for (let at = 0; at < events.length; at += 2_000) {
+      const stream = {
+        stream: `execution:${executionId}`,
+        expected: "any" as const,
+        events: events.slice(at, at + 2_000),
+      };
+      await log.append(ctx, { streams: [stream] });
+    }
+  };
   return {
+    time,
+    ctx,
+    log,
     owner: owner.token,
     session: opened.token,
-    read: (path: string, token: string) => app.request(path, { headers: { authorization: `Bearer ${token}` } }),
+    sessionId: opened.session.sessionId,
+    read,
+    append,
   };
+}
+
+/** Reads a feed to its end and tells how far it has come. */
+function follow(feed: Response) {
+  const seen = { types: [] as string[], ids: [] as string[], ended: false };
+  const done = (async () => {
+    for await (const text of (feed.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
+      for (const [, type, id] of text.matchAll(/event: (.*)\ndata: .*\nid: (.*)\n/g)) {
+        seen.types.push(type as string);
+        seen.ids.push(id as string);
+      }
+    }
+    seen.ended = true;
+  })();
+  return { seen, done };
 }
 
 const view = (name: string, scope?: View["scope"]): View => ({
@@ -84,4 +130,105 @@ test("W10: requests with tokens that nobody knows are refused when too many come
   const statuses = (await Promise.all(guesses)).map((answer) => answer.status);
   expect(statuses.filter((status) => status === 401)).toHaveLength(64);
   expect(statuses.filter((status) => status === 503)).toHaveLength(36);
+});
+
+describe("the events of an execution", () => {
+  const path = `/v1/executions/${executionId}/events`;
+  const long = ["accepted", ...new Array<string>(10_500).fill("progressed"), "completed"];
+  const asFeed = { accept: "text/event-stream" };
+
+  test("are read in pages, and none is missing or comes twice, however many there are", async () => {
+    const { owner, read, append } = await setup([]);
+    await append(...long);
+    const versions: number[] = [];
+    let pages = 0;
+    for (let next: string | undefined = "0"; next !== undefined; pages++) {
+      const answer = await (await read(`${path}?after=${next}&limit=900`, owner)).json();
+      const page = executionEventPage.parse(answer);
+      versions.push(...page.events.map((event) => event.version));
+      next = page.next;
+    }
+    expect(versions).toEqual(long.map((_, index) => index + 1));
+    expect(pages).toBe(Math.ceil(long.length / 900));
+  });
+
+  test.each(["0", "1", "2", "3", "4", "9"])("after position %s are those that stand after it", async (after) => {
+    const { log, ctx, owner, read, append } = await setup([]);
+    // Others' events stand between: positions of the log are not versions of the stream.
+    await append("accepted", "claimed");
+    await log.append(ctx, { streams: [{ stream: "other", expected: 0, events: [{ type: "other", data: {} }] }] });
+    await append("completed");
+    const pageOf = async (from: string) => executionEventPage.parse(await (await read(from, owner)).json());
+    const { events: all } = await pageOf(path);
+    const { events } = await pageOf(`${path}?after=${after}`);
+    expect(events).toEqual(all.filter(({ position }) => Number(position) > Number(after)));
+  });
+
+  test("as a feed are all of them, however many, and then it ends", async () => {
+    const { owner, read, append } = await setup([]);
+    await append(...long);
+    const { seen, done } = follow(await read(path, owner, asFeed));
+    await done;
+    expect(seen.types).toEqual(long.map((type) => `execution.${type}`));
+  });
+
+  test("as a feed go on with what comes, up to the outcome", async () => {
+    const { time, owner, read, append } = await setup([]);
+    await append("accepted");
+    const { seen, done } = follow(await read(path, owner, asFeed));
+    await time.settle();
+    await append("claimed");
+    await append("completed");
+    await done;
+    expect(seen.types).toEqual(["execution.accepted", "execution.claimed", "execution.completed"]);
+  });
+
+  test("resumed after the outcome are none, and nothing is waited for", async () => {
+    const { time, owner, read, append } = await setup([]);
+    await append("accepted", "claimed", "completed");
+    const { seen, done } = follow(await read(path, owner, asFeed));
+    await done;
+    const before = time.pending;
+    const resumed = await read(path, owner, { ...asFeed, "last-event-id": seen.ids.at(-1) as string });
+    expect(resumed.status).toBe(204);
+    expect(time.pending).toBe(before);
+    // From before the outcome on, it is still told.
+    const rest = follow(await read(path, owner, { ...asFeed, "last-event-id": seen.ids.at(-2) as string }));
+    await rest.done;
+    expect(rest.seen.types).toEqual(["execution.completed"]);
+  });
+});
+
+describe("a feed ends with what it was opened with", () => {
+  const twelveHoursMs = 12 * 3_600_000;
+
+  test.each(["session", "owner"] as const)("a session's own, opened with the %s's token", async (whose) => {
+    const world = await setup([]);
+    const { time, sessionId, read } = world;
+    const { seen } = follow(await read(`/v1/sessions/${sessionId}/events`, world[whose]));
+    await time.advance(twelveHoursMs - 1);
+    expect(seen).toMatchObject({ types: ["session.created"], ended: false });
+    await time.advance(1);
+    expect(seen.ended).toBe(true);
+    expect(time.pending).toBe(0);
+  });
+
+  test("that of a session that is over is still there for whoever opened it", async () => {
+    const { time, sessionId, owner, session, read } = await setup([]);
+    await time.advance(twelveHoursMs);
+    expect((await read(`/v1/sessions/${sessionId}/events`, session)).status).toBe(401);
+    const { seen } = follow(await read(`/v1/sessions/${sessionId}/events`, owner));
+    await time.advance(1_000);
+    expect(seen).toMatchObject({ types: ["session.created"], ended: false });
+  });
+
+  test("although its reader does not read", async () => {
+    const { time, session, read, append } = await setup([]);
+    await append(...new Array<string>(100).fill("progressed"));
+    await read(`/v1/executions/${executionId}/events`, session, { accept: "text/event-stream" });
+    await time.advance(1_000);
+    expect(time.pending).toBe(2);
+    await time.advance(twelveHoursMs);
+    expect(time.pending).toBe(0);
+  });
 });

@@ -2,19 +2,21 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Context as KernelContext, Runtime } from "@viable/kernel";
 import { jsonDepth, maxJsonDepth, rootContext, toWire, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
-import { comparePositions, isPosition, startPosition } from "@viable/log";
+import { isPosition, startPosition } from "@viable/log";
 import type { HealthView, SessionCreated } from "@viable/protocol";
-import { createSession, isOutcome, toFieldProblems } from "@viable/protocol";
+import { createSession, toFieldProblems } from "@viable/protocol";
+import type { Grant } from "@viable/security";
 import type { Executions, Quota } from "@viable/swarm";
 import { executionStream, toExecutionView } from "@viable/swarm";
 import type { Context } from "hono";
 import { Hono } from "hono";
 import { toEventView } from "./event-view.ts";
+import { endsExecution, followStored, readExecutionEvents } from "./execution-events.ts";
 import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
 import type { Authenticated, Receive } from "./receive.ts";
 import { streamFeed } from "./session-feed.ts";
-import type { Sessions } from "./sessions.ts";
-import { toSessionView } from "./sessions.ts";
+import type { Session, Sessions } from "./sessions.ts";
+import { isOpen, toSessionView } from "./sessions.ts";
 import type { ReadScope, View } from "./view.ts";
 import { queryNumber } from "./view.ts";
 
@@ -143,6 +145,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       filter: { tenant: caller.ctx.tenant, session: session.sessionId },
       endsWith: (event) => event.type === "session.ended",
       after: positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition,
+      expiresAt: feedEnd(caller.grant, session, runtime.clock.now()),
     });
   });
 
@@ -170,20 +173,24 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
   app.get("/v1/executions/:id/events", async (c) => {
     const caller = await reader(c, "execution events", "session");
-    const state = await receive.execution(caller, c.req.param("id"));
-    const stream = executionStream(state.executionId);
+    const { executionId } = await receive.execution(caller, c.req.param("id"));
     const after = positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition;
-    const stored = await log.readStream(caller.ctx, stream, { limit: 10_000 });
-    const events = stored.filter((event) => comparePositions(event.position, after) > 0);
-    if (headerOf(c, "accept")?.includes("text/event-stream") !== true)
-      return c.json({ events: events.map(toEventView) });
+    if (headerOf(c, "accept")?.includes("text/event-stream") !== true) {
+      const limit = queryNumber(c.req.query(), "limit", 1_000, 1_000);
+      const { events, next } = await readExecutionEvents(caller.ctx, log, executionId, { after, limit });
+      return c.json({ events: events.map(toEventView), ...(next !== undefined && { next }) });
+    }
+    const first = await followStored(caller.ctx, log, executionId, after);
+    // There is nothing to wait for: this answer keeps an EventSource from asking again.
+    if (first === undefined) return c.body(null, 204);
     return streamFeed(c, {
       ctx: caller.ctx,
       log,
-      filter: { tenant: caller.ctx.tenant, streamPrefix: stream },
-      first: events,
+      filter: { tenant: caller.ctx.tenant, streamPrefix: executionStream(executionId) },
+      first,
       after,
-      endsWith: (event) => isOutcome(event.type.slice("execution.".length) as never),
+      endsWith: endsExecution,
+      expiresAt: caller.grant.expiresAt,
     });
   });
 
@@ -200,6 +207,15 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     });
   }
   return app;
+}
+
+/**
+ * When a session's feed ends by time: with the token it was opened with, and with the session. What is left to come of one that is
+ * over, as of a command it left to itself, may still be followed by whoever opened it.
+ */
+function feedEnd(grant: Grant, session: Session, now: number): number | null {
+  if (!isOpen(session, now)) return grant.expiresAt;
+  return Math.min(session.created.expiresAt, grant.expiresAt ?? Number.POSITIVE_INFINITY);
 }
 
 function bearerOf(c: Context): string | undefined {

@@ -1,11 +1,9 @@
 import type { Context } from "@viable/kernel";
 import type { EventFilter, Log, Position, StoredEvent } from "@viable/log";
+import { feedHeartbeatMs } from "@viable/protocol";
 import type { Context as HonoContext } from "hono";
 import { streamSSE } from "hono/streaming";
 import { toFeedEvent } from "./event-view.ts";
-
-/** A comment this often keeps proxies and clients from taking a quiet feed for a dead one, in milliseconds. */
-const heartbeatMs = 15_000;
 
 export interface FeedOptions {
   readonly ctx: Context;
@@ -13,50 +11,64 @@ export interface FeedOptions {
   readonly filter: EventFilter;
   readonly after: Position;
   /** Stored events to begin with, before what comes after the last of them. */
-  readonly first?: readonly StoredEvent[];
+  readonly first?: AsyncIterable<StoredEvent>;
   /** Ends the feed after an event for which this holds. */
-  readonly endsWith?: (event: StoredEvent) => boolean;
+  readonly endsWith: (event: StoredEvent) => boolean;
+  /** Ends the feed at this wall time in milliseconds, when what it was opened with is worth nothing any more; null for never. */
+  readonly expiresAt: number | null;
 }
 
 /**
  * A live feed as server-sent events: what is stored after a position, then what comes, each with its position as `id`, so that
  * `Last-Event-ID` goes on without a gap or a repeat at any gateway. A slow reader is fed from the log at its own pace and
  * holds nobody up.
+ *
+ * States: reading what is stored first → live → ended by its last event, by expiry, by its client, or by a log that cannot be read.
  */
 export function streamFeed(c: HonoContext, options: FeedOptions): Response {
-  const { ctx, log } = options;
+  const { ctx, log, endsWith, expiresAt } = options;
+  const { clock } = ctx.runtime;
   return streamSSE(c, async (stream) => {
-    const write = (event: StoredEvent) =>
-      stream.writeSSE({ id: event.position, event: event.type, data: JSON.stringify(toFeedEvent(event)) });
-    for (const event of options.first ?? []) {
-      await write(event);
-      if (options.endsWith?.(event) === true) return;
+    const ended = Promise.withResolvers<void>();
+    let over = false;
+    const end = () => {
+      over = true;
+      ended.resolve();
+    };
+    let beat = clock.setTimer(heartbeat, feedHeartbeatMs, { background: true });
+    function heartbeat() {
+      void stream.write(": \n\n");
+      beat = clock.setTimer(heartbeat, feedHeartbeatMs, { background: true });
     }
-    await new Promise<void>((resolve) => {
-      const subscription = log.subscribe(ctx, {
-        name: "feed",
-        after: options.first?.at(-1)?.position ?? options.after,
-        filter: options.filter,
-        handle: async (event) => {
-          await write(event);
-          if (options.endsWith?.(event) === true) finish();
-        },
-        onParked: () => finish(),
-      });
-      let beat = ctx.runtime.clock.setTimer(heartbeat, heartbeatMs, { background: true });
-      function heartbeat() {
-        void stream.write(": \n\n");
-        beat = ctx.runtime.clock.setTimer(heartbeat, heartbeatMs, { background: true });
+    const expiry = expiresAt === null ? undefined : clock.setTimer(end, expiresAt - clock.now(), { background: true });
+    stream.onAbort(end);
+    ctx.signal.addEventListener("abort", end, { once: true });
+    if (ctx.signal.aborted) end();
+
+    /** Whoever does not read must not keep a feed from ending. */
+    const write = async (event: StoredEvent): Promise<void> => {
+      if (over) return;
+      const data = JSON.stringify(toFeedEvent(event));
+      await Promise.race([stream.writeSSE({ id: event.position, event: event.type, data }), ended.promise]);
+      if (endsWith(event)) end();
+    };
+    try {
+      let { after } = options;
+      for await (const event of options.first ?? []) {
+        await write(event);
+        if (over) return;
+        after = event.position;
       }
-      function finish() {
-        subscription.stop();
-        beat.cancel();
-        resolve();
-      }
-      stream.onAbort(finish);
-      ctx.signal.addEventListener("abort", finish, { once: true });
-      // The client may have gone while the stored events were written: then nobody will tell.
-      if (stream.aborted || ctx.signal.aborted) finish();
-    });
+      const { filter } = options;
+      const subscription = log.subscribe(ctx, { name: "feed", after, filter, handle: write, onParked: end });
+      await ended.promise;
+      subscription.stop();
+    } catch {
+      // What is stored cannot be read at present: the feed ends, and its reader goes on from the last event when it can be.
+    } finally {
+      beat.cancel();
+      expiry?.cancel();
+      ctx.signal.removeEventListener("abort", end);
+    }
   });
 }

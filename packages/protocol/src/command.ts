@@ -52,3 +52,6 @@ export const commandDescriptor = z.object({
   available: z.boolean(),
 });
 export type CommandDescriptor = z.infer<typeof commandDescriptor>;
+
+export const commandList = z.object({ commands: z.array(commandDescriptor) });
+export type CommandList = z.infer<typeof commandList>;

@@ -22,5 +22,12 @@ export const eventView = z.object({
 });
 export type EventView = z.infer<typeof eventView>;
 
+/** How often a quiet feed sends a comment, in milliseconds, so that proxies and clients do not take it for a dead one. */
+export const feedHeartbeatMs = 15_000;
+
 export const eventPage = z.object({ events: z.array(eventView), next: z.string() });
 export type EventPage = z.infer<typeof eventPage>;
+
+/** Events of one execution, oldest first. `next` is where to go on; absent where that was all there is so far. */
+export const executionEventPage = z.object({ events: z.array(eventView), next: z.string().optional() });
+export type ExecutionEventPage = z.infer<typeof executionEventPage>;

@@ -1,7 +1,7 @@
-export type { CommandAnswer, CommandDescriptor, CommandMode, SendCommand } from "./command.ts";
-export { commandAnswer, commandDescriptor, commandMode, maxDeadlineMs, sendCommand } from "./command.ts";
-export type { EventPage, EventView } from "./event.ts";
-export { eventPage, eventView } from "./event.ts";
+export type { CommandAnswer, CommandDescriptor, CommandList, CommandMode, SendCommand } from "./command.ts";
+export { commandAnswer, commandDescriptor, commandList, commandMode, maxDeadlineMs, sendCommand } from "./command.ts";
+export type { EventPage, EventView, ExecutionEventPage } from "./event.ts";
+export { eventPage, eventView, executionEventPage, feedHeartbeatMs } from "./event.ts";
 export type {
   Claim,
   ExecutionEventData,
@@ -46,5 +46,13 @@ export {
   sessionEvents,
   sessionView,
 } from "./session.ts";
-export type { Discovery, MemoryEntryView, Registration, SwarmMeasurement, SwarmView } from "./swarm.ts";
-export { discovery, memoryEntry, registration, swarmMeasurement, swarmView } from "./swarm.ts";
+export type {
+  Discovery,
+  MemoryEntryView,
+  MemoryPage,
+  Registration,
+  SwarmList,
+  SwarmMeasurement,
+  SwarmView,
+} from "./swarm.ts";
+export { discovery, memoryEntry, memoryPage, registration, swarmList, swarmMeasurement, swarmView } from "./swarm.ts";

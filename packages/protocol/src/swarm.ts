@@ -36,6 +36,9 @@ export const swarmView = z.object({
 });
 export type SwarmView = z.infer<typeof swarmView>;
 
+export const swarmList = z.object({ swarms: z.array(swarmView) });
+export type SwarmList = z.infer<typeof swarmList>;
+
 /** What a swarm tells the meta registry (the seed's registration). */
 export const registration = z.object({
   service: z.string(),
@@ -64,3 +67,6 @@ export const memoryEntry = z.object({
   expiresAt: z.string().optional(),
 });
 export type MemoryEntryView = z.infer<typeof memoryEntry>;
+
+export const memoryPage = z.object({ entries: z.array(memoryEntry) });
+export type MemoryPage = z.infer<typeof memoryPage>;
