@@ -2,6 +2,7 @@
  * The gateway called as clients call it, on a whole system in simulated time: who gets in, what is refused and how, and that the
  * live feed loses and repeats nothing.
  */
+import { createClient } from "@viable/client";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { agent, defineSystem, service } from "viable";
@@ -342,6 +343,33 @@ test("what is not there is a problem with a code, not a page", async () => {
   expect(await json("/v1/swarms/absent")).toMatchObject({ status: 404, body: { code: "gateway.not_found" } });
   expect(await json("/v1/executions/exe_nonsense")).toMatchObject({ status: 404 });
   expect(await json("/v1/events?after=nonsense")).toMatchObject({ status: 422 });
+  await t.stop();
+});
+
+test("everything the client reads is answered as the protocol says", async () => {
+  const { t, mine, other, executionId } = await twoSessions();
+  const client = createClient({
+    url: "http://test.invalid",
+    token: t.system.ownerToken,
+    clock: t.time,
+    fetch: (async (url: string, init?: RequestInit) => await t.system.fetch(new Request(url, init))) as typeof fetch,
+  });
+  const read = <T>(answer: Promise<T>) => t.settled(answer);
+  expect((await read(client.session(mine.sessionId))).status).toBe("active");
+  expect((await read(client.execution(executionId))).status).toBe("completed");
+  expect((await read(client.executions({ session: other.sessionId }))).executions).toHaveLength(2);
+  expect((await read(client.executionEvents(executionId))).events.map(({ type }) => type)).toEqual([
+    "execution.accepted",
+    "execution.completed",
+  ]);
+  expect((await read(client.commands())).commands.map(({ command }) => command)).toContain("echo");
+  expect((await read(client.swarms())).swarms.map(({ service }) => service)).toContain("work");
+  expect((await read(client.swarm("work"))).status).toBe("healthy");
+  expect((await read(client.discover("echo"))).swarms).toHaveLength(1);
+  expect((await read(client.memory({}))).entries).toMatchObject([{ key: "secret-key", value: "secret-value" }]);
+  expect((await read(client.events({ session: other.sessionId }))).events).toHaveLength(5);
+  expect((await read(client.health())).status).toBe("ok");
+  expect((await read(client.endSession(mine.sessionId))).status).toBe("ended");
   await t.stop();
 });
 

@@ -1,6 +1,7 @@
 /** The client against answers that a gateway, or something between, might give. */
 import { simulateTime } from "@viable/kernel";
 import { describe, expect, test } from "vitest";
+import type { Client } from "./client.ts";
 import { createClient } from "./client.ts";
 
 const json = (body: unknown, status = 200) =>
@@ -8,17 +9,21 @@ const json = (body: unknown, status = 200) =>
 
 /** A client whose requests are answered one after the other by what is given. */
 function scripted(...answers: (() => Response | Promise<Response>)[]) {
-  const requests: { url: string; headers: Headers }[] = [];
+  const requests: { url: string; headers: Headers; signal: AbortSignal | null }[] = [];
   const time = simulateTime();
   const client = createClient({
     url: "http://gateway.invalid/",
     token: "secret",
     clock: time,
     fetch: (async (url: string, init?: RequestInit) => {
-      requests.push({ url, headers: new Headers(init?.headers) });
+      requests.push({ url, headers: new Headers(init?.headers), signal: init?.signal ?? null });
       const answer = answers.shift();
       if (answer === undefined) throw new TypeError("fetch failed");
-      return await answer();
+      const { signal } = init ?? {};
+      const aborted = new Promise<never>((_resolve, reject) => {
+        signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+      return await Promise.race([answer(), aborted]);
     }) as typeof fetch,
   });
   return { client, requests, time };
@@ -76,6 +81,167 @@ describe("errors", () => {
   ])("%s is not taken for an answer", async (_what, answer) => {
     const { client } = scripted(answer);
     await expect(client.execution("exe_1")).rejects.toMatchObject({ code: "client.unexpected_answer" });
+  });
+});
+
+describe("every answer is checked", () => {
+  const calls: [string, (client: Client) => Promise<unknown>][] = [
+    ["openSession", (client) => client.openSession({ clientType: "cli" })],
+    ["session", (client) => client.session("ses_1")],
+    ["endSession", (client) => client.endSession("ses_1")],
+    ["send", (client) => client.send("ses_1", { command: "x" })],
+    ["execution", (client) => client.execution("exe_1")],
+    ["executions", (client) => client.executions()],
+    ["cancel", (client) => client.cancel("exe_1")],
+    ["executionEvents", (client) => client.executionEvents("exe_1")],
+    ["commands", (client) => client.commands()],
+    ["swarms", (client) => client.swarms()],
+    ["swarm", (client) => client.swarm("work")],
+    ["discover", (client) => client.discover("x")],
+    ["memory", (client) => client.memory({})],
+    ["events", (client) => client.events()],
+    ["health", (client) => client.health()],
+  ];
+
+  test.each(calls)("%s takes no page for an answer, though it came with 200", async (_name, call) => {
+    const { client } = scripted(
+      () => new Response("<html>Welcome to nginx!</html>", { headers: { "content-type": "text/html" } }),
+    );
+    await expect(call(client)).rejects.toMatchObject({
+      code: "client.unexpected_answer",
+      message: expect.stringMatching(/answered 200 .*: it is no JSON\.$/),
+    });
+  });
+
+  test.each(calls)("%s takes no JSON of another shape, and says where it differs", async (_name, call) => {
+    const { client } = scripted(() => json({ hello: "there" }));
+    await expect(call(client)).rejects.toMatchObject({ code: "client.unexpected_answer" });
+  });
+
+  test("one that is cut in the middle is no answer, and may be asked for again", async () => {
+    const cut = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('{"status":'));
+        controller.error(new TypeError("terminated"));
+      },
+    });
+    const { client } = scripted(() => new Response(cut));
+    await expect(client.execution("exe_1")).rejects.toMatchObject({ code: "client.unreachable", retryable: true });
+  });
+});
+
+describe("the events of an execution", () => {
+  const page = (next: string | undefined, ...positions: string[]) => json({ events: positions.map(event), next });
+
+  test("are read page by page, to the last", async () => {
+    const { client, requests } = scripted(
+      () => page("2", "1", "2"),
+      () => page("4", "3", "4"),
+      () => page(undefined, "5"),
+    );
+    const { events, next } = await client.executionEvents("exe_1");
+    expect(events.map(({ position }) => position)).toEqual(["1", "2", "3", "4", "5"]);
+    expect(next).toBeUndefined();
+    expect(requests.map(({ url }) => new URL(url).searchParams.get("after"))).toEqual([null, "2", "4"]);
+  });
+
+  test("are no more than were asked for, and then it is said where to go on", async () => {
+    const { client, requests } = scripted(() => page("7", "6", "7"));
+    const { events, next } = await client.executionEvents("exe_1", { after: "5", limit: 2 });
+    expect(events).toHaveLength(2);
+    expect(next).toBe("7");
+    expect(requests.map(({ url }) => new URL(url).search)).toEqual(["?after=5&limit=2"]);
+  });
+});
+
+/** A feed that stays open, for a test to write to. */
+function openFeed() {
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    start(given) {
+      controller = given;
+    },
+  });
+  return {
+    response: () => new Response(body, { headers: { "content-type": "text/event-stream" } }),
+    write: (text: string) => controller?.enqueue(new TextEncoder().encode(text)),
+  };
+}
+
+describe("a quiet feed", () => {
+  const message = (position: string) => `id: ${position}\ndata: ${JSON.stringify(event(position))}\n\n`;
+  const follow = (client: Client) => {
+    const seen: string[] = [];
+    const abort = new AbortController();
+    const done = (async () => {
+      for await (const { position } of client.watch("ses_1", { signal: abort.signal })) seen.push(position);
+    })();
+    return { seen, done, abort };
+  };
+
+  test("is kept for as long as its heartbeats come", async () => {
+    const first = openFeed();
+    const { client, requests, time } = scripted(first.response);
+    const { seen, done, abort } = follow(client);
+    await time.settle();
+    for (let beat = 0; beat < 40; beat++) {
+      await time.advance(15_000);
+      first.write(": \n\n");
+      await time.settle();
+    }
+    first.write(message("1"));
+    await time.settle();
+    expect(seen).toEqual(["1"]);
+    expect(requests).toHaveLength(1);
+    abort.abort();
+    await done;
+    expect(time.pending).toBe(0);
+  });
+
+  test("that is silent for longer than its heartbeats allow is taken up again where it stood", async () => {
+    const [first, second] = [openFeed(), openFeed()];
+    const { client, requests, time } = scripted(first.response, second.response);
+    const { seen, done, abort } = follow(client);
+    first.write(message("1"));
+    await time.advance(44_000);
+    expect(requests).toHaveLength(1);
+    await time.advance(2_000);
+    expect(requests.map(({ headers }) => headers.get("last-event-id"))).toEqual([null, "1"]);
+    expect(requests[0]?.signal?.aborted).toBe(true);
+    second.write(message("2"));
+    await time.settle();
+    expect(seen).toEqual(["1", "2"]);
+    abort.abort();
+    await done;
+  });
+
+  test("from a gateway that takes requests and never answers is given up", async () => {
+    const never = () => new Promise<Response>(() => {});
+    const { client, requests, time } = scripted(...new Array(20).fill(never));
+    let failed: unknown;
+    client
+      .watch("ses_1")
+      .next()
+      .catch((error) => {
+        failed = error;
+      });
+    await time.until(() => failed !== undefined, 600_000);
+    expect(failed).toMatchObject({ code: "client.unreachable" });
+    expect(requests).toHaveLength(9);
+  });
+
+  test("that is a page of somebody else's is no feed", async () => {
+    const answer = () => new Response("<html>", { headers: { "content-type": "text/html" } });
+    const { client, time } = scripted(...new Array(20).fill(answer));
+    let failed: unknown;
+    client
+      .watch("ses_1")
+      .next()
+      .catch((error) => {
+        failed = error;
+      });
+    await time.until(() => failed !== undefined);
+    expect(failed).toMatchObject({ code: "client.unexpected_answer" });
   });
 });
 

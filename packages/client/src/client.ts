@@ -2,29 +2,40 @@ import type { Clock, JsonValue } from "@viable/kernel";
 import { systemClock } from "@viable/kernel";
 import type {
   CommandAnswer,
-  CommandDescriptor,
+  CommandList,
   CreateSession,
   Discovery,
   EventPage,
   EventView,
+  ExecutionEventPage,
   ExecutionPage,
   ExecutionView,
   HealthView,
-  MemoryEntryView,
+  MemoryPage,
   Problem,
   SendCommand,
   SessionCreated,
   SessionView,
+  SwarmList,
   SwarmView,
 } from "@viable/protocol";
 import {
   commandAnswer,
+  commandList,
+  discovery,
+  eventPage,
   eventView,
+  executionEventPage,
   executionPage,
   executionView,
+  feedHeartbeatMs,
+  healthView,
+  memoryPage,
   problem as problemSchema,
   sessionCreated,
   sessionView,
+  swarmList,
+  swarmView,
 } from "@viable/protocol";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { z } from "zod";
@@ -64,15 +75,19 @@ export interface Client {
   execution(executionId: string): Promise<ExecutionView>;
   executions(query?: { limit?: number; before?: string; session?: string }): Promise<ExecutionPage>;
   cancel(executionId: string): Promise<ExecutionView>;
-  executionEvents(executionId: string): Promise<{ events: EventView[] }>;
+  /**
+   * An execution's events, oldest first, in as many requests as it takes: all there are after a position, or `limit` of them and
+   * then `next` to go on from.
+   */
+  executionEvents(executionId: string, query?: { after?: string; limit?: number }): Promise<ExecutionEventPage>;
   /**
    * A session's events, from a position on, for as long as it is read: drops are mended by going on after the last one seen, so
-   * none is missed and none comes twice. Ends by the signal; throws when the gateway refuses, or after it could not be reached
-   * for about half a minute.
+   * none is missed and none comes twice. A feed that has been silent for longer than its heartbeats allow counts as dropped. Ends
+   * by the signal; throws when the gateway refuses, or after it could not be reached for about half a minute.
    */
   watch(sessionId: string, options?: WatchOptions): AsyncGenerator<EventView, void, void>;
-  commands(): Promise<{ commands: CommandDescriptor[] }>;
-  swarms(): Promise<{ swarms: SwarmView[] }>;
+  commands(): Promise<CommandList>;
+  swarms(): Promise<SwarmList>;
   swarm(service: string): Promise<SwarmView>;
   discover(capability: string): Promise<Discovery>;
   memory(query: {
@@ -81,7 +96,7 @@ export interface Client {
     prefix?: string;
     key?: string;
     limit?: number;
-  }): Promise<{ entries: MemoryEntryView[] }>;
+  }): Promise<MemoryPage>;
   events(query?: {
     after?: string;
     before?: string;
@@ -95,13 +110,23 @@ export interface Client {
 /** A dropped feed is picked up again after these waits, in milliseconds; then it is given up. About half a minute in all. */
 const reconnectAfterMs = [100, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000];
 
-/** A feed that held this long, in milliseconds, shows that the gateway is there. */
+/** A feed that was heard of for this long, in milliseconds, shows that the gateway is there. */
 const steadyMs = 30_000;
+
+/** A feed of which nothing was heard for three heartbeats, in milliseconds, is dead: its line broke, and nobody said so. */
+const silentMs = 3 * feedHeartbeatMs;
+
+/** How many events of an execution are asked for at once: as many as the gateway gives. */
+const pageEvents = 1_000;
 
 export function createClient(settings: ClientSettings): Client {
   const send = settings.fetch ?? fetch;
   const clock = settings.clock ?? systemClock;
   const base = settings.url.replace(/\/+$/, "");
+
+  /** Why an answer did not come: because the caller did not want it any more, or because nobody gave one. */
+  const lost = (error: unknown, signal: AbortSignal | undefined): unknown =>
+    signal?.aborted === true ? signal.reason : unreachable(base, error);
 
   const request = async (
     method: string,
@@ -122,8 +147,7 @@ export function createClient(settings: ClientSettings): Client {
         ...(options.signal !== undefined && { signal: options.signal }),
       });
     } catch (error) {
-      if (options.signal?.aborted === true) throw options.signal.reason;
-      throw unreachable(base, error);
+      throw lost(error, options.signal);
     }
     if (!response.ok && !(path === "/health" && response.status === 503)) throw await toProblem(url, response);
     return response;
@@ -131,18 +155,16 @@ export function createClient(settings: ClientSettings): Client {
   const json = async <T>(
     method: string,
     path: string,
-    schema: z.ZodType<T> | undefined,
+    schema: z.ZodType<T>,
     options?: Parameters<typeof request>[2],
   ): Promise<T> => {
     const response = await request(method, path, options);
-    const body: unknown = await response.json().catch(() => undefined);
-    if (schema === undefined) return body as T;
-    const parsed = schema.safeParse(body);
-    if (!parsed.success)
-      throw unexpectedAnswer(base + path, response.status, parsed.error.issues[0]?.message ?? "no JSON");
-    return parsed.data;
+    const text = await response.text().catch((error) => {
+      throw lost(error, options?.signal);
+    });
+    return check(text, schema, base + path, response.status);
   };
-  const read = <T>(path: string, schema?: z.ZodType<T>): Promise<T> => json("GET", path, schema);
+  const read = <T>(path: string, schema: z.ZodType<T>): Promise<T> => json("GET", path, schema);
 
   return {
     url: base,
@@ -158,18 +180,29 @@ export function createClient(settings: ClientSettings): Client {
     execution: (executionId) => read(`/v1/executions/${encodeURIComponent(executionId)}`, executionView),
     executions: (query = {}) => read(`/v1/executions${toQuery(query)}`, executionPage),
     cancel: (executionId) => json("DELETE", `/v1/executions/${encodeURIComponent(executionId)}`, executionView),
-    executionEvents: (executionId) => read(`/v1/executions/${encodeURIComponent(executionId)}/events`),
+    async executionEvents(executionId, { after, limit = Number.POSITIVE_INFINITY } = {}) {
+      const path = `/v1/executions/${encodeURIComponent(executionId)}/events`;
+      const events: EventView[] = [];
+      let next = after;
+      do {
+        const query = toQuery({ after: next, limit: Math.min(limit - events.length, pageEvents) });
+        const page = await read(path + query, executionEventPage);
+        events.push(...page.events);
+        next = page.next;
+      } while (next !== undefined && events.length < limit);
+      return { events, ...(next !== undefined && { next }) };
+    },
     async *watch(sessionId, options = {}) {
       let after = options.after;
       let failures = 0;
       for (;;) {
-        const beganMs = clock.monotonicMs();
+        const line = watchLine(clock, base, options.signal);
         try {
           const response = await request("GET", `/v1/sessions/${encodeURIComponent(sessionId)}/events`, {
             headers: { accept: "text/event-stream", ...(after !== undefined && { "last-event-id": after }) },
-            ...(options.signal !== undefined && { signal: options.signal }),
+            signal: line.signal,
           });
-          for await (const event of readEvents(response)) {
+          for await (const event of readEvents(response, line)) {
             failures = 0;
             after = event.position;
             yield event;
@@ -177,11 +210,13 @@ export function createClient(settings: ClientSettings): Client {
         } catch (error) {
           if (options.signal?.aborted === true) return;
           if (error instanceof GatewayProblem && !error.retryable) throw error;
-          if (failures >= reconnectAfterMs.length && clock.monotonicMs() - beganMs < steadyMs) throw error;
+          if (failures >= reconnectAfterMs.length && line.heardForMs() < steadyMs) throw error;
+        } finally {
+          line.stop();
         }
         if (options.signal?.aborted === true) return;
-        // A feed that held for a while was a good one, however quiet: its end is the first failure, not one more.
-        if (clock.monotonicMs() - beganMs >= steadyMs) failures = 0;
+        // A feed that held for a while was a good one, however few its events: its end is the first failure, not one more.
+        if (line.heardForMs() >= steadyMs) failures = 0;
         await pause(
           clock,
           reconnectAfterMs[Math.min(failures++, reconnectAfterMs.length - 1)] as number,
@@ -189,25 +224,79 @@ export function createClient(settings: ClientSettings): Client {
         );
       }
     },
-    commands: () => read("/v1/commands"),
-    swarms: () => read("/v1/swarms"),
-    swarm: (service) => read(`/v1/swarms/${encodeURIComponent(service)}`),
-    discover: (capability) => read(`/v1/registry/discover${toQuery({ capability })}`),
-    memory: (query) => read(`/v1/memory${toQuery(query)}`),
-    events: (query = {}) => read(`/v1/events${toQuery(query)}`),
-    health: () => read("/health"),
+    commands: () => read("/v1/commands", commandList),
+    swarms: () => read("/v1/swarms", swarmList),
+    swarm: (service) => read(`/v1/swarms/${encodeURIComponent(service)}`, swarmView),
+    discover: (capability) => read(`/v1/registry/discover${toQuery({ capability })}`, discovery),
+    memory: (query) => read(`/v1/memory${toQuery(query)}`, memoryPage),
+    events: (query = {}) => read(`/v1/events${toQuery(query)}`, eventPage),
+    health: () => read("/health", healthView),
   };
 }
 
-async function* readEvents(response: Response): AsyncGenerator<EventView, void, void> {
-  if (response.body === null) return;
-  const messages = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
-  for await (const message of messages) {
-    const parsed = eventView.safeParse(JSON.parse(message.data));
-    if (!parsed.success)
-      throw unexpectedAnswer(response.url, response.status, parsed.error.issues[0]?.message ?? "no event");
-    yield parsed.data;
+/** What an answer says, where it is of the protocol; `client.unexpected_answer` where it is not. */
+function check<T>(text: string, schema: z.ZodType<T>, url: string, status: number): T {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    throw unexpectedAnswer(url, status, "it is no JSON");
   }
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw unexpectedAnswer(url, status, `${issue?.path.join(".") || "the whole"}: ${issue?.message}`);
+}
+
+/** The line that a feed comes over, and whether there is still anything to be heard. */
+interface Line {
+  /** Aborts when the caller's does, or when nothing was heard for `silentMs`. */
+  readonly signal: AbortSignal;
+  heard(): void;
+  /** From its beginning to the last that was heard of it, in milliseconds. */
+  heardForMs(): number;
+  stop(): void;
+}
+
+function watchLine(clock: Clock, url: string, signal: AbortSignal | undefined): Line {
+  const silence = new AbortController();
+  const beganMs = clock.monotonicMs();
+  let lastMs = beganMs;
+  const listen = () =>
+    clock.setTimer(
+      () => silence.abort(unreachable(url, new Error(`Nothing was heard for ${silentMs} ms.`))),
+      silentMs,
+      { background: true },
+    );
+  let timer = listen();
+  return {
+    signal: signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]),
+    heard() {
+      lastMs = clock.monotonicMs();
+      timer.cancel();
+      timer = listen();
+    },
+    heardForMs: () => lastMs - beganMs,
+    stop: () => timer.cancel(),
+  };
+}
+
+async function* readEvents(response: Response, line: Line): AsyncGenerator<EventView, void, void> {
+  const type = response.headers.get("content-type") ?? "nothing";
+  if (response.body === null || !type.startsWith("text/event-stream"))
+    throw unexpectedAnswer(response.url, response.status, `${type} instead of a feed`);
+  // Heartbeats are comments, which the parser drops: that there is somebody is heard before it.
+  const listen = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      line.heard();
+      controller.enqueue(chunk);
+    },
+  });
+  const messages = response.body
+    .pipeThrough(listen, { signal: line.signal })
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream());
+  for await (const message of messages) yield check(message.data, eventView, response.url, response.status);
 }
 
 async function toProblem(url: string, response: Response): Promise<Error> {
