@@ -484,3 +484,23 @@ test("an idempotency key is its session's own: another session's command under t
   expect(await run(one, "a")).toEqual(first);
   expect(calls).toEqual(["a", "b"]);
 });
+
+test("a lease that is lost and taken again while a task runs costs no attempt: the worker goes on under the new epoch", async () => {
+  const calls: string[] = [];
+  const { store, away } = ailingStore();
+  // Only where others may write to the database is a lease lost that cannot be renewed.
+  await using t = await startTestSystem(build(calls, { maxAttempts: 1 }), { store: { ...store, exclusive: false } });
+  const client = await t.connect();
+  const executionId = await client.begin("nap", { ms: 120_000, label: "a" });
+  await t.time.advance(5_000);
+  const before = t.system.membership.epoch;
+  away(true);
+  await t.time.advance(30_000);
+  expect(t.system.membership.canClaim).toBe(false);
+  away(false);
+  expect(await client.outcome(executionId)).toMatchObject({ status: "completed", attempts: 1 });
+  expect(calls).toEqual(["a"]);
+  const epochs = (await t.events("execution.claimed")).map((event) => event.data.epoch);
+  expect(epochs).toEqual([t.system.membership.epoch]);
+  expect(t.system.membership.epoch).toBeGreaterThan(before);
+});

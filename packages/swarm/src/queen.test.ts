@@ -29,6 +29,13 @@ describe("W8: whether to claim follows from the folded state and the situation a
       2,
       "its worker is gone",
     ],
+    [
+      "a worker of ours has it under a lease that was lost, however often it was begun",
+      state({ status: "running", claim: { processId: "here", epoch: 4, attempt: 3 } }),
+      { ...here, held: true },
+      3,
+      "new lease",
+    ],
   ])("claimed where %s", (_why, execution, situation, attempt, reason) => {
     expect(decideClaim(execution, situation)).toMatchObject({
       type: "execution.claimed",

@@ -31,8 +31,8 @@ export interface ClaimSituation {
 
 /**
  * Whether an execution may be claimed here and now, and as what. Pure (W8): the same state and situation, the same answer. It
- * may be claimed where nobody has (and it was routed here, or to a process that is gone), where its process is gone, or where
- * it is this process's own and no worker has it any more.
+ * may be claimed where nobody has (and it was routed here, or to a process that is gone), where its process is gone, where it is
+ * this process's own and no worker has it any more, or where a worker has it under a lease that was lost meanwhile.
  */
 export function decideClaim(state: ExecutionState, situation: ClaimSituation): ExecutionEvent | undefined {
   if (isOutcome(state.status) || state.status === "waiting") return undefined;
@@ -50,6 +50,9 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
   }
   const own = claim.processId === processId && claim.epoch === epoch;
   if (own && situation.held) return undefined;
+  // A lease was lost and taken again while the worker went on: nothing begins anew, so this is no further attempt.
+  if (claim.processId === processId && situation.held)
+    return claimed(processId, epoch, claim.attempt, "its process has a new lease, and its worker went on");
   if (!own && !situation.isGone(claim.processId, claim.epoch)) return undefined;
   const reason = own ? "its worker is gone" : `its process ${claim.processId} is gone`;
   if (state.attempts >= accepted.maxAttempts) {
