@@ -202,17 +202,28 @@ describe("a process that dies", () => {
     expect(calls).toEqual(["a begun, attempt 1", "a begun, attempt 2", "a done"]);
   });
 
-  test("one that stops in order leaves what it could not finish to the next", async () => {
+  test("one that stops in order finishes what it can within its drain, and leaves the rest to the next", async () => {
     const calls: string[] = [];
     const store = createMemoryStore();
-    const first = await startTestSystem(twoServices(calls), { store });
-    const executionId = await (await first.connect()).begin("one.step", { label: "a" });
-    await first.time.advance(100);
-    // It is drained: the step is finished before the process ends.
+    // Half of so short a drain is kept for giving back.
+    const first = await startTestSystem(defineSystem({ ...settingsOf(calls), limits: { drainMs: 1_000 } }), { store });
+    const client = await first.connect();
+    const early = await client.begin("one.step", { label: "early" });
+    await first.time.advance(900);
+    const late = await client.begin("one.step", { label: "late" });
     await first.stop();
-    expect(calls).toEqual(["a begun, attempt 1", "a done"]);
+    expect(calls).toEqual(["early begun, attempt 1", "late begun, attempt 1", "early done"]);
+    expect(await typesOf(store)).toEqual([
+      "execution.accepted",
+      "execution.accepted",
+      "execution.completed",
+      "execution.released",
+    ]);
     await using next = await startTestSystem(twoServices(calls), { store, seed: 2 });
-    expect(await next.system.executions.get(next.ctx, executionId)).toMatchObject({ status: "completed" });
+    await next.settled(next.system.executions.whenSettled(next.ctx, late));
+    for (const id of [early, late])
+      expect(await next.system.executions.get(next.ctx, id)).toMatchObject({ status: "completed", attempts: 1 });
+    expect(calls.slice(3)).toEqual(["late begun, attempt 1", "late done"]);
   });
 });
 
