@@ -47,6 +47,7 @@ describe("time and chance come from the context", () => {
       "export const set = (x: any) => x.setTimeout(1);",
     ],
     ["the machine in a test", "packages/log/src/planted.test.ts", "setTimeout(() => {}, Date.now());"],
+    ["the machine in what tests are made of", "packages/log/src/tail/testing/planted.ts", "setTimeout(() => {}, 1);"],
     ["the machine in a tool", "tools/planted.ts", "setTimeout(() => {}, Date.now());"],
   ])("allows %s", (_what, path, text) => {
     expect(checkAmbient(plantedIn(path, text), littleHouseAmbient)).toEqual([]);

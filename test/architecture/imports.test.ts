@@ -66,6 +66,7 @@ describe("an import is declared, stays at home, and goes through the door", () =
   it.each([
     ["test tools and Node in a test", "packages/log/src/planted.test.ts", 'import "vitest";\nimport "node:fs";'],
     ["its own door in a test", "packages/log/src/planted.test.ts", 'import "@viable/log/testing";'],
+    ["test tools in what an example's tests are made of", "examples/town/testing/planted.ts", 'import "vitest";'],
     ["any room in a root test", "test/e2e/planted.test.ts", 'import "@viable/log-postgres";'],
     ["Node in a room for servers", "packages/viable/src/planted.ts", 'import "node:fs";'],
   ])("allows %s", (_what, path, text) => {

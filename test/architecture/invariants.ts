@@ -2,11 +2,6 @@ import { architecture } from "./rooms.ts";
 import { readSource } from "./source.ts";
 import { readText, sourcePaths, type Tree } from "./tree.ts";
 
-/** Invariants that nothing cites yet, each with what it comes with. One that is cited is refused here: the list only shrinks. */
-export const notCitedYet: { readonly [name: string]: string } = {
-  W12: "comes with the first agents",
-};
-
 /** The invariants that ARCHITECTURE.md states: lines such as `- **W1** A command is durable …`. */
 export const readInvariants = (tree: Tree): string[] =>
   [...readText(tree, architecture).matchAll(/^- \*\*(W\d+)\*\* /gm)].map(([, name]) => name as string);
@@ -31,12 +26,12 @@ export function findCitations(tree: Tree): Map<string, string[]> {
 }
 
 /** Every invariant is cited where it is kept, and nobody cites one that is not there. */
-export function checkInvariants(tree: Tree, notYet: { readonly [name: string]: string }): string[] {
+export function checkInvariants(tree: Tree): string[] {
   const stated = readInvariants(tree);
   const citations = findCitations(tree);
   const refusals: string[] = [];
   for (const name of stated) {
-    if (!citations.has(name) && !Object.hasOwn(notYet, name)) {
+    if (!citations.has(name)) {
       refusals.push(
         `${name} is stated in ${architecture} and cited nowhere. Cite it in a comment where it is kept and in the name of the test that would fail: a promise without a place is kept by nobody.`,
       );
@@ -46,13 +41,6 @@ export function checkInvariants(tree: Tree, notYet: { readonly [name: string]: s
     if (!stated.includes(name)) {
       refusals.push(
         `${paths[0]}: cites ${name}, which ${architecture} does not state. Correct the number, or state it there.`,
-      );
-    }
-  }
-  for (const name of Object.keys(notYet)) {
-    if (citations.has(name) || !stated.includes(name)) {
-      refusals.push(
-        `${name} ${citations.has(name) ? `is cited by ${citations.get(name)?.[0]}` : "is not stated"}. Take it off the list in test/architecture/invariants.ts, which holds only what is still to come.`,
       );
     }
   }

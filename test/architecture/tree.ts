@@ -53,6 +53,8 @@ export function exists(tree: Tree, path: string): boolean {
 /** Every TypeScript and JavaScript file. */
 export const sourcePaths = (tree: Tree): string[] => [...tree.keys()].filter((path) => /\.(ts|tsx|mjs|js)$/.test(path));
 
-/** Whether a file is a test, or is made for tests only: those may use what the product itself must not. */
+/** Whether a file is a test, or is made for tests only (a folder `testing`): those may use what the product itself must not. */
 export const isTest = (path: string): boolean =>
-  path.endsWith(".test.ts") || path.startsWith("test/") || /^packages\/[^/]+\/src\/testing\//.test(path);
+  path.endsWith(".test.ts") ||
+  path.startsWith("test/") ||
+  /^(packages\/[^/]+\/src|examples)\/(.+\/)?testing\//.test(path);
