@@ -2,6 +2,7 @@ import { service } from "viable";
 import { caching } from "./agents/caching.ts";
 import { modelSelector } from "./agents/model-selector.ts";
 import { providerManager } from "./agents/provider-manager.ts";
+import { responseOptimizer } from "./agents/response-optimizer.ts";
 
 /** LLM routing, model management and AI orchestration. */
 export const ai = service({
@@ -9,5 +10,4 @@ export const ai = service({
   description: "LLM routing, model management and AI orchestration",
   port: 4000,
   startPriority: 10,
-  agents: [modelSelector, providerManager, caching],
 });
