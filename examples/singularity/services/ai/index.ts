@@ -10,4 +10,5 @@ export const ai = service({
   description: "LLM routing, model management and AI orchestration",
   port: 4000,
   startPriority: 10,
+  agents: [modelSelector, providerManager, responseOptimizer, caching],
 });

@@ -1,6 +1,6 @@
 import type { Facts } from "./condition.ts";
 import type { DecisionRule } from "./decision-rules.ts";
-import { createBudget, evaluateCondition, readFact } from "./evaluate-condition.ts";
+import { createBudget, evaluateCondition, readFact, show } from "./evaluate-condition.ts";
 
 export type Decision = {
   readonly verdict: "go" | "no-go" | "go with conditions";
@@ -55,5 +55,5 @@ function missingSections({ missing }: Facts): string[] {
 const fillIn = (reason: string, facts: Facts): string =>
   reason.replaceAll(/\{([^{}]+)\}/g, (_, name: string) => {
     const value = readFact(facts, name);
-    return value === undefined ? "unknown" : typeof value === "string" ? value : JSON.stringify(value);
+    return value === undefined ? "unknown" : show(value);
   });

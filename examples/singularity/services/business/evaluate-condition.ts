@@ -5,7 +5,7 @@ import { isOrder } from "./condition.ts";
 /** What came of a condition: it holds, it does not, or it cannot be said. */
 export interface Evaluation {
   readonly holds: boolean | undefined;
-  /** The comparisons that decided, in words; where nothing is decided, what is lacking for it. */
+  /** The first comparisons that decided, in words; where nothing is decided, what is lacking for it. */
   readonly because: readonly string[];
 }
 
@@ -16,6 +16,8 @@ export interface Budget {
 
 /** A million comparisons take some ten milliseconds, which other tasks can wait; facts and rules of ordinary size take hundreds. */
 const maxCompared = 1_000_000;
+/** Comparisons told of one condition: the first say enough. */
+const maxBecause = 10;
 /** A value is shown this far, in characters. */
 const maxShownChars = 60;
 /** Longer lists are shown by their size. */
@@ -42,11 +44,14 @@ export function evaluateCondition(condition: Condition, facts: Facts, budget: Bu
 function combine(members: readonly Condition[], facts: Facts, budget: Budget, decisive: boolean): Evaluation {
   const evaluations = members.map((each) => evaluateCondition(each, facts, budget));
   const deciding = evaluations.filter((each) => each.holds === decisive);
-  if (deciding.length > 0) return { holds: decisive, because: deciding.flatMap((each) => each.because) };
+  if (deciding.length > 0) return { holds: decisive, because: reasonsOf(deciding) };
   const open = evaluations.filter((each) => each.holds === undefined);
-  if (open.length > 0) return { holds: undefined, because: open.flatMap((each) => each.because) };
-  return { holds: !decisive, because: evaluations.flatMap((each) => each.because) };
+  if (open.length > 0) return { holds: undefined, because: reasonsOf(open) };
+  return { holds: !decisive, because: reasonsOf(evaluations) };
 }
+
+const reasonsOf = (evaluations: readonly Evaluation[]): string[] =>
+  evaluations.flatMap((each) => each.because).slice(0, maxBecause);
 
 function compare(comparison: Comparison, facts: Facts, budget: Budget): Evaluation {
   const { fact, operator } = comparison;
@@ -149,7 +154,8 @@ function areEqual(a: JsonValue, b: JsonValue, budget: Budget): boolean {
 /** Texts are compared some hundred characters at a time. */
 const costOf = (text: string): number => 1 + Math.floor(text.length / 100);
 
-function show(value: JsonValue): string {
+/** A value in words that fit into a line. */
+export function show(value: JsonValue): string {
   if (Array.isArray(value) && value.length > maxShownEntries) return `a list of ${value.length}`;
   if (isMap(value)) return `an object of ${Object.keys(value).length} members`;
   const text = typeof value === "string" ? JSON.stringify(value.slice(0, maxShownChars)) : showList(value);

@@ -6,8 +6,6 @@ import { ruleNamesAreUnique } from "../rule-names.ts";
 
 /** People keep no more in one set; who does asks twice. */
 const maxRules = 200;
-/** Comparisons named of one rule: the first say enough. */
-const maxBecause = 10;
 
 const rule = z.strictObject({
   name: z.string().min(1).max(100),
@@ -33,11 +31,10 @@ export const rules = agent({
     const notFired: { name: string; because: string[] }[] = [];
     const undecided: { name: string; lacking: string[] }[] = [];
     for (const { name, when, conclusion } of declared) {
-      const { holds, because: all } = evaluateCondition(when, facts, budget);
-      const because = all.slice(0, maxBecause);
-      if (holds === undefined) undecided.push({ name, lacking: because });
-      else if (holds) fired.push({ name, because, ...(conclusion !== undefined && { conclusion }) });
-      else notFired.push({ name, because });
+      const { holds, because } = evaluateCondition(when, facts, budget);
+      if (holds === undefined) undecided.push({ name, lacking: [...because] });
+      else if (holds) fired.push({ name, because: [...because], ...(conclusion !== undefined && { conclusion }) });
+      else notFired.push({ name, because: [...because] });
     }
     return { evaluated: declared.length, fired, notFired, undecided, origin: "given rules" };
   },
