@@ -24,7 +24,8 @@ CREATE TABLE viable.records (
   version bigint NOT NULL,
   expires_at double precision,
   change bigint NOT NULL,
-  changed_at double precision NOT NULL
+  changed_at double precision NOT NULL,
+  written_by text COLLATE "C"
 );
 CREATE TABLE viable.schema_version (
   version integer NOT NULL,
@@ -45,7 +46,7 @@ END)) WHERE ((value IS NULL) OR (expires_at IS NOT NULL));
 CREATE UNIQUE INDEX records_pkey ON viable.records USING btree (key); -- primary key
 CREATE UNIQUE INDEX schema_version_pkey ON viable.schema_version USING btree (version); -- primary key
 
-CREATE OR REPLACE FUNCTION viable.append_batch(in_now double precision, in_appends integer, write_append integer[], write_stream text[], write_expected bigint[], write_first_id text[], write_events integer[], event_write integer[], event_nth integer[], event_id text[], event_type text[], event_tenant text[], event_session text[], event_correlation text[], event_data text[], event_metadata text[], event_time double precision[], put_append integer[], put_key text[], put_expected bigint[], put_value text[], put_expires_at double precision[])
+CREATE OR REPLACE FUNCTION viable.append_batch(in_now double precision, in_appends integer, write_append integer[], write_stream text[], write_expected bigint[], write_first_id text[], write_events integer[], event_write integer[], event_nth integer[], event_id text[], event_type text[], event_tenant text[], event_session text[], event_correlation text[], event_data text[], event_metadata text[], event_time double precision[], put_append integer[], put_key text[], put_expected bigint[], put_value text[], put_expires_at double precision[], put_by text[])
  RETURNS TABLE(append integer, outcome text, conflict integer, actual bigint, first_position bigint, stream_versions text, record_versions text, last_change bigint)
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
@@ -77,18 +78,22 @@ BEGIN
   ),
   -- What is to be put into records, beside what they are.
   put AS MATERIALIZED (
-    SELECT r.nr::int AS nr, r.append, r.key, r.expected, r.value, r.expires_at,
+    SELECT r.nr::int AS nr, r.append, r.key, r.expected, r.value, r.expires_at, r.by,
       coalesce(stored.version, 0) AS version,
+      -- What this very append left the record at, where it has been here before and was the last to write it.
+      CASE WHEN stored.written_by = r.by THEN stored.version
+        - count(*) OVER (PARTITION BY r.append, r.key) + row_number() OVER (PARTITION BY r.append, r.key ORDER BY r.nr)
+        ELSE 0 END AS earlier_version,
       CASE WHEN stored.value IS NOT NULL AND (stored.expires_at IS NULL OR stored.expires_at > in_now)
         THEN stored.version ELSE 0 END AS live_version
-    FROM unnest(put_append, put_key, put_expected, put_value, put_expires_at)
-      WITH ORDINALITY AS r (append, key, expected, value, expires_at, nr)
+    FROM unnest(put_append, put_key, put_expected, put_value, put_expires_at, put_by)
+      WITH ORDINALITY AS r (append, key, expected, value, expires_at, by, nr)
     LEFT JOIN LATERAL (
-      SELECT s.value, s.expires_at, s.version FROM viable.records AS s WHERE s.key = r.key LIMIT 1
+      SELECT s.value, s.expires_at, s.version, s.written_by FROM viable.records AS s WHERE s.key = r.key LIMIT 1
     ) AS stored ON true
   ),
   write_verdict AS (
-    SELECT w.append,
+    SELECT w.append, sum(w.events) AS events,
       (array_agg(w.earlier_position ORDER BY w.nr) FILTER (WHERE w.events > 0))[1] AS earlier_position,
       -- A write without events left no trace: what it expected is what it found, or else what there is now.
       string_agg(
@@ -101,18 +106,21 @@ BEGIN
   ),
   put_verdict AS (
     SELECT p.append,
+      max(p.earlier_version) AS earlier_version,
+      string_agg(p.earlier_version::text, ',' ORDER BY p.nr) AS earlier_versions,
       min(p.nr) FILTER (WHERE p.expected >= 0 AND p.expected <> p.live_version) AS conflict,
       (array_agg(p.live_version ORDER BY p.nr) FILTER (WHERE p.expected >= 0 AND p.expected <> p.live_version))[1] AS actual
     FROM put AS p GROUP BY p.append
   ),
-  -- An append that has happened already is answered so, whatever it expects now; else streams are checked before records.
+  -- An append that has happened already is answered so, whatever it expects now; else streams are checked before records. It is
+  -- known by its first event or, where it has none, by a record that it was the last to write.
   verdict AS MATERIALIZED (
     SELECT a.append,
-      CASE WHEN w.earlier_position IS NOT NULL THEN 'repeated'
+      CASE WHEN w.earlier_position IS NOT NULL OR (p.earlier_version > 0 AND coalesce(w.events, 0) = 0) THEN 'repeated'
         WHEN w.conflict IS NOT NULL THEN 'stream_conflict'
         WHEN p.conflict IS NOT NULL THEN 'record_conflict'
         ELSE 'appended' END AS outcome,
-      w.earlier_position, w.earlier_versions,
+      w.earlier_position, w.earlier_versions, p.earlier_versions AS earlier_record_versions,
       coalesce(w.conflict, p.conflict) AS conflict,
       CASE WHEN w.conflict IS NOT NULL THEN w.actual ELSE p.actual END AS actual
     FROM generate_series(1, in_appends) AS a (append)
@@ -127,7 +135,7 @@ BEGIN
     WHERE v.outcome = 'appended'
   ),
   placed_put AS MATERIALIZED (
-    SELECT p.nr, p.append, p.key, p.value, p.expires_at,
+    SELECT p.nr, p.append, p.key, p.value, p.expires_at, p.by,
       base_change + row_number() OVER (ORDER BY p.nr) AS change,
       p.version + row_number() OVER (PARTITION BY p.key ORDER BY p.nr) AS version,
       p.nr = max(p.nr) OVER (PARTITION BY p.key) AS is_last
@@ -143,10 +151,10 @@ BEGIN
     JOIN placed_write AS w ON w.nr = e.write
   ),
   changed AS (
-    INSERT INTO viable.records (key, value, version, expires_at, change, changed_at)
-    SELECT p.key, p.value, p.version, p.expires_at, p.change, in_now FROM placed_put AS p WHERE p.is_last
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version,
-      expires_at = excluded.expires_at, change = excluded.change, changed_at = excluded.changed_at
+    INSERT INTO viable.records (key, value, version, expires_at, change, changed_at, written_by)
+    SELECT p.key, p.value, p.version, p.expires_at, p.change, in_now, p.by FROM placed_put AS p WHERE p.is_last
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at,
+      change = excluded.change, changed_at = excluded.changed_at, written_by = excluded.written_by
   ),
   total AS MATERIALIZED (
     SELECT base_ordinal + (SELECT coalesce(sum(w.events), 0) FROM placed_write AS w) AS ordinal,
@@ -157,9 +165,9 @@ BEGIN
     FROM total AS t WHERE l.id = 1 AND (l.ordinal, l.change) <> (t.ordinal, t.change)
   )
   SELECT v.append, v.outcome, v.conflict, v.actual,
-    CASE WHEN v.outcome = 'repeated' THEN v.earlier_position ELSE coalesce(w.first_position, 0) END,
-    CASE WHEN v.outcome = 'repeated' THEN v.earlier_versions ELSE coalesce(w.versions, '') END,
-    coalesce(p.versions, ''),
+    CASE WHEN v.outcome = 'repeated' THEN coalesce(v.earlier_position, 0) ELSE coalesce(w.first_position, 0) END,
+    CASE WHEN v.outcome = 'repeated' THEN coalesce(v.earlier_versions, '') ELSE coalesce(w.versions, '') END,
+    CASE WHEN v.outcome = 'repeated' THEN coalesce(v.earlier_record_versions, '') ELSE coalesce(p.versions, '') END,
     t.change
   FROM verdict AS v
   CROSS JOIN total AS t

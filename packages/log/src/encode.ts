@@ -64,7 +64,15 @@ export function encodeAppend(ctx: Context, request: AppendRequest): { append: En
     takeItem();
     return encodeRecord(write, takeText);
   });
-  return { append: { streams, records }, chars };
+  return { append: { id: idOf(ctx, request, streams), streams, records }, chars };
+}
+
+/** What the append is known by when it is sent again. */
+function idOf(ctx: Context, request: AppendRequest, streams: EncodedAppend["streams"]): string {
+  const first = streams.find((write) => write.events.length > 0)?.events[0];
+  if (first !== undefined) return first.id;
+  if (request.id !== undefined) checkName("id", request.id);
+  return request.id ?? ctx.runtime.ids.next("apd");
 }
 
 function encodeRecord(write: RecordWrite, takeText: (text: string) => string): EncodedRecordWrite {

@@ -19,7 +19,7 @@ export const logClosed = (): ViableError =>
 export const logUnavailable = (cause: unknown): ViableError =>
   new ViableError("log.unavailable", "The database did not take the append in time; it may or may not have happened.", {
     retryable: true,
-    next: "Append again with the same event ids: a repeat is recognised.",
+    next: "Append again with the same ids: a repeat is recognised.",
     cause,
   });
 

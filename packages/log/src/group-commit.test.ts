@@ -136,6 +136,23 @@ test("while the database is away the same flush is tried again, and an answer th
   expect(await log.readStream(ctx, "a")).toHaveLength(1);
 });
 
+test("an append of records alone whose answer was lost is no conflict with itself", async () => {
+  const { clock, ctx, store, log } = await setup();
+  store.next("lost-answer", unavailable());
+  const taken = log.append(ctx, { records: [{ key: "lease", value: 1, expected: 0 }] });
+  await clock.until(() => store.batches.length === 3);
+  expect(await taken).toMatchObject({ ok: true, repeated: true, recordVersions: [1] });
+});
+
+test("an append of records alone that was given an id can be sent again by its caller", async () => {
+  const { ctx, store, log } = await setup({ maxRetryMs: 0 });
+  const request: AppendRequest = { id: "mint-1", records: [{ key: "token", value: 1, expected: 0 }] };
+  store.next("lost-answer");
+  await expect(log.append(ctx, request)).rejects.toMatchObject({ code: "log.unavailable" });
+  expect(await log.append(ctx, request)).toMatchObject({ ok: true, repeated: true, recordVersions: [1] });
+  expect(await log.append(ctx, { ...request, id: "mint-2" })).toMatchObject({ ok: false, reason: "record_conflict" });
+});
+
 test("W10: the retries end after their time, and callers learn that it may or may not have happened", async () => {
   const { clock, store, append } = await setup({ maxRetryMs: 3_000 });
   store.next(...Array.from({ length: 100 }, unavailable));

@@ -7,6 +7,11 @@ import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 
 /** What one caller wants to happen at once, or not at all. */
 export interface AppendRequest {
+  /**
+   * Give an append without events one to make it repeatable: a second append of the same id answers as the first did, as long as it
+   * was the last to write one of its records. (With events, it is known by the first one's id.)
+   */
+  readonly id?: string;
   readonly streams?: readonly StreamAppend[];
   readonly records?: readonly RecordWrite[];
   /** `urgent` goes into the next flush whatever waits before it. For pain signals and outcomes of races, not for hurry. */
@@ -21,8 +26,9 @@ export type AppendOutcome =
       readonly position: Position | undefined;
       /** Version of each stream after the append, in the order given. */
       readonly versions: readonly number[];
+      /** New version of each record, in the order given. Where `repeated`, 0 for those that others have written since. */
       readonly recordVersions: readonly number[];
-      /** True where an earlier append with the same event ids had already done it. */
+      /** True where an earlier append with the same ids, or an earlier try of this one, had already done it. */
       readonly repeated: boolean;
     }
   | {

@@ -3,7 +3,7 @@ import { decodeEvent } from "./encode.ts";
 import type { StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal } from "./events.ts";
 import type { StoredRecord } from "./records.ts";
-import type { CommitOutcome, EncodedAppend, EncodedRecordChange, EncodedStreamAppend, Store } from "./store.ts";
+import type { CommitOutcome, EncodedAppend, EncodedStreamAppend, Store } from "./store.ts";
 import { storeRefused } from "./store.ts";
 
 interface Row {
@@ -12,6 +12,7 @@ interface Row {
   expiresAt: number | null;
   change: number;
   changedAt: number;
+  writtenBy: string | undefined;
 }
 
 /** The plainest correct store: what the others are compared with, and what tests and simulation run on. Keeps nothing. */
@@ -33,7 +34,7 @@ export function createMemoryStore(): Store {
 
   /** Decides on an append and applies it; adds to `undo` how to take that back. */
   const commitOne = (append: EncodedAppend, now: number, undo: (() => void)[]): CommitOutcome => {
-    const repeated = findRepeat(append, byId, streams);
+    const repeated = findRepeat(append, byId, streams, rows);
     if (repeated !== undefined) return repeated;
     for (const write of append.streams) {
       const actual = streams.get(write.stream)?.length ?? 0;
@@ -71,6 +72,7 @@ export function createMemoryStore(): Store {
         expiresAt: write.expiresAt,
         change: lastChange,
         changedAt: now,
+        writtenBy: append.id,
       });
       return version;
     });
@@ -145,7 +147,7 @@ export function createMemoryStore(): Store {
         .filter(([, row]) => row.change > after)
         .sort(([, a], [, b]) => a.change - b.change)
         .slice(0, limit)
-        .map(([key, row]): EncodedRecordChange => ({ key, ...row }));
+        .map(([key, { change, value, version, expiresAt }]) => ({ key, change, value, version, expiresAt }));
     },
     async purgeRecords(before, limit) {
       let purged = 0;
@@ -165,30 +167,45 @@ export function createMemoryStore(): Store {
   };
 }
 
-/** An append whose first event is in the log already, in its stream, has happened: the answer is the first one's. */
+/**
+ * An append whose first event is in the log already, in its stream, has happened; one without events, where it was the last to write
+ * one of its records. The answer is the first one's.
+ */
 function findRepeat(
   append: EncodedAppend,
   byId: Map<string, StoredEvent>,
   streams: Map<string, StoredEvent[]>,
+  rows: Map<string, Row>,
 ): CommitOutcome | undefined {
   const earlier = (write: EncodedStreamAppend): StoredEvent | undefined => {
     const event = byId.get(write.events[0]?.id ?? "");
     return event?.stream === write.stream ? event : undefined;
   };
   const first = append.streams.find((write) => write.events.length > 0);
-  const repeated = first && earlier(first);
-  if (repeated === undefined) return undefined;
+  const event = first && earlier(first);
+  const recordVersions = versionsLeft(append, rows);
+  const happened = first === undefined ? recordVersions.some((version) => version > 0) : event !== undefined;
+  if (!happened) return undefined;
   return {
     kind: "appended",
-    firstOrdinal: toOrdinal(repeated.position),
+    firstOrdinal: event === undefined ? 0 : toOrdinal(event.position),
     // A write without events left no trace: what it expected is what it found, or else what there is now.
     firstVersions: append.streams.map((write) => {
       const found = write.expected >= 0 ? write.expected : (streams.get(write.stream)?.length ?? 0);
       return earlier(write)?.version ?? found + 1;
     }),
-    recordVersions: append.records.map(() => 0),
+    recordVersions,
     repeated: true,
   };
+}
+
+/** The versions that an append left its records at; 0 for those that it was not the last to write. */
+function versionsLeft(append: EncodedAppend, rows: Map<string, Row>): number[] {
+  return append.records.map(({ key }, index) => {
+    const row = rows.get(key);
+    if (row === undefined || append.id === undefined || row.writtenBy !== append.id) return 0;
+    return row.version - append.records.slice(index + 1).filter((later) => later.key === key).length;
+  });
 }
 
 const idTaken = (id: string): ViableError =>

@@ -39,6 +39,8 @@ export interface EncodedRecordWrite {
 
 /** One caller's append: everything in it happens, or nothing does. */
 export interface EncodedAppend {
+  /** Its first event's id; an own one where it has no event. The records it writes keep it. */
+  readonly id?: string;
   readonly streams: readonly EncodedStreamAppend[];
   readonly records: readonly EncodedRecordWrite[];
 }
@@ -50,9 +52,9 @@ export type CommitOutcome =
       readonly firstOrdinal: number;
       /** Version of each stream's first event, in the order given. */
       readonly firstVersions: readonly number[];
-      /** New version of each record, in the order given. */
+      /** New version of each record, in the order given; where `repeated`, 0 for those that others have written since. */
       readonly recordVersions: readonly number[];
-      /** True where an earlier append of the same ids had done it already: nothing was written now. */
+      /** True where the same append had been applied already: nothing was written now. */
       readonly repeated: boolean;
     }
   | { readonly kind: "stream_conflict"; readonly stream: string; readonly actual: number }
@@ -79,7 +81,8 @@ export interface EncodedRecordChange {
  * - `commit` applies its appends in order, each whole or not at all, each with its own outcome, and answers only when what it
  *   answers is as durable as `durability` says (W1).
  * - Ordinals have no gaps and are visible in order: whoever sees ordinal n+1 sees n (W9), under any number of writers.
- * - An append whose first event id is in the log already, in that stream, is answered as the first time, and not written again.
+ * - An append whose first event id is in the log already, in that stream, is answered as the first time, and not written again. One
+ *   without events is known by its id, for as long as it was the last to write at least one of its records.
  * - Record changes are numbered in commit order in the same way.
  * - An event id stands in the log once: a `commit` that would write one again, other than by such a repeat, is refused, and nothing
  *   of its batch is written as long as no stream and no key stands in two of its appends.

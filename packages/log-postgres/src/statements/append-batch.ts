@@ -8,7 +8,7 @@ export const appendBatch: Statement = {
   text: `SELECT * FROM viable.append_batch($1::double precision, $2::int,
     $3::int[], $4::text[], $5::bigint[], $6::text[], $7::int[],
     $8::int[], $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], string_to_array($15::text, E'\\x1f'), string_to_array($16::text, E'\\x1f'), $17::double precision[],
-    $18::int[], $19::text[], $20::bigint[], $21::text[], $22::double precision[])`,
+    $18::int[], $19::text[], $20::bigint[], $21::text[], $22::double precision[], $23::text[])`,
 };
 
 export function appendBatchParams(batch: readonly EncodedAppend[], now: number): Param[] {
@@ -16,7 +16,9 @@ export function appendBatchParams(batch: readonly EncodedAppend[], now: number):
   const events = writes.flatMap((write, index) =>
     write.events.map((event, nth) => ({ write: index + 1, nth: nth + 1, ...event })),
   );
-  const puts = batch.flatMap((append, index) => append.records.map((put) => ({ append: index + 1, ...put })));
+  const puts = batch.flatMap((append, index) =>
+    append.records.map((put) => ({ append: index + 1, by: append.id ?? null, ...put })),
+  );
   return [
     String(now),
     String(batch.length),
@@ -40,6 +42,7 @@ export function appendBatchParams(batch: readonly EncodedAppend[], now: number):
     numberArray(puts.map((put) => put.expected)),
     textArray(puts.map((put) => put.value)),
     numberArray(puts.map((put) => put.expiresAt)),
+    textArray(puts.map((put) => put.by)),
   ];
 }
 
@@ -47,7 +50,7 @@ export function appendBatchParams(batch: readonly EncodedAppend[], now: number):
 export function toCommitResult(batch: readonly EncodedAppend[], rows: readonly Row[]): CommitResult {
   const streams = batch.flatMap((append) => append.streams.map((write) => write.stream));
   const keys = batch.flatMap((append) => append.records.map((put) => put.key));
-  const outcomes = batch.map((append, index): CommitOutcome => {
+  const outcomes = batch.map((_, index): CommitOutcome => {
     const row = rows[index] as Row;
     const conflict = Number(row.conflict) - 1;
     switch (row.outcome) {
@@ -56,13 +59,12 @@ export function toCommitResult(batch: readonly EncodedAppend[], rows: readonly R
       case "record_conflict":
         return { kind: "record_conflict", key: keys[conflict] as string, actual: Number(row.actual) };
       default: {
-        const repeated = row.outcome === "repeated";
         return {
           kind: "appended",
           firstOrdinal: Number(row.first_position),
           firstVersions: toNumbers(row.stream_versions),
-          recordVersions: repeated ? append.records.map(() => 0) : toNumbers(row.record_versions),
-          repeated,
+          recordVersions: toNumbers(row.record_versions),
+          repeated: row.outcome === "repeated",
         };
       }
     }

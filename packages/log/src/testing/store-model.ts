@@ -105,7 +105,6 @@ async function check(store: Store, history: readonly Step[], prefix: string): Pr
       }
       case "repeat": {
         const batch = sent[action.which % Math.max(1, sent.length)];
-        // Only events make a repeat recognisable: an append of records alone is a new one each time, on both sides.
         if (batch !== undefined) await compareCommit(store, model, batch, now, base);
         break;
       }
@@ -173,7 +172,9 @@ async function compareState(
 }
 
 function encode(append: DraftAppend, prefix: string, now: number, nextId: () => string): EncodedAppend {
+  const id = nextId();
   return {
+    id,
     streams: append.streams.map((write) => ({
       stream: prefix + write.stream,
       expected: write.expected,
