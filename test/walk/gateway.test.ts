@@ -3,13 +3,14 @@
  * live feed loses and repeats nothing.
  */
 import { createClient } from "@viable/client";
+import { mintOwnerToken } from "@viable/security";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { agent, defineSystem, service } from "viable";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 
-const definition = defineSystem({
+const settings = {
   name: "gateway-test",
   services: [
     service({
@@ -46,7 +47,8 @@ const definition = defineSystem({
       ],
     }),
   ],
-});
+};
+const definition = defineSystem(settings);
 
 interface Call {
   method?: string;
@@ -56,8 +58,8 @@ interface Call {
   signal?: AbortSignal;
 }
 
-async function setup() {
-  const t = await startTestSystem(definition);
+async function setup(system = definition) {
+  const t = await startTestSystem(system);
   const call = async (
     path: string,
     { method = "GET", token = t.system.ownerToken, body, headers, signal }: Call = {},
@@ -98,6 +100,7 @@ const guarded = [
   ["GET", "/v1/executions/exe_00000000000000000000000000"],
   ["DELETE", "/v1/executions/exe_00000000000000000000000000"],
   ["GET", "/v1/executions/exe_00000000000000000000000000/events"],
+  ["GET", "/v1/health"],
   ["GET", "/v1/commands"],
   ["GET", "/v1/swarms"],
   ["GET", "/v1/swarms/work"],
@@ -166,6 +169,98 @@ async function twoSessions() {
   const { executionId } = await send(other, "echo", { secret: "secret-argument" });
   return { ...world, mine, other, executionId: executionId as string };
 }
+
+describe("opening a session with an Idempotency-Key", () => {
+  const post = (key: string, more: Call = {}): Call => ({
+    method: "POST",
+    body: '{"clientType":"cli"}',
+    headers: { "idempotency-key": key },
+    ...more,
+  });
+
+  test("answers a repeat as the first time, its token included, and opens one session", async () => {
+    const { t, json } = await setup();
+    const first = await json("/v1/sessions", post("k"));
+    await t.time.advance(60_000);
+    expect(await json("/v1/sessions", post("k"))).toEqual(first);
+    const { sessionId, token } = first.body as { sessionId: string; token: string };
+    expect(await json(`/v1/sessions/${sessionId}`, { token })).toMatchObject({
+      status: 200,
+      body: { status: "active" },
+    });
+    expect(await t.events("session.created")).toHaveLength(1);
+    await t.stop();
+  });
+
+  test("answers both of two that come at once with the one session", async () => {
+    const { t, json } = await setup();
+    const [one, two] = await Promise.all([json("/v1/sessions", post("k")), json("/v1/sessions", post("k"))]);
+    expect(one.status).toBe(201);
+    expect(two).toEqual(one);
+    expect(await t.events("session.created")).toHaveLength(1);
+    await t.stop();
+  });
+
+  test("refuses a repeat that asks for something else", async () => {
+    const { t, json } = await setup();
+    await json("/v1/sessions", post("k"));
+    for (const body of ['{"clientType":"web"}', '{"clientType":"cli","purpose":"other"}']) {
+      expect(await json("/v1/sessions", post("k", { body }))).toMatchObject({
+        status: 422,
+        body: { code: "gateway.idempotency_mismatch" },
+      });
+    }
+    await t.stop();
+  });
+
+  test("opens another session under another key, and for another token", async () => {
+    const { t, json } = await setup();
+    const { token } = await t.settled(mintOwnerToken(t.ctx, t.system.log, t.system.tokens));
+    const answers = [
+      await json("/v1/sessions", post("k")),
+      await json("/v1/sessions", post("l")),
+      await json("/v1/sessions", post("k", { token })),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+    expect(new Set(answers.map(({ body }) => body.sessionId)).size).toBe(3);
+    expect(new Set(answers.map(({ body }) => body.token)).size).toBe(3);
+    await t.stop();
+  });
+
+  test("gives nobody a working token after the session has ended", async () => {
+    const { t, json } = await setup();
+    const { body } = await json("/v1/sessions", post("k"));
+    await json(`/v1/sessions/${body.sessionId}`, { method: "DELETE" });
+    expect(await json("/v1/sessions", post("k"))).toMatchObject({ status: 201, body });
+    expect((await json(`/v1/sessions/${body.sessionId}`, { token: body.token as string })).status).toBe(401);
+    await t.stop();
+  });
+});
+
+test("what is left of a caller's commands is said in the RateLimit headers, also when it is none", async () => {
+  const limits = { web: { commandsPerHour: 2, maxConcurrent: 1 } };
+  const { t, call, open } = await setup(defineSystem({ ...settings, clients: limits }));
+  const { sessionId, token } = await open("web");
+  const send = async (body: string) => {
+    const { status, headers } = await call(`/v1/sessions/${sessionId}/commands`, { method: "POST", token, body });
+    return [status, headers.get("ratelimit-policy"), headers.get("ratelimit"), headers.has("retry-after")];
+  };
+  const waiting = '{"command":"wait","args":{"ms":1000},"mode":"async"}';
+  const quick = '{"command":"echo","mode":"sync"}';
+  expect(await send(waiting)).toEqual([202, '"commands";q=2;w=3600', '"commands";r=1', false]);
+  expect(await send(quick)).toEqual([429, '"concurrent";q=1;qu="concurrent-requests"', '"concurrent";r=0', true]);
+  await t.time.advance(1_000);
+  expect(await send(quick)).toEqual([200, '"commands";q=2;w=3600', '"commands";r=0', false]);
+  expect(await send(quick)).toEqual([429, '"commands";q=2;w=3600', '"commands";r=0', true]);
+  await t.stop();
+});
+
+test("health is under /v1 too, for whoever has a token, a session's included", async () => {
+  const { t, json, open } = await setup();
+  const { token } = await open("web");
+  expect(await json("/v1/health", { token })).toMatchObject({ status: 200, body: { status: "ok" } });
+  await t.stop();
+});
 
 describe("a session's token", () => {
   const reads = guarded.filter(([method]) => method === "GET").map(([, path]) => path);

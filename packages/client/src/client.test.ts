@@ -130,6 +130,15 @@ describe("every answer is checked", () => {
   });
 });
 
+test("an idempotency key goes with whatever may be sent again", async () => {
+  const refused = () => new Response("", { status: 502 });
+  const { client, requests } = scripted(refused, refused, refused);
+  await client.openSession({ clientType: "cli" }, { idempotencyKey: "one" }).catch(() => undefined);
+  await client.send("ses_1", { command: "x" }, { idempotencyKey: "two" }).catch(() => undefined);
+  await client.send("ses_1", { command: "x" }).catch(() => undefined);
+  expect(requests.map(({ headers }) => headers.get("idempotency-key"))).toEqual(["one", "two", null]);
+});
+
 describe("the events of an execution", () => {
   const page = (next: string | undefined, ...positions: string[]) => json({ events: positions.map(event), next });
 

@@ -63,7 +63,8 @@ export interface WatchOptions {
  */
 export interface Client {
   readonly url: string;
-  openSession(request: CreateSession): Promise<SessionCreated>;
+  /** Opens a session. The same `idempotencyKey` sent again with the same token finds the first, and its token. */
+  openSession(request: CreateSession, options?: { idempotencyKey?: string }): Promise<SessionCreated>;
   session(sessionId: string): Promise<SessionView>;
   endSession(sessionId: string): Promise<SessionView>;
   /** Sends a command. The same `idempotencyKey` sent again finds the first. */
@@ -168,14 +169,15 @@ export function createClient(settings: ClientSettings): Client {
 
   return {
     url: base,
-    openSession: (body) => json("POST", "/v1/sessions", sessionCreated, { body }),
+    openSession: (body, options = {}) =>
+      json("POST", "/v1/sessions", sessionCreated, { body, headers: keyHeader(options.idempotencyKey) }),
     session: (sessionId) => read(`/v1/sessions/${encodeURIComponent(sessionId)}`, sessionView),
     endSession: (sessionId) => json("DELETE", `/v1/sessions/${encodeURIComponent(sessionId)}`, sessionView),
     send: (sessionId, body, options = {}) =>
       json("POST", `/v1/sessions/${encodeURIComponent(sessionId)}/commands`, commandAnswer, {
         body,
         ...(options.signal !== undefined && { signal: options.signal }),
-        ...(options.idempotencyKey !== undefined && { headers: { "idempotency-key": options.idempotencyKey } }),
+        headers: keyHeader(options.idempotencyKey),
       }),
     execution: (executionId) => read(`/v1/executions/${encodeURIComponent(executionId)}`, executionView),
     executions: (query = {}) => read(`/v1/executions${toQuery(query)}`, executionPage),
@@ -233,6 +235,9 @@ export function createClient(settings: ClientSettings): Client {
     health: () => read("/health", healthView),
   };
 }
+
+const keyHeader = (key: string | undefined): Record<string, string> =>
+  key === undefined ? {} : { "idempotency-key": key };
 
 /** What an answer says, where it is of the protocol; `client.unexpected_answer` where it is not. */
 function check<T>(text: string, schema: z.ZodType<T>, url: string, status: number): T {

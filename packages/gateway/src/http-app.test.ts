@@ -44,18 +44,19 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
   const grant = await tokens.verify(ctx, owner.token);
   if (grant === undefined || "full" in grant) throw new Error("The owner's token opens nothing.");
   const opened = await sessions.create(ctx, grant, { clientType: "web" });
+  if (!opened.ok) throw new Error("No session was opened.");
   execution.session = opened.session.sessionId;
   const read = (path: string, token: string, headers: Record<string, string> = {}) =>
     app.request(path, { headers: { authorization: `Bearer ${token}`, ...headers } });
   /** Appends to the execution, as its worker would. */
   const append = async (...types: string[]) => {
     const events = types.map((type) => ({ type: `execution.${type}`, data: {} }));
-    // As many as one append may hold.
-    for (let at = 0; at < events.length; at += 2_000) {
+    // In portions that one append can hold.
+    for (let at = 0; at < events.length; at += 1_000) {
       const stream = {
         stream: `execution:${executionId}`,
         expected: "any" as const,
-        events: events.slice(at, at + 2_000),
+        events: events.slice(at, at + 1_000),
       };
       await log.append(ctx, { streams: [stream] });
     }

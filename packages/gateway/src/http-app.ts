@@ -6,13 +6,14 @@ import { isPosition, startPosition } from "@viable/log";
 import type { HealthView, SessionCreated } from "@viable/protocol";
 import { createSession, toFieldProblems } from "@viable/protocol";
 import type { Grant } from "@viable/security";
-import type { Executions, Quota } from "@viable/swarm";
+import type { Executions } from "@viable/swarm";
 import { executionStream, toExecutionView } from "@viable/swarm";
 import type { Context } from "hono";
 import { Hono } from "hono";
 import { toEventView } from "./event-view.ts";
 import { endsExecution, followStored, readExecutionEvents } from "./execution-events.ts";
 import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
+import { quotaHeaders } from "./rate-limit-headers.ts";
 import type { Authenticated, Receive } from "./receive.ts";
 import { streamFeed } from "./session-feed.ts";
 import type { Session, Sessions } from "./sessions.ts";
@@ -63,9 +64,14 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     toResponse({ status: 404, code: "gateway.no_route", detail: `There is nothing at ${c.req.method} ${c.req.path}.` }),
   );
 
-  app.get("/health", async (c) => {
+  const answerHealth = async (c: Context) => {
     const health = await settings.health(rootContext(runtime));
     return c.json(health, health.status === "down" ? 503 : 200);
+  };
+  app.get("/health", answerHealth);
+  app.get("/v1/health", async (c) => {
+    await reader(c, "health", "session");
+    return await answerHealth(c);
   });
   app.get("/ready", async (c) => {
     const { status } = await settings.health(rootContext(runtime));
@@ -77,7 +83,8 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
 
   app.post("/v1/sessions", async (c) => {
-    const { ctx, grant } = await who(c);
+    const { ctx, grant, token: openerToken } = await who(c);
+    const key = idempotencyKeyOf(c);
     const parsed = createSession.safeParse(await bodyOf(c));
     if (!parsed.success) {
       const errors = toFieldProblems(parsed.error, "body");
@@ -97,7 +104,17 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
         next: "Use the token that opened this one.",
       });
     }
-    const { session, token } = await sessions.create(ctx, grant, parsed.data);
+    const once = key === undefined ? undefined : { key, token: openerToken };
+    const opened = await sessions.create(ctx, grant, parsed.data, once);
+    if (!opened.ok) {
+      throw new HttpProblem({
+        status: 422,
+        code: "gateway.idempotency_mismatch",
+        detail: "This idempotency key was used for another session.",
+        reasons: ["A key stands for one session with the same client type and purpose; take a new key for a new one."],
+      });
+    }
+    const { session, token } = opened;
     const body: SessionCreated = {
       sessionId: session.sessionId,
       capabilities: session.created.capabilities,
@@ -286,12 +303,6 @@ function positionOf(text: string | undefined): string | undefined {
     });
   return text;
 }
-
-/** What is left of the caller's commands, in the headers of the RateLimit draft (draft-ietf-httpapi-ratelimit-headers). */
-const quotaHeaders = ({ limit, remaining }: Quota): Record<string, string> => ({
-  "ratelimit-policy": `"commands";q=${limit};w=3600`,
-  ratelimit: `"commands";r=${remaining}`,
-});
 
 /** What a Node server hands over beside the request; absent where the app is called in process. */
 interface NodeBindings {

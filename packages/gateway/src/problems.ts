@@ -1,7 +1,9 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
 import { storeRefused } from "@viable/log";
 import type { FieldProblem, Problem } from "@viable/protocol";
+import type { Grant } from "@viable/security";
 import type { IntakeOutcome } from "@viable/swarm";
+import { metLimitHeaders } from "./rate-limit-headers.ts";
 
 /** The one table from kinds of refusal to HTTP: codes belong to the rooms, numbers belong to this transport. */
 const statusOfKind: Record<(IntakeOutcome & { ok: false })["kind"], number> = {
@@ -38,6 +40,8 @@ export interface ProblemParts {
   readonly reasons?: readonly string[];
   readonly errors?: readonly FieldProblem[];
   readonly retryAfterMs?: number;
+  /** Sent with it beside those that follow from the rest. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** An error answer of the gateway's, before it is written. */
@@ -63,15 +67,15 @@ export function toResponse(parts: ProblemParts): Response {
     reasons: [...(parts.reasons ?? [])],
     ...(parts.errors !== undefined && { errors: [...parts.errors] }),
   };
-  const headers = new Headers({ "content-type": "application/problem+json" });
+  const headers = new Headers({ ...parts.headers, "content-type": "application/problem+json" });
   if (parts.retryAfterMs !== undefined)
     headers.set("retry-after", String(Math.max(1, Math.ceil(parts.retryAfterMs / 1_000))));
   if (parts.status === 401) headers.set("www-authenticate", "Bearer");
   return new Response(JSON.stringify(body), { status: parts.status, headers });
 }
 
-/** A refusal of the intake's as a problem. */
-export function ofRefusal(refusal: IntakeOutcome & { ok: false }): HttpProblem {
+/** A refusal of the intake's as a problem, for whoever sent the command with this grant. */
+export function ofRefusal(refusal: IntakeOutcome & { ok: false }, grant: Grant): HttpProblem {
   return new HttpProblem({
     status: statusOfKind[refusal.kind],
     code: refusal.code,
@@ -79,6 +83,7 @@ export function ofRefusal(refusal: IntakeOutcome & { ok: false }): HttpProblem {
     reasons: refusal.reasons,
     ...(refusal.errors !== undefined && { errors: refusal.errors }),
     ...(refusal.retryAfterMs !== undefined && { retryAfterMs: refusal.retryAfterMs }),
+    headers: metLimitHeaders(refusal, grant),
   });
 }
 

@@ -26,6 +26,7 @@ export interface Caller {
 export interface Authenticated {
   readonly ctx: Context;
   readonly grant: Grant;
+  readonly token: string;
 }
 
 export interface Received {
@@ -72,6 +73,7 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
       const trace =
         traceparent !== undefined && isTraceparent(traceparent) ? traceparent : newTraceparent(runtime.random);
       return {
+        token,
         grant,
         ctx: rootContext(runtime, { tenant: grant.tenant, principal: grant.principal, traceparent: trace, signal }),
       };
@@ -132,7 +134,7 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
         idempotencyKey,
         deadline: deadlineMs === undefined ? undefined : runtime.clock.now() + deadlineMs,
       });
-      if (!outcome.ok) throw ofRefusal(outcome);
+      if (!outcome.ok) throw ofRefusal(outcome, grant);
       const state = await waitAsAsked(who.ctx, outcome.executionId, mode);
       return { answer: toAnswer(outcome.executionId, state), quota: outcome.quota };
     },

@@ -18,7 +18,12 @@ async function startGateway(store: Store, time: SimulatedTime) {
   const { token } = await mintOwnerToken(ctx, log, tokens);
   const owner = await tokens.verify(ctx, token);
   if (owner === undefined || "full" in owner) throw new Error("The owner's token opens nothing.");
-  return { ctx, sessions, owner, tokens };
+  const open = async () => {
+    const opened = await sessions.create(ctx, owner, { clientType: "cli" });
+    if (!opened.ok) throw new Error("No session was opened.");
+    return opened;
+  };
+  return { ctx, sessions, owner, tokens, open };
 }
 
 /** A store in memory that two processes may share, and one process's way to it, on which reads of streams may be held up. */
@@ -50,7 +55,7 @@ test("a session is read once, and again after another gateway has ended it", asy
   const time = simulateTime();
   const { store, slow, reads } = sharedStore();
   const [here, there] = [await startGateway(slow, time), await startGateway(store, time)];
-  const { session, token } = await there.sessions.create(there.ctx, there.owner, { clientType: "cli" });
+  const { session, token } = await there.open();
   for (let n = 0; n < 5; n++) await here.sessions.find(here.ctx, here.owner, session.sessionId);
   expect(reads()).toBe(1);
   expect(await here.tokens.verify(here.ctx, token)).toBeDefined();
@@ -65,7 +70,7 @@ test("a session that another gateway ends while it is read is not remembered as 
   const time = simulateTime();
   const { store, slow, hold } = sharedStore();
   const [here, there] = [await startGateway(slow, time), await startGateway(store, time)];
-  const { session } = await there.sessions.create(there.ctx, there.owner, { clientType: "cli" });
+  const { session } = await there.open();
   const release = hold();
   const early = here.sessions.find(here.ctx, here.owner, session.sessionId);
   await there.sessions.end(there.ctx, session, "a test");

@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import type { Context } from "@viable/kernel";
-import { isId, ViableError, withContext } from "@viable/kernel";
+import { canonicalJson, isId, ViableError, withContext, writeBase32 } from "@viable/kernel";
 import type { Log, StoredEvent } from "@viable/log";
 import type { ClientType, CreateSession, GrantView, SessionEventData, SessionView } from "@viable/protocol";
 import type { ClientLimits, Grant, Tokens } from "@viable/security";
@@ -22,9 +23,21 @@ const maxCached = 10_000;
 
 const sessionStream = (sessionId: string): string => `session:${sessionId}`;
 
+/** A key under which whoever has this token opens one session, however often they ask. */
+export interface Once {
+  readonly key: string;
+  readonly token: string;
+}
+
+/** A session and its token; or no session, because the key stands for one that was asked for otherwise. */
+export type OpenedSession =
+  | { readonly ok: true; readonly session: Session; readonly token: string }
+  | { readonly ok: false; readonly reason: "mismatch" };
+
 /** Opens, finds and ends sessions. They are streams: any gateway on the same log serves any session. */
 export interface Sessions {
-  create(ctx: Context, parent: Grant, request: CreateSession): Promise<{ session: Session; token: string }>;
+  /** With `once`, a repeat finds the first and is given its token again. */
+  create(ctx: Context, parent: Grant, request: CreateSession, once?: Once): Promise<OpenedSession>;
   /** The session, if it is there and the grant may use it: its own token, or an unbound one of the same principal. */
   find(ctx: Context, grant: Grant, sessionId: string): Promise<Session | undefined>;
   list(ctx: Context, limit: number): Promise<Session[]>;
@@ -69,19 +82,19 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
       if (remembered === undefined) unlisten();
     }
   };
-  const read = (ctx: Context, sessionId: string): Promise<Session | undefined> =>
-    remember(sessionId, async () => {
-      const session = foldSession(await log.readStream(ctx, sessionStream(sessionId), { limit: 100 }));
-      return session?.tenant === ctx.tenant ? session : undefined;
-    });
+  const load = async (ctx: Context, sessionId: string): Promise<Session | undefined> => {
+    const session = foldSession(await log.readStream(ctx, sessionStream(sessionId), { limit: 100 }));
+    return session?.tenant === ctx.tenant ? session : undefined;
+  };
+  const read = (ctx: Context, sessionId: string) => remember(sessionId, () => load(ctx, sessionId));
 
   return {
-    async create(ctx, parent, request) {
+    async create(ctx, parent, request, once) {
       const limits = clientLimits[request.clientType];
       const expiresAt = Math.min(ctx.runtime.clock.now() + sessionMs, parent.expiresAt ?? Number.POSITIVE_INFINITY);
-      const sessionId = ctx.runtime.ids.next("ses");
+      const sessionId = once === undefined ? ctx.runtime.ids.next("ses") : sessionIdFor(parent, once.key);
       const grant = attenuate(parent, { ...limits, clientType: request.clientType, sessionId, expiresAt });
-      const minted = tokens.mint(ctx, grant);
+      const minted = tokens.mint(ctx, grant, once && { secret: once.token, name: sessionId });
       const created: SessionEventData<"session.created"> = {
         clientType: request.clientType,
         ...(request.purpose !== undefined && { purpose: request.purpose }),
@@ -90,7 +103,7 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
         tokenId: minted.tokenId,
         expiresAt,
       };
-      const append = async (): Promise<Session> => {
+      const appendOrFind = async (): Promise<Session> => {
         const outcome = await log.append(ctx, {
           streams: [
             {
@@ -102,11 +115,19 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
           ],
           records: [minted.record],
         });
-        if (!outcome.ok) throw notRecorded(outcome.reason);
-        const createdAt = ctx.runtime.clock.now();
-        return { sessionId, tenant: ctx.tenant, version: 1, created, createdAt, endedAt: undefined };
+        if (outcome.ok) {
+          const createdAt = ctx.runtime.clock.now();
+          return { sessionId, tenant: ctx.tenant, version: 1, created, createdAt, endedAt: undefined };
+        }
+        const first = outcome.reason === "conflict" ? await load(ctx, sessionId) : undefined;
+        if (first === undefined) throw notRecorded(outcome.reason);
+        return first;
       };
-      return { session: await remember(sessionId, append), token: minted.token };
+      const session = await remember(sessionId, appendOrFind);
+      const { clientType, purpose } = session.created;
+      return clientType === request.clientType && purpose === request.purpose
+        ? { ok: true, session, token: minted.token }
+        : { ok: false, reason: "mismatch" };
     },
     async find(ctx, grant, sessionId) {
       if (!isId("ses", sessionId)) return undefined;
@@ -144,6 +165,15 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
       return (await read(ctx, session.sessionId)) ?? now;
     },
   };
+}
+
+/** Follows from whose session it is and under which key, so that a repeat finds the first. */
+function sessionIdFor(parent: Grant, key: string): string {
+  const digest = createHash("sha256")
+    .update(canonicalJson([parent.tenant, parent.tokenId, key]))
+    .digest();
+  const word = (index: number) => digest.readUInt32BE(index * 4);
+  return `ses_${writeBase32([word(0), word(1), word(2), word(3)])}`;
 }
 
 function foldSession(events: readonly StoredEvent[]): Session | undefined {

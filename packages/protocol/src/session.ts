@@ -23,7 +23,7 @@ export const sessionCreated = z.object({
   sessionId: z.string(),
   capabilities: grantView,
   /**
-   * Shown to the opener alone. It opens this session: its commands, executions and events, and what every session may know, such
+   * Shown to the opener alone; only its hash is kept. It opens this session: its commands, executions and events, and what every session may know, such
    * as the list of commands and how the swarms are. Nothing of other sessions, and nothing that is the tenant's as a whole.
    */
   token: z.string(),

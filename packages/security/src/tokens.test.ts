@@ -4,6 +4,7 @@ import type { Store } from "@viable/log";
 import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
 import { controlStore } from "@viable/log/testing";
 import { describe, expect, test } from "vitest";
+import type { Grant } from "./grant.ts";
 import { mintOwnerToken } from "./owner-token.ts";
 import { createTokens } from "./tokens.ts";
 
@@ -14,23 +15,23 @@ async function setup(store: Store = createMemoryStore(), time = simulateTime()) 
   await log.start(ctx);
   const tokens = createTokens(log);
   await tokens.start(ctx);
-  const unwritten = (expiresAt: number | null = null) =>
-    tokens.mint(ctx, {
-      tenant: "default",
-      principal: "owner",
-      clientType: "api",
-      operations: ["read"],
-      sessionId: undefined,
-      commandsPerHour: 10,
-      maxConcurrent: 2,
-      expiresAt,
-    });
+  const grant: Omit<Grant, "tokenId"> = {
+    tenant: "default",
+    principal: "owner",
+    clientType: "api",
+    operations: ["read"],
+    sessionId: undefined,
+    commandsPerHour: 10,
+    maxConcurrent: 2,
+    expiresAt: null,
+  };
+  const unwritten = (expiresAt: number | null = null) => tokens.mint(ctx, { ...grant, expiresAt });
   const mint = async (expiresAt: number | null = null) => {
     const minted = unwritten(expiresAt);
     await log.append(ctx, { records: [minted.record] });
     return minted;
   };
-  return { time, ctx, store, log, tokens, unwritten, mint };
+  return { time, ctx, store, log, tokens, grant, unwritten, mint };
 }
 
 /** A store that counts the reads of records and holds them up, each with what it read before that. */
@@ -103,6 +104,25 @@ describe("a token", () => {
       expect(await tokens.verify(ctx, text)).toBeUndefined();
     },
   );
+
+  test("that follows from a secret and a name is the same again for the same two, and for no others", async () => {
+    const { ctx, log, tokens, grant } = await setup();
+    const source = { secret: "vbl_opener", name: "ses_1" };
+    const first = tokens.mint(ctx, grant, source);
+    await log.append(ctx, { records: [first.record] });
+    const again = tokens.mint(ctx, { ...grant, expiresAt: 1 }, source);
+    expect([again.tokenId, again.token]).toEqual([first.tokenId, first.token]);
+    expect(await tokens.verify(ctx, again.token)).toMatchObject({ tokenId: first.tokenId, expiresAt: null });
+    for (const other of [
+      { ...source, secret: "vbl_openes" },
+      { ...source, name: "ses_2" },
+    ]) {
+      const { tokenId, token } = tokens.mint(ctx, grant, other);
+      expect(tokenId).not.toBe(first.tokenId);
+      expect(token).not.toBe(first.token);
+      expect(await tokens.verify(ctx, token)).toBeUndefined();
+    }
+  });
 
   test("ends at its time", async () => {
     const { time, ctx, tokens, mint } = await setup();

@@ -1,5 +1,6 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { Context, JsonObject, Part } from "@viable/kernel";
+import { writeBase32 } from "@viable/kernel";
 import type { Log, RecordWrite, StoredRecord } from "@viable/log";
 import type { ClientType, Operation } from "@viable/protocol";
 import type { Grant } from "./grant.ts";
@@ -32,6 +33,15 @@ export interface MintedToken {
   readonly record: RecordWrite;
 }
 
+/**
+ * What a token follows from, where it must be possible to hand out the same one again: the secret of whoever asks for it, and a
+ * name for it. Nothing has to be kept for that, and who has the token learns nothing of the secret.
+ */
+export interface TokenSource {
+  readonly secret: string;
+  readonly name: string;
+}
+
 /** So many tokens are being looked up that this one was not: nothing is said about it. */
 export interface LookupsFull {
   readonly full: true;
@@ -45,7 +55,8 @@ export interface LookupsFull {
  * Not promised yet: attenuation offline and delegation, which come with the capability tokens.
  */
 export interface Tokens extends Part {
-  mint(ctx: Context, grant: Omit<Grant, "tokenId">): MintedToken;
+  /** A new token; with a source, the one that follows from it. */
+  mint(ctx: Context, grant: Omit<Grant, "tokenId">, source?: TokenSource): MintedToken;
   /**
    * The grant behind a token, or undefined: unknown, malformed, revoked and expired are one answer, so that it teaches nothing.
    * `LookupsFull` where it is not known here and too many others are being looked up (W10).
@@ -129,10 +140,9 @@ export function createTokens(log: Log): Tokens {
       known.clear();
       missing.clear();
     },
-    mint(ctx, grant) {
-      const tokenId = ctx.runtime.ids.next("tok");
-      const secret = Buffer.from(ctx.runtime.random.bytes(secretBytes)).toString("base64url");
-      const token = `vbl_${tokenId.slice("tok_".length)}_${secret}`;
+    mint(ctx, grant, source) {
+      const { tokenId, secret } = source === undefined ? drawSecret(ctx) : deriveSecret(source);
+      const token = `vbl_${tokenId.slice("tok_".length)}_${Buffer.from(secret).toString("base64url")}`;
       const value = { digest: digestOf(token).toString("hex"), ...toRecordValue(grant) };
       // The id is new, so nothing is there to be overwritten; and an append whose answer was lost may be sent again as it is.
       const record: RecordWrite = { key: keyPrefix + tokenId, value, expected: "any", expiresAt: grant.expiresAt };
@@ -154,6 +164,23 @@ export function createTokens(log: Log): Tokens {
     },
     revocation: (tokenId) => ({ key: keyPrefix + tokenId, value: null, expected: "any" }),
   };
+}
+
+interface TokenSecret {
+  readonly tokenId: string;
+  readonly secret: Uint8Array;
+}
+
+const drawSecret = ({ runtime }: Context): TokenSecret => ({
+  tokenId: runtime.ids.next("tok"),
+  secret: runtime.random.bytes(secretBytes),
+});
+
+function deriveSecret({ secret, name }: TokenSource): TokenSecret {
+  const derive = (part: string): Buffer => createHmac("sha256", secret).update(`${part}/${name}`).digest();
+  const id = derive("id");
+  const word = (index: number) => id.readUInt32BE(index * 4);
+  return { tokenId: `tok_${writeBase32([word(0), word(1), word(2), word(3)])}`, secret: derive("secret") };
 }
 
 /** Sets an entry as the newest, and lets the oldest go where there are too many: a map holds its keys in the order they were set. */
