@@ -34,8 +34,8 @@ export interface SwarmSettings {
   /** Where the service answers for itself; undefined where it has no listener. */
   readonly healthUrl?: string | undefined;
   readonly metricsUrl?: string | undefined;
-  /** How long workers may go on with what they hold when the swarm is stopped or scaled down, in milliseconds. Default 10,000. */
-  readonly drainMs?: number;
+  /** How long workers may go on with what they hold when the swarm is stopped or scaled down, in milliseconds. */
+  readonly drainMs: number;
   delegate(
     ctx: Context,
     parent: ExecutionState,
@@ -48,8 +48,6 @@ export interface SwarmSettings {
   onProblem?(message: string): void;
 }
 
-/** Long enough for a request and shorter than what supervisors of processes wait before they kill (systemd 90 s, Kubernetes 30 s). */
-const defaultDrainMs = 10_000;
 /** How long a part that holds no tasks may take to stop, in milliseconds: an append or two. */
 const partStopMs = 5_000;
 const maxWorkers = 1_000;
@@ -83,8 +81,7 @@ export interface Swarm {
 }
 
 export function createSwarm(settings: SwarmSettings): Swarm {
-  const { service, runtime, executions, log, membership, registry } = settings;
-  const drainMs = settings.drainMs ?? defaultDrainMs;
+  const { service, runtime, executions, log, membership, registry, drainMs } = settings;
   let health = new HealthMonitor(runtime.clock);
   let queen: Queen | undefined;
   let registered: Registered | undefined;
