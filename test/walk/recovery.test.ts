@@ -21,25 +21,25 @@ const pause = (ctx: AgentContext, ms: number) =>
     });
   });
 
-const twoServices = (calls: string[]) => defineSystem(settingsOf(calls));
+const twoServices = (calls: string[], stepMs?: number) => defineSystem(settingsOf(calls, stepMs));
 
 /** Two services; `calls` is the effect ledger: it lies outside the system and outlives its processes. */
-function settingsOf(calls: string[]) {
+function settingsOf(calls: string[], stepMs = 1_000) {
   const work = (name: string) =>
     service({
       name,
-      description: "Works for a second.",
+      description: "Works for a while.",
       port: 0,
       agents: [
         agent({
           name: "step",
           capability: `${name}.step`,
-          description: "Takes a second.",
+          description: "Takes a while.",
           maxAttempts: 3,
           input: z.strictObject({ label: z.string() }),
           handle: async (ctx, { label }) => {
             calls.push(`${label} begun, attempt ${ctx.attempt}`);
-            await pause(ctx, 1_000);
+            await pause(ctx, stepMs);
             calls.push(`${label} done`);
             return label;
           },
@@ -326,7 +326,8 @@ describe("what a dead process leaves behind", () => {
   test("a delegated task whose parent has ended is cancelled", async () => {
     const calls: string[] = [];
     const store = createMemoryStore();
-    const first = await startTestSystem(twoServices(calls), { store });
+    // Longer than it takes until the next process looks for such tasks.
+    const first = await startTestSystem(twoServices(calls, 5_000), { store });
     const parentId = await (await first.connect()).begin("chain");
     await first.time.advance(500);
     // The process dies between the parent's outcome and its children's.
@@ -357,7 +358,7 @@ describe("what a dead process leaves behind", () => {
       ],
       0,
     );
-    await using next = await startTestSystem(twoServices(calls), { store, seed: 2 });
+    await using next = await startTestSystem(twoServices(calls, 5_000), { store, seed: 2 });
     const open = () => [...next.system.executions.open()].length;
     expect(open()).toBe(1);
     await next.time.until(() => open() === 0, 5_000);
