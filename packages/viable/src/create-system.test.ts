@@ -1,10 +1,14 @@
 // A system as a whole, under simulated time: how it stops, what it says of itself, and what it lets a session see.
-import { simulateTime, ViableError } from "@viable/kernel";
+import type { Bus } from "@viable/bus";
+import { createMemoryBus } from "@viable/bus";
+import { createRuntime, rootContext, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createMemoryStore, storeUnavailable } from "@viable/log";
+import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { createSystem } from "./create-system.ts";
 import { agent, defineSystem, service } from "./index.ts";
 
 /** A service with an agent that takes as long as it is told. */
@@ -91,5 +95,102 @@ describe("a stop", () => {
     expect(released.map(({ stream }) => stream).sort()).toEqual(began.map((id) => `execution:${id}`).sort());
     // Others would wait for a lease that nobody renews.
     expect(await memory.listRecords("cluster/process/", "", 10, time.now())).toEqual([]);
+  });
+});
+
+describe("what is counted somewhere is shown somewhere (W10)", () => {
+  const definition = defineSystem({ name: "s", services: [sleepyService("one")] });
+  /** A store that several processes share, and a way to cut one of them off. */
+  const share = (store: Store) => {
+    const link = { up: true };
+    const over =
+      <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+      async (...args: A): Promise<R> => {
+        if (!link.up) throw new ViableError(storeUnavailable, "Cut off.", { retryable: true });
+        return await call(...args);
+      };
+    const { commit, readAll, readChanges, listRecords, getRecords } = store;
+    const shared: Store = {
+      ...store,
+      exclusive: false,
+      commit: over(commit),
+      readAll: over(readAll),
+      readChanges: over(readChanges),
+      listRecords: over(listRecords),
+      getRecords: over(getRecords),
+    };
+    return { shared, link };
+  };
+  const checkOf = async (t: TestSystem, name: string) =>
+    (await t.settled(t.system.health())).checks.find((check) => check.name === name);
+  const messages = (t: TestSystem) => t.notices.map(({ message }) => message).join("\n");
+
+  test("processes that share the log: how many there are, one that is gone, and that this one lost its lease", async () => {
+    const memory = createMemoryStore();
+    const time = simulateTime();
+    const [here, there] = [share(memory), share(memory)];
+    await using one = await startTestSystem(definition, { store: here.shared, time });
+    await using two = await startTestSystem(definition, { store: there.shared, time, seed: 2 });
+    await time.advance(2_000);
+    expect(await checkOf(one, "membership")).toMatchObject({
+      status: "ok",
+      detail: expect.stringContaining("2 processes"),
+    });
+    const metrics = await (
+      await one.system.fetch(
+        new Request("http://test.invalid/metrics", { headers: { authorization: `Bearer ${one.system.ownerToken}` } }),
+      )
+    ).text();
+    expect(metrics).toMatch(/^viable_cluster_members 2$/m);
+
+    there.link.up = false;
+    await time.advance(20_000);
+    expect(messages(two)).toMatch(/This process lost its lease of epoch \d+ \(expired\)/);
+    expect(messages(one)).toContain(`Process ${two.system.membership.processId} (epoch 2) is gone`);
+    expect(await checkOf(one, "membership")).toMatchObject({ detail: expect.stringContaining("1 process in all") });
+    there.link.up = true;
+    await time.advance(20_000);
+    expect(await checkOf(two, "membership")).toMatchObject({
+      status: "ok",
+      detail: expect.stringContaining("2 processes"),
+    });
+  });
+
+  test("a log whose news cannot be read is degraded, though it answers", async () => {
+    const { shared } = share(createMemoryStore());
+    let fails = false;
+    const store: Store = {
+      ...shared,
+      readAll: async (...args) => {
+        if (fails) throw new ViableError(storeUnavailable, "Away.", { retryable: true });
+        return await shared.readAll(...args);
+      },
+    };
+    await using t = await startTestSystem(definition, { store });
+    expect(await checkOf(t, "log")).toMatchObject({ status: "ok" });
+    fails = true;
+    await t.time.advance(3_000);
+    expect(await checkOf(t, "log")).toMatchObject({
+      status: "degraded",
+      detail: expect.stringMatching(/what is new cannot be read since 2026-01-01T00:00:0\d.*: Away\./),
+    });
+    fails = false;
+    await t.time.advance(2_000);
+    expect(await checkOf(t, "log")).toMatchObject({ status: "ok" });
+  });
+
+  test("the bus: what it dropped and what its handlers failed at", async () => {
+    const time = simulateTime();
+    const runtime = createRuntime({ clock: time });
+    const inner = createMemoryBus(runtime);
+    const bus: Bus = { ...inner, stats: () => ({ ...inner.stats(), dropped: 3, handlerErrors: 2 }) };
+    const system = createSystem(definition, { store: createMemoryStore(), runtime, bus }, { servicePorts: "none" });
+    await system.start(rootContext(runtime));
+    expect((await system.health()).checks).toContainEqual({
+      name: "bus",
+      status: "ok",
+      detail: expect.stringContaining("3 messages dropped, 2 failures of handlers"),
+    });
+    await system.stop(rootContext(runtime));
   });
 });

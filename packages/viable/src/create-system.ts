@@ -1,6 +1,5 @@
 import { availableParallelism } from "node:os";
 import type { Bus } from "@viable/bus";
-import { createMemoryBus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
 import { joinCluster } from "@viable/cluster";
 import type { Listener } from "@viable/gateway";
@@ -26,6 +25,7 @@ import { readHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { serviceApp } from "./service-app.ts";
 import { serviceHost } from "./settings.ts";
+import { createSystemBus } from "./system-bus.ts";
 import { systemCommands } from "./system-commands.ts";
 import { systemViews } from "./views.ts";
 
@@ -95,8 +95,8 @@ const closeMs = 1_000;
 export function createSystem(definition: SystemDefinition, ports: SystemPorts, options: SystemOptions): System {
   const runtime = ports.runtime ?? createRuntime();
   const log = createLog(ports.store, runtime);
-  const bus = ports.bus ?? createMemoryBus(runtime);
   const notice = (level: Notice["level"], message: string) => options.onNotice?.({ level, message });
+  const bus = ports.bus ?? createSystemBus(runtime, (message) => notice("warn", message));
   const swarms = new Map<string, Swarm>();
   const services: readonly ServiceDefinition[] = [
     commandService([...systemCommands(() => swarms), ...definition.commands]),
@@ -108,6 +108,16 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     runtime,
     hosts: services.map((service) => service.name),
     exclusive: ports.store.exclusive,
+    onLost: ({ epoch, reason }) =>
+      notice(
+        "warn",
+        `This process lost its lease of epoch ${epoch} (${reason}): its work may be taken over. It joins again by itself.`,
+      ),
+  });
+  // Of its own lost lives it is told above.
+  membership.onGone(({ id, epoch }) => {
+    if (id !== membership.processId)
+      notice("warn", `Process ${id} (epoch ${epoch}) is gone: what it had claimed is taken over.`);
   });
   const tokens = createTokens(log);
   const registry = createRegistry({ log, bus, membership });
@@ -157,6 +167,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       definition,
       log,
       store: ports.store,
+      bus,
       membership,
       swarms,
       executions,
@@ -164,7 +175,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       running,
       uptimeMs: runtime.clock.monotonicMs() - startedMs,
     });
-  const metrics = createMetrics({ swarms, log, executions });
+  const metrics = createMetrics({ swarms, log, bus, membership, executions });
   const app = createHttpApp({
     runtime,
     receive,

@@ -1,3 +1,4 @@
+import type { Bus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
 import type { Runtime } from "@viable/kernel";
 import { rootContext, toWire, waitFor } from "@viable/kernel";
@@ -13,6 +14,7 @@ export interface HealthSources {
   readonly definition: SystemDefinition;
   readonly log: Log;
   readonly store: SystemPorts["store"];
+  readonly bus: Bus;
   readonly membership: Membership;
   readonly swarms: ReadonlyMap<string, Swarm>;
   readonly executions: Executions;
@@ -33,6 +35,7 @@ export async function readHealth(sources: HealthSources): Promise<HealthView> {
     await checkLog(sources),
     ...checkDatabase(sources.store),
     checkExecutions(sources.executions),
+    checkBus(sources.bus),
     checkMembership(sources.membership),
     ...[...sources.swarms.values()].map(checkSwarm),
   ];
@@ -54,7 +57,7 @@ export async function readHealth(sources: HealthSources): Promise<HealthView> {
 }
 
 async function checkLog({ log, runtime }: HealthSources): Promise<Check> {
-  const { waitingAppends, flushMs, slowestSubscription } = log.stats();
+  const { waitingAppends, flushMs, slowestSubscription, unreadEvents, readFailure } = log.stats();
   const ctx = rootContext(runtime, { deadline: runtime.clock.now() + answerWithinMs });
   let size: number | undefined;
   try {
@@ -63,14 +66,17 @@ async function checkLog({ log, runtime }: HealthSources): Promise<Check> {
   } catch (error) {
     return { name: "log", status: "down", detail: `the database does not answer: ${toWire(error).message}` };
   }
-  const lag = slowestSubscription?.lagEvents ?? 0;
+  const lag = (slowestSubscription?.lagEvents ?? 0) + unreadEvents;
   const detail = [
     `${waitingAppends} appends wait`,
     `a flush takes ${flushMs.toFixed(1)} ms`,
-    ...(lag > 0 ? [`${slowestSubscription?.name} is ${lag} events behind`] : []),
+    ...(lag > 0 ? [`${slowestSubscription?.name ?? "the tail"} is ${lag} events behind`] : []),
+    ...(readFailure === undefined
+      ? []
+      : [`what is new cannot be read since ${new Date(readFailure.since).toISOString()}: ${readFailure.message}`]),
     ...(size === undefined ? [] : [`${Math.round(size / 1024 / 1024)} MiB`]),
   ].join(", ");
-  return { name: "log", status: lag > maxLagEvents ? "degraded" : "ok", detail };
+  return { name: "log", status: lag > maxLagEvents || readFailure !== undefined ? "degraded" : "ok", detail };
 }
 
 /** There only where the database has something to say: what it does not keep must show, whatever else is well. */
@@ -86,8 +92,20 @@ function checkExecutions(executions: Executions): Check {
   return { name: "executions", status: "ok", detail: `${executions.openCount()} open` };
 }
 
+/** Never less than well: what is lost costs time only (W3). But that it is lost must show (W10). */
+function checkBus(bus: Bus): Check {
+  const { subscriptions, dropped, handlerErrors } = bus.stats();
+  const detail = `${subscriptions} subscriptions, ${dropped} messages dropped, ${handlerErrors} failures of handlers`;
+  return { name: "bus", status: "ok", detail };
+}
+
 function checkMembership(membership: Membership): Check {
-  const detail = `${membership.processId}, epoch ${membership.epoch}: ${membership.state}`;
+  const members = membership.members();
+  const late = members.filter(({ state }) => state === "late").length;
+  const detail = [
+    `${membership.processId}, epoch ${membership.epoch}: ${membership.state}`,
+    `${members.length} ${members.length === 1 ? "process" : "processes"} in all${late === 0 ? "" : `, ${late} late`}`,
+  ].join("; ");
   return { name: "membership", status: membership.canClaim ? "ok" : "down", detail };
 }
 

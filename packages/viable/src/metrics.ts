@@ -1,4 +1,6 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Bus } from "@viable/bus";
+import type { Membership } from "@viable/cluster";
 import type { Log } from "@viable/log";
 import type { SwarmMeasurement } from "@viable/protocol";
 import type { Executions, Swarm } from "@viable/swarm";
@@ -10,6 +12,8 @@ const loopResolutionMs = 10;
 export interface MetricsSources {
   readonly swarms: ReadonlyMap<string, Swarm>;
   readonly log: Log;
+  readonly bus: Bus;
+  readonly membership: Membership;
   readonly executions: Executions;
 }
 
@@ -33,7 +37,7 @@ const swarmGauges: Readonly<Record<string, { help: string; read(measurement: Swa
   },
 };
 
-export function createMetrics({ swarms, log, executions }: MetricsSources): Metrics {
+export function createMetrics({ swarms, log, bus, membership, executions }: MetricsSources): Metrics {
   const loopDelay = monitorEventLoopDelay({ resolution: loopResolutionMs });
   loopDelay.enable();
   const addSwarms = (registry: Registry, services: readonly string[]) => {
@@ -57,6 +61,26 @@ export function createMetrics({ swarms, log, executions }: MetricsSources): Metr
       set("viable_log_flushes_total", "Flushes since the start.", stats.flushes);
       set("viable_log_events_total", "Events appended by this process since the start.", stats.appendedEvents);
       set("viable_log_flush_seconds", "Mean time a flush takes, weighted to the last twenty.", stats.flushMs / 1_000);
+      set(
+        "viable_log_unread_events",
+        "Events known to be in the log that this process has not read.",
+        stats.unreadEvents,
+      );
+      set(
+        "viable_log_read_failing",
+        "1 while what is new in the log cannot be read.",
+        stats.readFailure === undefined ? 0 : 1,
+      );
+      const { published, delivered, dropped, handlerErrors } = bus.stats();
+      set("viable_bus_published_total", "Messages published by this process since the start.", published);
+      set("viable_bus_delivered_total", "Messages handed to a handler since the start.", delivered);
+      set("viable_bus_dropped_total", "Messages dropped since the start, because a queue was full.", dropped);
+      set("viable_bus_handler_errors_total", "Messages that a handler failed at since the start.", handlerErrors);
+      const members = membership.members();
+      const late = members.filter(({ state }) => state === "late").length;
+      set("viable_cluster_members", "Processes on this log that are not gone, this one included.", members.length);
+      set("viable_cluster_late_members", "Of these, processes whose renewal is overdue.", late);
+      set("viable_cluster_epoch", "Epoch of this process's lease; it grows when a lease was lost.", membership.epoch);
       // The histogram holds whole intervals between samples; what is above the resolution is delay.
       const lateMs = Math.max(0, loopDelay.percentile(99) / 1e6 - loopResolutionMs);
       set("viable_event_loop_delay_p99_seconds", "99th percentile of how late timers fire.", lateMs / 1_000);
