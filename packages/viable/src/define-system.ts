@@ -9,7 +9,7 @@ import { z } from "zod";
 export interface SystemSettings {
   /** Lower case words joined by `-`. */
   readonly name: string;
-  /** Each gets its own swarm. Any subset works: what is missing is said, the rest goes on (S14). */
+  /** Each gets its own swarm. Any subset works: what is missing is said, the rest goes on. */
   readonly services: readonly ServiceDefinition[];
   /** Agents that belong to no one service: they run in the built-in swarm `system` and delegate to the others by capability. */
   readonly commands?: readonly AgentDefinition[];

@@ -114,7 +114,7 @@ function checkSwarm(swarm: Swarm): Check {
   const numbers = `${measurement.workers} workers, ${measurement.running} running, ${measurement.queued} queued`;
   return {
     name: `swarm ${swarm.service.name}`,
-    // A swarm without its parts does not bring the others down (S14).
+    // A swarm without its parts does not bring the others down.
     status: status === "healthy" ? "ok" : "degraded",
     detail: [numbers, ...reasons].join("; "),
   };
