@@ -87,6 +87,25 @@ test("one that goes on for more than a mebibyte is cut off, and the next is serv
   expect(await send("POST", commands(), session.token, ['{"command":"echo"}'])).toMatchObject({ status: 200 });
 });
 
+test("an execution's feed is closed after its outcome, and whoever resumes after that is told that nothing comes", async () => {
+  const { body } = await send("POST", commands(), session.token, ['{"command":"echo","args":{},"mode":"sync"}']);
+  const follow = async (headers: Record<string, string>) => {
+    const accept = "text/event-stream";
+    const authorization = `Bearer ${session.token}`;
+    const feed = await fetch(new URL(`/v1/executions/${body.executionId}/events`, url), {
+      headers: { accept, authorization, ...headers },
+    });
+    return { status: feed.status, text: await feed.text() };
+  };
+  const whole = await follow({});
+  expect([...whole.text.matchAll(/^event: (.*)$/gm)].map(([, type]) => type)).toEqual([
+    "execution.accepted",
+    "execution.completed",
+  ]);
+  const last = [...whole.text.matchAll(/^id: (.*)$/gm)].at(-1)?.[1] as string;
+  expect(await follow({ "last-event-id": last })).toEqual({ status: 204, text: "" });
+});
+
 test("a DELETE without a body cancels and ends", async () => {
   const { body } = await send("POST", commands(), session.token, ['{"command":"echo","args":{},"mode":"async"}']);
   expect(await send("DELETE", `/v1/executions/${body.executionId}`, session.token, [])).toMatchObject({ status: 200 });
