@@ -1,0 +1,10 @@
+import { service } from "viable";
+import { tableRenderer } from "./agents/table-renderer.ts";
+
+/** What people see and say: the gateway of the other services' interfaces. */
+export const interfaceService = service({
+  name: "interface",
+  description: "UI and API gateway: renders results for people, understands what they ask, hands on what programs ask",
+  port: 4006,
+  agents: [tableRenderer],
+});

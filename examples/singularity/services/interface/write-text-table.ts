@@ -1,0 +1,63 @@
+import { toPlainText } from "./plain-text.ts";
+import type { Table } from "./table.ts";
+
+/** A wider column pushes the others out of sight. */
+const maxColumnWidth = 60;
+const gap = "  ";
+
+export interface TextTable {
+  readonly text: string;
+  /** Cells that were cut to the width of a column. */
+  readonly cut: number;
+}
+
+/** A table for a terminal: columns under their headings, nothing in it that a terminal would obey. */
+export function writeTextTable({ columns, rows }: Table): TextTable {
+  if (columns.length === 0) return { text: "", cut: 0 };
+  let cut = 0;
+  const shorten = (text: string): string => {
+    const plain = toPlainText(text);
+    if (widthOf(plain) <= maxColumnWidth) return plain;
+    cut++;
+    return `${cutToWidth(plain, maxColumnWidth - 1)}…`;
+  };
+  const headings = columns.map(({ title }) => shorten(title));
+  const body = rows.map((row) => columns.map((_, index) => shorten(row[index] ?? "")));
+  const widths = headings.map((heading, index) =>
+    body.reduce((widest, row) => Math.max(widest, widthOf(row[index] as string)), widthOf(heading)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, index) => {
+        const space = " ".repeat((widths[index] as number) - widthOf(cell));
+        return columns[index]?.align === "right" ? space + cell : cell + space;
+      })
+      .join(gap)
+      .trimEnd();
+  const rule = widths.map((width) => "-".repeat(width)).join(gap);
+  return { text: [line(headings), rule, ...body.map(line), ""].join("\n"), cut };
+}
+
+const characters = new Intl.Segmenter("en", { granularity: "grapheme" });
+/** Characters that take two places: East Asian ones, full-width forms, pictures. */
+const wide =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+
+function widthOf(text: string): number {
+  // Most text is plain, and most tables have many cells.
+  if (/^[ -~]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const { segment } of characters.segment(text)) width += wide.test(segment) ? 2 : 1;
+  return width;
+}
+
+function cutToWidth(text: string, maxWidth: number): string {
+  let width = 0;
+  let end = 0;
+  for (const { segment, index } of characters.segment(text)) {
+    width += wide.test(segment) ? 2 : 1;
+    if (width > maxWidth) break;
+    end = index + segment.length;
+  }
+  return text.slice(0, end);
+}
