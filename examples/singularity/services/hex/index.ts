@@ -1,0 +1,10 @@
+import { service } from "viable";
+import { publisher } from "./agents/publisher.ts";
+
+/** The package registry: agents, reactors and starters, published once, resolved and fetched with their checksums. */
+export const hex = service({
+  name: "hex",
+  description: "Package registry: publishes, resolves, fetches and verifies; inventories what a tree depends on",
+  port: 4011,
+  agents: [publisher],
+});
