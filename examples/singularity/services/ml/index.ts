@@ -1,10 +1,12 @@
 import { service } from "viable";
+import { fitter } from "./agents/fitter.ts";
 import { riskRanker } from "./agents/risk-ranker.ts";
+import { trainer } from "./agents/trainer.ts";
 
 /** Small models, trained and served here. */
 export const ml = service({
   name: "ml",
   description: "Machine learning: ranks risky files, trains, serves and judges small models, forecasts series",
   port: 4009,
-  agents: [riskRanker],
+  agents: [riskRanker, trainer, fitter],
 });
