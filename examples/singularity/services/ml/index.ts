@@ -1,5 +1,6 @@
 import { service } from "viable";
 import { fitter } from "./agents/fitter.ts";
+import { predictor } from "./agents/predictor.ts";
 import { riskRanker } from "./agents/risk-ranker.ts";
 import { trainer } from "./agents/trainer.ts";
 
@@ -8,5 +9,5 @@ export const ml = service({
   name: "ml",
   description: "Machine learning: ranks risky files, trains, serves and judges small models, forecasts series",
   port: 4009,
-  agents: [riskRanker, trainer, fitter],
+  agents: [riskRanker, trainer, fitter, predictor],
 });
