@@ -1,4 +1,5 @@
 import { service } from "viable";
+import { evaluator } from "./agents/evaluator.ts";
 import { fitter } from "./agents/fitter.ts";
 import { predictor } from "./agents/predictor.ts";
 import { riskRanker } from "./agents/risk-ranker.ts";
@@ -9,5 +10,5 @@ export const ml = service({
   name: "ml",
   description: "Machine learning: ranks risky files, trains, serves and judges small models, forecasts series",
   port: 4009,
-  agents: [riskRanker, trainer, fitter, predictor],
+  agents: [riskRanker, trainer, fitter, predictor, evaluator],
 });
