@@ -35,6 +35,8 @@ const routeCandidate = z.object({
   latencyMs: z.number(),
   /** Of a swarm in another process: how many tasks were routed there since it told the load that stands here. */
   routed: z.number().int().optional(),
+  /** Of a swarm of a legacy service: true. */
+  legacy: z.boolean().optional(),
 });
 export type RouteCandidate = z.infer<typeof routeCandidate>;
 
@@ -45,6 +47,10 @@ export const routeDecision = z.object({
   chosen: z.object({ service: z.string(), processId: z.string(), epoch: z.number().int() }),
   reason: z.string(),
   candidates: z.array(routeCandidate),
+  /** The service that was asked for by name: no other could be chosen. */
+  pinned: z.string().optional(),
+  /** The migration rule that had a say: whose tasks it shares out, how many of a hundred stay there, and which side this one went to. */
+  migration: z.object({ service: z.string(), percent: z.number(), side: z.enum(["service", "legacy"]) }).optional(),
 });
 export type RouteDecision = z.infer<typeof routeDecision>;
 

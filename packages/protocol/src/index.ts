@@ -50,9 +50,19 @@ export type {
   Discovery,
   MemoryEntryView,
   MemoryPage,
+  MigrationRule,
   Registration,
   SwarmList,
   SwarmMeasurement,
   SwarmView,
 } from "./swarm.ts";
-export { discovery, memoryEntry, memoryPage, registration, swarmList, swarmMeasurement, swarmView } from "./swarm.ts";
+export {
+  discovery,
+  memoryEntry,
+  memoryPage,
+  migrationRule,
+  registration,
+  swarmList,
+  swarmMeasurement,
+  swarmView,
+} from "./swarm.ts";

@@ -45,10 +45,21 @@ export const registration = z.object({
   capabilities: z.array(z.string()),
   processId: z.string(),
   epoch: z.number().int(),
+  /** Where true: what it offers is used where nobody else offers it, or where a migration rule sends tasks to it. */
+  legacy: z.boolean().optional(),
   healthUrl: z.string().optional(),
   metricsUrl: z.string().optional(),
 });
 export type Registration = z.infer<typeof registration>;
+
+/** How a service's tasks are shared out while they move to it from a legacy service that offers the same. */
+export const migrationRule = z.object({
+  /** How many of a hundred the service does itself; the rest go to the legacy one. */
+  percent: z.number().min(0).max(100),
+  /** Whether what one side answers is compared with what the other answers to the same. */
+  compare: z.boolean(),
+});
+export type MigrationRule = z.infer<typeof migrationRule>;
 
 export const discovery = z.object({
   capability: z.string(),
