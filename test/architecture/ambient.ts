@@ -24,7 +24,7 @@ const ambient: { readonly [name: string]: string } = {
 
 /**
  * Where the machine's own time and chance come in, each with its reason. An entry that is not needed is refused, so the list
- * can only shrink; one more needs a reason that a reviewer accepts.
+ * can only shrink; one more needs a reason as good.
  */
 export const allowedAmbient: { readonly [path: string]: string } = {
   "packages/kernel/src/clock.ts": "asks the machine for the time, once for everybody",
