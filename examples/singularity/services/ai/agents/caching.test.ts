@@ -1,14 +1,14 @@
 /**
- * Asking models on the wire, at a server on this machine, through the cache that Storage keeps: what is sent, what comes back,
+ * Asking models on the wire, at a server on this machine, through a cache that answers as Storage's does: what is sent, what comes back,
  * what is asked once only, and what becomes of servers that answer errors, garbage, too much or never.
  */
 import { systemClock, toWire } from "@viable/kernel";
-import type { DelegateOutcome, JsonObject, JsonValue } from "viable";
+import type { JsonObject } from "viable";
 import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { type AgentBench, openBench } from "../../../testing/run-agent.ts";
-import { cache } from "../../storage/agents/cache.ts";
 import { askModel } from "../ask-model.ts";
+import { createCacheForTests, refuse } from "../cache-for-tests.ts";
 import { anthropicMessage, chatCompletion, type SeenRequest, sendJson, serveModel } from "../model-server.ts";
 import { caching, createCaching } from "./caching.ts";
 import { createModelSelector } from "./model-selector.ts";
@@ -18,24 +18,7 @@ const key = ["sk", "test", "a1B2c3".repeat(4)].join("-");
 /** The wait before the next try that a server may ask for, so that tests do not wait two seconds. */
 const soon = { "retry-after-ms": "1" };
 
-/** Delegates to Storage's cache, as the swarm would. */
-const toCache =
-  (bench: AgentBench) =>
-  async (capability: string, args: JsonValue): Promise<DelegateOutcome> => {
-    if (capability !== cache.capability) return refused(capability);
-    try {
-      return { ok: true, executionId: "exe_1", result: await bench.run(cache, args) };
-    } catch (error) {
-      return { ok: false, status: "failed", executionId: "exe_1", error: toWire(error) };
-    }
-  };
-
-const refused = (capability: string): DelegateOutcome => ({
-  ok: false,
-  status: "refused",
-  executionId: undefined,
-  error: { code: "route.unknown", message: `No swarm offers ${capability}.`, retryable: false },
-});
+const openCache = (bench: AgentBench) => createCacheForTests(() => bench.ctx.runtime.clock.now());
 
 const lastPrompt = ({ body }: SeenRequest): unknown => (body.messages as { content: unknown }[]).at(-1)?.content;
 
@@ -44,7 +27,7 @@ followsInput(caching, "each question has its own answer, and is asked once", asy
     sendJson(response, 200, chatCompletion(`You asked: ${lastPrompt(request)}`)),
   );
   const agent = createCaching({ OPENAI_API_KEY: key, OPENAI_BASE_URL: server.url });
-  const delegate = toCache(bench);
+  const { delegate } = openCache(bench);
   const first = await bench.run(agent, { prompt: "one?", system: "Be brief.", maxTokens: 50 }, { delegate });
   expect(first).toMatchObject({
     text: "You asked: one?",
@@ -87,7 +70,7 @@ test("Anthropic is spoken to in its own format", async () => {
   const result = await bench.run(
     agent,
     { prompt: "hi", system: "Be kind.", maxTokens: 20 },
-    { delegate: toCache(bench) },
+    { delegate: openCache(bench).delegate },
   );
   expect(result).toMatchObject({ text: "Hello.", origin: "anthropic:claude-haiku-5-5", isCut: true });
   expect(server.seen[0]).toMatchObject({
@@ -107,7 +90,7 @@ test("a compatible server gets its own model, and no authorization where there i
   await using bench = await openBench();
   await using server = await serveModel((_, response) => sendJson(response, 200, chatCompletion("ok")));
   const environment = { OPENAI_COMPATIBLE_URL: server.url, OPENAI_COMPATIBLE_MODEL: "own-7b" };
-  const delegate = toCache(bench);
+  const { delegate } = openCache(bench);
   const result = await bench.run(createCaching(environment), { prompt: "hi", temperature: 0.5 }, { delegate });
   expect(result).toMatchObject({ text: "ok", origin: "openai-compatible:own-7b" });
   expect(server.seen[0]?.body).toMatchObject({ model: "own-7b", temperature: 0.5, max_tokens: 1_000 });
@@ -120,7 +103,7 @@ test("a model that always thinks gets tokens for it on top", async () => {
   await using bench = await openBench();
   await using server = await serveModel((_, response) => sendJson(response, 200, chatCompletion("ok")));
   const agent = createCaching({ OPENAI_API_KEY: key, OPENAI_BASE_URL: server.url });
-  const delegate = toCache(bench);
+  const { delegate } = openCache(bench);
   expect(await bench.run(agent, { prompt: "why?", task: "reason", maxTokens: 100 }, { delegate })).toMatchObject({
     origin: "openai:gpt-6.1-sol",
   });
@@ -145,12 +128,12 @@ test("without any provider the refusal says what to set", async () => {
   });
 });
 
-test("another tenant, model, setting or address is another key; expired and refreshed answers are asked for again", async () => {
+test("another tenant, model, setting or address is another key; and what is refreshed is asked for again", async () => {
   await using bench = await openBench();
   let count = 0;
   await using server = await serveModel((_, response) => sendJson(response, 200, chatCompletion(`answer ${++count}`)));
   const agent = createCaching({ OPENAI_API_KEY: key, OPENAI_BASE_URL: server.url });
-  const delegate = toCache(bench);
+  const { delegate, values } = openCache(bench);
   const ask = async (args: JsonObject, tenant = "default"): Promise<JsonObject> =>
     await bench.run(agent, { prompt: "hi", ...args }, { delegate, tenant });
   const keys = new Set<unknown>();
@@ -159,23 +142,22 @@ test("another tenant, model, setting or address is another key; expired and refr
     expect(hit).toBe(false);
     keys.add(cached);
   }
-  // The bench's cache is that of the default tenant whoever asks, so only the key tells tenants apart here.
+  // This cache is the same whoever asks, so only the key tells tenants apart.
   keys.add((await ask({}, "other")).key);
   expect(keys.size).toBe(6);
   expect(await ask({})).toMatchObject({ text: "answer 1", hit: true });
   expect(await ask({ refresh: true })).toMatchObject({ text: "answer 7", hit: false });
   expect(await ask({})).toMatchObject({ text: "answer 7", hit: true });
-  await ask({ prompt: "short", expiresInMs: 1 });
-  await expect.poll(async () => (await ask({ prompt: "short", expiresInMs: 1 })).hit).toBe(false);
+  const short = await ask({ prompt: "short", expiresInMs: 5_000 });
+  expect((values.get(short.key as string)?.expiresAt ?? 0) - bench.ctx.runtime.clock.now()).toBeLessThanOrEqual(5_000);
 });
 
 test("without a cache each question is asked, and the answer says why", async () => {
   await using bench = await openBench();
   await using server = await serveModel((_, response) => sendJson(response, 200, chatCompletion("ok")));
   const agent = createCaching({ OPENAI_API_KEY: key, OPENAI_BASE_URL: server.url });
-  const delegate = async (capability: string): Promise<DelegateOutcome> => refused(capability);
   for (let count = 0; count < 2; count++) {
-    expect(await bench.run(agent, { prompt: "hi" }, { delegate })).toMatchObject({
+    expect(await bench.run(agent, { prompt: "hi" }, { delegate: refuse })).toMatchObject({
       text: "ok",
       hit: false,
       notCached: "refused: No swarm offers data_persistence.cache.",
@@ -188,9 +170,9 @@ test("what lies in the cache and is no answer is a miss", async () => {
   await using bench = await openBench();
   await using server = await serveModel((_, response) => sendJson(response, 200, chatCompletion("ok")));
   const agent = createCaching({ OPENAI_API_KEY: key, OPENAI_BASE_URL: server.url });
-  const delegate = toCache(bench);
+  const { delegate, values } = openCache(bench);
   const { key: cached } = await bench.run(agent, { prompt: "hi" }, { delegate });
-  await bench.run(cache, { operation: "put", key: cached as string, value: "nonsense" });
+  values.set(cached as string, { value: "nonsense", expiresAt: Number.POSITIVE_INFINITY });
   expect(await bench.run(agent, { prompt: "hi" }, { delegate })).toMatchObject({ text: "ok", hit: false });
 });
 
@@ -204,7 +186,7 @@ test("when a provider fails the next one is asked, and the failure is told and m
     OPENAI_API_KEY: key,
     OPENAI_BASE_URL: sound.url,
   };
-  const result = await bench.run(createCaching(environment), { prompt: "hi" }, { delegate: toCache(bench) });
+  const result = await bench.run(createCaching(environment), { prompt: "hi" }, { delegate: openCache(bench).delegate });
   expect(result).toMatchObject({
     text: "from the other",
     origin: "openai:gpt-6-luna",
@@ -251,7 +233,9 @@ test.for([
       }
     });
     const agent = createCaching({ OPENAI_API_KEY: key, OPENAI_BASE_URL: server.url });
-    const error = await bench.run(agent, { prompt: "my secret plan" }, { delegate: toCache(bench) }).catch(toWire);
+    const error = await bench
+      .run(agent, { prompt: "my secret plan" }, { delegate: openCache(bench).delegate })
+      .catch(toWire);
     expect(error).toMatchObject({ code: "ai.all_failed", message: `openai failed: ${reason}.` });
     expect(JSON.stringify(error)).not.toContain(key);
     expect(JSON.stringify(error)).not.toContain("my secret plan");
@@ -291,7 +275,7 @@ test("a task that is stopped stops asking, and nobody else is asked", async () =
     ANTHROPIC_API_KEY: key,
     ANTHROPIC_BASE_URL: server.url,
   });
-  const delegate = toCache(bench);
+  const { delegate } = openCache(bench);
   await expect(bench.run(agent, { prompt: "hi" }, { delegate, signal: stop.signal })).rejects.toThrow("stopped");
   expect(server.seen.length).toBe(1);
 });

@@ -2,23 +2,15 @@
  * Summaries by rules, held against the facts sentence by sentence; and by a model on the wire, at a server on this machine, with
  * what was sent, and what becomes of a model that fails or invents.
  */
-import type { DelegateOutcome, JsonObject, JsonValue } from "viable";
+import type { JsonObject } from "viable";
 import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { openBench } from "../../../testing/run-agent.ts";
-import { cache } from "../../storage/agents/cache.ts";
+import { createCacheForTests, refuse } from "../cache-for-tests.ts";
 import { chatCompletion, sendJson, serveModel } from "../model-server.ts";
 import { createSummarizer, summarizer } from "./summarizer.ts";
 
 const byRules = createSummarizer({});
-/** As the swarm answers where Storage is not part of the system. */
-const toNobody = async (capability: string): Promise<DelegateOutcome> => ({
-  ok: false,
-  status: "refused",
-  executionId: undefined,
-  error: { code: "route.unknown", message: `No swarm offers ${capability}.`, retryable: false },
-});
-
 const poor = {
   modules: 120,
   edges: 1_300,
@@ -117,11 +109,7 @@ test("a model is given the facts as data, and its summary stands with its name; 
   await using bench = await openBench();
   await using server = await serveModel((_, response) => sendJson(response, 200, chatCompletion(good)));
   const agent = createSummarizer({ OPENAI_API_KEY: "x", OPENAI_BASE_URL: server.url });
-  const delegate = async (_: string, args: JsonValue): Promise<DelegateOutcome> => ({
-    ok: true,
-    executionId: "exe_1",
-    result: await bench.run(cache, args),
-  });
+  const { delegate } = createCacheForTests(() => bench.ctx.runtime.clock.now());
   const run = async (facts: JsonObject): Promise<JsonObject> =>
     await bench.run(agent, { path: "/code/house", facts }, { delegate });
   expect(await run(poor)).toEqual({ text: good, origin: "openai:gpt-6-luna", isFromCache: false });
@@ -144,7 +132,7 @@ test("a model that fails leaves the summary to the rules, and the origin says wh
     ANTHROPIC_BASE_URL: server.url,
   });
   const args = { path: "/code/house", facts: poor };
-  expect(await bench.run(agent, args, { delegate: toNobody })).toEqual({
+  expect(await bench.run(agent, args, { delegate: refuse })).toEqual({
     text: expected.text,
     origin: "rules (anthropic failed: it refused the key (401); openai failed: it refused the key (401))",
   });
@@ -160,7 +148,7 @@ test("a number that stands in no fact leaves the summary to the rules", async ()
     ),
   );
   const agent = createSummarizer({ OPENAI_API_KEY: "x", OPENAI_BASE_URL: server.url });
-  const result = await bench.run(agent, { path: "/code/house", facts: poor }, { delegate: toNobody });
+  const result = await bench.run(agent, { path: "/code/house", facts: poor }, { delegate: refuse });
   expect(result.origin).toBe("rules (openai:gpt-6-luna named 17, which stands in no fact)");
 });
 
@@ -170,7 +158,7 @@ test("a summary that was cut off ends at its last whole sentence", async () => {
     sendJson(response, 200, chatCompletion("house has 120 modules. Look at the 1 secr", "length")),
   );
   const agent = createSummarizer({ OPENAI_API_KEY: "x", OPENAI_BASE_URL: server.url });
-  const result = await bench.run(agent, { path: "/code/house", facts: poor }, { delegate: toNobody });
+  const result = await bench.run(agent, { path: "/code/house", facts: poor }, { delegate: refuse });
   expect(result).toMatchObject({ text: "house has 120 modules.", origin: "openai:gpt-6-luna" });
 });
 
@@ -185,7 +173,5 @@ test("a task that is stopped gives no summary", async () => {
   const stop = new AbortController();
   await using server = await serveModel(() => stop.abort(new Error("stopped")));
   const agent = createSummarizer({ OPENAI_API_KEY: "x", OPENAI_BASE_URL: server.url });
-  await expect(bench.run(agent, { facts: poor }, { delegate: toNobody, signal: stop.signal })).rejects.toThrow(
-    "stopped",
-  );
+  await expect(bench.run(agent, { facts: poor }, { delegate: refuse, signal: stop.signal })).rejects.toThrow("stopped");
 });
