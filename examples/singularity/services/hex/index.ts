@@ -1,10 +1,11 @@
 import { service } from "viable";
 import { publisher } from "./agents/publisher.ts";
+import { resolver } from "./agents/resolver.ts";
 
 /** The package registry: agents, reactors and starters, published once, resolved and fetched with their checksums. */
 export const hex = service({
   name: "hex",
   description: "Package registry: publishes, resolves, fetches and verifies; inventories what a tree depends on",
   port: 4011,
-  agents: [publisher],
+  agents: [publisher, resolver],
 });
