@@ -17,6 +17,7 @@ export interface RunOptions {
   readonly executionId?: string;
   readonly tenant?: string;
   readonly signal?: AbortSignal;
+  readonly authority?: AgentContext["authority"];
   readonly delegate?: (capability: string, args: JsonValue) => Promise<DelegateOutcome>;
 }
 
@@ -40,6 +41,11 @@ export async function openBench(): Promise<AgentBench> {
         agent: agent.name,
         tenant,
         principal: "owner",
+        authority: options.authority ?? {
+          operations: ["read", "write", "execute"],
+          clientType: "cli",
+          sessionId: undefined,
+        },
         attempt: 1,
         deadline: runtime.clock.now() + agent.timeoutMs,
         signal,

@@ -1,11 +1,20 @@
 import type { JsonValue, Runtime } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
+import type { Operation } from "@viable/protocol";
 import type { z } from "zod";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 import type { Memory } from "./memory.ts";
 
 /** How dangerous a command is. What follows from it (audit, approval) is policy; unknown is never low. */
 export type Risk = "low" | "medium" | "high";
+
+/** The caller's authority as it was when the task was accepted. */
+export interface AgentAuthority {
+  readonly operations: readonly Operation[];
+  /** What kind of client began it all: `cli`, `web`, `api`; `agent` where the task was delegated. */
+  readonly clientType: string;
+  readonly sessionId: string | undefined;
+}
 
 /** What an agent may use while it works on one task. */
 export interface AgentContext {
@@ -14,6 +23,8 @@ export interface AgentContext {
   readonly agent: string;
   readonly tenant: string;
   readonly principal: string;
+  /** What the caller may have done in its name; what this task delegates is done under it, or under less. */
+  readonly authority: AgentAuthority;
   /** 1 for the first try, 2 for the next after a crash … */
   readonly attempt: number;
   /** Wall time in milliseconds by which the outcome must be there. */

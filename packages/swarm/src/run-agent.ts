@@ -99,6 +99,11 @@ async function runInline(
     agent: agent.name,
     tenant: state.tenant,
     principal: state.accepted.authority.principal,
+    authority: {
+      operations: state.accepted.authority.operations,
+      clientType: state.accepted.authority.clientType,
+      sessionId: state.session,
+    },
     attempt: claim.attempt,
     deadline: state.accepted.deadline,
     signal: ctx.signal,

@@ -99,7 +99,15 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const bus = ports.bus ?? createSystemBus(runtime, (message) => notice("warn", message));
   const swarms = new Map<string, Swarm>();
   const services: readonly ServiceDefinition[] = [
-    commandService([...systemCommands(() => swarms), ...definition.commands]),
+    commandService([
+      ...systemCommands({
+        catalogue: () => catalogue,
+        registry: () => registry,
+        swarms: () => swarms,
+        health: () => health(),
+      }),
+      ...definition.commands,
+    ]),
     ...definition.services,
   ].sort((a, b) => a.startPriority - b.startPriority);
 

@@ -1,10 +1,24 @@
+import type { JsonValue } from "@viable/kernel";
 import { rootContext, ViableError } from "@viable/kernel";
-import type { AgentDefinition, Swarm } from "@viable/swarm";
+import type { HealthView } from "@viable/protocol";
+import type { Registry } from "@viable/registry";
+import type { AgentDefinition, Catalogue, Swarm } from "@viable/swarm";
 import { agent } from "@viable/swarm";
 import { z } from "zod";
+import { chatCommand } from "./chat-command.ts";
+import { helpCommand } from "./help-command.ts";
 
-/** Commands that every system has, run by the built-in swarm. `swarms` are those of the process that runs the command. */
-export function systemCommands(swarms: () => ReadonlyMap<string, Swarm>): AgentDefinition[] {
+/** What the system's own commands need to know of it; asked when a command runs, since the system is put together after them. */
+export interface SystemCommandSources {
+  catalogue(): Catalogue;
+  registry(): Registry;
+  /** The swarms of the process that runs the command. */
+  swarms(): ReadonlyMap<string, Swarm>;
+  health(): Promise<HealthView>;
+}
+
+/** Commands that every system has, run by the built-in swarm. */
+export function systemCommands({ catalogue, registry, swarms, health }: SystemCommandSources): AgentDefinition[] {
   const swarmOf = (service: string): Swarm => {
     const swarm = swarms().get(service);
     if (swarm === undefined) {
@@ -16,6 +30,24 @@ export function systemCommands(swarms: () => ReadonlyMap<string, Swarm>): AgentD
   };
   const place = { namespace: z.string().min(1).max(100).default("default"), key: z.string().min(1).max(200) };
   return [
+    helpCommand({ catalogue, registry }),
+    chatCommand(catalogue),
+    agent({
+      name: "system-health",
+      capability: "system.health",
+      description: "How the system is now, as `viable health` shows it, for agents that look after the whole.",
+      input: z.strictObject({}),
+      risk: "low",
+      handle: async () => (await health()) as unknown as JsonValue,
+    }),
+    agent({
+      name: "system-swarms",
+      capability: "system.swarms",
+      description: "Every swarm of the process that answers, with its measured load, its parts and its workers.",
+      input: z.strictObject({}),
+      risk: "low",
+      handle: () => ({ swarms: [...swarms().values()].map((swarm) => swarm.status()) }) as unknown as JsonValue,
+    }),
     agent({
       name: "memory-set",
       capability: "memory.set",

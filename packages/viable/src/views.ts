@@ -4,11 +4,11 @@ import type { JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { isPosition, startPosition } from "@viable/log";
-import type { CommandDescriptor, MemoryEntryView } from "@viable/protocol";
+import type { MemoryEntryView } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import type { Catalogue, Swarm } from "@viable/swarm";
 import { createMemory, globalMemoryService } from "@viable/swarm";
-import { z } from "zod";
+import { describeCommand } from "./describe-command.ts";
 
 export interface ViewSources {
   readonly catalogue: Catalogue;
@@ -104,21 +104,4 @@ export function systemViews({ catalogue, registry, swarms, log }: ViewSources): 
       },
     },
   ];
-}
-
-function describeCommand(catalogue: Catalogue, registry: Registry, command: string): CommandDescriptor {
-  const offers = catalogue.find(command);
-  const [first] = offers;
-  if (first === undefined) throw new ViableError("intake.unknown_command", `There is no command "${command}".`);
-  const { agent } = first;
-  return {
-    command,
-    description: agent.description,
-    services: [...new Set(offers.map((offer) => offer.service))],
-    risk: agent.risk,
-    input: z.toJSONSchema(agent.input, { io: "input", unrepresentable: "any" }) as CommandDescriptor["input"],
-    timeoutMs: agent.timeoutMs,
-    joinable: agent.joinable,
-    available: registry.discover(command).swarms.length > 0,
-  };
 }

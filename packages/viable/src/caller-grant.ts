@@ -1,0 +1,18 @@
+import type { ClientType } from "@viable/protocol";
+import type { Grant } from "@viable/security";
+import type { AgentContext } from "@viable/swarm";
+
+/** The authority of whoever called an agent, as a grant to decide on. Its rates were spent at the door and are not asked again. */
+export function callerGrant({ tenant, principal, authority, deadline, executionId }: AgentContext): Grant {
+  return {
+    tokenId: executionId,
+    tenant,
+    principal,
+    clientType: authority.clientType as ClientType,
+    operations: authority.operations,
+    sessionId: authority.sessionId,
+    commandsPerHour: 0,
+    maxConcurrent: undefined,
+    expiresAt: deadline,
+  };
+}

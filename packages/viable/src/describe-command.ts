@@ -1,0 +1,23 @@
+import { ViableError } from "@viable/kernel";
+import type { CommandDescriptor } from "@viable/protocol";
+import type { Registry } from "@viable/registry";
+import type { Catalogue } from "@viable/swarm";
+import { z } from "zod";
+
+/** A command as clients are told of it: what it does, takes and risks, who offers it, and whether anybody does now. */
+export function describeCommand(catalogue: Catalogue, registry: Registry, command: string): CommandDescriptor {
+  const offers = catalogue.find(command);
+  const [first] = offers;
+  if (first === undefined) throw new ViableError("intake.unknown_command", `There is no command "${command}".`);
+  const { agent } = first;
+  return {
+    command,
+    description: agent.description,
+    services: [...new Set(offers.map((offer) => offer.service))],
+    risk: agent.risk,
+    input: z.toJSONSchema(agent.input, { io: "input", unrepresentable: "any" }) as CommandDescriptor["input"],
+    timeoutMs: agent.timeoutMs,
+    joinable: agent.joinable,
+    available: registry.discover(command).swarms.length > 0,
+  };
+}

@@ -1,0 +1,81 @@
+import type { JsonValue } from "@viable/kernel";
+import { nearestNames } from "@viable/kernel";
+import type { Registry } from "@viable/registry";
+import { authorize } from "@viable/security";
+import type { AgentContext, AgentDefinition, Catalogue } from "@viable/swarm";
+import { agent } from "@viable/swarm";
+import { z } from "zod";
+import { callerGrant } from "./caller-grant.ts";
+import { describeCommand } from "./describe-command.ts";
+
+/** Commands that `help` lists; a page of more is searched, not read. */
+const maxListed = 200;
+
+/** What `help` needs to know of the system. */
+export interface HelpSources {
+  catalogue(): Catalogue;
+  registry(): Registry;
+}
+
+/** `help`: what may I do here? Only what the caller's authority allows is listed, unless it asks for all. */
+export function helpCommand({ catalogue, registry }: HelpSources): AgentDefinition {
+  return agent({
+    name: "help",
+    capability: "help",
+    description: "What you may do here: all commands that your authority allows, or one in full",
+    input: z.strictObject({
+      about: z
+        .string()
+        .min(1)
+        .max(200)
+        .optional()
+        .describe("A command, for all about it, or a word that its description holds"),
+      all: z.stringbool().or(z.boolean()).default(false).describe("Also what you may not do, with the reason"),
+    }),
+    risk: "low",
+    handle(ctx, { about, all }) {
+      const known = catalogue();
+      if (about !== undefined && known.find(about).length > 0) return explainCommand(ctx, known, registry(), about);
+      const found = known.commands().filter((command) => about === undefined || tellsOf(known, command, about));
+      const commands = found.map((command) => listCommand(ctx, known, registry(), command));
+      const shown = commands.filter((each) => all || each.allowed);
+      return {
+        ...(about !== undefined && { about }),
+        commands: shown.slice(0, maxListed),
+        more: Math.max(0, shown.length - maxListed),
+        ...(shown.length === 0 && about !== undefined && { near: nearestNames(about, known.commands()) }),
+        next: "help --about COMMAND tells what one takes; viable exec COMMAND --help shows the same.",
+      } as unknown as JsonValue;
+    },
+  });
+}
+
+function listCommand(ctx: AgentContext, catalogue: Catalogue, registry: Registry, command: string) {
+  const { description, risk, available } = describeCommand(catalogue, registry, command);
+  return { command, description, risk, available, ...mayCall(ctx, command, risk) };
+}
+
+function explainCommand(ctx: AgentContext, catalogue: Catalogue, registry: Registry, command: string): JsonValue {
+  const described = describeCommand(catalogue, registry, command);
+  return { ...described, ...mayCall(ctx, command, described.risk) } as unknown as JsonValue;
+}
+
+/** Decided as the intake would decide it. */
+function mayCall(
+  ctx: AgentContext,
+  subject: string,
+  risk: AgentDefinition["risk"],
+): { allowed: boolean; reasons?: string[] } {
+  const grant = callerGrant(ctx);
+  const decision = authorize(
+    grant,
+    { subject, operation: "write", risk, sessionId: grant.sessionId, tenant: ctx.tenant },
+    ctx.runtime.clock.now(),
+  );
+  return decision.decision === "granted" ? { allowed: true } : { allowed: false, reasons: [...decision.reasons] };
+}
+
+function tellsOf(catalogue: Catalogue, command: string, word: string): boolean {
+  const text = `${command} ${catalogue.find(command)[0]?.agent.description ?? ""}`.toLowerCase();
+  return text.includes(word.toLowerCase());
+}

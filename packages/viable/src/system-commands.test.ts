@@ -1,0 +1,147 @@
+// Commands that every system has: what one may do, a conversation with the agents, and the state of the whole for agents.
+import { healthView, swarmView } from "@viable/protocol";
+import { startTestSystem } from "@viable/testing";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { agent, defineSystem, service } from "./index.ts";
+
+const greeter = service({
+  name: "greeter",
+  description: "Greets.",
+  port: 0,
+  agents: [
+    agent({
+      name: "greet",
+      capability: "greet",
+      description: "Greets whom it is told to.",
+      input: z.strictObject({ name: z.string() }),
+      risk: "low",
+      handle: (_ctx, { name }) => `Hello, ${name}`,
+    }),
+    agent({
+      name: "wipe",
+      capability: "wipe",
+      description: "Forgets every greeting.",
+      input: z.strictObject({}),
+      risk: "high",
+      handle: () => null,
+    }),
+  ],
+});
+
+/** Somebody to talk with: repeats what was said, how much came before it, and what it was told may be done. */
+const talker = service({
+  name: "talker",
+  description: "Talks.",
+  port: 0,
+  agents: [
+    agent({
+      name: "conversation",
+      capability: "conversation",
+      description: "Says what it has heard.",
+      input: z.strictObject({
+        message: z.string(),
+        history: z.array(z.object({ role: z.string(), text: z.string() })),
+        commands: z.array(z.object({ capability: z.string(), description: z.string() })),
+        run: z.boolean(),
+      }),
+      risk: "low",
+      handle: (_ctx, { message, history, commands, run }) => ({
+        reply: `${message} after ${history.length}`,
+        origin: "test",
+        told: commands.map(({ capability }) => capability),
+        run,
+      }),
+    }),
+  ],
+});
+
+const system = (...services: (typeof greeter)[]) => defineSystem({ name: "s", services });
+type Listed = { command: string; allowed: boolean; reasons?: string[] };
+
+describe("help", () => {
+  test("lists what the caller may do, and with all also what not and why", async () => {
+    await using t = await startTestSystem(system(greeter));
+    const [cli, web] = [await t.connect("cli"), await t.connect("web")];
+    const listed = async (client: typeof cli, args: object) => {
+      const { result } = await client.run("help", args as never);
+      return (result as { commands: Listed[] }).commands;
+    };
+    expect((await listed(cli, {})).map(({ command }) => command)).toEqual(
+      expect.arrayContaining(["greet", "wipe", "help"]),
+    );
+    const forWeb = (await listed(web, {})).map(({ command }) => command);
+    expect(forWeb).toContain("greet");
+    expect(forWeb).not.toContain("wipe");
+    expect((await listed(web, { all: true })).find(({ command }) => command === "wipe")).toMatchObject({
+      allowed: false,
+      reasons: [expect.stringContaining("execute")],
+    });
+    // What help says is what happens.
+    expect(await web.run("greet", { name: "you" })).toMatchObject({ result: "Hello, you" });
+    await expect(web.run("wipe", {})).rejects.toMatchObject({ code: "security.denied" });
+  });
+
+  test("tells all about one command, finds by a word, and names what is near", async () => {
+    await using t = await startTestSystem(system(greeter));
+    const client = await t.connect("cli");
+    expect((await client.run("help", { about: "greet" })).result).toMatchObject({
+      command: "greet",
+      services: ["greeter"],
+      allowed: true,
+      available: true,
+      input: { properties: { name: { type: "string" } } },
+    });
+    expect((await client.run("help", { about: "forgets" })).result).toMatchObject({ commands: [{ command: "wipe" }] });
+    expect((await client.run("help", { about: "gret" })).result).toMatchObject({ commands: [], near: ["greet"] });
+  });
+});
+
+describe("chat", () => {
+  test("goes on under its id, tells whoever answers what the caller may have done, and is the caller's own", async () => {
+    await using t = await startTestSystem(system(greeter, talker));
+    const client = await t.connect("web");
+    const first = (await client.run("chat", { message: "one" })).result as { conversation: string; told: string[] };
+    expect(first).toMatchObject({ reply: "one after 0", origin: "test", turns: 1 });
+    expect(first.told).toContain("greet");
+    expect(first.told).not.toContain("wipe");
+    const { conversation } = first;
+    expect((await client.run("chat", { message: "two", conversation })).result).toMatchObject({
+      reply: "two after 2",
+      turns: 2,
+    });
+    expect(await client.run("chat", { message: "x", conversation: "another's" })).toMatchObject({
+      status: "failed",
+      error: { code: "chat.unknown_conversation" },
+    });
+  });
+
+  test("says who is missing where nobody can talk", async () => {
+    await using t = await startTestSystem(system(greeter));
+    const client = await t.connect("cli");
+    expect(await client.run("chat", { message: "hello" })).toMatchObject({
+      status: "failed",
+      error: { code: "chat.nobody_answers", next: expect.stringContaining("conversation") },
+    });
+  });
+});
+
+test("agents learn the state of the whole as clients do", async () => {
+  await using t = await startTestSystem(system(greeter));
+  const client = await t.connect("cli");
+  const health = healthView.parse((await client.run("system.health", {})).result);
+  expect(health).toMatchObject({
+    status: "ok",
+    checks: expect.arrayContaining([expect.objectContaining({ name: "swarm greeter" })]),
+  });
+  const { swarms } = z.object({ swarms: z.array(swarmView) }).parse((await client.run("system.swarms", {})).result);
+  expect(swarms.map(({ service }) => service).sort()).toEqual(["greeter", "system"]);
+  t.system.swarms.get("greeter")?.kill("queen", "to see it");
+  await t.time.advance(1_000);
+  const after = (await client.run("system.swarms", {})).result as {
+    swarms: { service: string; parts: { restarts: number }[] }[];
+  };
+  expect(after.swarms.find(({ service }) => service === "greeter")?.parts.some(({ restarts }) => restarts === 1)).toBe(
+    true,
+  );
+});
