@@ -1,4 +1,5 @@
 import { service } from "viable";
+import { reportRenderer } from "./agents/report-renderer.ts";
 import { tableRenderer } from "./agents/table-renderer.ts";
 
 /** What people see and say: the gateway of the other services' interfaces. */
@@ -6,5 +7,5 @@ export const interfaceService = service({
   name: "interface",
   description: "UI and API gateway: renders results for people, understands what they ask, hands on what programs ask",
   port: 4006,
-  agents: [tableRenderer],
+  agents: [reportRenderer, tableRenderer],
 });
