@@ -7,7 +7,7 @@ import type { SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime, withContext } from "@viable/kernel";
 import type { AppendOutcome, Log, Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
-import type { SwarmMeasurement } from "@viable/protocol";
+import type { MigrationRule, Registration, SwarmMeasurement } from "@viable/protocol";
 import { describe, expect, test, vi } from "vitest";
 import { createRegistry } from "./registry.ts";
 
@@ -53,9 +53,16 @@ async function joinProcess(store: Store, time: SimulatedTime, seed: number, hub:
     way,
     registry,
     membership,
-    async register(service: string, capabilities: string[], measure: () => SwarmMeasurement = () => idle) {
+    settled,
+    async register(
+      service: string,
+      capabilities: string[],
+      measure: () => SwarmMeasurement = () => idle,
+      more: Pick<Registration, "legacy"> = {},
+    ) {
       const { processId, epoch } = membership;
-      const registered = await settled(registry.register(ctx, { service, capabilities, processId, epoch }, measure));
+      const registration = { service, capabilities, processId, epoch, ...more };
+      const registered = await settled(registry.register(ctx, registration, measure));
       return { registered, withdraw: (within = ctx) => settled(registered.withdraw(within)) };
     },
     /** The process dies without a word: nothing of it runs on. */
@@ -419,5 +426,123 @@ describe("a swarm's entry", () => {
     await time.advance(1_500);
     await withdrawing;
     expect(found()).toMatchObject([{ capabilities: ["llm_routing"] }]);
+  });
+});
+
+describe("a service that moves over from a legacy one (S11)", () => {
+  /** `tools` in one process and the legacy `swarm` in another, once each knows of the other. */
+  async function twoSides() {
+    const time = simulateTime();
+    const store = { ...createMemoryStore(), exclusive: false };
+    const here = await joinProcess(store, time, 1);
+    const there = await joinProcess(store, time, 2);
+    const tools = await here.register("tools", ["work"]);
+    await there.register("swarm", ["work"], undefined, { legacy: true });
+    await time.advance(1_500);
+    const set = (from: typeof here, rule: MigrationRule | undefined, expected?: number) =>
+      here.settled(from.registry.setMigration(from.ctx, "tools", rule, { expected }));
+    const sidesOf = (of: typeof here) =>
+      Array.from({ length: 200 }, (_, index) => {
+        const routed = of.registry.route("work", { key: `exe_${index}` });
+        return routed.ok ? routed.decision.chosen.service : routed.code;
+      });
+    return { time, store, here, there, tools, set, sidesOf };
+  }
+  const percent = (percent: number): MigrationRule => ({ percent, compare: false });
+
+  test("a rule that one process sets is obeyed there at once, and in the other within a poll", async () => {
+    const { time, here, there, set, sidesOf } = await twoSides();
+    expect(new Set(sidesOf(there))).toEqual(new Set(["tools"]));
+    expect(await set(here, { percent: 25, compare: true })).toEqual({ ok: true, version: 1 });
+    const sides = sidesOf(here);
+    expect(sides.filter((side) => side === "tools").length).toBeGreaterThan(20);
+    expect(sides.filter((side) => side === "swarm").length).toBeGreaterThan(120);
+    await time.advance(1_000);
+    expect(sidesOf(there)).toEqual(sides);
+    const rule = { service: "tools", percent: 25, compare: true, version: 1 };
+    expect([here.registry.migrations(), there.registry.migrations()]).toEqual([[rule], [rule]]);
+  });
+
+  test("moves on and back, and with its rule taken away is switched over for good", async () => {
+    const { time, here, there, set, sidesOf } = await twoSides();
+    for (const [share, services] of [
+      [0, ["swarm"]],
+      [100, ["tools"]],
+      [0, ["swarm"]],
+    ] as const) {
+      await set(here, percent(share));
+      await time.advance(1_000);
+      expect(new Set([...sidesOf(here), ...sidesOf(there)])).toEqual(new Set(services));
+    }
+    await set(there, undefined);
+    await time.advance(1_000);
+    expect(new Set([...sidesOf(here), ...sidesOf(there)])).toEqual(new Set(["tools"]));
+    expect(here.registry.migrations()).toEqual([]);
+  });
+
+  test("a rule is known to a process that joins later", async () => {
+    const { time, store, here, set } = await twoSides();
+    await set(here, percent(40));
+    const later = await joinProcess(store, time, 3);
+    expect(later.registry.migrations()).toMatchObject([{ service: "tools", percent: 40 }]);
+  });
+
+  test("of two who change a rule that both have read, one is told to read it again", async () => {
+    const { time, here, there, set } = await twoSides();
+    expect(await set(here, percent(10), 0)).toEqual({ ok: true, version: 1 });
+    expect(await set(there, percent(90), 0)).toEqual({ ok: false, reason: "conflict", actual: 1 });
+    expect(await set(there, percent(20), 1)).toEqual({ ok: true, version: 2 });
+    expect(await set(here, undefined, 1)).toEqual({ ok: false, reason: "conflict", actual: 2 });
+    await time.advance(1_000);
+    expect(here.registry.migrations()).toMatchObject([{ percent: 20 }]);
+  });
+
+  test("falls back to the legacy one while no swarm of its own is there", async () => {
+    const { time, there, tools, sidesOf } = await twoSides();
+    await tools.withdraw();
+    await time.advance(1_500);
+    expect(there.registry.discover("work").swarms).toMatchObject([{ service: "swarm", legacy: true }]);
+    expect(new Set(sidesOf(there))).toEqual(new Set(["swarm"]));
+  });
+
+  test("a task that is asked of one of them by name goes there or nowhere", async () => {
+    const { here, tools } = await twoSides();
+    expect(here.registry.route("work", { service: "swarm" })).toMatchObject({
+      ok: true,
+      local: false,
+      decision: { chosen: { service: "swarm" }, pinned: "swarm" },
+    });
+    await tools.withdraw();
+    expect(here.registry.route("work", { service: "tools" })).toEqual({
+      ok: false,
+      code: "registry.no_swarm",
+      reasons: ['No running swarm of tools offers "work".', "These do: swarm."],
+      near: [],
+    });
+  });
+
+  test("a rule that does not hold is refused, and one that cannot be read is not obeyed", async () => {
+    const { time, store, here, set, sidesOf } = await twoSides();
+    await expect(set(here, percent(101))).rejects.toMatchObject({ code: "registry.invalid_migration" });
+    await set(here, percent(0));
+    const odd = { key: "migration/tools", expected: 1, value: '{"percent":"most"}', expiresAt: null };
+    await store.commit([{ streams: [], records: [odd] }], time.now());
+    await time.advance(1_000);
+    expect(new Set(sidesOf(here))).toEqual(new Set(["tools"]));
+  });
+
+  test("there are at most 256 rules, and one more is refused with that bound (W10)", async () => {
+    const { here } = await twoSides();
+    const set = (service: string) => here.settled(here.registry.setMigration(here.ctx, service, percent(50)));
+    for (let index = 0; index < 256; index++) await set(`service-${index}`);
+    expect(await set("tools")).toEqual({ ok: false, reason: "too_many", max: 256 });
+    expect(await set("service-7")).toEqual({ ok: true, version: 2 });
+  });
+
+  test("while the log is overloaded its rule stays as it was, and whoever sets it is told when to try again", async () => {
+    const { here, set } = await twoSides();
+    here.way.pass = async () => overloaded;
+    expect(await set(here, percent(50))).toEqual({ ok: false, reason: "overloaded", retryAfterMs: 100 });
+    expect(here.registry.migrations()).toEqual([]);
   });
 });

@@ -3,12 +3,15 @@ import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, Part, Timer } from "@viable/kernel";
 import { nearestNames, sleep, ViableError, withContext } from "@viable/kernel";
 import type { Log, RecordChange } from "@viable/log";
-import type { Discovery, Registration, RouteDecision, SwarmMeasurement } from "@viable/protocol";
+import type { Discovery, MigrationRule, Registration, RouteDecision, SwarmMeasurement } from "@viable/protocol";
 import { swarmMeasurement } from "@viable/protocol";
 import type { Candidate } from "./candidate.ts";
 import { entryKey, entryPrefix, fromEntryRecord, toEntryRecord } from "./entry-record.ts";
 import type { Entry, OwnEntry } from "./entry-table.ts";
 import { EntryTable } from "./entry-table.ts";
+import type { Migration, MigrationOutcome } from "./migration-rules.ts";
+import { createMigrationRules } from "./migration-rules.ts";
+import type { RoutedTask } from "./route.ts";
 import { chooseRoute } from "./route.ts";
 
 /** How often an entry is renewed in the time that it holds: two renewals may fail. */
@@ -51,7 +54,8 @@ export interface Registered {
  *
  * Promised: an entry is in the log's records before `register` resolves; it disappears when it is withdrawn, when its process
  * is gone, or when it has not been renewed for `entryMs`; look-ups read a local projection and wait for nothing; every choice
- * comes with its candidates and scores (X5); a swarm of this process is measured at the moment of the look-up.
+ * comes with its candidates and scores (X5); a swarm of this process is measured at the moment of the look-up; a migration rule that
+ * one process sets is obeyed by every other once it has seen the record, a second later where no word of it arrives.
  *
  * Not promised: that an entry's swarm still lives at the moment of the look-up, which is why a task is durable before it is
  * handed over and retaken when its process is gone; that the load of another process's swarm is of now: it is as old as its
@@ -61,7 +65,20 @@ export interface Registry extends Part {
   /** `measure` answers from memory: it is asked at every routing decision. */
   register(ctx: Context, registration: Registration, measure: () => SwarmMeasurement): Promise<Registered>;
   discover(capability: string): Discovery;
-  route(capability: string): RouteOutcome;
+  /** Where a task goes. With a `service`, there or nowhere; with a `key`, as that service's migration rule says. */
+  route(capability: string, task?: RoutedTask): RouteOutcome;
+  /** The migration rules that this process obeys, by the name of their service. */
+  migrations(): readonly Migration[];
+  /**
+   * Sets how a service's tasks are shared out between it and a legacy one, or takes the rule away: then it does all of them. With
+   * `expected` only at that version (0: where there is none), which is for whoever read it first. Throws `registry.invalid_migration`.
+   */
+  setMigration(
+    ctx: Context,
+    service: string,
+    rule: MigrationRule | undefined,
+    options?: { readonly expected?: number | undefined },
+  ): Promise<MigrationOutcome>;
 }
 
 export function createRegistry(settings: RegistrySettings): Registry {
@@ -69,6 +86,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const entryMs = settings.entryMs ?? 30_000;
   const measureEveryMs = settings.measureEveryMs ?? 1_000;
   const entries = new EntryTable();
+  const rules = createMigrationRules(log);
   let started: Context | undefined;
   let unwatch = () => {};
   let unsubscribe = () => {};
@@ -164,6 +182,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     async start(ctx) {
       started = ctx;
       unwatch = await log.watchRecords(ctx, entryPrefix, onChange);
+      await rules.start(ctx);
       unsubscribe = bus.subscribe(measurementSubject, {}, (_ctx, message) => onMeasurement(message));
       beat = ctx.runtime.clock.setTimer(() => onBeat(ctx), measureEveryMs, { background: true });
     },
@@ -171,6 +190,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
       beat?.cancel();
       unwatch();
       unsubscribe();
+      rules.stop();
       entries.clear();
     },
     async register(ctx, registration, measure) {
@@ -190,9 +210,11 @@ export function createRegistry(settings: RegistrySettings): Registry {
       const swarms = candidatesFor(capability).map((candidate) => candidate.registration);
       return { capability, swarms, near: swarms.length > 0 ? [] : nearTo(capability) };
     },
-    route(capability) {
-      const decision = chooseRoute(capability, candidatesFor(capability));
+    route(capability, task = {}) {
+      const candidates = candidatesFor(capability);
+      const decision = chooseRoute(capability, candidates, task, rules.of);
       if (decision === undefined) {
+        if (task.service !== undefined && candidates.length > 0) return notThere(capability, task.service, candidates);
         const near = nearTo(capability);
         const reasons = [`No running swarm offers "${capability}".`];
         if (near.length > 0) reasons.push(`Near to it: ${near.join(", ")}.`);
@@ -202,7 +224,16 @@ export function createRegistry(settings: RegistrySettings): Registry {
       if (entry?.local === false) entry.routed += 1;
       return { ok: true, decision, local: entry?.local === true };
     },
+    migrations: rules.all,
+    setMigration: (ctx, service, rule, { expected } = {}) => rules.set(ctx, service, rule, expected ?? "any"),
   };
+}
+
+/** Somebody offers it, but not the one that was asked for by name. */
+function notThere(capability: string, service: string, candidates: readonly Candidate[]): RouteOutcome {
+  const others = [...new Set(candidates.map(({ registration }) => registration.service))].sort();
+  const reasons = [`No running swarm of ${service} offers "${capability}".`, `These do: ${others.join(", ")}.`];
+  return { ok: false, code: "registry.no_swarm", reasons, near: [] };
 }
 
 /** `registry.not_recorded`: an entry could not be written. */

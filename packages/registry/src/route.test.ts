@@ -1,8 +1,9 @@
 // Proves the choice among candidates as a pure function: what is known of each, and who gets the task.
-import type { SwarmMeasurement } from "@viable/protocol";
+import type { MigrationRule, SwarmMeasurement } from "@viable/protocol";
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "./candidate.ts";
 import { remoteClaimMs } from "./policies/least-loaded.ts";
+import type { RoutedTask } from "./route.ts";
 import { chooseRoute } from "./route.ts";
 
 const idle: SwarmMeasurement = { workers: 3, running: 0, queued: 0, completed: 9, failed: 0, latencyMs: 10 };
@@ -147,5 +148,140 @@ describe("what a decision says of itself (X5)", () => {
     expect(chooseRoute("work", [here(), here()])?.reason).toBe("lowest of 2 by (tasks + 1) / workers × latency");
     expect(chooseRoute("work", [here()])?.reason).toBe("the only swarm that offers it");
     expect(chooseRoute("work", [])).toBeUndefined();
+  });
+});
+
+/** A swarm that offers `work` too, marked as legacy. */
+function legacyCandidate(service = "swarm", parts: Partial<Candidate> = {}): Candidate {
+  const found = candidate("prc_here", { service, local: true, ...parts });
+  return { ...found, registration: { ...found.registration, legacy: true } };
+}
+const tools = (parts: Partial<Candidate> = {}) => candidate("prc_here", { service: "tools", local: true, ...parts });
+const busy: SwarmMeasurement = { ...idle, running: 3, queued: 1_000, latencyMs: 60_000 };
+const rules = (percents: { readonly [service: string]: number }) => (service: string) => {
+  const percent = percents[service];
+  return percent === undefined ? undefined : { percent, compare: false };
+};
+
+describe("a legacy service", () => {
+  test("gets nothing while another is there, however busy that is", () => {
+    const decision = chooseRoute("work", [legacyCandidate(), tools({ measurement: busy })], { key: "exe_1" });
+    expect(decision?.chosen.service).toBe("tools");
+    expect(decision?.reason).toBe("the only swarm that offers it, the legacy one aside");
+    expect(decision?.candidates.map(({ service, legacy }) => [service, legacy])).toEqual([
+      ["tools", undefined],
+      ["swarm", true],
+    ]);
+    expect(decision).not.toHaveProperty("migration");
+  });
+
+  test("gets what nobody else offers, and it is said that this is the fallback", () => {
+    expect(chooseRoute("work", [legacyCandidate()], { key: "exe_1" })).toMatchObject({
+      chosen: { service: "swarm" },
+      reason: "fallback: no live swarm but the legacy one offers it",
+      candidates: [{ service: "swarm", legacy: true }],
+    });
+  });
+
+  test("that is one of two is chosen by load", () => {
+    const two = [legacyCandidate("a", { measurement: busy }), legacyCandidate("b")];
+    expect(chooseRoute("work", two)).toMatchObject({
+      chosen: { service: "b" },
+      reason: "fallback: no live swarm but the legacy one offers it; lowest of 2 by (tasks + 1) / workers × latency",
+    });
+    const moved = chooseRoute("work", [tools(), ...two], { key: "exe_1" }, rules({ tools: 0 }));
+    expect(moved?.chosen.service).toBe("b");
+  });
+});
+
+describe("a migration rule", () => {
+  // Fixed keys, so the counts are what they are: the bounds are four standard deviations of a fair share.
+  const keys = Array.from({ length: 10_000 }, (_, index) => `exe_${index}`);
+  const route = (key: string, ruleOf: (service: string) => MigrationRule | undefined, task: RoutedTask = {}) =>
+    chooseRoute("work", [tools(), legacyCandidate()], { key, ...task }, ruleOf);
+  const stayingOf = (percent: number) =>
+    keys.filter((key) => route(key, rules({ tools: percent }))?.chosen.service === "tools");
+
+  test.each([0, 0.5, 10, 25, 50, 75, 99, 100])("keeps %d of a hundred tasks with their service", (percent) => {
+    const share = percent / 100;
+    const fourDeviations = 4 * Math.sqrt(keys.length * share * (1 - share));
+    expect(Math.abs(stayingOf(percent).length - keys.length * share)).toBeLessThanOrEqual(fourDeviations);
+  });
+
+  test("sends the same key to the same side each time, whatever the loads are (W8)", () => {
+    const ruleOf = rules({ tools: 50 });
+    for (const key of keys.slice(0, 500)) {
+      const side = route(key, ruleOf)?.migration?.side;
+      const loaded = [tools({ measurement: busy }), legacyCandidate("swarm", { measurement: busy })];
+      expect(chooseRoute("work", loaded, { key }, ruleOf)?.migration?.side).toBe(side);
+    }
+  });
+
+  test("that keeps more keeps what it kept before: moving on moves nothing back", () => {
+    let before = new Set<string>();
+    for (const percent of [5, 25, 50, 90]) {
+      const staying = new Set(stayingOf(percent));
+      expect([...before].filter((key) => !staying.has(key))).toEqual([]);
+      before = staying;
+    }
+  });
+
+  test("of one service shares out other tasks than that of another", () => {
+    const sides = (service: string) =>
+      keys.map((key) => {
+        const here = candidate("prc_here", { service, local: true });
+        return chooseRoute("work", [here, legacyCandidate()], { key }, rules({ [service]: 50 }))?.migration?.side;
+      });
+    const [one, other] = [sides("tools"), sides("storage")];
+    const same = one.filter((side, index) => side === other[index]).length;
+    expect(Math.abs(same - keys.length / 2)).toBeLessThan(4 * Math.sqrt(keys.length / 4));
+  });
+
+  test("is named in the decision, with the side that the task went to (X5)", () => {
+    const all = stayingOf(25);
+    const staying = keys.find((key) => all.includes(key)) ?? "";
+    const moving = keys.find((key) => !all.includes(key)) ?? "";
+    expect(route(staying, rules({ tools: 25 }))).toMatchObject({
+      reason: "migration: 25 % of the tasks of tools stay with it, this one does",
+      migration: { service: "tools", percent: 25, side: "service" },
+    });
+    expect(route(moving, rules({ tools: 25 }))).toMatchObject({
+      chosen: { service: "swarm" },
+      reason: "migration: 25 % of the tasks of tools stay with it, this one goes to swarm",
+      migration: { service: "tools", percent: 25, side: "legacy" },
+      candidates: [{ service: "swarm", legacy: true }, { service: "tools" }],
+    });
+  });
+
+  test("is the rule of the service that would get the task: another's has no say", () => {
+    expect(route("exe_1", rules({ storage: 0 }))?.chosen.service).toBe("tools");
+    const storage = candidate("prc_here", { service: "storage", local: true, measurement: busy });
+    const decision = chooseRoute(
+      "work",
+      [storage, tools(), legacyCandidate()],
+      { key: "exe_1" },
+      rules({ storage: 0 }),
+    );
+    expect(decision?.chosen.service).toBe("tools");
+  });
+
+  test("without a legacy swarm sends nothing away, and says so", () => {
+    const alone = chooseRoute("work", [tools()], { key: "exe_1" }, rules({ tools: 0 }));
+    expect(alone?.chosen.service).toBe("tools");
+    expect(alone?.reason).toBe("the only swarm that offers it; its migration rule finds no legacy one");
+    expect(alone).not.toHaveProperty("migration");
+  });
+
+  test("has no say over a task that has no key", () => {
+    expect(chooseRoute("work", [tools(), legacyCandidate()], {}, rules({ tools: 0 }))?.chosen.service).toBe("tools");
+  });
+
+  test("has no say over a task that is asked of one service by name", () => {
+    for (const service of ["tools", "swarm"]) {
+      const decision = route("exe_1", rules({ tools: service === "tools" ? 0 : 100 }), { service });
+      expect(decision).toMatchObject({ chosen: { service }, reason: `asked of ${service} by name`, pinned: service });
+      expect(decision).not.toHaveProperty("migration");
+    }
+    expect(route("exe_1", rules({}), { service: "storage" })).toBeUndefined();
   });
 });
