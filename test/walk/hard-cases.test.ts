@@ -1,5 +1,5 @@
 /**
- * Cases that reading the walk with fresh eyes brought to light, each of which once ended wrongly: the story is in the test's name.
+ * Cases at the edges of the walk, each of which once ended wrongly: the story is in the test's name.
  */
 
 import type { JsonObject, JsonValue } from "@viable/kernel";
