@@ -3,7 +3,7 @@ import { migrations } from "./migrations/index.ts";
 import type { MigrationSession } from "./session.ts";
 
 /** Names the lock under which one process at a time migrates; the number means nothing. */
-const lockKey = 7_283_604_417;
+export const migrationLock = 7_283_604_417;
 
 /**
  * Brings the schema `viable` to the newest version this release knows: all of it or, on any error, none. Processes that start
@@ -16,7 +16,7 @@ export async function migrate(session: MigrationSession): Promise<void> {
   }
   await session.script("BEGIN");
   try {
-    await session.query(`SELECT pg_advisory_xact_lock(${lockKey})::text`);
+    await session.query(`SELECT pg_advisory_xact_lock(${migrationLock})::text`);
     await session.script(`
       CREATE SCHEMA IF NOT EXISTS viable;
       CREATE TABLE IF NOT EXISTS viable.schema_version (

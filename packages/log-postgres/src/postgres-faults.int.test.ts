@@ -5,7 +5,8 @@ import { createRuntime, rootContext } from "@viable/kernel";
 import type { EncodedAppend } from "@viable/log";
 import { createLog, storeUnavailable, toOrdinal } from "@viable/log";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { migrationLock } from "./migrate.ts";
 import type { PostgresStoreOptions } from "./postgres-store.ts";
 import { createPostgresStore } from "./postgres-store.ts";
 import type { PostgresServer } from "./testing/index.ts";
@@ -182,6 +183,59 @@ test("a commit that has to wait too long is unavailable, retryable, and works on
   await holder.query("ROLLBACK");
   await holder.end();
   expect((await store.commit([append], 1)).outcomes).toMatchObject([{ kind: "appended", firstOrdinal: 1 }]);
+});
+
+describe("while another process migrates", () => {
+  /** A database whose migration another process is at, and a store that waits for it; `waiting` answers for how long, by its process. */
+  async function waitForMigration(options: Partial<PostgresStoreOptions> = {}) {
+    const connectionString = await server.createDatabase();
+    const migrating = new pg.Client(connectionString);
+    await migrating.connect();
+    await migrating.query("BEGIN");
+    await migrating.query(`SELECT pg_advisory_xact_lock(${migrationLock})`);
+    const store = createPostgresStore({ connectionString, ...options });
+    const opened = store.open();
+    opened.catch(() => {});
+    const waiting = async (ms: number) => {
+      const [row] = await server.query(
+        `SELECT pid FROM pg_stat_activity
+         WHERE datname = $1 AND wait_event = 'advisory' AND query_start < clock_timestamp() - $2::int * interval '1 ms'`,
+        [new URL(connectionString).pathname.slice(1), ms],
+      );
+      return row?.pid;
+    };
+    const finish = async () => {
+      await migrating.query("COMMIT");
+      await migrating.end();
+    };
+    return { store, opened, waiting, finish };
+  }
+
+  test("a store waits for it longer than any other statement may take", async () => {
+    const { store, opened, waiting, finish } = await waitForMigration({ statementTimeoutMs: 50 });
+    await expect.poll(() => waiting(200), { timeout: 20_000 }).toBeDefined();
+    await finish();
+    await opened;
+    expect(await store.head()).toEqual({ ordinal: 0, change: 0 });
+    await store.close();
+  });
+
+  test("W10: and not for ever", async () => {
+    const { opened, finish } = await waitForMigration({ migrationTimeoutMs: 50 });
+    await expect(opened).rejects.toMatchObject({ code: storeUnavailable, retryable: true });
+    await finish();
+  });
+
+  test("a connection that is cut while it waits is an error of that start, and not the end of the process", async () => {
+    const { store, opened, waiting, finish } = await waitForMigration();
+    await expect.poll(() => waiting(0), { timeout: 20_000 }).toBeDefined();
+    await server.query("SELECT pg_terminate_backend($1)", [await waiting(0)]);
+    await expect(opened).rejects.toMatchObject({ code: storeUnavailable, retryable: true });
+    await finish();
+    await store.open();
+    expect(await store.head()).toEqual({ ordinal: 0, change: 0 });
+    await store.close();
+  });
 });
 
 test("a server that is not there is unavailable, not a hang", async () => {

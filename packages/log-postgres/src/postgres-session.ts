@@ -10,6 +10,8 @@ export interface PostgresSessionOptions {
   readonly maxReadConnections: number;
   /** How long a statement may take, in milliseconds, before the server cancels it. */
   readonly statementTimeoutMs: number;
+  /** The same for a migration: one statement of it may build an index, and another process's may have to be waited for. */
+  readonly migrationTimeoutMs: number;
   readonly connectTimeoutMs: number;
 }
 
@@ -34,30 +36,27 @@ export interface ServerSettings {
 export class PostgresSession implements Session {
   readonly #commits: pg.Pool;
   readonly #reads: pg.Pool;
+  readonly #migration: pg.ClientConfig;
+  readonly #onConnected: (settings: ServerSettings) => void;
 
   constructor(options: PostgresSessionOptions, onConnected: (settings: ServerSettings) => void) {
-    const config: pg.PoolConfig = {
-      connectionString: options.connectionString,
-      application_name: "viable",
-      connectionTimeoutMillis: options.connectTimeoutMs,
-      statement_timeout: options.statementTimeoutMs,
-      query_timeout: options.statementTimeoutMs + answerGraceMs,
-      keepAlive: true,
-      types: { getTypeParser: typeParser as typeof pg.types.getTypeParser },
-    };
+    const config = toConfig(options, options.statementTimeoutMs);
+    this.#migration = toConfig(options, options.migrationTimeoutMs);
+    this.#onConnected = onConnected;
     this.#commits = new pg.Pool({
       ...config,
       max: 1,
       idleTimeoutMillis: 0,
       // Looked at again on every new connection: after a failover another server answers.
-      onConnect: async (client) => onConnected(await prepareConnection(client)),
+      onConnect: async (client) => {
+        await setPlanner(client);
+        onConnected(await readSettings(client));
+      },
     });
     this.#reads = new pg.Pool({
       ...config,
       max: options.maxReadConnections,
-      onConnect: async (client) => {
-        await prepareConnection(client);
-      },
+      onConnect: setPlanner,
     });
     // An idle connection that breaks is replaced when it is next needed; without a listener it would end the process.
     for (const pool of [this.#commits, this.#reads]) pool.on("error", () => {});
@@ -74,14 +73,11 @@ export class PostgresSession implements Session {
     return query(this.#reads, statement, params);
   }
 
-  /** Lends the commit connection for something that needs one connection throughout. */
+  /** Lends a connection of its own, with the bounds of a migration, for something that needs one throughout. */
   async exclusively(run: (session: MigrationSession) => Promise<void>): Promise<void> {
-    let client: pg.PoolClient;
-    try {
-      client = await this.#commits.connect();
-    } catch (error) {
-      throw fromPg(error);
-    }
+    const client = new pg.Client(this.#migration);
+    // A connection that breaks says so to whoever waits for an answer on it; without a listener it would also end the process.
+    client.on("error", () => {});
     const send = async (text: string): Promise<Row[]> => {
       try {
         return (await client.query<Row>(text)).rows;
@@ -90,16 +86,18 @@ export class PostgresSession implements Session {
       }
     };
     try {
+      await client.connect();
+      this.#onConnected(await readSettings(client));
       await run({
         query: send,
         script: async (text) => {
           await send(text);
         },
       });
-      client.release();
     } catch (error) {
-      client.release(true);
-      throw error;
+      throw fromPg(error);
+    } finally {
+      await client.end().catch(() => {});
     }
   }
 
@@ -120,9 +118,24 @@ async function query(pool: pg.Pool, statement: Statement, params: readonly Param
   }
 }
 
-async function prepareConnection(client: ClientBase): Promise<ServerSettings> {
-  // See migration 1: a plan made for an empty table must not read a large one from end to end.
+function toConfig(options: PostgresSessionOptions, statementTimeoutMs: number): pg.ClientConfig {
+  return {
+    connectionString: options.connectionString,
+    application_name: "viable",
+    connectionTimeoutMillis: options.connectTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + answerGraceMs,
+    keepAlive: true,
+    types: { getTypeParser: typeParser as typeof pg.types.getTypeParser },
+  };
+}
+
+/** See migration 1: a plan made for an empty table must not read a large one from end to end. */
+async function setPlanner(client: ClientBase): Promise<void> {
   await client.query("SET enable_seqscan = off");
+}
+
+async function readSettings(client: ClientBase): Promise<ServerSettings> {
   const { rows } = await client.query<Record<string, string>>(`SELECT current_setting('fsync') AS fsync,
     current_setting('full_page_writes') AS full_page_writes, current_setting('synchronous_commit') AS synchronous_commit`);
   return {

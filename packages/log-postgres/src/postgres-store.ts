@@ -12,6 +12,8 @@ export interface PostgresStoreOptions {
   readonly maxReadConnections?: number;
   /** How long a statement may take, in milliseconds. Group commit tries again within its own bound. */
   readonly statementTimeoutMs?: number;
+  /** How long a statement of a migration may take, waiting for another process's included, in milliseconds. */
+  readonly migrationTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
 }
 
@@ -63,6 +65,8 @@ export function createPostgresStore(options: PostgresStoreOptions): PostgresStor
           connectionString: options.connectionString,
           maxReadConnections: options.maxReadConnections ?? 4,
           statementTimeoutMs: options.statementTimeoutMs ?? 15_000,
+          // An index over some hundred million events is built within it.
+          migrationTimeoutMs: options.migrationTimeoutMs ?? 3_600_000,
           connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
         },
         (settings) => ({ durability, warnings } = judge(settings)),
