@@ -1,0 +1,10 @@
+import { service } from "viable";
+import { resourceInventory } from "./agents/resource-inventory.ts";
+
+/** What the machine has, what of it is used, and how it is divided. */
+export const infra = service({
+  name: "infra",
+  description: "Infrastructure: inventory of host, ports and processes, division of budgets, planning of workers",
+  port: 4005,
+  agents: [resourceInventory],
+});
