@@ -5,6 +5,8 @@ export interface DelegateOptions {
   readonly key?: string;
   /** Shortens the deadline; it can never lengthen it. */
   readonly timeoutMs?: number;
+  /** The one service that may do it, whatever the others offer. For whoever compares services; everybody else asks by capability. */
+  readonly service?: string;
 }
 
 /** What came of a delegated task. */

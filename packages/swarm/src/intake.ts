@@ -1,6 +1,6 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, JsonValue, Part, Timer } from "@viable/kernel";
-import { nearestNames, rootContext, withContext } from "@viable/kernel";
+import { canonicalJson, nearestNames, rootContext, withContext } from "@viable/kernel";
 import type { AppendOutcome, Log } from "@viable/log";
 import { isOutcome, toFieldProblems } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
@@ -144,6 +144,13 @@ export function createIntake(settings: IntakeSettings): Intake {
           reasons: near.length === 0 ? [] : [`Did you mean ${near.join(", ")}?`],
         });
       }
+      const { service } = request;
+      if (service !== undefined && !offers.some((offer) => offer.service === service)) {
+        const others = offers.map((offer) => offer.service).join(", ");
+        return refuse("unknown", "intake.unknown_service", `${service} does not offer "${request.command}".`, {
+          reasons: [`These do: ${others}.`],
+        });
+      }
       // 1. authorise
       const decision = authorize(
         request.grant,
@@ -207,9 +214,10 @@ export function createIntake(settings: IntakeSettings): Intake {
         grant,
         command: capability,
         args,
-        idempotencyKey: options.key ?? "",
+        idempotencyKey: childKey(options),
         deadline,
         parent,
+        service: options.service,
       });
       if (!outcome.ok) {
         return {
@@ -279,7 +287,7 @@ export function createIntake(settings: IntakeSettings): Intake {
   ): Promise<IntakeOutcome> => {
     if (request.idempotencyKey === undefined || refusal.kind === "mismatch") return refusal;
     if ((await executions.get(ctx, executionId)) === undefined) return refusal;
-    const first = await findFirst(ctx, executionId, hashOf([request.command, request.args]));
+    const first = await findFirst(ctx, executionId, hashOf(bodyOf(request)));
     return first.ok ? { ok: true, executionId, repeated: true, quota: undefined } : first.refusal;
   };
 
@@ -293,8 +301,10 @@ export function createIntake(settings: IntakeSettings): Intake {
     executionId: string,
     depth: number,
   ): Promise<Accepted> => {
-    const bodyHash = request.idempotencyKey === undefined ? undefined : hashOf([request.command, request.args]);
-    const joinKey = offers[0]?.agent.joinable ? workStream(ctx.tenant, request.command, request.args) : undefined;
+    const bodyHash = request.idempotencyKey === undefined ? undefined : hashOf(bodyOf(request));
+    // Work that is under way may be another service's: who asks one by name wants its own answer.
+    const joinable = offers[0]?.agent.joinable === true && request.service === undefined;
+    const joinKey = joinable ? workStream(ctx.tenant, request.command, request.args) : undefined;
     // Equal tasks of this process take turns, so that a crowd of them joins one by one instead of conflicting all at once.
     if (joinKey !== undefined)
       return await joinTurns.take(joinKey, () =>
@@ -313,7 +323,7 @@ export function createIntake(settings: IntakeSettings): Intake {
     joinKey: string | undefined,
   ): Promise<Accepted> => {
     for (let tries = 0; tries < maxJoinTries; tries++) {
-      const routed = registry.route(request.command);
+      const routed = registry.route(request.command, { key: executionId, service: request.service });
       if (!routed.ok) {
         return {
           ok: false,
@@ -423,3 +433,11 @@ export function createIntake(settings: IntakeSettings): Intake {
 
   return self;
 }
+
+/** What a repeat under the same key must equal: a task that is asked of one service is another than the same asked of all. */
+const bodyOf = ({ command, args, service }: IntakeRequest): JsonValue =>
+  service === undefined ? [command, args] : [command, args, service];
+
+/** What tells a delegated task apart from others of its parent with the same capability and arguments. */
+const childKey = ({ key = "", service }: DelegateOptions): string =>
+  service === undefined ? key : canonicalJson([service, key]);

@@ -16,6 +16,11 @@ export interface ServiceSettings {
   /** Lower starts earlier (S14). Default 100. */
   readonly startPriority?: number;
   /**
+   * Kept for while others take its work over: what it offers is used where no other live swarm offers it, and where a migration rule
+   * sends a share of another service's tasks to it (S11). Default false.
+   */
+  readonly legacy?: boolean;
+  /**
    * How the swarm's parts (memory, queen, pool, health monitor, meta client) are restarted when one dies. Default
    * `one-for-one`: they share no state that the others could not do without for a moment.
    */
@@ -59,6 +64,7 @@ export function service(settings: ServiceSettings): ServiceDefinition {
     workers,
     maxQueued,
     startPriority: settings.startPriority ?? 100,
+    legacy: settings.legacy ?? false,
     supervision: settings.supervision ?? "one-for-one",
     capabilities: Object.freeze([...new Set(settings.agents.map((each) => each.capability))]),
   });

@@ -244,6 +244,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
           capabilities: [...service.capabilities],
           processId: membership.processId,
           epoch: membership.epoch,
+          ...(service.legacy && { legacy: true }),
           ...(settings.healthUrl !== undefined && { healthUrl: settings.healthUrl }),
           ...(settings.metricsUrl !== undefined && { metricsUrl: settings.metricsUrl }),
         },
