@@ -1,11 +1,13 @@
 import { service } from "viable";
+import { fetcher } from "./agents/fetcher.ts";
 import { publisher } from "./agents/publisher.ts";
 import { resolver } from "./agents/resolver.ts";
+import { verifier } from "./agents/verifier.ts";
 
 /** The package registry: agents, reactors and starters, published once, resolved and fetched with their checksums. */
 export const hex = service({
   name: "hex",
   description: "Package registry: publishes, resolves, fetches and verifies; inventories what a tree depends on",
   port: 4011,
-  agents: [publisher, resolver],
+  agents: [publisher, resolver, fetcher, verifier],
 });

@@ -20,8 +20,8 @@ export const versionRange = z.string().max(200);
 
 /** A package is read by people and fetched in one result. */
 const maxFiles = 500;
-/** As base64 it still fits into a result of four mebibytes, with the names of its files. */
-export const maxPackageBytes = 2_500_000;
+/** In bytes. However it is written, it still fits into a result of four mebibytes, with the names of its files. */
+export const maxPackageBytes = 2_000_000;
 const maxPathChars = 200;
 const maxDependencies = 100;
 
