@@ -1,4 +1,5 @@
 import { service } from "viable";
+import { resourceAllocator } from "./agents/resource-allocator.ts";
 import { resourceInventory } from "./agents/resource-inventory.ts";
 
 /** What the machine has, what of it is used, and how it is divided. */
@@ -6,5 +7,5 @@ export const infra = service({
   name: "infra",
   description: "Infrastructure: inventory of host, ports and processes, division of budgets, planning of workers",
   port: 4005,
-  agents: [resourceInventory],
+  agents: [resourceInventory, resourceAllocator],
 });
