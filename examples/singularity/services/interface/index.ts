@@ -1,4 +1,5 @@
 import { service } from "viable";
+import { chartRenderer } from "./agents/chart-renderer.ts";
 import { reportRenderer } from "./agents/report-renderer.ts";
 import { tableRenderer } from "./agents/table-renderer.ts";
 
@@ -7,5 +8,5 @@ export const interfaceService = service({
   name: "interface",
   description: "UI and API gateway: renders results for people, understands what they ask, hands on what programs ask",
   port: 4006,
-  agents: [reportRenderer, tableRenderer],
+  agents: [reportRenderer, tableRenderer, chartRenderer],
 });
