@@ -10,6 +10,8 @@ import { WorkerLink } from "./worker-link.ts";
 const maxInFlight = 4;
 /** How many may wait for that. At some 2,000 reads a second, two seconds of work. */
 const maxWaiting = 4_000;
+/** How long a thread may take to end once it was told to: it is stopped between two instructions, whatever it computes. */
+const exitTimeoutMs = 10_000;
 
 interface Waiting {
   readonly statement: Statement;
@@ -21,7 +23,8 @@ interface Waiting {
 /**
  * PGlite behind a worker thread. States: closed → opening → open → lost → opening (at the next request) → …; closed for good
  * by `close`. What was under way when the worker was lost is rejected as unavailable; a database in memory is then gone, and
- * every later request is refused rather than answered from an empty one.
+ * every later request is refused rather than answered from an empty one. A directory is opened again only when the thread before has
+ * ended: two would destroy each other's pages.
  */
 export class PgliteSession implements Session {
   readonly #dataDir: string | undefined;
@@ -30,6 +33,8 @@ export class PgliteSession implements Session {
   readonly #reads = new BoundedQueue<Waiting>(maxWaiting);
   #inFlight = 0;
   #link: Promise<WorkerLink> | undefined;
+  /** The end of the worker that was there last. */
+  #exited: Promise<void> | undefined;
   #wasOpen = false;
   #closed = false;
 
@@ -43,10 +48,12 @@ export class PgliteSession implements Session {
     this.#wasOpen = true;
   }
 
+  /** Resolves when no thread of ours has the directory any more; rejects where one does not end. */
   async close(): Promise<void> {
     this.#closed = true;
     const link = await this.#link?.catch(() => undefined);
     await link?.close();
+    await this.#untilExited();
   }
 
   write(statement: Statement, params: readonly Param[]): Promise<Row[]> {
@@ -104,8 +111,10 @@ export class PgliteSession implements Session {
   }
 
   async #start(): Promise<WorkerLink> {
-    const link = await WorkerLink.start({ dataDir: this.#dataDir }, this.#clock, () => {
+    await this.#untilExited();
+    const link = await WorkerLink.start({ dataDir: this.#dataDir }, this.#clock, (exited) => {
       this.#link = undefined;
+      this.#exited = exited;
     }).catch(async (error: unknown) => {
       throw (await isDiskFull(this.#dataDir)) ? diskFull(error) : error;
     });
@@ -121,6 +130,20 @@ export class PgliteSession implements Session {
       throw error;
     }
     return link;
+  }
+
+  async #untilExited(): Promise<void> {
+    const exited = this.#exited;
+    if (exited === undefined) return;
+    await new Promise<void>((resolve, reject) => {
+      const tooLong = () =>
+        reject(unavailable(`The former thread of the database still runs after ${exitTimeoutMs} ms.`));
+      const timer = this.#clock.setTimer(tooLong, exitTimeoutMs, { background: true });
+      void exited.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 }
 

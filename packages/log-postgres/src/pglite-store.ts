@@ -56,8 +56,11 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
       try {
         await opening.open();
       } catch (error) {
-        await opening.close();
-        await lock?.release();
+        // Where a thread does not end the directory stays locked, for as long as this process lives.
+        await opening.close().then(
+          () => lock?.release(),
+          () => undefined,
+        );
         throw error;
       }
       session = opening;

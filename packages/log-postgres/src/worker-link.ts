@@ -27,18 +27,19 @@ type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
 /**
  * One worker thread for as long as it lives. States: starting → serving → gone. Whatever ends it (its crash, its silence, an
- * error that is not the database's own) rejects all that waits with `log.store_unavailable`, and calls `onGone` once.
+ * error that is not the database's own) rejects all that waits with `log.store_unavailable`, and calls `onGone` once, with a promise
+ * of the thread's end: until then it may still be writing.
  */
 export class WorkerLink {
   readonly #worker: Worker;
   readonly #clock: Clock;
   readonly #pending = new Map<number, Pending>();
   readonly #exited: Promise<void>;
-  readonly #onGone: () => void;
+  readonly #onGone: (exited: Promise<void>) => void;
   #nextId = 0;
   #gone = false;
 
-  private constructor(start: WorkerStart, clock: Clock, onGone: () => void) {
+  private constructor(start: WorkerStart, clock: Clock, onGone: (exited: Promise<void>) => void) {
     this.#clock = clock;
     this.#onGone = onGone;
     // The worker needs none of this process's options, and some (`--input-type`, loaders) would keep it from starting.
@@ -53,13 +54,13 @@ export class WorkerLink {
     });
   }
 
-  /** Resolves when the database is open; rejects when it is not, having let go of the thread. */
-  static async start(start: WorkerStart, clock: Clock, onGone: () => void): Promise<WorkerLink> {
+  /** Resolves when the database is open; rejects when it is not, and the thread is gone. */
+  static async start(start: WorkerStart, clock: Clock, onGone: (exited: Promise<void>) => void): Promise<WorkerLink> {
     const link = new WorkerLink(start, clock, onGone);
     try {
       await link.#await(startTimeoutMs);
     } catch (error) {
-      await link.terminate();
+      link.#end(new Error("the database could not be opened"));
       throw error;
     }
     return link;
@@ -75,13 +76,7 @@ export class WorkerLink {
   /** Lets the database write what it holds, then ends the thread. */
   async close(): Promise<void> {
     await this.request({ kind: "close" }).catch(() => {});
-    await this.terminate();
-  }
-
-  async terminate(): Promise<void> {
     this.#end(new Error("the worker thread was ended"));
-    await this.#worker.terminate();
-    await this.#exited;
   }
 
   /** Waits for the reply to the next id. The first, 0, is given to the start. */
@@ -119,6 +114,6 @@ export class WorkerLink {
     }
     this.#pending.clear();
     void this.#worker.terminate();
-    this.#onGone();
+    this.#onGone(this.#exited);
   }
 }

@@ -1,0 +1,107 @@
+// A directory belongs to one thread at a time. The threads here are imagined: they answer like the database's, and end when the test
+// says so.
+import { EventEmitter } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { simulateTime } from "@viable/kernel";
+import { storeUnavailable } from "@viable/log";
+import { beforeEach, expect, test, vi } from "vitest";
+import { migrations } from "./migrations/index.ts";
+import { PgliteSession } from "./pglite-session.ts";
+import { createPgliteStore } from "./pglite-store.ts";
+import type { WorkerReply, WorkerRequest } from "./pglite-worker.ts";
+
+type WorkerSays = { message: [WorkerReply]; error: [Error]; exit: [number] };
+
+const { threads, behaviour } = vi.hoisted(() => ({
+  threads: [] as EventEmitter<WorkerSays>[],
+  behaviour: { ends: true },
+}));
+
+vi.mock("node:worker_threads", () => ({
+  Worker: class extends EventEmitter<WorkerSays> {
+    constructor() {
+      super();
+      threads.push(this);
+      queueMicrotask(() => this.emit("message", { id: 0, rows: [] }));
+    }
+    postMessage(request: WorkerRequest) {
+      const rows = request.kind === "query" ? [{ encoding: "UTF8", version: migrations.length }] : [];
+      queueMicrotask(() => this.emit("message", { id: request.id, rows }));
+    }
+    async terminate() {
+      if (behaviour.ends) this.emit("exit", 1);
+    }
+  },
+}));
+
+const anything = { name: "anything", text: "SELECT" };
+const unavailable = { code: storeUnavailable, retryable: true };
+
+beforeEach(() => {
+  threads.length = 0;
+  behaviour.ends = true;
+});
+
+/** An open session whose thread is lost and has not ended yet. */
+async function loseThread() {
+  const clock = simulateTime();
+  const session = new PgliteSession("somewhere", clock);
+  await session.open();
+  behaviour.ends = false;
+  threads[0]?.emit("error", new Error("lost"));
+  return { clock, session };
+}
+
+test("the next thread begins when the one that was lost has ended, and not before", async () => {
+  const { clock, session } = await loseThread();
+  const answered = session.read(anything, []);
+  await clock.settle();
+  expect(threads).toHaveLength(1);
+  threads[0]?.emit("exit", 1);
+  expect(await answered).toHaveLength(1);
+  expect(threads).toHaveLength(2);
+});
+
+test("W10: while a lost thread does not end, requests are turned away in time", async () => {
+  const { clock, session } = await loseThread();
+  const refused = expect(session.read(anything, [])).rejects.toMatchObject(unavailable);
+  await clock.advance(10_000);
+  await refused;
+  expect(threads).toHaveLength(1);
+  expect(clock.pending).toBe(0);
+});
+
+test("closing waits for a thread that was lost before, and W10: not for ever", async () => {
+  const { clock, session } = await loseThread();
+  const tooLong = expect(session.close()).rejects.toMatchObject(unavailable);
+  await clock.advance(10_000);
+  await tooLong;
+  let closed = false;
+  const closing = session.close().then(() => {
+    closed = true;
+  });
+  await clock.settle();
+  expect(closed).toBe(false);
+  threads[0]?.emit("exit", 1);
+  await closing;
+});
+
+test("a store lets go of its directory when the thread that had it has ended", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "viable-pglite-"));
+  const dataDir = join(directory, "db");
+  const clock = simulateTime();
+  const store = createPgliteStore({ dataDir, clock });
+  await store.open();
+  behaviour.ends = false;
+  threads[0]?.emit("error", new Error("lost"));
+  const tooLong = expect(store.close()).rejects.toMatchObject(unavailable);
+  await clock.advance(10_000);
+  await tooLong;
+  await expect(createPgliteStore({ dataDir, clock }).open()).rejects.toMatchObject({ code: "log.database_in_use" });
+  threads[0]?.emit("exit", 1);
+  await store.close();
+  expect(await readdir(directory)).toEqual(["db"]);
+  await rm(directory, { recursive: true });
+});
