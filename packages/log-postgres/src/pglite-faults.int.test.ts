@@ -3,7 +3,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -117,10 +117,14 @@ test("a second store of the same process is refused too, also by another name of
   const dataDir = join(directory, "db");
   const store = createPgliteStore({ dataDir });
   await store.open();
-  await expect(createPgliteStore({ dataDir: join(directory, "x", "..", "db") }).open()).rejects.toMatchObject({
-    code: "log.database_in_use",
-    details: { pid: process.pid },
-  });
+  const otherName = join(directory, "link");
+  await symlink(dataDir, otherName);
+  for (const name of [dataDir, otherName]) {
+    await expect(createPgliteStore({ dataDir: name }).open()).rejects.toMatchObject({
+      code: "log.database_in_use",
+      details: { pid: process.pid },
+    });
+  }
   await store.close();
 });
 
