@@ -22,6 +22,8 @@ export interface PostgresServer extends AsyncDisposable {
 }
 
 export interface StartPostgresOptions {
+  /** A server of its own in any case, where its settings are what is tested. */
+  readonly own?: boolean;
   /** Whether commits wait for the disk. Tests that do not measure it are faster without. */
   readonly fsync?: boolean;
   /** Further settings, as `name=value`. */
@@ -33,11 +35,11 @@ const startTimeoutMs = 30_000;
 
 /**
  * A PostgreSQL server for tests, on a free port of the loopback interface with a directory of its own, gone when disposed of.
- * Where DATABASE_URL is set, that server is used instead, and only the databases made here are removed.
+ * Where DATABASE_URL is set, that server is used instead, unless an own one is asked for; only the databases made here are removed.
  */
 export async function startPostgres(options: StartPostgresOptions = {}): Promise<PostgresServer> {
   const given = process.env.DATABASE_URL;
-  if (given !== undefined && given !== "") return useServer(given, async () => {});
+  if (given !== undefined && given !== "" && !options.own) return useServer(given, async () => {});
 
   const directory = await mkdtemp(join(tmpdir(), "viable-postgres-"));
   const remove = () => rm(directory, { recursive: true, force: true });
