@@ -1,4 +1,5 @@
 import { service } from "viable";
+import { capacityPlanner } from "./agents/capacity-planner.ts";
 import { resourceAllocator } from "./agents/resource-allocator.ts";
 import { resourceInventory } from "./agents/resource-inventory.ts";
 
@@ -7,5 +8,5 @@ export const infra = service({
   name: "infra",
   description: "Infrastructure: inventory of host, ports and processes, division of budgets, planning of workers",
   port: 4005,
-  agents: [resourceInventory, resourceAllocator],
+  agents: [resourceInventory, resourceAllocator, capacityPlanner],
 });
