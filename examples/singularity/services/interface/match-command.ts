@@ -1,0 +1,95 @@
+/** Which command a sentence asks for, by the words it shares with the command's name and description. */
+
+export interface Command {
+  readonly capability: string;
+  readonly description: string;
+}
+
+export interface Match {
+  readonly capability: string;
+  /** Only for comparing matches of one message. */
+  readonly score: number;
+  /** Whether the message has a word of its name, not only of what is told about it. */
+  readonly isNamed: boolean;
+}
+
+/** A word of the name says more than one of the description, which also tells what the command does on the way. */
+const nameWeight = 2;
+/** `duplicates` for `duplicated` says a little less than the word itself. */
+const similarWeight = 0.8;
+/** So many letters at the beginning make two words similar … */
+const minSharedChars = 5;
+/** … and no more than so many may follow: `complexity` is not `complete`. */
+const maxEndChars = 3;
+
+/** Words that stand in any sentence, and those by which people begin one. */
+const empty = new Set(
+  "a all an and any are as at be by can could did do does for from give go has have how i if in into is it its let like list look make me my need of on one or our out please run show some tell that the their them then there these they this to up us use want was we what when where which who why will with would you your".split(
+    " ",
+  ),
+);
+
+/** Commands that share a word with the message, the likeliest first. */
+export function matchCommands(message: string, commands: readonly Command[]): Match[] {
+  const asked = [...new Set(wordsOf(message))];
+  const known = commands.map(({ capability, description }) => ({
+    capability,
+    name: new Set(wordsOf(capability)),
+    description: new Set(wordsOf(description)),
+    score: 0,
+    words: [] as string[],
+  }));
+  for (const word of asked) {
+    const worths = known.map(({ name, description }) =>
+      Math.max(nameWeight * likeness(word, name), likeness(word, description)),
+    );
+    const speakingFor = worths.filter((worth) => worth > 0).length;
+    // A word that fits every command tells none of them apart.
+    const weight = Math.log(1 + commands.length / Math.max(1, speakingFor));
+    for (const [index, command] of known.entries()) {
+      const worth = worths[index] as number;
+      if (worth === 0) continue;
+      command.score += worth * weight;
+      command.words.push(word);
+    }
+  }
+  const spelled = message.toLowerCase();
+  return known
+    .filter(({ score }) => score > 0)
+    .map(({ capability, name, score, words }) => {
+      // Of two names that have the word, the one that has others besides says something that was not asked for.
+      const covered = [...name].filter((part) => likeness(part, new Set(words)) > 0).length / Math.max(1, name.size);
+      // Whoever writes out a name means it; nothing else comes near.
+      const named = namesWhole(spelled, capability) ? nameWeight * asked.length * commands.length : 0;
+      return { capability, score: score * (0.5 + covered / 2) + named, isNamed: covered > 0 };
+    })
+    .sort((a, b) => b.score - a.score || (a.capability < b.capability ? -1 : 1));
+}
+
+/** `code_analysis.sizes` as one word, and not as a part of a longer one. A name like `backup` is a word as any other. */
+function namesWhole(message: string, capability: string): boolean {
+  if (!/[._-]/.test(capability)) return false;
+  const at = message.indexOf(capability);
+  if (at < 0) return false;
+  const around = [message.charAt(at - 1), message.charAt(at + capability.length)];
+  return around.every((character) => !/[a-z0-9_-]/.test(character)) && message.charAt(at - 1) !== ".";
+}
+
+function likeness(word: string, words: ReadonlySet<string>): number {
+  if (words.has(word)) return 1;
+  for (const other of words) if (isSimilar(word, other)) return similarWeight;
+  return 0;
+}
+
+function isSimilar(a: string, b: string): boolean {
+  let shared = 0;
+  while (shared < a.length && a[shared] === b[shared]) shared++;
+  const isStem = shared >= minSharedChars - 1 && shared === Math.min(a.length, b.length);
+  return (isStem || shared >= minSharedChars) && Math.max(a.length, b.length) - shared <= maxEndChars;
+}
+
+const wordsOf = (text: string): string[] =>
+  text
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word.length > 1 && !empty.has(word));
