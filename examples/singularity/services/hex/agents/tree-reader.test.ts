@@ -1,0 +1,378 @@
+/**
+ * What a tree depends on, by every lockfile that is read, by what is installed, and by manifests alone. The lockfiles are written as the
+ * package managers write them; what is right follows from how each of them, and Node, finds a package.
+ */
+import { join } from "node:path";
+import type { JsonObject } from "viable";
+import { expect, test } from "vitest";
+import { followsInput } from "../../../testing/follows-input.ts";
+import { plantTree } from "../../../testing/plant-tree.ts";
+import { type AgentBench, openBench } from "../../../testing/run-agent.ts";
+import { treeReader } from "./tree-reader.ts";
+
+const json = (value: unknown) => JSON.stringify(value);
+
+async function readFiles(bench: AgentBench, files: { readonly [path: string]: string }): Promise<JsonObject> {
+  await using tree = await plantTree(files);
+  return await bench.run(treeReader, { path: tree.path });
+}
+
+const manifest = json({ name: "house", dependencies: { zod: "^4.0.0" }, devDependencies: { knip: "6.x" } });
+
+followsInput(
+  treeReader,
+  "names and ranges of a bare manifest, and versions where there is a lockfile",
+  async (bench) => {
+    const bare = await readFiles(bench, { "package.json": manifest });
+    expect(bare).toMatchObject({
+      count: 2,
+      direct: 2,
+      installed: 0,
+      unknownLicences: 2,
+      dependencies: [
+        {
+          name: "knip",
+          version: "unknown",
+          licence: "unknown",
+          from: "manifest",
+          direct: true,
+          dev: true,
+          range: "6.x",
+        },
+        { name: "zod", version: "unknown", licence: "unknown", from: "manifest", dev: false, installed: false },
+      ],
+      findings: [],
+    });
+    const locked = await readFiles(bench, {
+      "package.json": manifest,
+      "package-lock.json": json({
+        lockfileVersion: 3,
+        packages: {
+          "": { name: "house" },
+          "node_modules/zod": { version: "4.6.7", license: "MIT" },
+          "node_modules/knip": { version: "6.1.0", dev: true, hasInstallScript: true },
+          "node_modules/knip/node_modules/zod": { version: "3.0.0", dev: true },
+          "node_modules/both": { version: "1.0.0", devOptional: true },
+        },
+      }),
+      "node_modules/knip/package.json": json({ name: "knip", version: "6.1.0", license: "ISC" }),
+    });
+    expect(locked.dependencies).toEqual([
+      // A part of what runs asks for it too, so it is not for work alone.
+      {
+        name: "both",
+        version: "1.0.0",
+        licence: "unknown",
+        from: "lockfile",
+        direct: false,
+        dev: false,
+        installScripts: false,
+        installed: false,
+      },
+      {
+        name: "knip",
+        version: "6.1.0",
+        licence: "ISC",
+        licenceFrom: "installed",
+        from: "lockfile",
+        direct: true,
+        range: "6.x",
+        dev: true,
+        installScripts: true,
+        installed: true,
+      },
+      // It came along with knip; the manifest gets the other.
+      {
+        name: "zod",
+        version: "3.0.0",
+        licence: "unknown",
+        from: "lockfile",
+        direct: false,
+        dev: true,
+        installScripts: false,
+        installed: false,
+      },
+      {
+        name: "zod",
+        version: "4.6.7",
+        licence: "MIT",
+        licenceFrom: "lockfile",
+        from: "lockfile",
+        direct: true,
+        range: "^4.0.0",
+        dev: false,
+        installScripts: false,
+        installed: false,
+      },
+    ]);
+    return [bare, locked];
+  },
+);
+
+test("by what is installed: licences in every shape they were ever written, and install scripts", async () => {
+  await using bench = await openBench();
+  const installed = (name: string, more: object) => json({ name, version: "1.0.0", ...more });
+  const result = await readFiles(bench, {
+    "package.json": json({ dependencies: { a: "1", b: "1", c: "1", d: "1", e: "1" } }),
+    "node_modules/a/package.json": installed("a", { license: " MIT " }),
+    "node_modules/b/package.json": installed("b", { license: { type: "ISC" } }),
+    "node_modules/c/package.json": installed("c", { licenses: [{ type: "MIT" }, { type: "GPL-2.0" }] }),
+    "node_modules/d/package.json": installed("d", { license: "", scripts: { postinstall: "node x" } }),
+    "node_modules/e/package.json": "{ broken",
+  });
+  expect(result).toMatchObject({
+    withInstallScripts: 1,
+    installed: 4,
+    dependencies: [
+      {
+        name: "a",
+        version: "1.0.0",
+        licence: "MIT",
+        licenceFrom: "installed",
+        from: "installed",
+        installScripts: false,
+      },
+      { name: "b", licence: "ISC" },
+      { name: "c", licence: "(MIT OR GPL-2.0)" },
+      { name: "d", licence: "unknown", installScripts: true, installed: true },
+      { name: "e", version: "unknown", licence: "unknown", from: "manifest", installed: false },
+    ],
+  });
+});
+
+test("an alias is the package that it stands for, under its own name", async () => {
+  await using bench = await openBench();
+  const asked = { "package.json": json({ dependencies: { typescript6: "npm:typescript@6.0.3" } }) };
+  const right = { name: "typescript", version: "6.0.3", direct: true, range: "npm:typescript@6.0.3" };
+  const locks = {
+    "package-lock.json": json({
+      packages: { "node_modules/typescript6": { name: "typescript", version: "6.0.3", license: "Apache-2.0" } },
+    }),
+    "npm-shrinkwrap.json": json({ dependencies: { typescript6: { version: "npm:typescript@6.0.3" } } }),
+    "yarn.lock": `# yarn lockfile v1\n\n\n"typescript6@npm:typescript@6.0.3":\n  version "6.0.3"\n`,
+    "pnpm-lock.yaml": `lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      typescript6:\n        specifier: npm:typescript@6.0.3\n        version: typescript@6.0.3\npackages:\n  typescript@6.0.3:\n    resolution: {integrity: x}\n`,
+  };
+  for (const [file, text] of Object.entries(locks)) {
+    const { dependencies } = await readFiles(bench, { ...asked, [file]: text });
+    expect(dependencies, file).toMatchObject([right]);
+    expect(dependencies, file).toHaveLength(1);
+  }
+  const berry = `__metadata:\n  version: 8\n"typescript6@npm:typescript@6.0.3":\n  version: 6.0.3\n  resolution: "typescript@npm:6.0.3"\n`;
+  expect((await readFiles(bench, { ...asked, "yarn.lock": berry })).dependencies).toMatchObject([right]);
+  const bare = await readFiles(bench, {
+    ...asked,
+    "node_modules/typescript6/package.json": json({ name: "typescript", version: "6.0.3", license: "Apache-2.0" }),
+  });
+  expect(bare.dependencies).toMatchObject([{ ...right, from: "installed", licence: "Apache-2.0" }]);
+});
+
+const pnpmLocks = {
+  5: `lockfileVersion: 5.4\nspecifiers:\n  zod: ^4\ndependencies:\n  zod: 4.6.7_peer@1.0.0\npackages:\n  /@a/b/1.2.3:\n    dev: true\n  /zod/4.6.7_peer@1.0.0:\n    dev: false\n    requiresBuild: true\n  github.com/x/y/0123abc:\n    name: y\n    version: 1.0.0\n    dev: false\n`,
+  6: `lockfileVersion: '6.0'\ndependencies:\n  zod:\n    specifier: ^4\n    version: 4.6.7(peer@1.0.0)\npackages:\n  /@a/b@1.2.3:\n    dev: true\n  /zod@4.6.7(peer@1.0.0):\n    dev: false\n    requiresBuild: true\n  github.com/x/y/0123abc:\n    name: y\n    version: 1.0.0\n    dev: false\n`,
+  9: `lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      zod:\n        specifier: ^4\n        version: 4.6.7(peer@1.0.0)\n      own:\n        specifier: workspace:*\n        version: link:packages/own\npackages:\n  '@a/b@1.2.3':\n    resolution: {integrity: x}\n  zod@4.6.7:\n    resolution: {integrity: y}\n  y@https://codeload.github.com/x/y/tar.gz/0123abc:\n    version: 1.0.0\nsnapshots:\n  zod@4.6.7(peer@1.0.0): {}\n`,
+} as const;
+
+test.for([5, 6, 9] as const)(
+  "by pnpm's lockfile of version %i, with licences out of pnpm's own folder",
+  async (version) => {
+    await using bench = await openBench();
+    await using tree = await plantTree({
+      "package.json": json({ dependencies: { zod: "^4", ...(version === 9 && { own: "workspace:*" }) } }),
+      "packages/own/package.json": json({ name: "own" }),
+      "pnpm-lock.yaml": pnpmLocks[version],
+      "node_modules/.pnpm/zod@4.6.7/node_modules/zod/package.json": json({
+        name: "zod",
+        version: "4.6.7",
+        license: "MIT",
+      }),
+      "node_modules/.pnpm/@a+b@1.2.3/node_modules/@a/b/package.json": json({
+        name: "@a/b",
+        version: "1.2.3",
+        license: "ISC",
+      }),
+    });
+    await tree.link("node_modules/zod", join(tree.path, "node_modules/.pnpm/zod@4.6.7/node_modules/zod"));
+    const result = await bench.run(treeReader, { path: tree.path });
+    expect(result.dependencies).toMatchObject([
+      {
+        name: "@a/b",
+        version: "1.2.3",
+        licence: "ISC",
+        direct: false,
+        installed: true,
+        ...(version < 9 && { dev: true }),
+      },
+      { name: "y", version: "1.0.0", licence: "unknown", direct: false },
+      {
+        name: "zod",
+        version: "4.6.7",
+        licence: "MIT",
+        direct: true,
+        range: "^4",
+        dev: false,
+        installScripts: version < 9,
+      },
+    ]);
+    expect(result.count).toBe(3);
+  },
+);
+
+test("by the lockfiles of both generations of Yarn", async () => {
+  await using bench = await openBench();
+  const asked = json({ dependencies: { zod: "^4.0.0" }, devDependencies: { "@a/b": "~1.2.0", own: "*" } });
+  const locks = {
+    classic: `# yarn lockfile v1\n\n\n"@a/b@^1.0.0", "@a/b@~1.2.0":\n  version "1.2.3"\n  resolved "https://x"\n\nzod@^3.0.0:\n  version "3.0.0"\n  dependencies:\n    version "^9.9.9"\n\nzod@^4.0.0:\n  version "4.6.7"\n`,
+    berry: `__metadata:\n  version: 8\n"@a/b@npm:^1.0.0, @a/b@npm:~1.2.0":\n  version: 1.2.3\n  resolution: "@a/b@npm:1.2.3"\n"zod@npm:^3.0.0":\n  version: 3.0.0\n  resolution: "zod@npm:3.0.0"\n"zod@npm:^4.0.0":\n  version: 4.6.7\n  resolution: "zod@npm:4.6.7"\n"own@workspace:packages/own":\n  version: 0.0.0-use.local\n  resolution: "own@workspace:packages/own"\n`,
+  };
+  for (const [generation, text] of Object.entries(locks)) {
+    const result = await readFiles(bench, {
+      "package.json": asked,
+      "packages/own/package.json": json({ name: "own" }),
+      "yarn.lock": text,
+    });
+    expect(result.dependencies, generation).toMatchObject([
+      { name: "@a/b", version: "1.2.3", direct: true, dev: true, range: "~1.2.0" },
+      { name: "zod", version: "3.0.0", direct: false },
+      { name: "zod", version: "4.6.7", direct: true, dev: false },
+    ]);
+    expect(result.count, generation).toBe(3);
+  }
+});
+
+test("folders of the tree are no dependencies, and a fixture of the same name hides none", async () => {
+  await using bench = await openBench();
+  const files = {
+    "package.json": json({ workspaces: ["packages/*"], dependencies: { own: "^1.0.0", react: "^19" } }),
+    "packages/own/package.json": json({ name: "own", version: "1.0.0" }),
+    "test/fixtures/react/package.json": json({ name: "react" }),
+  };
+  const locked = await readFiles(bench, {
+    ...files,
+    "package-lock.json": json({
+      packages: {
+        "packages/own": { name: "own", version: "1.0.0" },
+        "node_modules/own": { link: true, resolved: "packages/own" },
+        "node_modules/react": { version: "19.0.0", license: "MIT" },
+      },
+    }),
+  });
+  expect(locked.dependencies).toMatchObject([{ name: "react", version: "19.0.0", direct: true }]);
+  expect(locked.count).toBe(1);
+  const installed = await readFiles(bench, {
+    ...files,
+    "node_modules/react/package.json": json({ name: "react", version: "19.0.0", license: "MIT" }),
+  });
+  expect(installed.dependencies).toMatchObject([{ name: "react", version: "19.0.0" }]);
+  expect(installed.count).toBe(1);
+});
+
+test("each manifest by the lockfile that is nearest to it", async () => {
+  await using bench = await openBench();
+  const lock = (version: string) => json({ packages: { "node_modules/zod": { version, license: "MIT" } } });
+  const result = await readFiles(bench, {
+    "package.json": json({ dependencies: { zod: "^4" } }),
+    "package-lock.json": lock("4.6.7"),
+    "site/package.json": json({ devDependencies: { zod: "^3" } }),
+    "site/package-lock.json": lock("3.1.0"),
+    "packages/a/package.json": json({ dependencies: { zod: "4.x", missing: "1" } }),
+  });
+  expect(result.dependencies).toMatchObject([
+    { name: "missing", version: "unknown", from: "manifest", range: "1" },
+    { name: "zod", version: "3.1.0", direct: true, range: "^3" },
+    { name: "zod", version: "4.6.7", direct: true, range: "^4" },
+  ]);
+});
+
+test("a peer that may be absent and is absent is none; one that is there is", async () => {
+  await using bench = await openBench();
+  const asked = json({
+    peerDependencies: { react: "*", vue: "*", must: "*" },
+    peerDependenciesMeta: { react: { optional: true }, vue: { optional: true } },
+  });
+  const result = await readFiles(bench, {
+    "package.json": asked,
+    "node_modules/react/package.json": json({ name: "react", version: "19.0.0", license: "MIT" }),
+  });
+  expect(result.dependencies).toMatchObject([
+    { name: "must", version: "unknown" },
+    { name: "react", version: "19.0.0" },
+  ]);
+});
+
+test("what is locked and what is installed are told apart where they differ", async () => {
+  await using bench = await openBench();
+  const result = await readFiles(bench, {
+    "package.json": manifest,
+    "package-lock.json": json({ packages: { "node_modules/zod": { version: "4.6.7", license: "MIT" } } }),
+    "node_modules/zod/package.json": json({ name: "zod", version: "5.0.0", license: "GPL-3.0-only" }),
+  });
+  expect(result.dependencies).toContainEqual(
+    expect.objectContaining({
+      name: "zod",
+      version: "4.6.7",
+      licence: "MIT",
+      licenceFrom: "lockfile",
+      installed: false,
+    }),
+  );
+  expect(result.findings).toContainEqual({
+    kind: "dependencies.out_of_step",
+    file: "node_modules/zod",
+    message: "zod is locked at 4.6.7, and 5.0.0 is installed.",
+  });
+});
+
+test("names that lead out of the tree lead to no file, of what a link leads to only the manifest is read, and loops end", async () => {
+  await using bench = await openBench();
+  await using outside = await plantTree({
+    "package.json": json({ name: "out", version: "1.0.0", license: "MIT" }),
+    "node_modules/inner/package.json": json({ name: "inner", version: "2.0.0", license: "MIT" }),
+  });
+  await using tree = await plantTree({
+    "package.json": json({ dependencies: { "../../etc": "1", loop: "1", out: "1" } }),
+    "package-lock.json": json({
+      packages: {
+        "node_modules/../../x": { version: "1.0.0" },
+        "node_modules/a/node_modules/inner": { version: "2.0.0" },
+      },
+    }),
+    "node_modules/loop/package.json": json({ name: "loop", version: "1.0.0", license: "ISC" }),
+  });
+  await tree.link("node_modules/loop/node_modules", join(tree.path, "node_modules"));
+  await tree.link("node_modules/self", tree.path);
+  await tree.link("node_modules/out", outside.path);
+  const result = await bench.run(treeReader, { path: tree.path });
+  expect(result.dependencies).toMatchObject([
+    { name: "../../etc", version: "unknown", licence: "unknown", installed: false },
+    { name: "../../x", licence: "unknown", installed: false },
+    { name: "inner", licence: "unknown", installed: false },
+    { name: "loop", version: "1.0.0", licence: "ISC" },
+    { name: "out", version: "1.0.0", licence: "MIT" },
+  ]);
+});
+
+test("lockfiles that are broken, hostile or of another kind are findings, and manifests are read", async () => {
+  await using bench = await openBench();
+  const bombs = { "pnpm-lock.yaml": `a: &a [x]\npackages: {x: [*a,*a]}\n`, "package-lock.json": "{ no json" };
+  for (const [file, text] of Object.entries(bombs)) {
+    const result = await readFiles(bench, { "package.json": manifest, [file]: text });
+    expect(result.findings, file).toMatchObject([{ kind: "lockfile.invalid", file }]);
+    expect(result.count).toBe(2);
+  }
+  expect(await readFiles(bench, { "package.json": manifest, "bun.lock": "{}" })).toMatchObject({
+    count: 2,
+    findings: [{ kind: "lockfile.not_read", file: "bun.lock" }],
+  });
+  expect(await readFiles(bench, { "a.ts": "" })).toMatchObject({
+    count: 0,
+    findings: [{ kind: "dependencies.no_manifest" }],
+  });
+});
+
+test("a folder that is not there is refused", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree();
+  await expect(bench.run(treeReader, { path: join(tree.path, "gone") })).rejects.toMatchObject({
+    code: "source.not_found",
+  });
+});
