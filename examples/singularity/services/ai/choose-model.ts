@@ -62,6 +62,15 @@ const otherWeight = 0.2;
 const unknownWorth = 1 / 3;
 /** A look at a provider counts for five minutes; after that it may have come back. */
 const healthCountsForMs = 5 * 60_000;
+/** What keeps a provider from answering. One that only lists no models may answer all the same. */
+const whatIsWrong: { readonly [state in Health["state"]]: string | undefined } = {
+  up: undefined,
+  "no-models": undefined,
+  refused: "refused the key",
+  limited: "took no more requests",
+  failing: "answered with an error",
+  unreachable: "could not be reached",
+};
 
 /**
  * Ranks the models of the configured providers for a task, best first. Pure: prices and sizes are what the catalogue declares,
@@ -102,7 +111,7 @@ export function rankModels(
     );
     // Two successes are assumed before the first call, so that one failure is not the end of a model.
     const reliability = 1 - failures / (calls + 2);
-    const isDown = isKnownDown(knowledge.health.get(provider), knowledge.now);
+    const wrong = findWrong(knowledge.health.get(provider), knowledge.now);
     const candidate: Candidate = {
       provider,
       model,
@@ -116,10 +125,10 @@ export function rankModels(
         size === undefined ? "its size is not known" : `the provider's ${size} model`,
         medianMs === undefined ? "its time is not measured yet" : `${medianMs} ms in the middle of ${calls} calls`,
         ...(failures > 0 ? [`${failures} of ${calls} calls failed`] : []),
-        ...(isDown ? [`${provider} was ${knowledge.health.get(provider)?.state} when last looked at`] : []),
+        ...(wrong === undefined ? [] : [`${provider} ${wrong} when last looked at`]),
       ],
     };
-    return { candidate, isDown };
+    return { candidate, isDown: wrong !== undefined };
   });
   // Who was down a moment ago is the last resort, but a resort.
   candidates.sort(
@@ -158,8 +167,9 @@ function whyNot(option: Option, { kind, inputTokens, maxTokens }: ModelTask, hea
     : undefined;
 }
 
-function isKnownDown(health: Health | undefined, now: number): boolean {
-  return health !== undefined && health.state !== "up" && now - health.checkedAt < healthCountsForMs;
+function findWrong(health: Health | undefined, now: number): string | undefined {
+  if (health === undefined || now - health.checkedAt >= healthCountsForMs) return undefined;
+  return whatIsWrong[health.state];
 }
 
 function costOf({ price, longPrice }: Option, { inputTokens, maxTokens }: ModelTask): number | undefined {

@@ -55,6 +55,8 @@ function headersOf({ name, key }: Provider): Record<string, string> {
 
 function stateOf(status: number): HealthState {
   if (status === 401 || status === 403) return "refused";
+  // Not every compatible server has a list.
+  if (status === 404 || status === 405) return "no-models";
   return status === 429 ? "limited" : "failing";
 }
 

@@ -7,7 +7,7 @@ const state = z.enum(["up", "refused", "limited", "failing", "unreachable", "no-
 
 /**
  * `up` lists models; `refused` does not take the key; `limited` takes no more requests now; `failing` answered with an error;
- * `unreachable` did not answer; `no-models` answered something that is no list of models.
+ * `unreachable` did not answer; `no-models` is there and has no list of models.
  */
 export type HealthState = z.infer<typeof state>;
 

@@ -137,7 +137,11 @@ function tellSound(facts: AnalysisFacts): string | undefined {
     ["duplicates", "duplicated code"],
     ["deadExports", "unused exports"],
   ];
-  const absent = none.filter(([fact]) => facts[fact] === 0).map(([, what]) => what);
+  // Nothing is denied where nobody judged.
+  const isJudged = !facts.missing?.includes("compliance");
+  const absent = none
+    .filter(([fact]) => facts[fact] === 0 && (fact !== "deniedLicences" || isJudged))
+    .map(([, what]) => what);
   return absent.length === 0 ? undefined : `There are no ${enumerate(absent, "or")}.`;
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { html, raw } from "hono/html";
 import { toPlainText } from "./plain-text.ts";
 import type { Scale } from "./scale.ts";
@@ -37,8 +38,9 @@ const maxTitleChars = 80;
 const colours = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c", "#a08000"];
 /** Lines are told apart by their dashes too. */
 const dashes = ["", "6 3", "2 3", "8 3 2 3", "12 4", "4 2 1 2", "1 2", "10 2 2 2"];
-const style = `text{font:12px system-ui,sans-serif;fill:#1b1b1f}.title{font-size:16px;font-weight:600}.grid{stroke:#d5d5dc}.zero{stroke:#55555f}
-@media(prefers-color-scheme:dark){text{fill:#e6e6ea}.grid{stroke:#3a3a44}.zero{stroke:#a5a5af}}`;
+/** Only for what is in the picture: put into a page it must leave the page as it is. */
+const style = `.chart text{font:12px system-ui,sans-serif;fill:#1b1b1f}.chart .title{font-size:16px;font-weight:600}.chart .grid{stroke:#d5d5dc}.chart .zero{stroke:#55555f}
+@media(prefers-color-scheme:dark){.chart text{fill:#e6e6ea}.chart .grid{stroke:#3a3a44}.chart .zero{stroke:#a5a5af}}`;
 
 export const maxSeries = colours.length;
 
@@ -50,9 +52,11 @@ export function drawChart(chart: Chart): DrawnChart {
   const marks = chart.series.map((series, index) =>
     chart.kind === "bar" ? drawBars(chart, series, index, scale) : drawLine(chart, series, index, scale),
   );
-  const svg = html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="chart-title chart-description">
-<title id="chart-title">${toPlainText(chart.title)}</title>
-<desc id="chart-description">${description}</desc>
+  // Two charts in one page must not have one name.
+  const id = `chart-${createHash("sha256").update(JSON.stringify(chart)).digest("hex").slice(0, 12)}`;
+  const svg = html`<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="${id}-title ${id}-description">
+<title id="${id}-title">${toPlainText(chart.title)}</title>
+<desc id="${id}-description">${description}</desc>
 <style>${raw(style)}</style>
 <text class="title" x="${plot.left}" y="24">${toPlainText(chart.title, maxTitleChars)}</text>
 ${drawAxis(scale, chart.unit)}${marks}${drawLabels(chart.labels)}${drawLegend(chart)}</svg>

@@ -22,6 +22,9 @@ const minSharedChars = 5;
 /** … and no more than so many may follow: `complexity` is not `complete`. */
 const maxEndChars = 3;
 
+/** Words of a message that are compared, each with all of every command: a sentence has fewer. */
+const maxWords = 100;
+
 /** Words that stand in any sentence, and those by which people begin one. */
 const empty = new Set(
   "a all an and any are as at be by can could did do does for from give go has have how i if in into is it its let like list look make me my need of on one or our out please run show some tell that the their them then there these they this to up us use want was we what when where which who why will with would you your".split(
@@ -31,12 +34,13 @@ const empty = new Set(
 
 /** Commands that share a word with the message, the likeliest first. */
 export function matchCommands(message: string, commands: readonly Command[]): Match[] {
-  const asked = [...new Set(wordsOf(message))];
+  const asked = [...new Set(wordsOf(message))].slice(0, maxWords);
   const known = commands.map(({ capability, description }) => ({
     capability,
     name: new Set(wordsOf(capability)),
     description: new Set(wordsOf(description)),
     score: 0,
+    isExact: false,
     words: [] as string[],
   }));
   for (const word of asked) {
@@ -51,19 +55,34 @@ export function matchCommands(message: string, commands: readonly Command[]): Ma
       if (worth === 0) continue;
       command.score += worth * weight;
       command.words.push(word);
+      command.isExact ||= command.name.has(word) || command.description.has(word);
     }
   }
   const spelled = message.toLowerCase();
-  return known
-    .filter(({ score }) => score > 0)
-    .map(({ capability, name, score, words }) => {
-      // Of two names that have the word, the one that has others besides says something that was not asked for.
-      const covered = [...name].filter((part) => likeness(part, new Set(words)) > 0).length / Math.max(1, name.size);
-      // Whoever writes out a name means it; nothing else comes near.
-      const named = namesWhole(spelled, capability) ? nameWeight * asked.length * commands.length : 0;
-      return { capability, score: score * (0.5 + covered / 2) + named, isNamed: covered > 0 };
-    })
-    .sort((a, b) => b.score - a.score || (a.capability < b.capability ? -1 : 1));
+  return (
+    known
+      .map((command) => ({ ...command, covered: coverageOf(command) }))
+      // What is only like a word of the description is most often another word.
+      .filter(({ covered, isExact }) => covered > 0 || isExact)
+      .map(({ capability, score, covered }) => {
+        // Whoever writes out a name means it; nothing else comes near.
+        const named = namesWhole(spelled, capability) ? nameWeight * asked.length * commands.length : 0;
+        return { capability, score: score * (0.5 + covered / 2) + named, isNamed: covered > 0 };
+      })
+      .sort((a, b) => b.score - a.score || (a.capability < b.capability ? -1 : 1))
+  );
+}
+
+/** How much of a name was said. Of two names with one word in common, the one that has others besides was not meant. */
+function coverageOf({
+  name,
+  words,
+}: {
+  readonly name: ReadonlySet<string>;
+  readonly words: readonly string[];
+}): number {
+  const said = new Set(words);
+  return [...name].filter((part) => likeness(part, said) > 0).length / Math.max(1, name.size);
 }
 
 /** `code_analysis.sizes` as one word, and not as a part of a longer one. A name like `backup` is a word as any other. */

@@ -134,6 +134,11 @@ test("who was down a moment ago is the last resort; who lists its models is aske
     "openai",
     "openai",
   ]);
+  expect((result.candidates as JsonObject[]).at(-1)?.reasons).toContain(
+    "openai could not be reached when last looked at",
+  );
+  await writeHealth(memory, "openai", health({ state: "no-models", listsAll: false }));
+  expect(chosenOf(await bench.run(selector, { wish: "cost" }))).toBe("gpt-6-luna");
   await writeHealth(memory, "openai", health({ state: "unreachable", checkedAt: now - 10 * 60_000 }));
   expect(chosenOf(await bench.run(selector, { wish: "cost" }))).toBe("gpt-6-luna");
 });

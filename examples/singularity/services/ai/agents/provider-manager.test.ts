@@ -94,6 +94,7 @@ test("what each answer is taken for", async () => {
     "/v1/limited/models": [429, {}],
     "/v1/failing/models": [503, {}],
     "/v1/garbage/models": [200, "<html>"],
+    "/v1/listless/models": [404, {}],
     "/v1/moved/models": [301, {}],
   };
   await using server = await serveModel((request, response) => {
@@ -108,6 +109,7 @@ test("what each answer is taken for", async () => {
   expect(await look(`${server.url}/limited`)).toMatchObject({ state: "limited", isKeySet: false, model: "m" });
   expect(await look(`${server.url}/failing`)).toMatchObject({ state: "failing", reason: "It answered 503." });
   expect(await look(`${server.url}/garbage`)).toMatchObject({ state: "no-models" });
+  expect(await look(`${server.url}/listless`)).toMatchObject({ state: "no-models", reason: "It answered 404." });
   // Following it would carry the key to wherever it leads.
   expect(await look(`${server.url}/moved`)).toMatchObject({ state: "failing", reason: "It answered 301." });
   expect(server.seen.filter(({ path }) => path === "/v1/limited/models").length).toBe(1);

@@ -71,6 +71,12 @@ followsInput(summarizer, "each fact has its sentence, and another fact another o
   return [first, second];
 });
 
+test("no denied licences are claimed where nobody judged them", async () => {
+  await using bench = await openBench();
+  const { text } = await bench.run(byRules, { facts: { secrets: 0, deniedLicences: 0, missing: ["compliance"] } });
+  expect(text).toContain("There are no secrets.");
+});
+
 test("of many reasons the first are told, and how many more there are", async () => {
   await using bench = await openBench();
   const reasons = Array.from({ length: 12 }, (_, index) => `reason ${index + 1}`);

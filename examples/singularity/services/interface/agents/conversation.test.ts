@@ -79,6 +79,8 @@ test("where two commands fit, both are offered and neither is run; where none fi
     isRun: false,
   });
   expect(two).not.toHaveProperty("capability");
+  // Like a word that is told about a command, and another word.
+  expect(await ask(bench, "call the importer")).not.toHaveProperty("capability");
   expect(await ask(bench, "good morning", { run: true })).toMatchObject({
     reply: expect.stringContaining("No command fits that. There are component_analysis.cycles,"),
     isRun: false,
