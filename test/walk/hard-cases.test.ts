@@ -62,7 +62,7 @@ function build(
           }),
           agent({
             name: "chatty",
-            capability: "chat",
+            capability: "gossip",
             description: "Reports all the time.",
             maxAttempts,
             timeoutMs: 24 * 3_600_000,
@@ -141,7 +141,7 @@ test("an execution of more events than a page goes on after a restart", { timeou
   const calls: string[] = [];
   const store = createMemoryStore();
   const first = await startTestSystem(build(calls), { store });
-  const executionId = await (await first.connect()).begin("chat", { reports: 2_500 });
+  const executionId = await (await first.connect()).begin("gossip", { reports: 2_500 });
   await first.time.advance(2_400 * 200);
   await using next = await startTestSystem(build(calls), { store, seed: 2 });
   const state = await next.settled(next.system.executions.whenSettled(next.ctx, executionId));

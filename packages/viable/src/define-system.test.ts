@@ -43,6 +43,11 @@ describe("a system", () => {
       'services.architecture.port: port 4001 is given to both "hex" and "architecture".',
     ],
     [
+      "an agent that offers a command which every system has",
+      () => defineSystem({ name: "s", services: [serviceNamed("a", 0, [doer({ capability: "help" })])] }),
+      'agent.doer.capability: "help" is a command that every system has; give yours another name.',
+    ],
+    [
       "a service on the gateway's port",
       () => defineSystem({ name: "s", services: [serviceNamed("a", 4100)] }),
       'services.a.port: port 4100 is given to both the gateway and "a".',

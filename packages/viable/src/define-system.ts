@@ -48,6 +48,17 @@ export interface SystemDefinition {
 
 /** The name of the built-in swarm. */
 export const systemService = "system";
+/** The commands that every system has: nobody else can offer them. What they do is in `system-commands.ts`. */
+export const systemCapabilities: readonly string[] = [
+  "chat",
+  "help",
+  "memory.delete",
+  "memory.set",
+  "swarm.restart",
+  "swarm.scale",
+  "system.health",
+  "system.swarms",
+];
 
 const shape = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, "must be lower case words joined by -"),
@@ -100,6 +111,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
   }
   const { name, services, commands, gateway, limits } = parsed.data;
   checkServices(services, gateway.port);
+  checkCapabilities([...services.flatMap((each) => each.agents), ...commands]);
   // Made once here so that clashes of capabilities show now and not at start.
   createCatalogue(commands.length === 0 ? services : [...services, commandService(commands)]);
   return Object.freeze({
@@ -126,6 +138,16 @@ function checkServices(services: readonly ServiceDefinition[], gatewayPort: numb
     if (other !== undefined)
       throw invalid(`services.${name}.port`, `port ${port} is given to both ${other} and "${name}"`);
     if (port !== 0) ports.set(port, `"${name}"`);
+  }
+}
+
+function checkCapabilities(agents: readonly AgentDefinition[]): void {
+  for (const { name, capability } of agents) {
+    if (systemCapabilities.includes(capability))
+      throw invalid(
+        `agent.${name}.capability`,
+        `"${capability}" is a command that every system has; give yours another name`,
+      );
   }
 }
 

@@ -3,6 +3,7 @@ import { healthView, swarmView } from "@viable/protocol";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { systemCapabilities } from "./define-system.ts";
 import { agent, defineSystem, service } from "./index.ts";
 
 const greeter = service({
@@ -124,6 +125,12 @@ describe("chat", () => {
       error: { code: "chat.nobody_answers", next: expect.stringContaining("conversation") },
     });
   });
+});
+
+test("the commands that no config may offer are exactly these", async () => {
+  await using t = await startTestSystem(system());
+  const swarm = t.system.swarms.get("system");
+  expect(swarm?.service.capabilities.toSorted()).toEqual(systemCapabilities);
 });
 
 test("agents learn the state of the whole as clients do", async () => {
