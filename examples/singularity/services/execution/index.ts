@@ -1,0 +1,10 @@
+import { service } from "viable";
+import { taskRunner } from "./agents/task-runner.ts";
+
+/** Runs the work of others: one task again until it succeeds, plans of several, lists, and schedules of what is to come. */
+export const execution = service({
+  name: "execution",
+  description: "Runs tasks, plans and lists of tasks for others, and schedules what is to come",
+  port: 4004,
+  agents: [taskRunner],
+});
