@@ -20,7 +20,7 @@ test("version 2: the least limit of our group and those above it", async () => {
       "sys/fs/cgroup/system.slice/memory.max": `${4 * gibibyte}\n`,
       "sys/fs/cgroup/system.slice/cpu.max": "max 100000\n",
       "sys/fs/cgroup/system.slice/pids.max": "max\n",
-      "sys/fs/cgroup/system.slice/viable.service/memory.max": "max\n",
+      "sys/fs/cgroup/system.slice/viable.service/memory.max": `${8 * gibibyte}\n`,
       "sys/fs/cgroup/system.slice/viable.service/memory.current": "123456\n",
       "sys/fs/cgroup/system.slice/viable.service/cpu.max": "150000 100000\n",
       "sys/fs/cgroup/system.slice/viable.service/cpuset.cpus.effective": "0-3\n",

@@ -57,7 +57,7 @@ export async function readCgroup(root: string): Promise<CgroupLimits | undefined
 }
 
 /** Of `4:cpu,cpuacct:/a` the path of each controller; the unified tree has an empty name. */
-export function parseMemberships(text: string): Map<string, string> {
+function parseMemberships(text: string): Map<string, string> {
   const groups = new Map<string, string>();
   for (const line of text.split("\n")) {
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];

@@ -87,6 +87,15 @@ test("steps that the series is too short to try have no error", async () => {
   expect(errorByStep?.map((each) => each === null)).toEqual([false, false, false, false, true, true]);
 });
 
+test("what a method is set up by does not know the part that it is tried on", async () => {
+  const random = seededRandom(5);
+  const past = seriesOf(40, () => random.next());
+  const settingsWith = async (tail: number[]) =>
+    (await forecastOf([...past, ...tail])).errors.map((each) => each.settings);
+  const rising = await settingsWith(seriesOf(20, (index) => 100 * index));
+  expect(rising).toEqual(await settingsWith(seriesOf(20, (index) => (index % 3) * 1_000)));
+});
+
 test("whatever the series, the chosen method has the least error and the forecast is finite", async () => {
   await using bench = await openBench();
   const values = fc.array(fc.double({ min: -1e12, max: 1e12, noNaN: true }), { minLength: 12, maxLength: 40 });
