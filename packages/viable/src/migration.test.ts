@@ -20,6 +20,7 @@ interface Parts {
   readonly handle?: Handle;
   readonly risk?: "low" | "medium";
   readonly timeoutMs?: number;
+  readonly joinable?: boolean;
 }
 
 /** A service that doubles, in its own way where one is given. */
@@ -245,6 +246,21 @@ describe("answers that are compared", () => {
     expect(comparing[0]?.metadata.session).toBeUndefined();
   });
 
+  test("are not those of tasks that joined equal work: their answer is another's", async () => {
+    const parts: Parts = { joinable: true, handle: after(1_000, doubled) };
+    await using moving = await startMoving(both({ tools: parts, swarm: parts }));
+    await moving.set({ percent: 50, compare: true });
+    const ids = await Promise.all(Array.from({ length: 4 }, () => moving.client.begin("double", { n: 1 })));
+    await moving.t.time.advance(10_000);
+    const { tools } = await moving.status();
+    expect(tools).toMatchObject({ skipped: { busy: 0 }, capabilities: [{ compared: 1, equal: 1 }] });
+    const views = await Promise.all(ids.map((id) => moving.client.outcome(id)));
+    const joined = views.find(({ joinedTo }) => joinedTo !== undefined);
+    expect(await moving.run("migration.compare", { executionId: joined?.executionId ?? "" })).toMatchObject({
+      error: { code: "migration.not_comparable", message: expect.stringContaining(joined?.joinedTo ?? "-") },
+    });
+  });
+
   test("are not asked for where doing it twice could do harm", async () => {
     await using moving = await startMoving(both({ tools: { risk: "medium" }, swarm: { risk: "medium" } }));
     await moving.set({ percent: 100, compare: true });
@@ -299,6 +315,18 @@ describe("a comparison that is asked for", () => {
       service: "tools",
       legacy: "swarm",
     });
+  });
+
+  test("holds what the legacy service did against the service whose task it was", async () => {
+    const slow = doubling("alpha", false, { handle: after(5_000, doubled) });
+    await using moving = await startMoving([slow, ...both()]);
+    await moving.run("migration.set", { service: "alpha", percent: 100 });
+    await moving.set({ percent: 0 });
+    // The first goes to alpha, by name; the next to the one that has done less, which is tools.
+    await moving.double(1);
+    const executionId = await moving.client.begin("double", { n: 1 });
+    expect(await moving.client.outcome(executionId)).toMatchObject({ service: "swarm" });
+    expect(await moving.run("migration.compare", { executionId })).toMatchObject({ service: "tools", legacy: "swarm" });
   });
 
   test("is refused with the reason where there is nothing to compare", async () => {

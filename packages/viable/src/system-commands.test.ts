@@ -1,4 +1,5 @@
 // Commands that every system has: what one may do, a conversation with the agents, and the state of the whole for agents.
+import type { CommandAnswer } from "@viable/protocol";
 import { healthView, swarmView } from "@viable/protocol";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
@@ -58,6 +59,11 @@ const talker = service({
 });
 
 const system = (...services: (typeof greeter)[]) => defineSystem({ name: "s", services });
+const resultOf = async (answered: Promise<CommandAnswer>): Promise<unknown> => {
+  const answer = await answered;
+  if (answer.status !== "completed") throw new Error(JSON.stringify(answer));
+  return answer.result;
+};
 type Listed = { command: string; allowed: boolean; reasons?: string[] };
 
 describe("help", () => {
@@ -65,7 +71,7 @@ describe("help", () => {
     await using t = await startTestSystem(system(greeter));
     const [cli, web] = [await t.connect("cli"), await t.connect("web")];
     const listed = async (client: typeof cli, args: object) => {
-      const { result } = await client.run("help", args as never);
+      const result = await resultOf(client.run("help", args as never));
       return (result as { commands: Listed[] }).commands;
     };
     expect((await listed(cli, {})).map(({ command }) => command)).toEqual(
@@ -86,15 +92,15 @@ describe("help", () => {
   test("tells all about one command, finds by a word, and names what is near", async () => {
     await using t = await startTestSystem(system(greeter));
     const client = await t.connect("cli");
-    expect((await client.run("help", { about: "greet" })).result).toMatchObject({
+    expect(await resultOf(client.run("help", { about: "greet" }))).toMatchObject({
       command: "greet",
       services: ["greeter"],
       allowed: true,
       available: true,
       input: { properties: { name: { type: "string" } } },
     });
-    expect((await client.run("help", { about: "forgets" })).result).toMatchObject({ commands: [{ command: "wipe" }] });
-    expect((await client.run("help", { about: "gret" })).result).toMatchObject({ commands: [], near: ["greet"] });
+    expect(await resultOf(client.run("help", { about: "forgets" }))).toMatchObject({ commands: [{ command: "wipe" }] });
+    expect(await resultOf(client.run("help", { about: "gret" }))).toMatchObject({ commands: [], near: ["greet"] });
   });
 });
 
@@ -102,12 +108,12 @@ describe("chat", () => {
   test("goes on under its id, tells whoever answers what the caller may have done, and is the caller's own", async () => {
     await using t = await startTestSystem(system(greeter, talker));
     const client = await t.connect("web");
-    const first = (await client.run("chat", { message: "one" })).result as { conversation: string; told: string[] };
+    const first = (await resultOf(client.run("chat", { message: "one" }))) as { conversation: string; told: string[] };
     expect(first).toMatchObject({ reply: "one after 0", origin: "test", turns: 1 });
     expect(first.told).toContain("greet");
     expect(first.told).not.toContain("wipe");
     const { conversation } = first;
-    expect((await client.run("chat", { message: "two", conversation })).result).toMatchObject({
+    expect(await resultOf(client.run("chat", { message: "two", conversation }))).toMatchObject({
       reply: "two after 2",
       turns: 2,
     });
@@ -136,16 +142,16 @@ test("the commands that no config may offer are exactly these", async () => {
 test("agents learn the state of the whole as clients do", async () => {
   await using t = await startTestSystem(system(greeter));
   const client = await t.connect("cli");
-  const health = healthView.parse((await client.run("system.health", {})).result);
+  const health = healthView.parse(await resultOf(client.run("system.health", {})));
   expect(health).toMatchObject({
     status: "ok",
     checks: expect.arrayContaining([expect.objectContaining({ name: "swarm greeter" })]),
   });
-  const { swarms } = z.object({ swarms: z.array(swarmView) }).parse((await client.run("system.swarms", {})).result);
+  const { swarms } = z.object({ swarms: z.array(swarmView) }).parse(await resultOf(client.run("system.swarms", {})));
   expect(swarms.map(({ service }) => service).sort()).toEqual(["greeter", "system"]);
   t.system.swarms.get("greeter")?.kill("queen", "to see it");
   await t.time.advance(1_000);
-  const after = (await client.run("system.swarms", {})).result as {
+  const after = (await resultOf(client.run("system.swarms", {}))) as {
     swarms: { service: string; parts: { restarts: number }[] }[];
   };
   expect(after.swarms.find(({ service }) => service === "greeter")?.parts.some(({ restarts }) => restarts === 1)).toBe(
