@@ -85,24 +85,19 @@ export async function askCached(
         ms: Math.round(ctx.runtime.clock.monotonicMs() - startedMs),
         ok,
       });
-    try {
-      const answer = { ...(await askModel(ctx, provider, model, question)), askedAt };
-      await record(true);
-      const notCached = found.isThere ? await keep(ctx, key, answer, question.expiresInMs) : found.reason;
-      return {
-        ...answer,
-        origin,
-        hit: false,
-        key,
-        failed: failures,
-        ...(notCached !== undefined && { notCached }),
-      };
-    } catch (error) {
+    const answer = await askModel(ctx, provider, model, question).catch((error: unknown) => {
       ctx.signal.throwIfAborted();
-      if (!(error instanceof ViableError)) throw error;
-      await record(false);
-      failures.push({ provider: provider.name, model, reason: error.message });
+      if (error instanceof ViableError) return error;
+      throw error;
+    });
+    await record(!(answer instanceof ViableError));
+    if (answer instanceof ViableError) {
+      failures.push({ provider: provider.name, model, reason: answer.message });
+      continue;
     }
+    const value = { ...answer, askedAt };
+    const notCached = found.isThere ? await keep(ctx, key, value, question.expiresInMs) : found.reason;
+    return { ...value, origin, hit: false, key, failed: failures, ...(notCached !== undefined && { notCached }) };
   }
   throw new ViableError("ai.all_failed", `${describeFailures(failures)}.`, {
     retryable: true,

@@ -1,7 +1,7 @@
 import { ViableError } from "viable";
 
 /** The longest answer that is read: the largest a model may give has half a million characters. */
-export const maxAnswerBytes = 4 * 1024 * 1024;
+const maxAnswerBytes = 4 * 1024 * 1024;
 
 /**
  * `fetch` for addresses that hold a key and may misbehave: the body ends with `ai.answer_too_large` past the bound, and no redirect is

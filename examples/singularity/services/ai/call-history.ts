@@ -29,7 +29,10 @@ const maxModels = 200;
 
 const remembered = z.object({ calls: z.array(z.object({ at: z.number(), ms: z.number(), ok: z.boolean() })) });
 
-export const historyKey = (provider: string, model: string): string => `${provider}/${model}`;
+/** A memory key is no longer. */
+const maxKeyChars = 200;
+
+export const historyKey = (provider: string, model: string): string => `${provider}/${model}`.slice(0, maxKeyChars);
 
 /** Remembers a call. Losing it to somebody who writes at the same moment is no error. */
 export async function recordCall(memory: Memory, key: string, { at, ms, ok }: Call): Promise<void> {

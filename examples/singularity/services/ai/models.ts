@@ -22,7 +22,7 @@ export interface CatalogueModel {
 }
 
 /** When sizes and prices were noted. */
-export const catalogueNotedOn = "2026-11-20";
+const catalogueNotedOn = "2026-11-20";
 export const catalogueRemark = `as declared by the providers, noted on ${catalogueNotedOn}; it may have changed since`;
 
 export const catalogue: readonly CatalogueModel[] = [

@@ -8,8 +8,8 @@ import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { type AgentBench, openBench } from "../../../testing/run-agent.ts";
 import { askModel } from "../ask-model.ts";
-import { createCacheForTests, refuse } from "../cache-for-tests.ts";
-import { anthropicMessage, chatCompletion, type SeenRequest, sendJson, serveModel } from "../model-server.ts";
+import { createCache, refuse } from "../testing/create-cache.ts";
+import { anthropicMessage, chatCompletion, type SeenRequest, sendJson, serveModel } from "../testing/serve-model.ts";
 import { caching, createCaching } from "./caching.ts";
 import { createModelSelector } from "./model-selector.ts";
 
@@ -18,7 +18,7 @@ const key = ["sk", "test", "a1B2c3".repeat(4)].join("-");
 /** The wait before the next try that a server may ask for, so that tests do not wait two seconds. */
 const soon = { "retry-after-ms": "1" };
 
-const openCache = (bench: AgentBench) => createCacheForTests(() => bench.ctx.runtime.clock.now());
+const openCache = (bench: AgentBench) => createCache(() => bench.ctx.runtime.clock.now());
 
 const lastPrompt = ({ body }: SeenRequest): unknown => (body.messages as { content: unknown }[]).at(-1)?.content;
 

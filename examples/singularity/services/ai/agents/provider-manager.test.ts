@@ -4,8 +4,8 @@ import type { JsonObject } from "viable";
 import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { openBench } from "../../../testing/run-agent.ts";
-import { sendJson, serveModel } from "../model-server.ts";
 import { probeProvider } from "../probe-provider.ts";
+import { sendJson, serveModel } from "../testing/serve-model.ts";
 import { createProviderManager, providerManager } from "./provider-manager.ts";
 
 // Put together at run time: written out it would be found by every scan of this repository, rightly.

@@ -6,8 +6,8 @@ import type { JsonObject } from "viable";
 import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { openBench } from "../../../testing/run-agent.ts";
-import { createCacheForTests, refuse } from "../cache-for-tests.ts";
-import { chatCompletion, sendJson, serveModel } from "../model-server.ts";
+import { createCache, refuse } from "../testing/create-cache.ts";
+import { chatCompletion, sendJson, serveModel } from "../testing/serve-model.ts";
 import { createSummarizer, summarizer } from "./summarizer.ts";
 
 const byRules = createSummarizer({});
@@ -115,7 +115,7 @@ test("a model is given the facts as data, and its summary stands with its name; 
   await using bench = await openBench();
   await using server = await serveModel((_, response) => sendJson(response, 200, chatCompletion(good)));
   const agent = createSummarizer({ OPENAI_API_KEY: "x", OPENAI_BASE_URL: server.url });
-  const { delegate } = createCacheForTests(() => bench.ctx.runtime.clock.now());
+  const { delegate } = createCache(() => bench.ctx.runtime.clock.now());
   const run = async (facts: JsonObject): Promise<JsonObject> =>
     await bench.run(agent, { path: "/code/house", facts }, { delegate });
   expect(await run(poor)).toEqual({ text: good, origin: "openai:gpt-6-luna", isFromCache: false });

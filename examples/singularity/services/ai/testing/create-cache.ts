@@ -1,4 +1,4 @@
-/** For tests: a cache that answers as Storage's does, since no service knows another's code. */
+/** A cache that answers as Storage's does, since no service knows another's code. */
 import type { DelegateOutcome, JsonValue } from "viable";
 import { z } from "zod";
 
@@ -17,15 +17,15 @@ const asked = z.discriminatedUnion("operation", [
   }),
 ]);
 
-export interface CacheForTests {
+export interface TestCache {
   /** What lies in it, by key. */
   readonly values: Map<string, { value: JsonValue; expiresAt: number }>;
   delegate(capability: string, args: JsonValue): Promise<DelegateOutcome>;
 }
 
 /** Offers `data_persistence.cache` and nothing else. */
-export function createCacheForTests(now: () => number): CacheForTests {
-  const values: CacheForTests["values"] = new Map();
+export function createCache(now: () => number): TestCache {
+  const values: TestCache["values"] = new Map();
   return {
     values,
     async delegate(capability, args) {

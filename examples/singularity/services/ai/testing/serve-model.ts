@@ -1,4 +1,4 @@
-/** For tests: a provider on this machine that speaks the wire formats and remembers what it was sent. */
+/** A provider on this machine that speaks the wire formats and remembers what it was sent. */
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
