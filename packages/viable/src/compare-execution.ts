@@ -63,25 +63,27 @@ export async function compareExecution(
   return { ...about, status, executionId, comparedWith, differences: [...differences], more, ms };
 }
 
+/** Who answered and who is to. Throws where an execution cannot be compared, with the reason. */
 function findSides({ services, registry }: ComparisonSources, { status, joinedTo, accepted }: ExecutionState): Sides {
   const { command, service: by, route } = accepted;
-  const offering = services.filter((each) => each.capabilities.includes(command));
-  const risk = offering[0]?.agents.find((agent) => agent.capability === command)?.risk;
-  const isRuled = (name: string) =>
-    registry()
-      .migrations()
-      .some((rule) => rule.service === name);
-  const ruled = offering.filter((each) => !each.legacy && isRuled(each.name)).map((each) => each.name);
-  const legacies = offering.filter((each) => each.legacy).map((each) => each.name);
-  const done = legacies.includes(by) ? "legacy" : "service";
-  // What the legacy one did is held against the service whose task it was.
-  const owner = done === "service" ? by : (route.migration?.service ?? ruled[0]);
-  const service = ruled.find((name) => name === owner);
-  const legacy = done === "legacy" ? by : legacies[0];
   if (status !== "completed" && status !== "failed")
     throw notComparable(`It is ${status}`, "Compare an execution that has completed or failed.");
   if (joinedTo !== undefined)
     throw notComparable(`It has the answer of ${joinedTo}, which it had joined`, "Compare that one.");
+  const offering = services.filter((each) => each.capabilities.includes(command));
+  const risk = offering[0]?.agents.find((agent) => agent.capability === command)?.risk;
+  const ruled = new Set(
+    registry()
+      .migrations()
+      .map((rule) => rule.service),
+  );
+  const moving = offering.filter((each) => !each.legacy && ruled.has(each.name)).map((each) => each.name);
+  const legacies = offering.filter((each) => each.legacy).map((each) => each.name);
+  const done = legacies.includes(by) ? "legacy" : "service";
+  // What the legacy one did is held against the service whose task it was.
+  const owner = done === "service" ? by : (route.migration?.service ?? moving[0]);
+  const service = moving.find((name) => name === owner);
+  const legacy = done === "legacy" ? by : legacies[0];
   if (service === undefined)
     throw notComparable(`No service with a migration rule offers "${command}"`, "Set one: migration.set.");
   if (legacy === undefined)

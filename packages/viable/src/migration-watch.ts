@@ -11,10 +11,10 @@ import { executionStream } from "@viable/swarm";
 export interface MigrationWatchSettings {
   readonly runtime: Runtime;
   readonly log: Log;
-  readonly registry: Registry;
-  readonly membership: Membership;
-  readonly executions: Executions;
-  readonly intake: Intake;
+  readonly registry: Pick<Registry, "migrations">;
+  readonly membership: Pick<Membership, "processId">;
+  readonly executions: Pick<Executions, "whenSettled">;
+  readonly intake: Pick<Intake, "submit">;
   readonly catalogue: Catalogue;
   /** Told in a sentence of what went wrong and shows nowhere else. */
   onProblem(message: string): void;
