@@ -1,4 +1,5 @@
 import { service } from "viable";
+import { planRunner } from "./agents/plan-runner.ts";
 import { taskRunner } from "./agents/task-runner.ts";
 
 /** Runs the work of others: one task again until it succeeds, plans of several, lists, and schedules of what is to come. */
@@ -6,5 +7,7 @@ export const execution = service({
   name: "execution",
   description: "Runs tasks, plans and lists of tasks for others, and schedules what is to come",
   port: 4004,
-  agents: [taskRunner],
+  agents: [taskRunner, planRunner],
+  // Its agents wait for others most of the time.
+  workers: 5,
 });

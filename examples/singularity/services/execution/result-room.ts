@@ -8,7 +8,7 @@ const maxChars = 3_000_000;
 export interface ResultRoom {
   readonly truncated: Truncated;
   /** The outcome as the answer can hold it. */
-  fit(outcome: TaskOutcome): TaskOutcome;
+  place(outcome: TaskOutcome): TaskOutcome;
 }
 
 export function createResultRoom(): ResultRoom {
@@ -16,7 +16,7 @@ export function createResultRoom(): ResultRoom {
   let left = maxChars;
   return {
     truncated,
-    fit({ result, ...outcome }) {
+    place({ result, ...outcome }) {
       const chars = result === undefined ? 0 : JSON.stringify(result).length;
       if (chars > left) {
         truncated.results = (truncated.results ?? 0) + 1;

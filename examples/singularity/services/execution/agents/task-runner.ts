@@ -48,8 +48,8 @@ export const taskRunner = agent({
         key: `attempt ${attempt}`,
         ...(input.timeoutMs !== undefined && { timeoutMs: input.timeoutMs }),
       });
-      const { truncated, fit } = createResultRoom();
-      const { result, ...outcome } = fit(whole);
+      const { truncated, place } = createResultRoom();
+      const { result, ...outcome } = place(whole);
       const answer = { capability, attempts: [...tried, { attempt, ...outcome }] };
       if (outcome.status === "completed")
         return { ok: true, ...answer, ...(result !== undefined && { result }), truncated };
