@@ -206,7 +206,8 @@ class ClusterMembership implements Membership {
           address: this.#options.address,
         };
         const sentAtMs = this.#nowMs();
-        const outcome = await this.#log.append(ctx, {
+        // In a context that does not end with this life: what was taken must be known, or it could not be given back.
+        const outcome = await this.#log.append(rootContext(this.#runtime), {
           lane: "urgent",
           records: [
             { key: epochKey, value: { epoch: lease.epoch }, expected: counter?.version ?? 0 },
@@ -271,8 +272,9 @@ class ClusterMembership implements Membership {
   async #writeRenewal(held: Held): Promise<"renewed" | "failed" | "taken"> {
     try {
       const write = { key: this.#key, value: toLeaseRecord(held.lease), expected: held.version };
-      // Urgent: a process that is busy enough to be overloaded must not be held for dead because of it.
-      const outcome = await this.#log.append(this.#ctx, { lane: "urgent", records: [write] });
+      // Urgent: a process that is busy enough to be overloaded must not be held for dead because of it. In a context that does not end
+      // with this life: stopping deletes the lease at the version that a renewal on its way leaves behind.
+      const outcome = await this.#log.append(rootContext(this.#runtime), { lane: "urgent", records: [write] });
       if (outcome.ok) {
         held.version = outcome.recordVersions[0] as number;
         return "renewed";

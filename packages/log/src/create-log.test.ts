@@ -90,6 +90,29 @@ test.each(questions)(
   },
 );
 
+test("W10: an append's answer is waited for no longer than its context lasts; a repeat finds out what came of it", async () => {
+  const { clock, ctx, log, append, hold, within } = setup();
+  await log.start(ctx);
+  const release = hold("commit");
+  const late = expect(append("a", within(500))).rejects.toMatchObject(deadlineExceeded);
+  await clock.advance(500);
+  await late;
+  release();
+  await clock.settle();
+  expect(await append("a")).toMatchObject({ ok: true, repeated: true, versions: [1] });
+});
+
+test("an append in a context that cannot end sets no timer", async () => {
+  const { clock, ctx, log, append, hold } = setup();
+  await log.start(ctx);
+  const release = hold("commit");
+  const appended = append("a");
+  await clock.settle();
+  expect(clock.pending).toBe(0);
+  release();
+  expect(await appended).toMatchObject({ ok: true });
+});
+
 test("W10: stopping waits for a commit that hangs no longer than its context lasts, tells who waits, and closes the store", async () => {
   const { clock, ctx, log, append, hold, within, calls } = setup();
   await log.start(ctx);

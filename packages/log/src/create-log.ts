@@ -91,7 +91,7 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
           retryAfterMs: Math.ceil(commit.flushMs * 20) + 50,
         };
       }
-      return toAppendOutcome(await outcome, request);
+      return toAppendOutcome(await waitFor(ctx, outcome), request);
     },
     readStream(ctx, stream, options = {}) {
       const direction = options.direction ?? "forward";

@@ -68,7 +68,7 @@ export interface ReadAllOptions {
  * never sees position n+1 before n is settled (W9); an append happens whole or not at all; expected versions hold against any
  * number of processes; every queue is bounded and says so when it is full (W10).
  *
- * No question outlasts its context: it rejects as the context ended (`context.cancelled`, `context.deadline_exceeded`). `stop` waits for
+ * No call outlasts its context: it rejects as the context ended (`context.cancelled`, `context.deadline_exceeded`). `stop` waits for
  * what is under way within its context, 20 s at most; whoever has no answer by then gets `log.unavailable`. Then it closes the
  * store, whatever came of that, and rejects (`log.not_closed`) where this takes longer than 30 s or fails.
  *
@@ -78,8 +78,8 @@ export interface ReadAllOptions {
 export interface Log extends Part {
   readonly durability: Durability;
   /**
-   * Rejects with `log.invalid_event`, `log.closed` or the store's refusal: it did not happen. With `log.unavailable`: nobody knows, and
-   * it may still happen.
+   * Rejects with `log.invalid_event`, `log.closed` or the store's refusal: it did not happen. With `log.unavailable`, or because the
+   * context ended after it was queued: nobody knows, and it may still happen.
    */
   append(ctx: Context, request: AppendRequest): Promise<AppendOutcome>;
   /** A stream's events, at most `limit` (default 1,000, as a page that fits memory), oldest first unless told. */
