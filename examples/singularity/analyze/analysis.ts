@@ -7,6 +7,14 @@ export type Missing = { readonly section: string; readonly capability: string; r
 
 export type Place = { readonly file: string; readonly from: number; readonly to: number };
 
+/** Files by the risk that the next commits mend something in them; `origin` says by what, `reason` why so or why not at all. */
+export type RiskRanking = {
+  readonly [more: string]: JsonValue | undefined;
+  readonly origin: string;
+  readonly reason?: string;
+  readonly files: { readonly [more: string]: JsonValue; readonly path: string; readonly score: number }[];
+};
+
 /** What `analyze` answers. A section that did not come about is absent and named in `missing`. */
 export type Analysis = {
   /** The analysed folder, absolute. */
@@ -39,7 +47,7 @@ export type Analysis = {
   risks?: { file: string; line: number; kind: string; what: string; reason: string }[];
   dependencies?: { name: string; version: string; licence: string; verdict?: string }[];
   compliance?: JsonValue;
-  riskRanking?: JsonValue;
+  riskRanking?: RiskRanking;
   decision?: { verdict: string; reasons: string[] };
   summary?: { text: string; origin: string };
   kept?: { name: string; version: number; sha256: string };

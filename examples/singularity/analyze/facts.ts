@@ -25,7 +25,10 @@ export function toFacts(report: Analysis): JsonObject {
     risks: total("risks", risks),
     dependencies: total("dependencies", dependencies),
     unknownLicences: dependencies?.filter((each) => each.licence === "unknown").length,
-    deniedLicences: dependencies?.filter((each) => each.verdict === "denied").length,
+    // Where nobody has judged, nothing is known of what is denied.
+    deniedLicences: dependencies?.some((each) => each.verdict !== undefined)
+      ? dependencies.filter((each) => each.verdict === "denied").length
+      : undefined,
     mostComplex: functions?.slice(0, maxNamed).map((each) => ({ ...each })),
     syntaxErrors: report.findings.filter((each) => each.kind === "syntax").length,
     missing: report.missing.map((each) => each.section),

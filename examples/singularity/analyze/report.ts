@@ -12,6 +12,7 @@ export function renderReport(report: Analysis): string {
     cycles(report),
     layers(report),
     quality(report),
+    risk(report),
     security(report),
     dependencies(report),
     since(report),
@@ -104,6 +105,15 @@ function quality(report: Analysis): string | undefined {
     lines.push("", `Exports that nobody imports: ${total}`, ...list(names, total));
   }
   return chapter("Quality", lines);
+}
+
+function risk({ riskRanking: ranking }: Analysis): string | undefined {
+  if (ranking === undefined) return undefined;
+  const files = ranking.files.map(({ path, score }) => `${path} (${score.toFixed(2)})`);
+  return chapter(`Files most likely to be mended next, by ${ranking.origin}`, [
+    ...(ranking.reason === undefined ? [] : [ranking.reason, ""]),
+    ...list(files, files.length),
+  ]);
 }
 
 function security({ secrets, risks, truncated }: Analysis): string | undefined {

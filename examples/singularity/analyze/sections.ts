@@ -1,7 +1,7 @@
 import type { JsonValue } from "viable";
 import { z } from "zod";
 import { cutList } from "../source/cut-list.ts";
-import type { Analysis } from "./analysis.ts";
+import type { Analysis, RiskRanking } from "./analysis.ts";
 
 /** One part of the report: who is asked for it, and what of the answer goes into the report. */
 export interface Section {
@@ -187,9 +187,19 @@ export const treeSections: readonly Section[] = [
       noteCut(report, "dependencies", truncated.dependencies);
     },
   ),
-  section("risk_ranking", ["risk_ranking"], z.json(), (report, answer) => {
-    report.riskRanking = answer;
-  }),
+  section(
+    "risk_ranking",
+    ["risk_ranking"],
+    // What the ranking stands on goes along as it is: it is for whoever doubts it.
+    z.looseObject({
+      origin: z.string(),
+      reason: z.string().optional(),
+      files: z.array(z.looseObject({ path: z.string(), score: z.number() })),
+    }),
+    (report, ranking) => {
+      report.riskRanking = ranking as RiskRanking;
+    },
+  ),
 ];
 
 /** The sections that are asked for one after the other, since each is told what came before. */

@@ -13,5 +13,6 @@ export const storage = service({
   name: "storage",
   description: "Keeps documents in versions, compares, checks and backs them up; knows what lies in folders",
   port: 4104,
+  startPriority: 20,
   agents: [keep, read, compare, cache, check, fileManagement, backup, restore],
 });
