@@ -2,15 +2,11 @@
  * The reference system as it runs: real swarms, real threads, the gateway's routes. Any one service taken from the config takes its
  * sections out of the report, with the reason, and nothing else; tasks cross swarms by capability, so nobody else notices.
  */
-import { createRuntime, rootContext } from "@viable/kernel";
-import { createMemoryStore } from "@viable/log";
 import type { ServiceDefinition } from "viable";
-import { defineSystem } from "viable";
-import { createSystem } from "viable/run";
 import { expect, test } from "vitest";
-import { analyze } from "./analyze/analyze.ts";
 import { reportSections, sectionNames, treeSections } from "./analyze/sections.ts";
 import { plantTree } from "./testing/plant-tree.ts";
+import { startServices } from "./testing/start-services.ts";
 import singularity from "./viable.config.ts";
 
 // A developer's own keys must not make this test ask a model.
@@ -26,31 +22,10 @@ const ofTheRun = ["missing", "findings", "kept", "since"];
 const ofOthers = ["decision", "summary", "rendering"];
 
 async function analyzeWith(services: readonly ServiceDefinition[], path: string): Promise<Report> {
-  const ctx = rootContext(createRuntime());
-  const definition = defineSystem({ name: "part", services, commands: [analyze] });
-  const system = createSystem(definition, { store: createMemoryStore() }, { servicePorts: "none" });
-  await system.start(ctx);
-  try {
-    const post = async (route: string, body: object): Promise<Record<string, unknown>> => {
-      const headers = { authorization: `Bearer ${system.ownerToken}` };
-      const request = new Request(`http://test.invalid${route}`, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(body),
-      });
-      return (await (await system.fetch(request)).json()) as Record<string, unknown>;
-    };
-    const { sessionId } = await post("/v1/sessions", { clientType: "cli" });
-    const answer = await post(`/v1/sessions/${sessionId}/commands`, {
-      command: "analyze",
-      args: { path },
-      mode: "sync",
-    });
-    expect(answer).toMatchObject({ status: "completed" });
-    return answer.result as Report;
-  } finally {
-    await system.stop(ctx);
-  }
+  await using running = await startServices(services);
+  const answer = await running.run("analyze", { path });
+  expect(answer).toMatchObject({ status: "completed" });
+  return answer.result as Report;
 }
 
 test("each service taken away takes its sections and nothing else, and the report says why", {
