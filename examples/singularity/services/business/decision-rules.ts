@@ -41,7 +41,13 @@ export const declaredRules: readonly DecisionRule[] = [
   {
     name: "denied-licences",
     effect: "no-go",
-    when: { fact: "deniedLicences", operator: "greaterThan", value: 0 },
+    // Without dependencies there is nothing that anybody could have denied, whoever judged.
+    when: {
+      all: [
+        { fact: "dependencies", operator: "greaterThan", value: 0 },
+        { fact: "deniedLicences", operator: "greaterThan", value: 0 },
+      ],
+    },
     needs: ["compliance"],
     reason: "Dependencies under licences that the policy denies: {deniedLicences}.",
   },

@@ -90,6 +90,16 @@ test("no denied licence among licences that nobody judged says nothing", async (
   });
 });
 
+test("a code base without dependencies is not asked for their licences", async () => {
+  await using bench = await openBench();
+  const { deniedLicences: _, ...unjudged } = sound;
+  expect(await bench.run(decision, { facts: { ...unjudged, dependencies: 0 } })).toMatchObject({ verdict: "go" });
+  expect(await bench.run(decision, { facts: unjudged })).toMatchObject({
+    verdict: "go with conditions",
+    notJudged: [{ name: "denied-licences", lacking: ["deniedLicences is not there"] }],
+  });
+});
+
 test("what was found counts, whoever else did not look", async () => {
   await using bench = await openBench();
   expect(await bench.run(decision, { facts: { ...sound, syntaxErrors: 2, missing: ["graph"] } })).toMatchObject({
