@@ -4,6 +4,7 @@ import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import { expect, test } from "vitest";
+import { AccessCounter } from "./access-counter.ts";
 import { createMemory } from "./memory-records.ts";
 
 async function setup(store: Store = createMemoryStore()) {
@@ -16,21 +17,18 @@ async function setup(store: Store = createMemoryStore()) {
   return { time, ctx, log, memory, keys };
 }
 
-/** A store in which something happens between a write's reading and its append, once. */
+/** A store in which something happens between a write's look at what is there and its append. */
 function interruptible() {
   const store = createMemoryStore();
-  let between: (() => Promise<unknown>) | undefined;
+  const acts: (() => Promise<unknown>)[] = [];
   return {
-    beforeNextCommit: (act: () => Promise<unknown>) => {
-      between = act;
-    },
+    /** What happens after the next looks, one after the other. */
+    afterNextLooks: (...given: (() => Promise<unknown>)[]) => void acts.push(...given),
     store: {
       ...store,
       async listRecords(...asked: Parameters<Store["listRecords"]>) {
         const found = await store.listRecords(...asked);
-        const act = between;
-        between = undefined;
-        await act?.();
+        await acts.shift()?.();
         return found;
       },
     },
@@ -105,8 +103,12 @@ test("lists are in the order of keys, as long as asked, and go on after a key th
   const { ctx, log, memory } = await setup();
   const names = ["a", "a b", "a!", "a-", "a/b", "aa", "ä", "b", "😀"];
   for (const name of names.toReversed()) await memory.set(name, name, { namespace: "n s" });
-  await log.append(ctx, { records: [{ key: "memory/default/notes/n%20s/aaa", value: "bare", expected: 0 }] });
-  const listed = async (options: object) => (await memory.list("n s", options)).map((entry) => entry.key);
+  await log.append(ctx, { records: [{ key: "memory/default/notes/n%20s/aaa", value: "aaa", expected: 0 }] });
+  const listed = async (options: object) => {
+    const entries = await memory.list("n s", options);
+    expect(entries.map((entry) => entry.value)).toEqual(entries.map((entry) => entry.key));
+    return entries.map((entry) => entry.key);
+  };
   const all = await listed({});
   expect(all.toSorted()).toEqual([...names, "aaa"].toSorted());
   for (let limit = 0; limit <= all.length; limit++) expect(await listed({ limit })).toEqual(all.slice(0, limit));
@@ -152,13 +154,22 @@ test("expected versions: the right one writes, any other is told what stands in 
   await expect(memory.set("a", 2, { expected: -1 })).rejects.toMatchObject({ code: "log.invalid_event" });
 });
 
+test("what must not be there yet is written without a look at what is", async () => {
+  const { store, afterNextLooks } = interruptible();
+  const { memory } = await setup(store);
+  let looks = 0;
+  afterNextLooks(async () => void looks++);
+  expect(await memory.set("a", 1, { expected: 0 })).toEqual({ ok: true, version: 1 });
+  expect(looks).toBe(0);
+});
+
 test("a write without an expected version happens, whatever others write meanwhile", async () => {
-  const { store, beforeNextCommit } = interruptible();
+  const { store, afterNextLooks } = interruptible();
   const { time, memory } = await setup(store);
   const createdAt = time.now();
   await memory.set("a", 1);
   await time.advance(1_000);
-  beforeNextCommit(() => memory.set("a", "another's"));
+  afterNextLooks(() => memory.set("a", "another's"));
   expect(await memory.set("a", 2)).toEqual({ ok: true, version: 3 });
   expect(await memory.get("a")).toMatchObject({ value: 2, version: 3, createdAt });
   const all = Array.from({ length: 20 }, (_, value) => memory.set("a", value));
@@ -166,16 +177,34 @@ test("a write without an expected version happens, whatever others write meanwhi
 });
 
 test("an entry that is deleted under a write is created anew by it, whole", async () => {
-  const { store, beforeNextCommit } = interruptible();
+  const { store, afterNextLooks } = interruptible();
   const { time, memory, keys } = await setup(store);
   await memory.set("a", 1);
   await time.advance(1_000);
-  beforeNextCommit(() => memory.delete("a"));
+  afterNextLooks(() => memory.delete("a"));
   expect(await memory.set("a", 2)).toMatchObject({ ok: true });
   expect(await memory.get("a")).toMatchObject({ value: 2, createdAt: time.now() });
-  beforeNextCommit(() => memory.delete("a"));
-  expect(await memory.set("a", 3, { expected: 3 })).toEqual({ ok: false, reason: "conflict", actual: 0 });
+  const anothers = { look: async () => {}, write: () => memory.set("a", "another's") };
+  afterNextLooks(anothers.write, anothers.look, () => memory.delete("a"));
+  expect(await memory.set("a", 3)).toMatchObject({ ok: true });
+  const [key] = await keys();
+  expect(await keys()).toEqual([key, `${key} use`]);
+  expect(await memory.get("a")).toMatchObject({ value: 3, version: 6 });
+  afterNextLooks(() => memory.delete("a"));
+  expect(await memory.set("a", 4, { expected: 6 })).toEqual({ ok: false, reason: "conflict", actual: 0 });
   expect(await keys()).toEqual([]);
+});
+
+test("reads that are written down under a write which changes the expiry are kept", async () => {
+  const { store, afterNextLooks } = interruptible();
+  const { ctx, log } = await setup(store);
+  const accesses = new AccessCounter(log);
+  const memory = createMemory(log, ctx, "notes", accesses);
+  await memory.set("a", 1);
+  await memory.get("a");
+  afterNextLooks(() => accesses.stop(ctx));
+  expect(await memory.set("a", 2, { expected: 1, expiresInMs: 1_000 })).toEqual({ ok: true, version: 2 });
+  expect(await memory.get("a")).toMatchObject({ value: 2, accessCount: 1, expiresAt: ctx.runtime.clock.now() + 1_000 });
 });
 
 test("values and metadata have their bounds, and what is no JSON object is no metadata", async () => {

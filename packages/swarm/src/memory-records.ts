@@ -1,7 +1,8 @@
 import type { Context, JsonObject, JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { AppendOutcome, Log, RecordWrite, StoredRecord } from "@viable/log";
-import type { EntryUse } from "./entry-use.ts";
+import type { AccessCounter } from "./access-counter.ts";
+import type { EntryUse, Use } from "./entry-use.ts";
 import { isUseKey, readUse, useKeyOf, writeUse } from "./entry-use.ts";
 import type { Memory, MemoryEntry, MemoryWrite } from "./memory.ts";
 
@@ -48,8 +49,11 @@ interface EntryWrite {
   readonly id: string;
 }
 
-/** Memory of one service and tenant, kept as records. Every key carries both (W11). */
-export function createMemory(log: Log, ctx: Context, service: string): Memory {
+/**
+ * Memory of one service and tenant, kept as records. Every key carries both (W11). Reads are counted by `accesses`, the process's one;
+ * without it, as where nobody asks, they are not.
+ */
+export function createMemory(log: Log, ctx: Context, service: string, accesses?: AccessCounter): Memory {
   const prefixOf = (namespace: string) => `memory/${encode(ctx.tenant)}/${encode(service)}/${encode(namespace)}/`;
   const keyOf = (key: string, namespace: string) => {
     checkName("key", key, maxKeyChars);
@@ -61,6 +65,8 @@ export function createMemory(log: Log, ctx: Context, service: string): Memory {
     const [found] = pair(await log.listRecords(ctx, key, { limit: 2 }));
     return found?.key === key ? found : undefined;
   };
+  const toEntry = (found: Found, namespace: string) =>
+    entryOf(found, namespace, found.use && (accesses?.withUnwritten(found.use) ?? found.use));
   const write = async (entry: EntryWrite, overRaces: boolean): Promise<AppendOutcome> => {
     const before = entry.expected === 0 ? undefined : await find(entry.key);
     return await log.append(ctx, { id: entry.id, records: recordsOf(entry, before, overRaces) });
@@ -68,7 +74,10 @@ export function createMemory(log: Log, ctx: Context, service: string): Memory {
   return {
     async get(key, namespace = defaultNamespace) {
       const found = await find(keyOf(key, namespace));
-      return found && toEntry(found, namespace);
+      if (found === undefined) return undefined;
+      const entry = toEntry(found, namespace);
+      if (found.use !== undefined) accesses?.count(found.use, ctx.runtime.clock.now());
+      return entry;
     },
     async set(key, value, options = {}) {
       const entry = toWrite(ctx, keyOf(key, options.namespace ?? defaultNamespace), value, options);
@@ -119,7 +128,7 @@ function toFound({ key, value, version, expiresAt }: StoredRecord, use: EntryUse
   return { ...entry, key, version, expiresAt, use };
 }
 
-function toEntry({ use, ...found }: Found, namespace: string): MemoryEntry {
+function entryOf({ use: _, ...found }: Found, namespace: string, use: Use | undefined): MemoryEntry {
   return {
     ...found,
     namespace,
