@@ -1,9 +1,9 @@
 // Proves what the intake makes of services that offer the same: of a legacy one, and of one that is asked by name.
 import type { RouteDecision } from "@viable/protocol";
 import { startTestSystem } from "@viable/testing";
-import { agent, defineSystem, service } from "viable";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { agent, defineSystem, service } from "./index.ts";
 
 /** A service whose agent says who it is, once it has taken its time. */
 const answering = (name: string, legacy: boolean) =>
