@@ -4,6 +4,7 @@ import { ai } from "./services/ai/index.ts";
 import { architecture } from "./services/architecture/index.ts";
 import { business } from "./services/business/index.ts";
 import { core } from "./services/core/index.ts";
+import { execution } from "./services/execution/index.ts";
 import { hex } from "./services/hex/index.ts";
 import { infra } from "./services/infra/index.ts";
 import { interfaceService } from "./services/interface/index.ts";
@@ -15,6 +16,6 @@ import { tools } from "./services/tools/index.ts";
 /** The reference system: one swarm for each service, and `analyze` over them. */
 export default defineSystem({
   name: "singularity",
-  services: [ai, architecture, business, core, hex, infra, interfaceService, ml, security, storage, tools],
+  services: [ai, architecture, business, core, execution, hex, infra, interfaceService, ml, security, storage, tools],
   commands: [analyze],
 });

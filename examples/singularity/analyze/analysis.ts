@@ -46,7 +46,6 @@ export type Analysis = {
   secrets?: { file: string; line: number; kind: string }[];
   risks?: { file: string; line: number; kind: string; what: string; reason: string }[];
   dependencies?: { name: string; version: string; licence: string; verdict?: string }[];
-  compliance?: JsonValue;
   riskRanking?: RiskRanking;
   decision?: { verdict: string; reasons: string[] };
   summary?: { text: string; origin: string };

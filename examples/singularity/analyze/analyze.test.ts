@@ -132,7 +132,7 @@ test.for(four)("without $name its sections are absent, each with the reason, and
   }
 });
 
-test("services to come fill their sections, and what answers nonsense is missing with the reason", async () => {
+test("what others answer fills their sections, and what answers nonsense is missing with the reason", async () => {
   await using bench = await openBench();
   await using tree = await plantTree(house);
   const answers = (capability: string, answer: (input: Record<string, unknown>) => JsonValue) =>
@@ -158,7 +158,7 @@ test("services to come fill their sections, and what answers nonsense is missing
       })),
       answers("summarization", ({ decision }) => ({ text: JSON.stringify(decision), origin: "rules" })),
       answers("report_rendering", ({ report: given }) => ({ title: (given as Analysis).path })),
-      answers("risk_ranking", () => ({ files: [] })),
+      answers("risk_ranking", () => ({ origin: "model", files: [{ path: "a.ts", score: 0.5, because: [] }] })),
       answers("code_analysis.sizes", () => "nonsense"),
     ].toReversed(),
   );
@@ -167,7 +167,7 @@ test("services to come fill their sections, and what answers nonsense is missing
     decision: { verdict: "no-go", reasons: ["1 circle"] },
     summary: { text: '{"verdict":"no-go","reasons":["1 circle"]}', origin: "rules" },
     rendering: { title: report.path },
-    riskRanking: { files: [] },
+    riskRanking: { origin: "model", files: [{ path: "a.ts", score: 0.5, because: [] }] },
     missing: [{ section: "sizes", capability: "code_analysis.sizes", reason: expect.stringContaining("failed: what") }],
   });
   expect(report.sizes).toBeUndefined();
@@ -179,6 +179,10 @@ test("only the sections that are asked for, as a list or as words; an unknown on
   const asked: string[] = [];
   const delegate = delegateTo(bench, agentsOf(four), asked);
   await bench.run(analyze, { path: tree.path, sections: "cycles, secrets" }, { delegate });
+  expect(asked).toEqual(["component_analysis.cycles", "secret_scan"]);
+  // As the command line sends what a person typed.
+  asked.length = 0;
+  await bench.run(analyze, { path: tree.path, sections: ["cycles, secrets"] }, { delegate });
   expect(asked).toEqual(["component_analysis.cycles", "secret_scan"]);
   expect(await analyzeTree(bench, { path: tree.path, sections: ["graph"] })).toMatchObject({ modules: 2, missing: [] });
   await expect(analyzeTree(bench, { path: tree.path, sections: ["beauty"] })).rejects.toThrow(

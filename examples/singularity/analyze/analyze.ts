@@ -21,8 +21,9 @@ const maxRenderedFiles = 500;
 const maxRenderingChars = 1024 * 1024;
 
 const sectionList = z.array(z.enum(sectionNames)).min(1);
+/** A list as a client sends it, or as a person types it: `a,b`, or one after the other. */
 const toList = (given: string | string[]): string[] =>
-  typeof given === "string" ? given.split(",").map((each) => each.trim()) : given;
+  [given].flat().flatMap((each) => each.split(",").map((name) => name.trim()));
 
 /**
  * The main job: analyses a code base by asking the services of the system, each by what it can do. A capability that nobody

@@ -26,7 +26,7 @@ export function toFacts(report: Analysis): JsonObject {
     dependencies: total("dependencies", dependencies),
     unknownLicences: dependencies?.filter((each) => each.licence === "unknown").length,
     // Where nobody has judged, nothing is known of what is denied.
-    deniedLicences: dependencies?.some((each) => each.verdict !== undefined)
+    deniedLicences: dependencies?.every((each) => each.verdict !== undefined)
       ? dependencies.filter((each) => each.verdict === "denied").length
       : undefined,
     mostComplex: functions?.slice(0, maxNamed).map((each) => ({ ...each })),
