@@ -5,6 +5,7 @@ import type { AgentContext, AgentDefinition, Executions, Memory, ServiceDefiniti
 import { agent } from "@viable/swarm";
 import { z } from "zod";
 import { compareExecution } from "./compare-execution.ts";
+import type { MigrationTally } from "./migration-tally.ts";
 import { readTally } from "./migration-tally.ts";
 import type { MigrationWatch } from "./migration-watch.ts";
 
@@ -18,7 +19,7 @@ export interface MigrationSources {
   watch(): MigrationWatch;
 }
 
-/** Longer than agents take that have the longest time, ten minutes, so that the other side ends by its own time and not by this. */
+/** In milliseconds; longer than agents are usually given, so that the other side ends by its own time and not by this. */
 const compareTimeoutMs = 15 * 60_000;
 
 /** Commands that move a service over from a legacy one that offers the same, watch it, and move it back (S11). */
@@ -165,13 +166,7 @@ async function describe(sources: MigrationSources, memory: Memory, rule: Migrati
     const legacy = legacyOf(sources.services, capability);
     if (legacy.length === 0) continue;
     const tally = await readTally(memory, service, capability);
-    const { counted: _, meanMs, ...compared } = tally ?? { counted: [], meanMs: undefined, compared: 0 };
-    capabilities.push({
-      capability,
-      legacy,
-      ...compared,
-      ...(meanMs !== undefined && { meanMs: { service: round(meanMs.service), legacy: round(meanMs.legacy) } }),
-    });
+    capabilities.push({ capability, legacy, ...(tally === undefined ? { compared: 0 } : describeTally(tally)) });
   }
   return {
     service,
@@ -186,6 +181,10 @@ async function describe(sources: MigrationSources, memory: Memory, rule: Migrati
     skipped,
     capabilities,
   };
+}
+
+function describeTally({ counted: _, meanMs, ...compared }: MigrationTally) {
+  return { ...compared, meanMs: { service: round(meanMs.service), legacy: round(meanMs.legacy) } };
 }
 
 const describeLegacy =

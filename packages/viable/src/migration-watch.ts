@@ -51,7 +51,7 @@ export interface MigrationWatch extends Part {
 }
 
 const outcomes = ["execution.completed", "execution.failed", "execution.cancelled", "execution.timed_out"];
-/** Tasks under way that may be compared when they end; more are skipped. */
+/** Tasks under way that are followed to their end; more are skipped. They are compared one at a time, so more would only be remembered. */
 const maxFollowed = 1_000;
 
 interface Watched {
