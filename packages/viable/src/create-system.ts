@@ -23,6 +23,8 @@ import { commandService, systemService } from "./define-system.ts";
 import { durabilityNote } from "./durability-note.ts";
 import { readHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
+import { migrationCommands } from "./migration-commands.ts";
+import { createMigrationWatch } from "./migration-watch.ts";
 import { serviceApp } from "./service-app.ts";
 import { serviceHost } from "./settings.ts";
 import { createSystemBus } from "./system-bus.ts";
@@ -106,6 +108,12 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         swarms: () => swarms,
         health: () => health(),
       }),
+      ...migrationCommands({
+        services: definition.services,
+        registry: () => registry,
+        executions: () => executions,
+        watch: () => migrationWatch,
+      }),
       ...definition.commands,
     ]),
     ...definition.services,
@@ -139,6 +147,16 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     catalogue,
     swarm: (service) => swarms.get(service),
     maxOpen: definition.limits.maxOpenExecutions,
+  });
+  const migrationWatch = createMigrationWatch({
+    runtime,
+    log,
+    registry,
+    membership,
+    executions,
+    intake,
+    catalogue,
+    onProblem: (message) => notice("warn", message),
   });
   const threads = new ThreadPool({
     clock: runtime.clock,
@@ -312,6 +330,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "executions", executions);
         started.push({ name: "threads", stop: () => threads.stop() });
         await begin(ctx, "intake", intake);
+        await begin(ctx, "migration watch", migrationWatch);
         await tree.start(ctx);
         // What stops after the swarms has time of its own, however much of theirs they used.
         started.push({ name: "swarms", stop: (stopCtx) => tree.stop(within(stopCtx, definition.limits.drainMs)) });

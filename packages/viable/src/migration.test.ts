@@ -4,16 +4,12 @@ import type { JsonValue, SimulatedTime } from "@viable/kernel";
 import { simulateTime } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createMemoryStore } from "@viable/log";
-import { createCatalogue } from "@viable/swarm";
 import type { TestClient } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { AgentContext, ServiceDefinition } from "./index.ts";
 import { agent, defineSystem, service } from "./index.ts";
-import { migrationCommands } from "./migration-commands.ts";
-import type { MigrationWatch } from "./migration-watch.ts";
-import { createMigrationWatch } from "./migration-watch.ts";
 
 type Handle = (ctx: AgentContext, input: { n: number }) => Promise<JsonValue> | JsonValue;
 interface Parts {
@@ -57,20 +53,7 @@ interface Options {
 }
 
 async function startMoving(services: readonly ServiceDefinition[], options: Options = {}) {
-  let watch: MigrationWatch | undefined;
-  const known = () => watch as MigrationWatch;
-  const commands = migrationCommands({
-    services,
-    registry: () => t.system.registry,
-    executions: () => t.system.executions,
-    watch: known,
-  });
-  const t = await startTestSystem(defineSystem({ name: "moving", services, commands }), options);
-  const { runtime, log, registry, membership, executions, intake } = t.system;
-  const catalogue = createCatalogue(services);
-  const onProblem = (message: string) => expect.unreachable(message);
-  watch = createMigrationWatch({ runtime, log, registry, membership, executions, intake, catalogue, onProblem });
-  await t.settled(watch.start(t.ctx));
+  const t = await startTestSystem(defineSystem({ name: "moving", services }), options);
   const client = await t.connect("cli");
   const run = async (command: string, args: Record<string, JsonValue> = {}, from: TestClient = client) => {
     const answer = await from.run(command, args as never);
@@ -90,10 +73,7 @@ async function startMoving(services: readonly ServiceDefinition[], options: Opti
       const { migrations, legacy } = (await run("migration.status")) as Record<string, Record<string, JsonValue>[]>;
       return { tools: migrations?.[0], legacy };
     },
-    [Symbol.asyncDispose]: async () => {
-      await known().stop(t.ctx);
-      await t.stop();
-    },
+    [Symbol.asyncDispose]: () => t.stop(),
   };
 }
 const both = (parts: { tools?: Parts; swarm?: Parts } = {}) => [
