@@ -11,11 +11,12 @@ import { interfaceService } from "./services/interface/index.ts";
 import { ml } from "./services/ml/index.ts";
 import { security } from "./services/security/index.ts";
 import { storage } from "./services/storage/index.ts";
+import { swarm } from "./services/swarm/index.ts";
 import { tools } from "./services/tools/index.ts";
 
 /** The reference system: one swarm for each service, and `analyze` over them. */
 export default defineSystem({
   name: "singularity",
-  services: [ai, architecture, business, core, execution, hex, infra, interfaceService, ml, security, storage, tools],
+  services: [ai, architecture, business, core, execution, hex, infra, interfaceService, ml, security, storage, swarm, tools],
   commands: [analyze],
 });
