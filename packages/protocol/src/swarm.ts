@@ -74,8 +74,15 @@ export const memoryEntry = z.object({
   namespace: z.string(),
   key: z.string(),
   value: z.json(),
+  metadata: z.record(z.string(), z.json()).optional(),
   version: z.number().int(),
+  createdAt: z.string(),
+  updatedAt: z.string(),
   expiresAt: z.string().optional(),
+  /** Reads by key since it was created; a list is none. Those that other processes made in the last seconds are not in it yet. */
+  accessCount: z.number().int(),
+  /** Absent where it was never read. */
+  lastAccessAt: z.string().optional(),
 });
 export type MemoryEntryView = z.infer<typeof memoryEntry>;
 

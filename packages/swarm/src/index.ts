@@ -1,3 +1,5 @@
+export type { AccessCounterStats } from "./access-counter.ts";
+export { AccessCounter } from "./access-counter.ts";
 export * from "./define.ts";
 export type { ExecutionState } from "./execution.ts";
 export { executionStream, toExecutionView } from "./execution.ts";

@@ -2,6 +2,7 @@ import type { Clock, Context, JsonValue, Timer } from "@viable/kernel";
 import { findJsonProblem, rootContext, ViableError, withContext } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { Progress } from "@viable/protocol";
+import type { AccessCounter } from "./access-counter.ts";
 import type { AgentContext } from "./agent.ts";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 import type { ExecutionEvent, ExecutionState } from "./execution.ts";
@@ -21,6 +22,7 @@ const maxResultChars = 4 * 1024 * 1024;
 export interface RunAgentPorts {
   readonly log: Log;
   readonly executions: Executions;
+  readonly accesses: AccessCounter;
   readonly threads: ThreadPool;
   delegate(
     ctx: Context,
@@ -117,8 +119,8 @@ async function runInline(
         resume();
       }
     },
-    memory: createMemory(ports.log, memoryCtx, state.accepted.service),
-    globalMemory: createMemory(ports.log, memoryCtx, globalMemoryService),
+    memory: createMemory(ports.log, memoryCtx, state.accepted.service, ports.accesses),
+    globalMemory: createMemory(ports.log, memoryCtx, globalMemoryService, ports.accesses),
   };
   // An agent that ignores its signal must not keep the worker: it goes on alone, and what it says no longer counts.
   return await raceAbort(ctx.signal, async () => agent.handle(agentCtx, input as never));

@@ -8,6 +8,7 @@ import { isOutcome } from "@viable/protocol";
 import type { Registered, Registry } from "@viable/registry";
 import type { Child, ChildSpec, Supervisor, SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
+import type { AccessCounter } from "./access-counter.ts";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 import type { ExecutionEvent, ExecutionState } from "./execution.ts";
 import { holdsClaim } from "./execution.ts";
@@ -31,6 +32,8 @@ export interface SwarmSettings {
   readonly membership: Membership;
   readonly executions: Executions;
   readonly threads: ThreadPool;
+  /** The process's one: counts what agents read of memory. */
+  readonly accesses: AccessCounter;
   /** Where the service answers for itself; undefined where it has no listener. */
   readonly healthUrl?: string | undefined;
   readonly metricsUrl?: string | undefined;
@@ -149,6 +152,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         log,
         executions,
         threads: settings.threads,
+        accesses: settings.accesses,
         delegate: settings.delegate,
         onWait,
       });

@@ -17,7 +17,7 @@ import { createTokens, mintOwnerToken } from "@viable/security";
 import type { SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
 import type { Executions, Intake, ServiceDefinition, Swarm } from "@viable/swarm";
-import { createCatalogue, createExecutions, createIntake, createSwarm, ThreadPool } from "@viable/swarm";
+import { AccessCounter, createCatalogue, createExecutions, createIntake, createSwarm, ThreadPool } from "@viable/swarm";
 import type { SystemDefinition } from "./define-system.ts";
 import { commandService, systemService } from "./define-system.ts";
 import { durabilityNote } from "./durability-note.ts";
@@ -91,8 +91,8 @@ const afterDrainMs = 5_000;
 const closeMs = 1_000;
 
 /**
- * Puts a system together and starts and stops it in order: log, bus, membership, tokens, registry, executions, services' listeners,
- * swarms by start priority, gateway; and back. The only place that knows all rooms.
+ * Puts a system together and starts and stops it in order: log, bus, membership, tokens, registry, executions, the counter of accesses to
+ * memory, services' listeners, swarms by start priority, gateway; and back. The only place that knows all rooms.
  */
 export function createSystem(definition: SystemDefinition, ports: SystemPorts, options: SystemOptions): System {
   const runtime = ports.runtime ?? createRuntime();
@@ -138,6 +138,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const tokens = createTokens(log);
   const registry = createRegistry({ log, bus, membership });
   const executions = createExecutions(log);
+  const accesses = new AccessCounter(log);
   const catalogue = createCatalogue(services);
   const intake = createIntake({
     log,
@@ -201,14 +202,14 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       running,
       uptimeMs: runtime.clock.monotonicMs() - startedMs,
     });
-  const metrics = createMetrics({ swarms, log, bus, membership, executions });
+  const metrics = createMetrics({ swarms, log, bus, membership, executions, accesses });
   const app = createHttpApp({
     runtime,
     receive,
     sessions,
     executions,
     log,
-    views: systemViews({ catalogue, registry, swarms, log }),
+    views: systemViews({ catalogue, registry, swarms, log, accesses }),
     health,
     metrics: () => metrics.all(),
     onError: (error) => notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error)),
@@ -240,6 +241,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       membership,
       executions,
       threads,
+      accesses,
       healthUrl: listener && `${listener.url}/health`,
       metricsUrl: listener && `${listener.url}/metrics`,
       drainMs: definition.limits.drainMs,
@@ -328,6 +330,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         ownerToken = await ensureOwnerToken(ctx, log, tokens, ownerToken);
         await begin(ctx, "registry", registry);
         await begin(ctx, "executions", executions);
+        await begin(ctx, "memory accesses", accesses);
         started.push({ name: "threads", stop: () => threads.stop() });
         await begin(ctx, "intake", intake);
         await begin(ctx, "migration watch", migrationWatch);

@@ -3,7 +3,7 @@ import type { Bus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
 import type { Log } from "@viable/log";
 import type { SwarmMeasurement } from "@viable/protocol";
-import type { Executions, Swarm } from "@viable/swarm";
+import type { AccessCounter, Executions, Swarm } from "@viable/swarm";
 import { Gauge, Registry } from "prom-client";
 
 /** How fine the event loop's delay is sampled, in milliseconds. */
@@ -15,6 +15,7 @@ export interface MetricsSources {
   readonly bus: Bus;
   readonly membership: Membership;
   readonly executions: Executions;
+  readonly accesses: AccessCounter;
 }
 
 /** Prometheus text, read from the parts' own counters at the moment of the scrape: nothing is kept twice. */
@@ -37,7 +38,7 @@ const swarmGauges: Readonly<Record<string, { help: string; read(measurement: Swa
   },
 };
 
-export function createMetrics({ swarms, log, bus, membership, executions }: MetricsSources): Metrics {
+export function createMetrics({ swarms, log, bus, membership, executions, accesses }: MetricsSources): Metrics {
   const loopDelay = monitorEventLoopDelay({ resolution: loopResolutionMs });
   loopDelay.enable();
   const addSwarms = (registry: Registry, services: readonly string[]) => {
@@ -76,6 +77,19 @@ export function createMetrics({ swarms, log, bus, membership, executions }: Metr
       set("viable_bus_delivered_total", "Messages handed to a handler since the start.", delivered);
       set("viable_bus_dropped_total", "Messages dropped since the start, because a queue was full.", dropped);
       set("viable_bus_handler_errors_total", "Messages that a handler failed at since the start.", handlerErrors);
+      const { waitingEntries, earlyBatches, uncounted, lost } = accesses.stats();
+      set("viable_memory_waiting_entries", "Memory entries with reads that are not written down yet.", waitingEntries);
+      set(
+        "viable_memory_early_batches_total",
+        "Batches of reads written before their time since the start, because many entries waited.",
+        earlyBatches,
+      );
+      set("viable_memory_uncounted_reads_total", "Reads not counted since the start, for want of room.", uncounted);
+      set(
+        "viable_memory_lost_reads_total",
+        "Reads given up since the start, since they may have been written and none may count twice.",
+        lost,
+      );
       const members = membership.members();
       const late = members.filter(({ state }) => state === "late").length;
       set("viable_cluster_members", "Processes on this log that are not gone, this one included.", members.length);

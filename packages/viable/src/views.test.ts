@@ -1,4 +1,6 @@
 // What the system's views show to a session, and what only to whoever may read the tenant as a whole (W11).
+import { memoryPage } from "@viable/protocol";
+import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -11,9 +13,19 @@ const echo = agent({
   input: z.strictObject({ text: z.string() }),
   handle: (_ctx, { text }) => text,
 });
+const recall = agent({
+  name: "recall",
+  capability: "recall",
+  description: "Gives back what was remembered, after remembering it where nothing was.",
+  input: z.strictObject({}),
+  handle: async (ctx) => {
+    await ctx.memory.set("it", "this", { expected: 0, metadata: { by: ctx.agent } });
+    return (await ctx.memory.get("it"))?.value ?? null;
+  },
+});
 const definition = defineSystem({
   name: "shown",
-  services: [service({ name: "work", description: "Works.", port: 0, agents: [echo] })],
+  services: [service({ name: "work", description: "Works.", port: 0, agents: [echo, recall] })],
 });
 
 test("a session sees what the system can do and how it is, and of the log only its own part", async () => {
@@ -36,4 +48,27 @@ test("memory is the tenant's as a whole: a session does not read it", async () =
   await using t = await startTestSystem(definition);
   const { api } = await t.connect("web");
   await expect(t.settled(api.memory({}))).rejects.toMatchObject({ problem: { status: 403 } });
+});
+
+test("an entry shows its age and how often it was read, over a restart too; a list is no read", async () => {
+  const read = async (t: TestSystem, query: string) => {
+    const headers = { authorization: `Bearer ${t.system.ownerToken}` };
+    const asked = t.system.fetch(new Request(`http://test.invalid/v1/memory?service=work${query}`, { headers }));
+    const page = memoryPage.parse(await (await t.settled(Promise.resolve(asked))).json());
+    return page.entries[0];
+  };
+  await using first = await startTestSystem(definition);
+  const createdAt = new Date(first.time.now()).toISOString();
+  const { run } = await first.connect();
+  await run("recall");
+  await first.time.advance(60_000);
+  await run("recall");
+  const lastAccessAt = new Date(first.time.now()).toISOString();
+  const entry = { metadata: { by: "recall" }, version: 1, createdAt, updatedAt: createdAt };
+  expect(await read(first, "")).toMatchObject({ ...entry, accessCount: 2, lastAccessAt });
+  await first.stop();
+  await using second = await startTestSystem(definition, { store: first.store, time: first.time });
+  expect(await read(second, "")).toMatchObject({ ...entry, accessCount: 2, lastAccessAt });
+  await read(second, "&key=it");
+  expect(await read(second, "")).toMatchObject({ accessCount: 3 });
 });

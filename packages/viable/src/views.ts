@@ -6,7 +6,7 @@ import type { Log } from "@viable/log";
 import { isPosition, startPosition } from "@viable/log";
 import type { MemoryEntryView } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
-import type { Catalogue, Swarm } from "@viable/swarm";
+import type { AccessCounter, Catalogue, MemoryEntry, Swarm } from "@viable/swarm";
 import { createMemory, globalMemoryService } from "@viable/swarm";
 import { describeCommand } from "./describe-command.ts";
 
@@ -15,10 +15,11 @@ export interface ViewSources {
   readonly registry: Registry;
   readonly swarms: ReadonlyMap<string, Swarm>;
   readonly log: Log;
+  readonly accesses: AccessCounter;
 }
 
 /** The reads that the system offers under `/v1`. */
-export function systemViews({ catalogue, registry, swarms, log }: ViewSources): View[] {
+export function systemViews({ catalogue, registry, swarms, log, accesses }: ViewSources): View[] {
   return [
     {
       name: "commands",
@@ -57,7 +58,7 @@ export function systemViews({ catalogue, registry, swarms, log }: ViewSources): 
       path: "/memory",
       read: async (ctx, { query }) => {
         const service = query.service ?? globalMemoryService;
-        const memory = createMemory(log, ctx, service);
+        const memory = createMemory(log, ctx, service, accesses);
         const namespace = query.namespace ?? "default";
         const found =
           query.key === undefined
@@ -67,15 +68,7 @@ export function systemViews({ catalogue, registry, swarms, log }: ViewSources): 
                 ...(query.after !== undefined && { after: query.after }),
               })
             : [await memory.get(query.key, namespace)].filter((entry) => entry !== undefined);
-        const entries = found.map(
-          ({ expiresAt, ...entry }): MemoryEntryView => ({
-            service,
-            ...entry,
-            value: entry.value as MemoryEntryView["value"],
-            ...(expiresAt !== null && { expiresAt: new Date(expiresAt).toISOString() }),
-          }),
-        );
-        return { entries } as unknown as JsonValue;
+        return { entries: found.map((entry) => toMemoryEntryView(service, entry)) } as unknown as JsonValue;
       },
     },
     {
@@ -105,3 +98,19 @@ export function systemViews({ catalogue, registry, swarms, log }: ViewSources): 
     },
   ];
 }
+
+function toMemoryEntryView(service: string, entry: MemoryEntry): MemoryEntryView {
+  const { value, metadata, createdAt, updatedAt, expiresAt, lastAccessAt, ...rest } = entry;
+  return {
+    service,
+    ...rest,
+    value: value as MemoryEntryView["value"],
+    ...(metadata !== undefined && { metadata: metadata as NonNullable<MemoryEntryView["metadata"]> }),
+    createdAt: toIso(createdAt),
+    updatedAt: toIso(updatedAt),
+    ...(expiresAt !== null && { expiresAt: toIso(expiresAt) }),
+    ...(lastAccessAt !== null && { lastAccessAt: toIso(lastAccessAt) }),
+  };
+}
+
+const toIso = (ms: number): string => new Date(ms).toISOString();

@@ -5,6 +5,7 @@ import type { MemoryEntryView } from "@viable/protocol";
 import type { Command } from "commander";
 import { printOutcome } from "./exec.ts";
 import { exitStatus, interrupted } from "./exit-status.ts";
+import { formatDuration } from "./format-duration.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
 import type { OutputOptions } from "./output.ts";
@@ -169,8 +170,15 @@ const placeOf = ({ namespace, service }: PlaceOptions) => ({ namespace, ...(serv
 const renderEntries = (shell: Shell, entries: readonly MemoryEntryView[]): string =>
   renderTable(
     shell.out,
-    ["KEY", "VERSION", "EXPIRES", "VALUE"],
-    entries.map((entry) => [entry.key, String(entry.version), entry.expiresAt ?? "", JSON.stringify(entry.value)]),
+    ["KEY", "VERSION", "AGE", "READS", "EXPIRES", "VALUE"],
+    entries.map((entry) => [
+      entry.key,
+      String(entry.version),
+      formatDuration(shell.runtime.clock.now() - Date.parse(entry.createdAt)),
+      String(entry.accessCount),
+      entry.expiresAt ?? "",
+      JSON.stringify(entry.value),
+    ]),
   );
 
 function toJson(text: string): JsonValue {

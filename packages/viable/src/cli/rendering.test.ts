@@ -84,6 +84,9 @@ test("changes of memory between two looks", () => {
     key,
     value: version,
     version,
+    createdAt: "2026-01-01T00:00:00.000Z",
+    updatedAt: "2026-01-01T00:00:00.000Z",
+    accessCount: 0,
   });
   const of = (...entries: MemoryEntryView[]) => new Map(entries.map((each) => [each.key, each]));
   const before = of(entry("kept", 1), entry("written", 1), entry("gone", 3));
