@@ -17,6 +17,20 @@ import { tools } from "./services/tools/index.ts";
 /** The reference system: one swarm for each service, and `analyze` over them. */
 export default defineSystem({
   name: "singularity",
-  services: [ai, architecture, business, core, execution, hex, infra, interfaceService, ml, security, storage, swarm, tools],
+  services: [
+    ai,
+    architecture,
+    business,
+    core,
+    execution,
+    hex,
+    infra,
+    interfaceService,
+    ml,
+    security,
+    storage,
+    swarm,
+    tools,
+  ],
   commands: [analyze],
 });

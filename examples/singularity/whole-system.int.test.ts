@@ -36,7 +36,8 @@ test("each service taken away takes its sections and nothing else, and the repor
     "src/a.ts": `import { b } from "./b";\nexport const a = b ? 1 : 2;\n`,
     "src/b.ts": `import { a } from "./a";\nexport const b = () => a;\nexport const dead = 1;\n`,
   });
-  const { services } = singularity;
+  // The legacy service answers in others' place: without it a service that is away leaves its sections open.
+  const services = singularity.services.filter(({ legacy }) => !legacy);
   const whole = await analyzeWith(services, tree.path);
   expect(whole).toMatchObject({ modules: 2, edges: 2, cycles: [["src/a.ts", "src/b.ts"]], missing: [] });
 
