@@ -186,7 +186,7 @@ function takeEvents(flush: Flush, tail: Tail): number {
       });
     });
   });
-  if (written > 0) tail.take(first, last, heard);
+  if (written > 0) tail.take({ from: first, to: last, events: heard });
   return written;
 }
 

@@ -19,5 +19,5 @@ export type {
   EncodedStreamAppend,
   Store,
 } from "./store.ts";
-export { storeRefused, storeUnavailable } from "./store.ts";
+export { storeNoSpace, storeRefused, storeUnavailable } from "./store.ts";
 export type { Subscription, SubscriptionOptions } from "./subscription.ts";

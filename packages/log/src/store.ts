@@ -121,7 +121,9 @@ export interface Store {
   sizeBytes(): Promise<number | undefined>;
 }
 
-/** What a store throws when it could not commit for a reason that a retry will not mend, such as a full disk. */
+/** What a store throws when it could not commit for a reason that a retry will not mend: the same would be refused again. */
 export const storeRefused = "log.store_refused";
+/** What it throws when its disk is full: nothing was written, and the same may be taken once somebody has made room. */
+export const storeNoSpace = "log.no_space";
 /** What it throws when it cannot be reached at present: the same call may succeed later. */
 export const storeUnavailable = "log.store_unavailable";

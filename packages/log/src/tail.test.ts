@@ -105,6 +105,47 @@ test("a subscription gets what is stored, then what comes", async () => {
   expect(subscription).toMatchObject({ state: "live", position: "6", lagEvents: 0 });
 });
 
+test("flushes that come while the log is read are kept, and the log is not read again for them", async () => {
+  const { clock, ctx, log, append, reads, holdReads } = await setup();
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "all", after: "now", handle });
+  const release = holdReads();
+  log.wake();
+  const before = reads();
+  for (let count = 0; count < 5; count++) await append(2);
+  expect(seen).toEqual([]);
+  release();
+  await clock.settle();
+  expect(seen).toEqual(upTo(10));
+  expect(reads()).toBe(before);
+});
+
+test("what others wrote between flushes that came during a reading is read, each event once and in order", async () => {
+  const { clock, ctx, log, others, append, holdReads } = await setup();
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "all", after: "now", handle });
+  const release = holdReads();
+  log.wake();
+  await append();
+  await append(2, others);
+  await append(3);
+  release();
+  await clock.settle();
+  expect(seen).toEqual(upTo(6));
+});
+
+test("of more flushes than are kept during a reading none is lost", async () => {
+  const { clock, ctx, log, append, holdReads } = await setup();
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "all", after: "now", handle });
+  const release = holdReads();
+  log.wake();
+  for (let count = 0; count < 250; count++) await append();
+  release();
+  await clock.settle();
+  expect(seen).toEqual(upTo(250));
+});
+
 test("an event that comes at the very moment of going live is handed over, and none overtakes it", async () => {
   // Whatever the number of turns that an append takes here, one of these comes just when the subscription has read all there was.
   for (let turns = 0; turns < 40; turns++) {
@@ -282,15 +323,13 @@ test("while the store cannot be read, live subscriptions wait, and go on where t
 });
 
 test("a reading that failed is repeated after a second, also where nobody else writes and nobody polls", async () => {
-  const { clock, ctx, log, append, holdReads, breakReads } = await setup({ exclusive: true });
+  const { clock, ctx, log, others, append, breakReads } = await setup({ exclusive: true });
   const { seen, handle } = collect();
   log.subscribe(ctx, { name: "all", after: "now", handle });
-  // While a reading is under way an own flush is left to the next reading, and that one fails.
-  const release = holdReads();
-  log.wake();
-  await append();
+  // Something that only a reading brings, and that reading fails.
   breakReads(unavailable());
-  release();
+  await append(1, others);
+  log.wake();
   await clock.advance(3_500);
   expect(seen).toEqual([]);
   breakReads(undefined);

@@ -9,11 +9,22 @@ import type { Store } from "./store.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
 
+/** What a flush of this process wrote: all its ordinals, and those of its events that somebody may listen to. */
+export interface ArrivedFlush {
+  readonly from: number;
+  readonly to: number;
+  readonly events: readonly StoredEvent[];
+}
+
+/** How many flushes are kept during a reading: more than come while a page is read. One more, and they are read instead. */
+const maxArrivedFlushes = 100;
+
 /**
  * The process's one reader of the log: it sees every event once, in order, and fans it out in memory.
  *
  * Events of this process arrive with their flush; positions have no gaps, so a flush that continues where the tail stands
- * needs no read at all. Anything else (another process wrote in between, a wake-up, a poll) makes it read what it has not seen.
+ * needs no read at all. Anything else (another process wrote in between, a wake-up, a poll) makes it read what it has not seen. Flushes
+ * that come meanwhile are kept for when that is done: under load each reading would else call for the next, for ever.
  */
 export class Tail {
   readonly #store: Store;
@@ -21,6 +32,9 @@ export class Tail {
   #ordinal = 0;
   /** The last ordinal that is known to be in the log: of this process's own flushes and of what was asked. */
   #known = 0;
+  #reading = false;
+  /** Flushes of this process that came during a reading, in order. */
+  #arrived: ArrivedFlush[] = [];
   /** The event that is being handed out at this moment. */
   #current: StoredEvent | undefined;
   readonly #streams = new Map<string, Set<(event: StoredEvent) => void>>();
@@ -73,9 +87,9 @@ export class Tail {
     return this.#live;
   }
 
-  /** Whether anybody would be told of an event of this stream. Spares decoding where nobody listens. */
+  /** Whether anybody would be told of an event of this stream, or might yet. Spares decoding where nobody listens. */
   hasListeners(stream: string): boolean {
-    return this.#live.size > 0 || this.#streams.has(stream);
+    return this.#live.size > 0 || this.#reading || this.#streams.has(stream);
   }
 
   onStream(stream: string, callback: (event: StoredEvent) => void): () => void {
@@ -88,17 +102,27 @@ export class Tail {
     };
   }
 
-  /**
-   * Takes in what a flush of this process wrote: `events` are those somebody may listen to, `from` to `to` all its ordinals.
-   */
-  take(from: number, to: number, events: Iterable<StoredEvent>): void {
+  /** Takes in what a flush of this process wrote. */
+  take(flush: ArrivedFlush): void {
+    this.noteHead(flush.to);
+    if (!this.#reading) {
+      this.#takeIn(flush);
+    } else if (this.#arrived.length < maxArrivedFlushes) {
+      this.#arrived.push(flush);
+    } else {
+      this.#arrived = [];
+      this.wake();
+    }
+  }
+
+  #takeIn({ from, to, events }: ArrivedFlush): void {
     if (to <= this.#ordinal) return;
-    this.noteHead(to);
-    if (from !== this.#ordinal + 1 || this.#follower.reading) {
+    const next = this.#ordinal + 1;
+    if (from > next) {
       this.wake();
       return;
     }
-    this.#dispatch(events);
+    this.#dispatch(from === next ? events : events.filter(({ position }) => toOrdinal(position) >= next));
     this.#advance(to);
   }
 
@@ -117,6 +141,18 @@ export class Tail {
   }
 
   async #readNew(): Promise<void> {
+    this.#reading = true;
+    try {
+      await this.#readPages();
+    } finally {
+      this.#reading = false;
+      const arrived = this.#arrived;
+      this.#arrived = [];
+      for (const flush of arrived) this.#takeIn(flush);
+    }
+  }
+
+  async #readPages(): Promise<void> {
     for (;;) {
       const page = await this.#store.readAll(this.#ordinal, pageEvents, "forward", {});
       this.#dispatch(page);
