@@ -5,7 +5,7 @@
 import type { JsonObject, JsonValue } from "@viable/kernel";
 import { maxJsonDepth, ViableError } from "@viable/kernel";
 import type { CommitResult, Store } from "@viable/log";
-import { createMemoryStore, storeRefused, storeUnavailable } from "@viable/log";
+import { createMemoryStore, storeNoSpace, storeUnavailable } from "@viable/log";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
@@ -105,7 +105,7 @@ function ailingStore(): { store: Store; away(is: boolean): void; full(is: boolea
     store: {
       ...inner,
       commit: guard<Parameters<Store["commit"]>, CommitResult>(async (batch, now) => {
-        if (isFull) throw new ViableError(storeRefused, "The disk is full.");
+        if (isFull) throw new ViableError(storeNoSpace, "The disk is full.");
         return await inner.commit(batch, now);
       }),
       readStream: guard(inner.readStream),

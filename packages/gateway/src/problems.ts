@@ -1,5 +1,5 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
-import { storeRefused } from "@viable/log";
+import { storeNoSpace, storeRefused } from "@viable/log";
 import type { FieldProblem, Problem } from "@viable/protocol";
 import type { Grant } from "@viable/security";
 import type { IntakeOutcome } from "@viable/swarm";
@@ -98,8 +98,8 @@ export function ofError(error: ErrorOnTheWire): ProblemParts {
       ...(error.next !== undefined && { next: error.next }),
     };
   }
-  if (error.code === storeRefused) {
-    // A full disk, say. Nothing was recorded; the same request may be taken once an operator has helped.
+  if (error.code === storeRefused || error.code === storeNoSpace) {
+    // Nothing was recorded; the same request may be taken once an operator has helped.
     return {
       status: 503,
       code: error.code,

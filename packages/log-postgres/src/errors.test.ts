@@ -1,7 +1,7 @@
 // Whether it was the database that answered, or the way to it that failed: the first is refused, the second tried again. Node's codes
 // for a connection that was cut look like SQLSTATEs, so each driver's own class of errors tells.
 import { messages } from "@electric-sql/pglite";
-import { storeRefused, storeUnavailable } from "@viable/log";
+import { storeNoSpace, storeRefused, storeUnavailable } from "@viable/log";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { fromDriver } from "./errors.ts";
@@ -28,8 +28,8 @@ describe.each([
     },
   );
 
-  test("a full disk is refused, whoever says so", () => {
-    const full = { code: storeRefused, message: "The database's disk is full." };
+  test("a full disk has a code of its own, whoever says so", () => {
+    const full = { code: storeNoSpace, retryable: false, message: "The database's disk is full." };
     expect(convert(new Error("ENOSPC: no space left on device, write"))).toMatchObject(full);
     expect(convert(new Error("could not extend file: No space left on device"))).toMatchObject(full);
   });
@@ -38,7 +38,7 @@ describe.each([
 test.each([
   ["23505", storeRefused],
   ["42P01", storeRefused],
-  ["53100", storeRefused],
+  ["53100", storeNoSpace],
   ["40001", storeUnavailable],
   ["53300", storeUnavailable],
   ["57014", storeUnavailable],

@@ -1,5 +1,5 @@
 import { ViableError } from "@viable/kernel";
-import { storeRefused, storeUnavailable } from "@viable/log";
+import { storeNoSpace, storeRefused, storeUnavailable } from "@viable/log";
 
 /** `log.store_unavailable`: nothing is known to be wrong with what was asked; whether it happened is not known either. */
 export const unavailable = (message: string, cause?: unknown): ViableError =>
@@ -13,8 +13,12 @@ export const unavailable = (message: string, cause?: unknown): ViableError =>
 export const refused = (message: string, next: string, cause?: unknown): ViableError =>
   new ViableError(storeRefused, message, { next, cause });
 
+/** `log.no_space`: nothing was written, and the same may be taken once there is room. */
 export const diskFull = (cause: unknown): ViableError =>
-  refused("The database's disk is full.", "Make room on the disk that holds the database.", cause);
+  new ViableError(storeNoSpace, "The database's disk is full.", {
+    next: "Make room on the disk that holds the database.",
+    cause,
+  });
 
 /** `log.database_in_use`: another process, or another store of this one, has the directory open. */
 export const databaseInUse = (dataDir: string, pid: number): ViableError =>

@@ -7,7 +7,7 @@ import type { GroupCommitLimits } from "./group-commit.ts";
 import type { AppendRequest } from "./log.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import type { Store } from "./store.ts";
-import { storeRefused, storeUnavailable } from "./store.ts";
+import { storeNoSpace, storeRefused, storeUnavailable } from "./store.ts";
 import { controlStore } from "./testing/controlled-store.ts";
 
 const unavailable = () => new ViableError(storeUnavailable, "gone", { retryable: true });
@@ -212,6 +212,15 @@ test("an append that the database refuses does not take its neighbours down", as
   const outcomes = await Promise.allSettled([append("a"), append("b"), append("c")]);
   expect(outcomes.map((outcome) => outcome.status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
   expect(outcomes[1]).toMatchObject({ reason: { code: storeRefused } });
+});
+
+test("a full disk is told to all of a flush at once: one by one they would meet it again", async () => {
+  const { store, append } = await setup();
+  store.next(new ViableError(storeNoSpace, "full"));
+  const outcomes = await Promise.allSettled([append("a"), append("b"), append("c")]);
+  for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: { code: storeNoSpace } });
+  expect(store.batches).toHaveLength(1);
+  expect(await append("a")).toMatchObject({ ok: true });
 });
 
 test("stopping lets go through what waits, refuses what comes, and does not wait for a database that is away", async () => {

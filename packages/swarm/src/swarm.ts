@@ -2,7 +2,7 @@ import type { Membership } from "@viable/cluster";
 import type { Context, JsonValue, Runtime, Timer } from "@viable/kernel";
 import { rootContext, sleep, toWire, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
-import { storeRefused } from "@viable/log";
+import { storeNoSpace, storeRefused } from "@viable/log";
 import type { SwarmMeasurement, SwarmView } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
 import type { Registered, Registry } from "@viable/registry";
@@ -365,7 +365,7 @@ const unrecordable = (task: Task, error: unknown): ExecutionEvent => ({
 
 /** Whether what failed may succeed later, unchanged: the database is away, or an operator has yet to make room on its disk. */
 const mayPass = (error: unknown): boolean =>
-  error instanceof ViableError && (error.retryable || error.code === storeRefused);
+  error instanceof ViableError && (error.retryable || error.code === storeRefused || error.code === storeNoSpace);
 
 const abortedBy = (state: ExecutionState): ViableError =>
   new ViableError(

@@ -1,0 +1,21 @@
+// What an error of a room becomes as an answer: what may be asked again says when, and no text of a defect gets out.
+import { storeNoSpace, storeRefused } from "@viable/log";
+import { expect, test } from "vitest";
+import { ofError } from "./problems.ts";
+
+test.each([storeNoSpace, storeRefused])("%s is an answer to come back to, with what to do about it", (code) => {
+  const error = { code, message: "The database's disk is full.", next: "Make room.", retryable: false };
+  expect(ofError(error)).toEqual({
+    status: 503,
+    code,
+    detail: "The database's disk is full.",
+    retryAfterMs: 5_000,
+    next: "Make room.",
+  });
+});
+
+test("a defect is told without its text", () => {
+  const problem = ofError({ code: "internal", message: "secret is not a function", retryable: false });
+  expect(problem.status).toBe(500);
+  expect(JSON.stringify(problem)).not.toContain("secret");
+});
