@@ -1,6 +1,6 @@
 /**
- * Two services inventory dependencies, and analyze takes either: both are asked by capability for the same trees. Where a tree is plain they
- * say the same of every package; where they differ, the difference is one of those named here, each with what Node or npm does.
+ * Two services inventory dependencies, each by code of its own, and analyze takes either: both are asked by capability for the same trees.
+ * They say the same of every package; where they do not, the tree is named here, with what is right by the package manager's own rules.
  */
 import type { JsonObject } from "viable";
 import { expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { type AgentBench, openBench } from "../../testing/run-agent.ts";
 import config from "../../viable.config.ts";
 import { treeReader } from "./agents/tree-reader.ts";
 
-type Named = { name: string; version: string; licence: string; direct: boolean; dev?: boolean; range?: string };
+type Named = { [field: string]: unknown };
 
 async function compare(bench: AgentBench, files: { readonly [path: string]: string }): Promise<[Named[], Named[]]> {
   await using tree = await plantTree(files);
@@ -19,16 +19,10 @@ async function compare(bench: AgentBench, files: { readonly [path: string]: stri
   if (other === undefined) throw new Error("The system has no other inventory to compare with.");
   const read = async (agent: typeof other) => {
     const { dependencies } = (await bench.run(agent, { path: tree.path })) as JsonObject & { dependencies: Named[] };
-    return dependencies.map(({ name, version, licence, direct, dev, range }) => ({
-      name,
-      version,
-      licence,
-      direct,
-      dev,
-      range,
-    }));
+    // What only one of them says at all: who named the licence, and whether the package is installed.
+    return dependencies.map(({ licenceFrom: _, installed: __, ...same }) => same);
   };
-  return [(await read(treeReader)) as Named[], (await read(other)) as Named[]];
+  return [await read(treeReader), await read(other)];
 }
 
 const json = (value: unknown) => JSON.stringify(value);
@@ -62,65 +56,136 @@ test("of plain trees both say the same", async () => {
   }
 });
 
-test("an alias: one package under its own name, where the other has a second one under the alias", async () => {
+test.for([
+  [
+    "an alias is one package under its own name",
+    {
+      "package.json": json({ dependencies: { old: "npm:zod@^3" } }),
+      "package-lock.json": json({ packages: { "node_modules/old": { name: "zod", version: "3.0.0" } } }),
+    },
+    [{ name: "zod", version: "3.0.0", direct: true, range: "npm:zod@^3" }],
+  ],
+  [
+    "of two versions that one is direct which the manifest gets",
+    {
+      "package.json": manifest,
+      "package-lock.json": json({
+        packages: {
+          "node_modules/zod": { version: "4.6.7" },
+          "node_modules/knip": { version: "6.1.0" },
+          "node_modules/knip/node_modules/zod": { version: "3.0.0" },
+        },
+      }),
+    },
+    [
+      { name: "knip", direct: true, range: "6.x" },
+      { name: "zod", version: "3.0.0", direct: false },
+      { name: "zod", version: "4.6.7", direct: true, range: "^4.0.0" },
+    ],
+  ],
+  [
+    "a fixture named like a dependency hides none",
+    {
+      "package.json": manifest,
+      "package-lock.json": json({ packages: { "node_modules/zod": { version: "4.6.7" } } }),
+      "test/fixtures/zod/package.json": json({ name: "zod" }),
+    },
+    [
+      { name: "knip", version: "unknown" },
+      { name: "zod", version: "4.6.7", direct: true },
+    ],
+  ],
+  [
+    "a licence is known that only pnpm's own folder has",
+    {
+      "package.json": "{}",
+      "pnpm-lock.yaml": `lockfileVersion: '9.0'\npackages:\n  inner@1.0.0:\n    resolution: {integrity: x}\n`,
+      "node_modules/.pnpm/inner@1.0.0/node_modules/inner/package.json": json({
+        name: "inner",
+        version: "1.0.0",
+        license: "MIT",
+      }),
+    },
+    [{ name: "inner", licence: "MIT" }],
+  ],
+  [
+    "a licence is known that only a folder within another package has",
+    {
+      "package.json": "{}",
+      "yarn.lock": `outer@^1:\n  version "1.0.0"\n\ninner@^1:\n  version "1.0.0"\n`,
+      "node_modules/outer/node_modules/inner/package.json": json({ name: "inner", version: "1.0.0", license: "MIT" }),
+    },
+    [
+      { name: "inner", licence: "MIT" },
+      { name: "outer", licence: "unknown" },
+    ],
+  ],
+  [
+    "what running may need too is not for work alone, and an optional peer that is absent is none",
+    {
+      "package.json": json({ peerDependencies: { react: "*" }, peerDependenciesMeta: { react: { optional: true } } }),
+      "package-lock.json": json({ packages: { "node_modules/both": { version: "1.0.0", devOptional: true } } }),
+    },
+    [{ name: "both", dev: false }],
+  ],
+] as const)("both say that %s", async ([, files, right]) => {
   await using bench = await openBench();
-  const [mine, other] = await compare(bench, {
-    "package.json": json({ dependencies: { old: "npm:zod@^3" } }),
-    "package-lock.json": json({ packages: { "node_modules/old": { name: "zod", version: "3.0.0" } } }),
-  });
-  expect(mine).toMatchObject([{ name: "zod", version: "3.0.0", direct: true, range: "npm:zod@^3" }]);
-  expect(other).toMatchObject([{ name: "old" }, { name: "zod", direct: false }]);
+  const [mine, other] = await compare(bench, files);
+  expect(mine).toMatchObject(right);
+  expect(mine).toEqual(other);
 });
 
-test("several versions: direct is the one that the manifest gets, where the other calls all of them so", async () => {
+test.for([
+  [
+    "Yarn does not say what is for work alone: what a manifest has for work may be needed to run",
+    {
+      "package.json": json({ dependencies: { debug: "^4" }, devDependencies: { ms: "^2" } }),
+      "yarn.lock": `debug@^4:\n  version "4.0.0"\n  dependencies:\n    ms "^2"\n\nms@^2:\n  version "2.1.3"\n`,
+    },
+    [
+      { name: "debug", dev: false },
+      { name: "ms", dev: true },
+    ],
+    [{ name: "debug", dev: false }, expect.not.objectContaining({ dev: expect.anything() })],
+  ],
+  [
+    "pnpm says which manifest gets which version",
+    {
+      "package.json": json({ devDependencies: { zod: "^4" } }),
+      "packages/a/package.json": json({ dependencies: { zod: "^3" } }),
+      "pnpm-lock.yaml":
+        "lockfileVersion: '9.0'\nimporters:\n  .:\n    devDependencies:\n      zod: {specifier: ^4, version: 4.6.7}\n  packages/a:\n    dependencies:\n      zod: {specifier: ^3, version: 3.0.0}\npackages:\n  zod@4.6.7: {}\n  zod@3.0.0: {}\n",
+    },
+    [
+      { version: "3.0.0", direct: true },
+      { version: "4.6.7", range: "^3" },
+    ],
+    [
+      { version: "3.0.0", range: "^3" },
+      { version: "4.6.7", range: "^4" },
+    ],
+  ],
+  [
+    "without a lockfile a fixture of no version is not what a manifest asks for",
+    { "package.json": manifest, "test/fixtures/zod/package.json": json({ name: "zod" }) },
+    [{ name: "knip" }],
+    [{ name: "knip" }, { name: "zod", range: "^4.0.0" }],
+  ],
+  [
+    "an optional peer that is asked for to work with is asked for",
+    {
+      "package.json": json({
+        peerDependencies: { react: "*" },
+        peerDependenciesMeta: { react: { optional: true } },
+        devDependencies: { react: "19.x" },
+      }),
+    },
+    [],
+    [{ name: "react", range: "19.x", dev: true }],
+  ],
+] as const)("the other alone knows: %s", async ([, files, here, right]) => {
   await using bench = await openBench();
-  const [mine, other] = await compare(bench, {
-    "package.json": manifest,
-    "package-lock.json": json({
-      packages: {
-        "node_modules/zod": { version: "4.6.7" },
-        "node_modules/knip": { version: "6.1.0" },
-        "node_modules/knip/node_modules/zod": { version: "3.0.0" },
-      },
-    }),
-  });
-  expect(mine.filter((each) => each.direct).map((each) => each.version)).toEqual(["6.1.0", "4.6.7"]);
-  expect(other.filter((each) => each.direct).map((each) => each.version)).toEqual(["6.1.0", "3.0.0", "4.6.7"]);
-});
-
-test("a fixture named like a dependency: it stays one, where the other takes the fixture for it", async () => {
-  await using bench = await openBench();
-  const [mine, other] = await compare(bench, {
-    "package.json": manifest,
-    "package-lock.json": json({ packages: { "node_modules/zod": { version: "4.6.7" } } }),
-    "test/fixtures/zod/package.json": json({ name: "zod" }),
-  });
-  expect(mine.map((each) => each.name)).toEqual(["knip", "zod"]);
-  expect(other.map((each) => each.name)).toEqual(["knip"]);
-});
-
-test("a licence that only pnpm's own folder, or a nested one, has: known, where the other looks at the top alone", async () => {
-  await using bench = await openBench();
-  const inner = json({ name: "inner", version: "1.0.0", license: "MIT" });
-  const lock = `lockfileVersion: '9.0'\npackages:\n  inner@1.0.0:\n    resolution: {integrity: x}\n`;
-  const [mine, other] = await compare(bench, {
-    "package.json": "{}",
-    "pnpm-lock.yaml": lock,
-    "node_modules/.pnpm/inner@1.0.0/node_modules/inner/package.json": inner,
-  });
-  expect(mine).toMatchObject([{ name: "inner", licence: "MIT" }]);
-  expect(other).toMatchObject([{ name: "inner", licence: "unknown" }]);
-});
-
-test("what production may need too is not for work alone, and an optional peer that is absent is none", async () => {
-  await using bench = await openBench();
-  const [mine, other] = await compare(bench, {
-    "package.json": json({ peerDependencies: { react: "*" }, peerDependenciesMeta: { react: { optional: true } } }),
-    "package-lock.json": json({ packages: { "node_modules/both": { version: "1.0.0", devOptional: true } } }),
-  });
-  expect(mine).toMatchObject([{ name: "both", dev: false }]);
-  expect(other).toMatchObject([
-    { name: "both", dev: true },
-    { name: "react", version: "unknown" },
-  ]);
+  const [mine, other] = await compare(bench, files);
+  expect(mine).toMatchObject(here);
+  expect(other).toMatchObject(right);
 });

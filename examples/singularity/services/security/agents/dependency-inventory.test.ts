@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
@@ -81,11 +82,11 @@ test("by npm's lockfile: its licences, those of what is installed, several versi
   });
   expect(await bench.run(dependencyInventory, { path: tree.path })).toMatchObject({
     count: 3,
-    direct: 3,
+    direct: 2,
     dependencies: [
       { name: "knip", version: "6.1.0", licence: "ISC", dev: true, installScripts: true, from: "lockfile" },
-      { name: "zod", version: "3.0.0", licence: "unknown" },
-      { name: "zod", version: "4.6.7", licence: "MIT", range: "^4.0.0" },
+      { name: "zod", version: "3.0.0", licence: "unknown", direct: false },
+      { name: "zod", version: "4.6.7", licence: "MIT", direct: true, range: "^4.0.0" },
     ],
   });
 });
@@ -119,4 +120,253 @@ test("a lockfile that is broken and a folder without a manifest are findings", a
   expect(await bench.run(dependencyInventory, { path: none.path })).toMatchObject({
     findings: [{ kind: "dependencies.no_manifest" }],
   });
+});
+
+test("what an optional part of the running tree needs too is not for work alone", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree({
+    "package.json": "{}",
+    "package-lock.json": JSON.stringify({
+      packages: {
+        "node_modules/both": { version: "1.0.0", devOptional: true },
+        "node_modules/tool": { version: "1.0.0", dev: true },
+      },
+    }),
+  });
+  expect(await bench.run(dependencyInventory, { path: tree.path })).toMatchObject({
+    dependencies: [
+      { name: "both", dev: false },
+      { name: "tool", dev: true },
+    ],
+  });
+});
+
+test("an optional peer is a dependency where it is installed, or where another field asks for it", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree({
+    "package.json": JSON.stringify({
+      peerDependencies: { must: "*", react: "*", vue: "*", svelte: "*" },
+      peerDependenciesMeta: { react: { optional: true }, vue: { optional: true }, svelte: { optional: true } },
+      devDependencies: { svelte: "5.x" },
+    }),
+    "node_modules/react/package.json": JSON.stringify({ name: "react", version: "19.0.0", license: "MIT" }),
+  });
+  const { dependencies, count } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(dependencies).toMatchObject([
+    { name: "must", version: "unknown", dev: false },
+    { name: "react", version: "19.0.0", dev: false },
+    { name: "svelte", range: "5.x", dev: true },
+  ]);
+  expect(count).toBe(3);
+});
+
+const zod3And4 = {
+  npm: [
+    "package-lock.json",
+    JSON.stringify({
+      packages: {
+        "node_modules/knip": { version: "6.1.0", dev: true },
+        "node_modules/knip/node_modules/zod": { version: "3.0.0", dev: true },
+        "node_modules/zod": { version: "4.6.7" },
+      },
+    }),
+  ],
+  "npm 6": [
+    "package-lock.json",
+    JSON.stringify({
+      dependencies: {
+        knip: { version: "6.1.0", dev: true, dependencies: { zod: { version: "3.0.0", dev: true } } },
+        zod: { version: "4.6.7" },
+      },
+    }),
+  ],
+  "Yarn 1": [
+    "yarn.lock",
+    `knip@6.x:\n  version "6.1.0"\n\nzod@^3.0.0:\n  version "3.0.0"\n\n"zod@>=4 <5", zod@^4.0.0:\n  version "4.6.7"\n`,
+  ],
+  "Yarn 4": [
+    "yarn.lock",
+    `__metadata:\n  version: 8\n"knip@npm:6.x":\n  version: 6.1.0\n  resolution: "knip@npm:6.1.0"\n"zod@npm:^3.0.0":\n  version: 3.0.0\n  resolution: "zod@npm:3.0.0"\n"zod@npm:>=4 <5, zod@npm:^4.0.0":\n  version: 4.6.7\n  resolution: "zod@npm:4.6.7"\n`,
+  ],
+  "pnpm 7": [
+    "pnpm-lock.yaml",
+    "lockfileVersion: 5.4\nspecifiers:\n  zod: ^4.0.0\ndependencies:\n  zod: 4.6.7_peer@1.0.0\ndevDependencies:\n  knip: 6.1.0\npackages:\n  /knip/6.1.0: {dev: true}\n  /zod/3.0.0: {dev: true}\n  /zod/4.6.7_peer@1.0.0: {dev: false}\n",
+  ],
+  "pnpm 8": [
+    "pnpm-lock.yaml",
+    "lockfileVersion: '6.0'\ndependencies:\n  zod: {specifier: ^4.0.0, version: 4.6.7(peer@1.0.0)}\ndevDependencies:\n  knip: {specifier: 6.x, version: 6.1.0}\npackages:\n  /knip@6.1.0: {dev: true}\n  /zod@3.0.0: {dev: true}\n  /zod@4.6.7(peer@1.0.0): {dev: false}\n",
+  ],
+  "pnpm 9": [
+    "pnpm-lock.yaml",
+    "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      zod: {specifier: ^4.0.0, version: 4.6.7(peer@1.0.0)}\n    devDependencies:\n      knip: {specifier: 6.x, version: 6.1.0}\npackages:\n  knip@6.1.0: {}\n  zod@3.0.0: {}\n  zod@4.6.7: {}\nsnapshots:\n  zod@4.6.7(peer@1.0.0): {}\n",
+  ],
+} as const;
+
+test.for(Object.entries(zod3And4))(
+  "of two versions, that one is direct which the manifest gets: %s",
+  async ([, [file, text]]) => {
+    await using bench = await openBench();
+    await using tree = await plantTree({ "package.json": manifest, [file]: text });
+    const { dependencies, count } = await bench.run(dependencyInventory, { path: tree.path });
+    expect(dependencies).toMatchObject([
+      { name: "knip", version: "6.1.0", direct: true, range: "6.x" },
+      { name: "zod", version: "3.0.0", direct: false },
+      { name: "zod", version: "4.6.7", direct: true, range: "^4.0.0", dev: false },
+    ]);
+    expect((dependencies as object[])[1]).not.toHaveProperty("range");
+    expect(count).toBe(3);
+  },
+);
+
+const aliased = {
+  "package-lock.json": JSON.stringify({
+    packages: { "node_modules/old": { name: "zod", version: "3.0.0" } },
+  }),
+  "npm-shrinkwrap.json": JSON.stringify({ dependencies: { old: { version: "npm:zod@3.0.0" } } }),
+  "yarn.lock": `"old@npm:zod@^3":\n  version "3.0.0"\n`,
+  "pnpm-lock.yaml":
+    "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      old: {specifier: npm:zod@^3, version: zod@3.0.0}\npackages:\n  zod@3.0.0: {}\n",
+  "sub/yarn.lock": `__metadata:\n  version: 8\n"old@npm:zod@^3":\n  version: 3.0.0\n  resolution: "zod@npm:3.0.0"\n`,
+  "node_modules/old/package.json": JSON.stringify({ name: "zod", version: "3.0.0" }),
+};
+
+test.for(Object.entries(aliased))("an alias is one package under its own name: %s", async ([file, text]) => {
+  await using bench = await openBench();
+  const asking = JSON.stringify({ dependencies: { old: "npm:zod@^3" } });
+  await using tree = await plantTree({
+    [file.startsWith("sub/") ? "sub/package.json" : "package.json"]: asking,
+    [file]: text,
+  });
+  const { dependencies, count } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(dependencies).toMatchObject([{ name: "zod", version: "3.0.0", direct: true, range: "npm:zod@^3" }]);
+  expect(count).toBe(1);
+});
+
+test("each manifest of pnpm's gets what stands under its own folder", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree({
+    "package.json": JSON.stringify({ dependencies: { zod: "^4", own: "workspace:*" } }),
+    "packages/own/package.json": JSON.stringify({ name: "own", devDependencies: { zod: "^3" } }),
+    "pnpm-lock.yaml":
+      "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      own: {specifier: 'workspace:*', version: link:packages/own}\n      zod: {specifier: ^4, version: 4.6.7}\n  packages/own:\n    devDependencies:\n      zod: {specifier: ^3, version: 3.0.0}\npackages:\n  zod@3.0.0: {}\n  zod@4.6.7: {}\n",
+  });
+  const { dependencies, count } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(dependencies).toMatchObject([
+    { version: "3.0.0", direct: true, range: "^3" },
+    { version: "4.6.7", direct: true, range: "^4", dev: false },
+  ]);
+  expect(count).toBe(2);
+});
+
+test("where Yarn was told to take another range, a manifest gets the only version that there is", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree({
+    "package.json": JSON.stringify({
+      dependencies: { zod: "^3", knip: "6.x" },
+      resolutions: { zod: "^4", knip: "^7" },
+    }),
+    "yarn.lock": `knip@^7:\n  version "7.0.0"\n\nknip@^8:\n  version "8.0.0"\n\nzod@^4:\n  version "4.6.7"\n`,
+  });
+  const { dependencies, count } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(dependencies).toMatchObject([
+    { name: "knip", version: "7.0.0", direct: false },
+    { name: "knip", version: "8.0.0", direct: false },
+    { name: "zod", version: "4.6.7", direct: true, range: "^3" },
+  ]);
+  expect(count).toBe(3);
+});
+
+test("where Yarn does not say what is only for work, what a manifest has for work may be needed to run", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree({
+    "package.json": JSON.stringify({ dependencies: { debug: "^4" }, devDependencies: { ms: "^2" } }),
+    "yarn.lock": `debug@^4:\n  version "4.0.0"\n  dependencies:\n    ms "^2"\n\nms@^2:\n  version "2.1.3"\n`,
+  });
+  const { dependencies } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(dependencies).toMatchObject([
+    { name: "debug", dev: false },
+    { name: "ms", direct: true },
+  ]);
+  expect((dependencies as object[])[1]).not.toHaveProperty("dev");
+});
+
+test("a folder that has the name of a dependency hides it only where a package manager would link it", async () => {
+  await using bench = await openBench();
+  const files = {
+    "package.json": JSON.stringify({ name: "zod", dependencies: { zod: "^4.0.0", own: "^1.0.0", next: "^2.0.0" } }),
+    "packages/own/package.json": JSON.stringify({ name: "own", version: "1.0.0" }),
+    "packages/next/package.json": JSON.stringify({ name: "next", version: "1.0.0" }),
+    "fixtures/zod/package.json": JSON.stringify({ name: "zod" }),
+  };
+  const locks = {
+    "package-lock.json": JSON.stringify({
+      packages: {
+        "node_modules/own": { link: true, resolved: "packages/own" },
+        "packages/own": { name: "own", version: "1.0.0" },
+        "node_modules/zod": { version: "4.6.7" },
+        "node_modules/next": { version: "2.0.0" },
+      },
+    }),
+    "npm-shrinkwrap.json": JSON.stringify({
+      dependencies: { own: { version: "file:packages/own" }, zod: { version: "4.6.7" }, next: { version: "2.0.0" } },
+    }),
+    "yarn.lock": `zod@^4.0.0:\n  version "4.6.7"\n\nnext@^2.0.0:\n  version "2.0.0"\n\n"own@file:packages/own":\n  version "1.0.0"\n`,
+    "pnpm-lock.yaml":
+      "lockfileVersion: '9.0'\npackages:\n  zod@4.6.7: {}\n  next@2.0.0: {}\n  own@file:packages/own:\n    resolution: {directory: packages/own, type: directory}\n    name: own\n",
+    "none.txt": "",
+  };
+  for (const [file, text] of Object.entries(locks)) {
+    await using tree = await plantTree({ ...files, [file]: text });
+    const { dependencies } = await bench.run(dependencyInventory, { path: tree.path });
+    const names = (dependencies as { name: string }[]).map((each) => each.name);
+    expect(names, file).toEqual(["next", "zod"]);
+  }
+});
+
+test("licences of what lies in pnpm's own folder or in a package's, and never another version's", async () => {
+  await using bench = await openBench();
+  const manifestOf = (name: string, version: string, license: string) => JSON.stringify({ name, version, license });
+  await using pnpm = await plantTree({
+    "pnpm-lock.yaml": "lockfileVersion: '9.0'\npackages:\n  '@a/b@1.2.3': {}\n  zod@3.0.0: {}\n  zod@4.6.7: {}\n",
+    "node_modules/.pnpm/@a+b@1.2.3/node_modules/@a/b/package.json": manifestOf("@a/b", "1.2.3", "ISC"),
+    "node_modules/.pnpm/zod@4.6.7_peer@1.0.0/node_modules/zod/package.json": manifestOf("zod", "4.6.7", "MIT"),
+  });
+  await pnpm.link("node_modules/.pnpm/@a+b@1.2.3/node_modules/zod", join(pnpm.path, "node_modules/zod"));
+  await using yarn = await plantTree({
+    "yarn.lock": `"@a/b@^1":\n  version "1.2.3"\n\nzod@^3:\n  version "3.0.0"\n\nzod@^4:\n  version "4.6.7"\n`,
+    "node_modules/@a/b/package.json": manifestOf("@a/b", "1.2.3", "ISC"),
+    "node_modules/@a/b/node_modules/zod/package.json": manifestOf("zod", "4.6.7", "MIT"),
+    "node_modules/zod/package.json": manifestOf("zod", "3.1.0", "GPL-2.0"),
+  });
+  for (const { path } of [pnpm, yarn]) {
+    expect(await bench.run(dependencyInventory, { path })).toMatchObject({
+      dependencies: [
+        { name: "@a/b", licence: "ISC" },
+        { name: "zod", version: "3.0.0", licence: "unknown" },
+        { name: "zod", version: "4.6.7", licence: "MIT", installScripts: false },
+      ],
+    });
+  }
+});
+
+test("names that lead out of the tree lead to no file, and circles of links end", async () => {
+  await using bench = await openBench();
+  await using outside = await plantTree({
+    "package.json": JSON.stringify({ name: "out", version: "1.0.0", license: "MIT" }),
+    "node_modules/inner/package.json": JSON.stringify({ name: "inner", version: "2.0.0", license: "MIT" }),
+  });
+  await using tree = await plantTree({
+    "package.json": JSON.stringify({ dependencies: { "../../out": "1", out: "1", round: "1" } }),
+    "package-lock.json": JSON.stringify({ packages: { "node_modules/out/node_modules/inner": { version: "2.0.0" } } }),
+    "node_modules/round/package.json": JSON.stringify({ name: "round", version: "1.0.0", license: "ISC" }),
+  });
+  await tree.link("node_modules/round/node_modules", join(tree.path, "node_modules"));
+  await tree.link("node_modules/out", outside.path);
+  const { dependencies } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(dependencies).toMatchObject([
+    { name: "../../out", version: "unknown", licence: "unknown" },
+    { name: "inner", version: "2.0.0", licence: "unknown" },
+    { name: "out", version: "1.0.0", licence: "MIT" },
+    { name: "round", licence: "ISC" },
+  ]);
 });

@@ -1,0 +1,14 @@
+import { ofTree } from "./lockfile.ts";
+
+/** What a name and a range lead to. */
+export type Target = { readonly name: string; readonly range: string };
+
+/**
+ * Reads what stands behind a name in a manifest or a lockfile. `npm:zod@^3` is another package than the name says; `workspace:`, `link:`
+ * and the like, and a path that is no archive, are folders.
+ */
+export function parseTarget(name: string, range: string): Target | typeof ofTree {
+  if (/^(workspace|link|portal):|^(file:|\.{0,2}\/|~\/)/.test(range) && !/\.t(ar\.)?gz\b/.test(range)) return ofTree;
+  const alias = /^npm:((?:@[^/@]+\/)?[^/@]+)@(.+)$/.exec(range);
+  return alias === null ? { name, range } : { name: alias[1] as string, range: alias[2] as string };
+}

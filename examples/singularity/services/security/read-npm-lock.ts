@@ -1,0 +1,50 @@
+import { isObject } from "../../source/tree-packages.ts";
+import { findAbove } from "./find-above.ts";
+import { type LockedPackage, type Lockfile, ofTree, packagesOf } from "./lockfile.ts";
+import { parseTarget } from "./parse-target.ts";
+
+type Places = Map<string, LockedPackage | typeof ofTree>;
+type Entries = { readonly [key: string]: unknown };
+
+/** Reads npm's lockfile of any version. It says where each package is put, and a manifest gets what Node finds from its folder. */
+export function readNpmLock(lock: unknown): Lockfile {
+  if (!isObject(lock)) throw new SyntaxError("it is not an object");
+  const places: Places = new Map();
+  if (isObject(lock.packages)) takePlaces(lock.packages, places);
+  else if (isObject(lock.dependencies)) takeTree(lock.dependencies, "", places);
+  return { packages: packagesOf(places.values()), find: ({ folder, name }) => findAbove(places, folder, name) };
+}
+
+/** Since npm 7: one entry for each place. */
+function takePlaces(entries: Entries, places: Places): void {
+  for (const [location, entry] of Object.entries(entries)) {
+    const at = location.lastIndexOf("node_modules/");
+    // Entries elsewhere are folders of the tree, and links lead to them.
+    if (at === -1 || !isObject(entry)) continue;
+    if (entry.link === true) places.set(location, ofTree);
+    else if (typeof entry.version === "string") {
+      places.set(location, {
+        // An alias has its own name here, and lies under another.
+        name: typeof entry.name === "string" ? entry.name : location.slice(at + "node_modules/".length),
+        version: entry.version,
+        location,
+        // Not where it says `devOptional`: then an optional part of what runs may need it as well.
+        dev: entry.dev === true,
+        installScripts: entry.hasInstallScript === true,
+        ...(typeof entry.license === "string" && { licence: entry.license }),
+      });
+    }
+  }
+}
+
+/** Until npm 6: trees in trees. Their depth is bounded by what the JSON parser took. */
+function takeTree(entries: Entries, parent: string, places: Places): void {
+  for (const [installedAs, entry] of Object.entries(entries)) {
+    if (!isObject(entry) || typeof entry.version !== "string") continue;
+    const location = `${parent}node_modules/${installedAs}`;
+    const target = parseTarget(installedAs, entry.version);
+    const locked = { location, dev: entry.dev === true };
+    places.set(location, target === ofTree ? ofTree : { name: target.name, version: target.range, ...locked });
+    if (isObject(entry.dependencies)) takeTree(entry.dependencies, `${location}/`, places);
+  }
+}
