@@ -166,6 +166,16 @@ test.for([
     ],
   ],
   [
+    "npm's lockfile is about workspaces: a fixture does not get what lies above it",
+    {
+      "package.json": "{}",
+      "package-lock.json": json({ packages: { "": {}, "node_modules/zod": { version: "4.6.7" } } }),
+      "test/fixtures/a/package.json": json({ dependencies: { zod: "^3" } }),
+    },
+    [{ version: "4.6.7", direct: true, range: "^3" }],
+    [{ version: "4.6.7", direct: false }],
+  ],
+  [
     "without a lockfile a fixture of no version is not what a manifest asks for",
     { "package.json": manifest, "test/fixtures/zod/package.json": json({ name: "zod" }) },
     [{ name: "knip" }],

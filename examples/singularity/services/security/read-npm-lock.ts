@@ -6,13 +6,21 @@ import { parseTarget } from "./parse-target.ts";
 type Places = Map<string, LockedPackage | typeof ofTree>;
 type Entries = { readonly [key: string]: unknown };
 
-/** Reads npm's lockfile of any version. It says where each package is put, and a manifest gets what Node finds from its folder. */
+/**
+ * Reads npm's lockfile of any version. It says where each package is put, and a manifest gets what Node finds from its folder; but for
+ * those of workspaces, manifests in other folders are none of its business.
+ */
 export function readNpmLock(lock: unknown): Lockfile {
   if (!isObject(lock)) throw new SyntaxError("it is not an object");
   const places: Places = new Map();
+  const workspaces = isObject(lock.packages) ? lock.packages : {};
   if (isObject(lock.packages)) takePlaces(lock.packages, places);
   else if (isObject(lock.dependencies)) takeTree(lock.dependencies, "", places);
-  return { packages: packagesOf(places.values()), find: ({ folder, name }) => findAbove(places, folder, name) };
+  return {
+    packages: packagesOf(places.values()),
+    find: ({ folder, name }) =>
+      folder === "" || Object.hasOwn(workspaces, folder) ? findAbove(places, folder, name) : undefined,
+  };
 }
 
 /** Since npm 7: one entry for each place. */

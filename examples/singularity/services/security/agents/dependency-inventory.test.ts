@@ -258,6 +258,30 @@ test("each manifest of pnpm's gets what stands under its own folder", async () =
   expect(count).toBe(2);
 });
 
+test("npm's lockfile is about the manifests of workspaces, not about a fixture's", async () => {
+  await using bench = await openBench();
+  const asking = (name: string, range: string) => JSON.stringify({ dependencies: { [name]: range } });
+  await using tree = await plantTree({
+    "package.json": JSON.stringify({ workspaces: ["packages/*"] }),
+    "packages/a/package.json": asking("knip", "6.x"),
+    "fixtures/b/package.json": asking("zod", "^3"),
+    "package-lock.json": JSON.stringify({
+      packages: {
+        "": {},
+        "packages/a": {},
+        "node_modules/knip": { version: "6.1.0" },
+        "node_modules/zod": { version: "4.6.7" },
+      },
+    }),
+  });
+  const { dependencies, count } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(dependencies).toMatchObject([
+    { name: "knip", direct: true, range: "6.x" },
+    { name: "zod", version: "4.6.7", direct: false },
+  ]);
+  expect(count).toBe(2);
+});
+
 test("where Yarn was told to take another range, a manifest gets the only version that there is", async () => {
   await using bench = await openBench();
   await using tree = await plantTree({
