@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Context as KernelContext, Runtime } from "@viable/kernel";
 import { jsonDepth, maxJsonDepth, rootContext, toWire, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
@@ -307,7 +308,6 @@ function positionOf(text: string | undefined): string | undefined {
 /** What a Node server hands over beside the request; absent where the app is called in process. */
 interface NodeBindings {
   readonly incoming?: IncomingMessage;
-  readonly outgoing?: ServerResponse;
 }
 
 const bindingsOf = (c: Context): NodeBindings => (c.env as NodeBindings | undefined) ?? {};
@@ -320,14 +320,20 @@ function headerOf(c: Context, name: string): string | undefined {
   return Array.isArray(value) ? value.join(", ") : value;
 }
 
-/** Aborts when the client goes away before its answer is finished. */
+/** One for each connection, which serves many requests: making one for each cost more than the rest of the door. */
+const goneSignals = new WeakMap<Socket, AbortSignal>();
+
+/** Aborts when the client's connection closes; with HTTP/1.1 that is when it no longer waits for its answer. */
 function goneSignal(c: Context): AbortSignal {
-  const { outgoing } = bindingsOf(c);
-  if (outgoing === undefined) return c.req.raw.signal;
+  const socket = bindingsOf(c).incoming?.socket;
+  if (socket === undefined) return c.req.raw.signal;
+  const known = goneSignals.get(socket);
+  if (known !== undefined) return known;
   const gone = new AbortController();
-  outgoing.once("close", () => {
-    if (!outgoing.writableFinished) gone.abort(new ViableError("context.cancelled", "The client went away."));
-  });
+  const abort = () => gone.abort(new ViableError("context.cancelled", "The client went away."));
+  if (socket.destroyed) abort();
+  else socket.once("close", abort);
+  goneSignals.set(socket, gone.signal);
   return gone.signal;
 }
 

@@ -9,9 +9,9 @@ import { refuse } from "./intake-request.ts";
 /** Grants whose limits are remembered; see `createKeyedLimits` for what happens beyond. */
 const maxGrants = 10_000;
 
-/** Let in, and to be told when it has ended; or refused. */
+/** Let in, and, where it holds one of few places, to be told when it has ended; or refused. */
 export type Admitted =
-  | { readonly ok: true; leave(): void; readonly quota: Quota | undefined }
+  | { readonly ok: true; readonly leave: (() => void) | undefined; readonly quota: Quota | undefined }
   | { readonly ok: false; readonly refusal: IntakeOutcome & { ok: false } };
 
 /** Admits by numbers that are held in memory: the caller's rate and concurrency, and the process's own bound. */
@@ -41,7 +41,7 @@ export function createAdmission(
         };
       }
       // What a task delegates was paid for by the command at its root.
-      if (request.parent !== undefined) return { ok: true, leave() {}, quota: undefined };
+      if (request.parent !== undefined) return { ok: true, leave: undefined, quota: undefined };
       const { bucket, concurrency } = limitsOf(ctx, request.grant);
       const entered = concurrency?.tryEnter();
       if (entered?.ok === false) {
@@ -74,7 +74,7 @@ export function createAdmission(
       }
       return {
         ok: true,
-        leave: () => entered?.leave(),
+        leave: entered && (() => entered.leave()),
         quota:
           taken === undefined
             ? undefined

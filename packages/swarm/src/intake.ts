@@ -187,15 +187,15 @@ export function createIntake(settings: IntakeSettings): Intake {
       try {
         accepted = await accept(ctx, request, offers, executionId, depth);
       } catch (error) {
-        admitted.leave();
+        admitted.leave?.();
         throw error;
       }
       if (!accepted.ok) {
-        admitted.leave();
+        admitted.leave?.();
         return await recordedOr(ctx, request, executionId, accepted.refusal);
       }
-      if (accepted.repeated) admitted.leave();
-      else {
+      if (accepted.repeated) admitted.leave?.();
+      else if (admitted.leave !== undefined) {
         executions.onSettled(executionId, admitted.leave);
         // It may have ended between the append and now; leaving twice does nothing.
         const state = await executions.get(ctx, executionId);
