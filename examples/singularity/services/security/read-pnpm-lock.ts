@@ -1,36 +1,37 @@
 import { isObject } from "../../source/tree-packages.ts";
 import { type LockedPackage, type Lockfile, ofTree, packagesOf } from "./lockfile.ts";
-import { parseTarget } from "./parse-target.ts";
 
 /** Reads pnpm's lockfile of version 5, 6 or 9. It names each manifest of the tree, and which packages that one gets. */
 export function readPnpmLock(lock: unknown): Lockfile {
   if (!isObject(lock)) throw new SyntaxError("it is not a map");
   const entries = lock.packages ?? {};
   if (!isObject(entries)) throw new SyntaxError("its packages are no map");
+  // A package stands there once for each set of peers that it is installed with: all of them under one id.
+  const all: (LockedPackage | typeof ofTree)[] = [];
   const named = new Map<string, LockedPackage | typeof ofTree>();
   for (const [key, entry] of Object.entries(entries)) {
     const found = readEntry(idOf(key), isObject(entry) ? entry : {});
-    // One package stands there once for each set of peers that it is installed with.
-    if (found !== undefined) named.set(idOf(key), found);
+    if (found === undefined) continue;
+    all.push(found);
+    named.set(idOf(key), found);
   }
   // A single manifest stands at the top, until version 9.
   const importers = isObject(lock.importers) ? lock.importers : { ".": lock };
   return {
-    packages: packagesOf(named.values()),
+    packages: packagesOf(all),
     find({ folder, name }) {
       const version = readVersion(importers[folder === "" ? "." : folder], name);
       if (version === undefined) return undefined;
+      if (version.startsWith("link:")) return ofTree;
       // An alias, or what is of no registry, stands there with its whole key in place of a version.
-      return parseTarget(name, version) === ofTree
-        ? ofTree
-        : (named.get(idOf(`${name}@${version}`)) ?? named.get(idOf(version)));
+      return named.get(idOf(`${name}@${version}`)) ?? named.get(idOf(version));
     },
   };
 }
 
 function readEntry(
   id: string,
-  { name, version, resolution, dev, requiresBuild }: { readonly [field: string]: unknown },
+  { name, version, resolution, dev, optional, requiresBuild }: { readonly [field: string]: unknown },
 ): LockedPackage | typeof ofTree | undefined {
   if (isObject(resolution) && resolution.type === "directory") return ofTree;
   const parsed = /^((?:@[^/@]+\/)?[^/@]+)@(.+)$/.exec(id);
@@ -43,8 +44,8 @@ function readEntry(
   return {
     name: locked.name,
     version: locked.version,
-    // Version 9 says neither, and no version says which licence.
-    ...(requiresBuild === true && { installScripts: true }),
+    // Version 9 says neither of these, and no version says which licence. What is optional was all marked so, unseen.
+    ...(requiresBuild === true && optional !== true && { installScripts: true }),
     ...(typeof dev === "boolean" && { dev }),
   };
 }

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
@@ -226,20 +226,50 @@ const aliased = {
   "yarn.lock": `"old@npm:zod@^3":\n  version "3.0.0"\n`,
   "pnpm-lock.yaml":
     "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      old: {specifier: npm:zod@^3, version: zod@3.0.0}\npackages:\n  zod@3.0.0: {}\n",
-  "sub/yarn.lock": `__metadata:\n  version: 8\n"old@npm:zod@^3":\n  version: 3.0.0\n  resolution: "zod@npm:3.0.0"\n`,
+  "berry/yarn.lock": `__metadata:\n  version: 8\n"old@npm:zod@^3":\n  version: 3.0.0\n  resolution: "zod@npm:3.0.0"\n`,
+  "v5/pnpm-lock.yaml": "lockfileVersion: 5.4\ndependencies:\n  old: /zod/3.0.0\npackages:\n  /zod/3.0.0: {}\n",
+  "v6/pnpm-lock.yaml":
+    "lockfileVersion: '6.0'\ndependencies:\n  old: {specifier: npm:zod@^3, version: /zod@3.0.0}\npackages:\n  /zod@3.0.0: {}\n",
   "node_modules/old/package.json": JSON.stringify({ name: "zod", version: "3.0.0" }),
 };
 
 test.for(Object.entries(aliased))("an alias is one package under its own name: %s", async ([file, text]) => {
   await using bench = await openBench();
+  await using tree = await plantTree({ [file]: text });
+  const isInFolder = /^(berry|v5|v6)\//.test(file);
   const asking = JSON.stringify({ dependencies: { old: "npm:zod@^3" } });
-  await using tree = await plantTree({
-    [file.startsWith("sub/") ? "sub/package.json" : "package.json"]: asking,
-    [file]: text,
-  });
+  await tree.write(isInFolder ? join(dirname(file), "package.json") : "package.json", asking);
   const { dependencies, count } = await bench.run(dependencyInventory, { path: tree.path });
   expect(dependencies).toMatchObject([{ name: "zod", version: "3.0.0", direct: true, range: "npm:zod@^3" }]);
   expect(count).toBe(1);
+});
+
+test("a package that pnpm has once for each set of peers is for work alone where all of them are", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree({
+    "pnpm-lock.yaml":
+      "lockfileVersion: 5.4\npackages:\n  /a/1.0.0: {dev: false}\n  /a/1.0.0_peer@1.0.0: {dev: true}\n  /b/1.0.0: {}\n  /b/1.0.0_peer@1.0.0: {dev: true}\n  /c/1.0.0: {dev: true}\n  /c/1.0.0_peer@1.0.0: {dev: true}\n",
+  });
+  const { dependencies } = await bench.run(dependencyInventory, { path: tree.path });
+  const dev = (dependencies as { name: string; dev?: boolean }[]).map((each) => [each.name, each.dev]);
+  expect(dev).toEqual([
+    ["a", false],
+    ["b", undefined],
+    ["c", true],
+  ]);
+});
+
+test("pnpm marks everything optional as to be built: of that, what is installed says whether it runs code", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree({
+    "pnpm-lock.yaml":
+      "lockfileVersion: '6.0'\npackages:\n  /a@1.0.0: {requiresBuild: true}\n  /b@1.0.0: {requiresBuild: true, optional: true}\n  /c@1.0.0: {requiresBuild: true, optional: true}\n",
+    "node_modules/.pnpm/c@1.0.0/node_modules/c/package.json": JSON.stringify({ name: "c", version: "1.0.0" }),
+  });
+  const { dependencies, withInstallScripts } = await bench.run(dependencyInventory, { path: tree.path });
+  const scripts = (dependencies as { installScripts?: boolean }[]).map((each) => each.installScripts);
+  expect(scripts).toEqual([true, undefined, false]);
+  expect(withInstallScripts).toBe(1);
 });
 
 test("each manifest of pnpm's gets what stands under its own folder", async () => {
