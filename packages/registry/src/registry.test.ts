@@ -82,6 +82,15 @@ describe("the registry", () => {
     expect(registry.discover("backup")).toEqual({ capability: "backup", swarms: [], near: [] });
   });
 
+  test("finds by a name without operation whoever offers one of its operations, and routes nothing there", async () => {
+    const { registry, register } = await joinProcess(createMemoryStore(), simulateTime(), 1);
+    await register("storage", ["data_persistence.keep", "backup", "backup.restore"]);
+    await register("other", ["data_persistence_test"]);
+    const found = (capability: string) => registry.discover(capability).swarms.map((swarm) => swarm.service);
+    expect([found("data_persistence"), found("backup"), found("data")]).toEqual([["storage"], ["storage"], []]);
+    expect(registry.route("data_persistence")).toMatchObject({ ok: false, code: "registry.no_swarm" });
+  });
+
   test("names what is near where nothing is found", async () => {
     const { registry, register } = await joinProcess(createMemoryStore(), simulateTime(), 1);
     await register("storage", ["data_persistence"]);

@@ -64,6 +64,7 @@ export interface Registered {
 export interface Registry extends Part {
   /** `measure` answers from memory: it is asked at every routing decision. */
   register(ctx: Context, registration: Registration, measure: () => SwarmMeasurement): Promise<Registered>;
+  /** Who offers a capability; for a name without operation that nobody offers as it is, who offers an operation of it. */
   discover(capability: string): Discovery;
   /** Where a task goes. With a `service`, there or nowhere; with a `key`, as that service's migration rule says. */
   route(capability: string, task?: RoutedTask): RouteOutcome;
@@ -127,6 +128,16 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const candidatesFor = (capability: string): Candidate[] => {
     const now = nowMs();
     return [...entries.offering(capability)].filter((entry) => isAlive(entry, now)).map(toCandidate);
+  };
+  /** A name without its operation stands for all of them: `backup` for whoever offers `backup.restore`. */
+  const candidatesIn = (group: string): Candidate[] => {
+    const now = nowMs();
+    return [...entries]
+      .map(([, entry]) => entry)
+      .filter(
+        (entry) => isAlive(entry, now) && entry.registration.capabilities.some((each) => each.startsWith(`${group}.`)),
+      )
+      .map(toCandidate);
   };
   const nearTo = (capability: string): string[] => {
     const now = nowMs();
@@ -207,7 +218,8 @@ export function createRegistry(settings: RegistrySettings): Registry {
       };
     },
     discover(capability) {
-      const swarms = candidatesFor(capability).map((candidate) => candidate.registration);
+      const exact = candidatesFor(capability);
+      const swarms = (exact.length > 0 ? exact : candidatesIn(capability)).map((candidate) => candidate.registration);
       return { capability, swarms, near: swarms.length > 0 ? [] : nearTo(capability) };
     },
     route(capability, task = {}) {
