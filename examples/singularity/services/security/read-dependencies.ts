@@ -144,7 +144,7 @@ function matchLocked(
       const folder = at === "" ? each.folder : each.folder.slice(`${at}/`.length);
       const found = lockfile.find({ folder, name: each.key, range: each.range });
       if (found !== undefined && found !== ofTree && !asked.has(found)) asked.set(found, each);
-      // Where it does not say which, one of the same name is still the better guess than a further one of no version.
+      // Where it does not say which one, the name is in the list already: a further entry without a version would tell nothing.
       isLocked ||= found !== undefined || lockfile.packages.some(({ name }) => name === each.name);
     }
     if (!isLocked) unlocked.push(each);

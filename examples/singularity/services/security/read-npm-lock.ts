@@ -7,8 +7,8 @@ type Places = Map<string, LockedPackage | typeof ofTree>;
 type Entries = { readonly [key: string]: unknown };
 
 /**
- * Reads npm's lockfile of any version. It says where each package is put, and a manifest gets what Node finds from its folder; but for
- * those of workspaces, manifests in other folders are none of its business.
+ * Reads npm's lockfile of any version. It says where each package is put: the root's manifest and those of workspaces get what Node finds
+ * from their folders. It says nothing of other manifests.
  */
 export function readNpmLock(lock: unknown): Lockfile {
   if (!isObject(lock)) throw new SyntaxError("it is not an object");
