@@ -105,6 +105,7 @@ const guarded = [
   ["GET", "/v1/swarms"],
   ["GET", "/v1/swarms/work"],
   ["GET", "/v1/registry/discover?capability=echo"],
+  ["GET", "/v1/registry/metrics"],
   ["GET", "/v1/memory"],
   ["GET", "/v1/events"],
   ["GET", "/metrics"],

@@ -52,9 +52,12 @@ export type {
   MemoryPage,
   MigrationRule,
   Registration,
+  RegistryMetrics,
+  RegistryStats,
   SwarmList,
   SwarmMeasurement,
   SwarmView,
+  Traffic,
 } from "./swarm.ts";
 export {
   discovery,
@@ -62,6 +65,7 @@ export {
   memoryPage,
   migrationRule,
   registration,
+  registryMetrics,
   swarmList,
   swarmMeasurement,
   swarmView,

@@ -61,6 +61,43 @@ export const migrationRule = z.object({
 });
 export type MigrationRule = z.infer<typeof migrationRule>;
 
+/** Delegations from one service to another, counted by the process that asked, since it started. */
+const traffic = z.object({
+  from: z.string(),
+  /** `nobody` for what was refused. */
+  to: z.string(),
+  completed: z.number().int(),
+  failed: z.number().int(),
+  refused: z.number().int(),
+  /** How long the asking one waited, in milliseconds, on average. */
+  meanWaitMs: z.number(),
+});
+export type Traffic = z.infer<typeof traffic>;
+
+/** What the registry of one process has done since it started. */
+const registryStats = z.object({
+  /** Swarms that it knows of, this process's own among them. */
+  entries: z.number().int(),
+  /** Routing decisions, and how many of them found nobody. */
+  routed: z.number().int(),
+  refused: z.number().int(),
+  /** Of those that found somebody: how many stayed in this process. */
+  local: z.number().int(),
+  /** How long a decision took, in milliseconds, on average. */
+  meanRouteMs: z.number(),
+});
+export type RegistryStats = z.infer<typeof registryStats>;
+
+/** The registry and what crosses between swarms, as one process has measured it. */
+export const registryMetrics = z.object({
+  processId: z.string(),
+  registry: registryStats,
+  traffic: z.array(traffic),
+  /** Delegations that were completed, of all that ended; absent before the first. */
+  successRate: z.number().optional(),
+});
+export type RegistryMetrics = z.infer<typeof registryMetrics>;
+
 export const discovery = z.object({
   capability: z.string(),
   swarms: z.array(registration),

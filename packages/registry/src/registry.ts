@@ -3,7 +3,14 @@ import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, Part, Timer } from "@viable/kernel";
 import { nearestNames, sleep, ViableError, withContext } from "@viable/kernel";
 import type { Log, RecordChange } from "@viable/log";
-import type { Discovery, MigrationRule, Registration, RouteDecision, SwarmMeasurement } from "@viable/protocol";
+import type {
+  Discovery,
+  MigrationRule,
+  Registration,
+  RegistryStats,
+  RouteDecision,
+  SwarmMeasurement,
+} from "@viable/protocol";
 import { swarmMeasurement } from "@viable/protocol";
 import type { Candidate } from "./candidate.ts";
 import { entryKey, entryPrefix, fromEntryRecord, toEntryRecord } from "./entry-record.ts";
@@ -68,6 +75,8 @@ export interface Registry extends Part {
   discover(capability: string): Discovery;
   /** Where a task goes. With a `service`, there or nowhere; with a `key`, as that service's migration rule says. */
   route(capability: string, task?: RoutedTask): RouteOutcome;
+  /** What this process's registry has done since it started. */
+  stats(): RegistryStats;
   /** The migration rules that this process obeys, by the name of their service. */
   migrations(): readonly Migration[];
   /**
@@ -88,6 +97,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const measureEveryMs = settings.measureEveryMs ?? 1_000;
   const entries = new EntryTable();
   const rules = createMigrationRules(log);
+  const counts = { routed: 0, refused: 0, local: 0, meanRouteMs: 0 };
   let started: Context | undefined;
   let unwatch = () => {};
   let unsubscribe = () => {};
@@ -125,6 +135,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
         }
       : entry;
   const nowMs = () => started?.runtime.clock.now() ?? 0;
+  const clockMs = () => started?.runtime.clock.monotonicMs() ?? 0;
   const candidatesFor = (capability: string): Candidate[] => {
     const now = nowMs();
     return [...entries.offering(capability)].filter((entry) => isAlive(entry, now)).map(toCandidate);
@@ -143,6 +154,20 @@ export function createRegistry(settings: RegistrySettings): Registry {
     const now = nowMs();
     const alive = [...entries].filter(([, entry]) => isAlive(entry, now));
     return nearestNames(capability, new Set(alive.flatMap(([, { registration }]) => registration.capabilities)));
+  };
+  const routeNow = (capability: string, task: RoutedTask): RouteOutcome => {
+    const candidates = candidatesFor(capability);
+    const decision = chooseRoute(capability, candidates, task, rules.of);
+    if (decision === undefined) {
+      if (task.service !== undefined && candidates.length > 0) return notThere(capability, task.service, candidates);
+      const near = nearTo(capability);
+      const reasons = [`No running swarm offers "${capability}".`];
+      if (near.length > 0) reasons.push(`Near to it: ${near.join(", ")}.`);
+      return { ok: false, code: "registry.no_swarm", reasons, near };
+    }
+    const entry = entries.get(keyOf(decision.chosen));
+    if (entry?.local === false) entry.routed += 1;
+    return { ok: true, decision, local: entry?.local === true };
   };
   /** Neither the end of a process nor that of a record's time is a change that the watch tells of. */
   const forgetTheDead = () => {
@@ -223,19 +248,15 @@ export function createRegistry(settings: RegistrySettings): Registry {
       return { capability, swarms, near: swarms.length > 0 ? [] : nearTo(capability) };
     },
     route(capability, task = {}) {
-      const candidates = candidatesFor(capability);
-      const decision = chooseRoute(capability, candidates, task, rules.of);
-      if (decision === undefined) {
-        if (task.service !== undefined && candidates.length > 0) return notThere(capability, task.service, candidates);
-        const near = nearTo(capability);
-        const reasons = [`No running swarm offers "${capability}".`];
-        if (near.length > 0) reasons.push(`Near to it: ${near.join(", ")}.`);
-        return { ok: false, code: "registry.no_swarm", reasons, near };
-      }
-      const entry = entries.get(keyOf(decision.chosen));
-      if (entry?.local === false) entry.routed += 1;
-      return { ok: true, decision, local: entry?.local === true };
+      const startedMs = clockMs();
+      const outcome = routeNow(capability, task);
+      counts.routed += 1;
+      counts.meanRouteMs += (clockMs() - startedMs - counts.meanRouteMs) / counts.routed;
+      if (!outcome.ok) counts.refused += 1;
+      else if (outcome.local) counts.local += 1;
+      return outcome;
     },
+    stats: () => ({ entries: [...entries].length, ...counts }),
     migrations: rules.all,
     setMigration: (ctx, service, rule, { expected } = {}) => rules.set(ctx, service, rule, expected ?? "any"),
   };

@@ -12,3 +12,4 @@ export { createMemory, globalMemoryService } from "./memory-records.ts";
 export type { Swarm } from "./swarm.ts";
 export { createSwarm } from "./swarm.ts";
 export { ThreadPool } from "./thread/thread-pool.ts";
+export { createTraffic } from "./traffic.ts";

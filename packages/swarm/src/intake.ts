@@ -28,6 +28,17 @@ export interface IntakeSettings {
   swarm(service: string): Swarm | undefined;
   /** Executions without an outcome that this process accepts more beside; one more is overload. Default 10,000. */
   readonly maxOpen?: number;
+  /** Told of every delegation of this process that came to an end. */
+  onDelegated?(delegated: Delegated): void;
+}
+
+/** A delegation as it ended: from which service to which, with what outcome, and how long the asking one waited. */
+export interface Delegated {
+  readonly from: string;
+  /** Undefined where it was refused: then nobody took it. */
+  readonly to: string | undefined;
+  readonly status: "completed" | "failed" | "cancelled" | "timed_out" | "refused";
+  readonly waitedMs: number;
 }
 
 /** A chain of delegations longer than this is a loop (the seed names no number; mesh proxies use 8 to 32). */
@@ -205,6 +216,14 @@ export function createIntake(settings: IntakeSettings): Intake {
     },
 
     async delegate(ctx, parent, capability, args, options) {
+      const startedMs = ctx.runtime.clock.monotonicMs();
+      const tell = (to: string | undefined, status: Delegated["status"]) =>
+        settings.onDelegated?.({
+          from: parent.accepted.service,
+          to,
+          status,
+          waitedMs: ctx.runtime.clock.monotonicMs() - startedMs,
+        });
       const grant = attenuate(grantOf(parent), { principal: ctx.principal, clientType: "agent" });
       const deadline =
         options.timeoutMs === undefined
@@ -220,6 +239,7 @@ export function createIntake(settings: IntakeSettings): Intake {
         service: options.service,
       });
       if (!outcome.ok) {
+        tell(undefined, "refused");
         return {
           ok: false,
           status: "refused",
@@ -234,11 +254,13 @@ export function createIntake(settings: IntakeSettings): Intake {
       const { executionId } = outcome;
       try {
         const state = await executions.whenSettled(ctx, executionId);
-        if (state.status === "completed") return { ok: true, executionId, result: state.result ?? null };
-        const status = state.status === "cancelled" || state.status === "timed_out" ? state.status : "failed";
+        const { status } = state;
+        const ended = status === "completed" || status === "cancelled" || status === "timed_out" ? status : "failed";
+        tell(state.accepted.service, ended);
+        if (ended === "completed") return { ok: true, executionId, result: state.result ?? null };
         return {
           ok: false,
-          status,
+          status: ended,
           executionId,
           error: state.error ?? { code: "internal", message: "It ended without saying why.", retryable: false },
         };

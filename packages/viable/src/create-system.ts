@@ -17,7 +17,15 @@ import { createTokens, mintOwnerToken } from "@viable/security";
 import type { SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
 import type { Executions, Intake, ServiceDefinition, Swarm } from "@viable/swarm";
-import { AccessCounter, createCatalogue, createExecutions, createIntake, createSwarm, ThreadPool } from "@viable/swarm";
+import {
+  AccessCounter,
+  createCatalogue,
+  createExecutions,
+  createIntake,
+  createSwarm,
+  createTraffic,
+  ThreadPool,
+} from "@viable/swarm";
 import type { SystemDefinition } from "./define-system.ts";
 import { commandService, systemService } from "./define-system.ts";
 import { durabilityNote } from "./durability-note.ts";
@@ -140,6 +148,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const executions = createExecutions(log);
   const accesses = new AccessCounter(log);
   const catalogue = createCatalogue(services);
+  const traffic = createTraffic();
   const intake = createIntake({
     log,
     registry,
@@ -148,6 +157,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     catalogue,
     swarm: (service) => swarms.get(service),
     maxOpen: definition.limits.maxOpenExecutions,
+    onDelegated: traffic.count,
   });
   const migrationWatch = createMigrationWatch({
     runtime,
@@ -209,7 +219,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     sessions,
     executions,
     log,
-    views: systemViews({ catalogue, registry, swarms, log, accesses }),
+    views: systemViews({ catalogue, registry, swarms, log, accesses, membership, traffic: traffic.pairs }),
     health,
     metrics: () => metrics.all(),
     onError: (error) => notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error)),

@@ -1,6 +1,6 @@
 // Commands that every system has: what one may do, a conversation with the agents, and the state of the whole for agents.
 import type { CommandAnswer } from "@viable/protocol";
-import { healthView, swarmView } from "@viable/protocol";
+import { healthView, registryMetrics, swarmView } from "@viable/protocol";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -157,4 +157,38 @@ test("agents learn the state of the whole as clients do", async () => {
   expect(after.swarms.find(({ service }) => service === "greeter")?.parts.some(({ restarts }) => restarts === 1)).toBe(
     true,
   );
+});
+
+test("the registry's metrics tell what was decided and what went from swarm to swarm", async () => {
+  const asker = service({
+    name: "asker",
+    description: "Asks.",
+    port: 0,
+    agents: [
+      agent({
+        name: "ask",
+        capability: "ask",
+        description: "Has somebody greeted, or asks for what nobody can.",
+        input: z.strictObject({ capability: z.string() }),
+        handle: async (ctx, { capability }) => (await ctx.delegate(capability, { name: "you" })).ok,
+      }),
+    ],
+  });
+  await using t = await startTestSystem(system(greeter, asker));
+  const client = await t.connect("cli");
+  await client.run("ask", { capability: "greet" });
+  await client.run("ask", { capability: "fly" });
+  const response = await t.system.fetch(
+    new Request("http://test.invalid/v1/registry/metrics", {
+      headers: { authorization: `Bearer ${t.system.ownerToken}` },
+    }),
+  );
+  expect(registryMetrics.parse(await response.json())).toMatchObject({
+    registry: { entries: 3, routed: 3, refused: 0, local: 3 },
+    traffic: [
+      { from: "asker", to: "greeter", completed: 1, failed: 0, refused: 0 },
+      { from: "asker", to: "nobody", completed: 0, failed: 0, refused: 1 },
+    ],
+    successRate: 0.5,
+  });
 });

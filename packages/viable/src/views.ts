@@ -1,10 +1,11 @@
+import type { Membership } from "@viable/cluster";
 import type { View } from "@viable/gateway";
 import { queryNumber, toEventView } from "@viable/gateway";
 import type { JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { isPosition, startPosition } from "@viable/log";
-import type { MemoryEntryView } from "@viable/protocol";
+import type { MemoryEntryView, RegistryMetrics, Traffic } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import type { AccessCounter, Catalogue, MemoryEntry, Swarm } from "@viable/swarm";
 import { createMemory, globalMemoryService } from "@viable/swarm";
@@ -16,10 +17,12 @@ export interface ViewSources {
   readonly swarms: ReadonlyMap<string, Swarm>;
   readonly log: Log;
   readonly accesses: AccessCounter;
+  readonly membership: Membership;
+  traffic(): readonly Traffic[];
 }
 
 /** The reads that the system offers under `/v1`. */
-export function systemViews({ catalogue, registry, swarms, log, accesses }: ViewSources): View[] {
+export function systemViews({ catalogue, registry, swarms, log, accesses, membership, traffic }: ViewSources): View[] {
   return [
     {
       name: "commands",
@@ -52,6 +55,12 @@ export function systemViews({ catalogue, registry, swarms, log, accesses }: View
           throw new ViableError("registry.invalid_query", "Name a capability: ?capability=secret_scan.");
         return registry.discover(capability) as unknown as JsonValue;
       },
+    },
+    {
+      name: "registry metrics",
+      scope: "session",
+      path: "/registry/metrics",
+      read: () => readRegistryMetrics(registry, membership, traffic()) as unknown as JsonValue,
     },
     {
       name: "memory",
@@ -114,3 +123,14 @@ function toMemoryEntryView(service: string, entry: MemoryEntry): MemoryEntryView
 }
 
 const toIso = (ms: number): string => new Date(ms).toISOString();
+
+function readRegistryMetrics(registry: Registry, membership: Membership, traffic: readonly Traffic[]): RegistryMetrics {
+  const sum = (count: (each: Traffic) => number) => traffic.reduce((total, each) => total + count(each), 0);
+  const ended = sum(({ completed, failed, refused }) => completed + failed + refused);
+  return {
+    processId: membership.processId,
+    registry: registry.stats(),
+    traffic: [...traffic],
+    ...(ended > 0 && { successRate: sum(({ completed }) => completed) / ended }),
+  };
+}
