@@ -128,6 +128,14 @@ test.for([
     },
     [{ name: "both", dev: false }],
   ],
+  [
+    "where Yarn does not say what is for work alone, what a manifest has for work may be needed to run",
+    {
+      "package.json": json({ dependencies: { debug: "^4" }, devDependencies: { ms: "^2" } }),
+      "yarn.lock": `debug@^4:\n  version "4.0.0"\n  dependencies:\n    ms "^2"\n\nms@^2:\n  version "2.1.3"\n`,
+    },
+    [{ name: "debug", dev: false }, expect.not.objectContaining({ dev: expect.anything() })],
+  ],
 ] as const)("both say that %s", async ([, files, right]) => {
   await using bench = await openBench();
   const [mine, other] = await compare(bench, files);
@@ -136,18 +144,6 @@ test.for([
 });
 
 test.for([
-  [
-    "Yarn does not say what is for work alone: what a manifest has for work may be needed to run",
-    {
-      "package.json": json({ dependencies: { debug: "^4" }, devDependencies: { ms: "^2" } }),
-      "yarn.lock": `debug@^4:\n  version "4.0.0"\n  dependencies:\n    ms "^2"\n\nms@^2:\n  version "2.1.3"\n`,
-    },
-    [
-      { name: "debug", dev: false },
-      { name: "ms", dev: true },
-    ],
-    [{ name: "debug", dev: false }, expect.not.objectContaining({ dev: expect.anything() })],
-  ],
   [
     "pnpm says which manifest gets which version",
     {

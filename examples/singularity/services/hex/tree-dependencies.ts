@@ -229,7 +229,8 @@ function fromLock(
   declared: Declared | undefined,
   there: InstalledPackage | undefined,
 ): Dependency {
-  const dev = locked.dev ?? declared?.dev;
+  // Where the lockfile is silent only one side is sure: what runs may need what a manifest has for work, too.
+  const dev = locked.dev ?? (declared?.dev === false ? false : undefined);
   const installScripts = locked.installScripts ?? there?.installScripts;
   return {
     name: locked.name,
@@ -264,7 +265,7 @@ function nameLicence(
   return locked === undefined ? { licence: unknown } : { licence: locked, licenceFrom: "lockfile" };
 }
 
-/** One entry for each name and version, however often it lies in the tree: direct where any is, for running where any is. */
+/** One entry for each name and version, however often it lies in the tree: direct where any is, for work alone where all are. */
 function keep(found: Map<string, Dependency>, dependency: Dependency): void {
   const key = `${dependency.name}@${dependency.version}`;
   const known = found.get(key);
@@ -272,13 +273,20 @@ function keep(found: Map<string, Dependency>, dependency: Dependency): void {
     found.set(key, dependency);
     return;
   }
-  const [better, other] = known.licence === unknown ? [dependency, known] : [known, dependency];
+  const [{ dev: _, ...better }, other] = known.licence === unknown ? [dependency, known] : [known, dependency];
   const range = better.range ?? other.range;
+  const dev = mergeDev(known.dev, dependency.dev);
   found.set(key, {
     ...better,
     direct: better.direct || other.direct,
     installed: better.installed || other.installed,
     ...(range !== undefined && { range }),
-    ...(better.dev !== undefined && { dev: better.dev && other.dev !== false }),
+    ...(dev !== undefined && { dev }),
   });
+}
+
+/** For running where either is, for work alone where both are; undefined where that stays open. */
+function mergeDev(one: boolean | undefined, other: boolean | undefined): boolean | undefined {
+  if (one === false || other === false) return false;
+  return one === other ? one : undefined;
 }

@@ -231,12 +231,32 @@ test("by the lockfiles of both generations of Yarn", async () => {
       "yarn.lock": text,
     });
     expect(result.dependencies, generation).toMatchObject([
-      { name: "@a/b", version: "1.2.3", direct: true, dev: true, range: "~1.2.0" },
+      { name: "@a/b", version: "1.2.3", direct: true, range: "~1.2.0" },
       { name: "zod", version: "3.0.0", direct: false },
       { name: "zod", version: "4.6.7", direct: true, dev: false },
     ]);
     expect(result.count, generation).toBe(3);
   }
+});
+
+test("for work alone is what every lockfile says is: where one is silent, what runs may need it too", async () => {
+  await using bench = await openBench();
+  const result = await readFiles(bench, {
+    "a/package.json": json({ devDependencies: { ms: "^2", knip: "6.x" } }),
+    "a/package-lock.json": json({
+      packages: {
+        "node_modules/ms": { version: "2.1.3", dev: true },
+        "node_modules/knip": { version: "6.1.0", dev: true },
+      },
+    }),
+    "b/package.json": json({ devDependencies: { ms: "^2" } }),
+    "b/yarn.lock": `ms@^2:\n  version "2.1.3"\n`,
+  });
+  const dev = (result.dependencies as { name: string; dev?: boolean }[]).map((each) => [each.name, each.dev]);
+  expect(dev).toEqual([
+    ["knip", true],
+    ["ms", undefined],
+  ]);
 });
 
 test("folders of the tree are no dependencies, and a fixture of the same name hides none", async () => {
