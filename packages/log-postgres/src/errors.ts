@@ -35,6 +35,25 @@ export const databaseTooNew = (found: number, known: number): ViableError =>
     { next: "Run the release that migrated it, or a later one.", details: { found, known } },
   );
 
+/** `log.restore_unfinished`: a restore was cut short here, so this is nobody's database yet. */
+export const restoreUnfinished = (where: string): ViableError =>
+  new ViableError("log.restore_unfinished", `${where} was being restored, and that did not come to its end.`, {
+    next: "Restore it again: `viable restore FILE`.",
+  });
+
+/** `log.not_explained`: the database does not plan what was handed in. Nothing was run. */
+export const notExplained = (cause: Error): ViableError =>
+  new ViableError("log.not_explained", `The database does not explain this: ${cause.message}`, {
+    next: "Hand in a single SELECT, without parameters, over tables that are there.",
+    cause,
+  });
+
+/** `log.unknown_statement`: the store has no statement of that name. */
+export const unknownStatement = (name: string, known: readonly string[]): ViableError =>
+  new ViableError("log.unknown_statement", `The store has no statement "${name}".`, {
+    next: `There are ${known.join(", ")}.`,
+  });
+
 /** SQLSTATEs, whole or by class, after which the same statement may succeed. */
 const passing = [
   "08", // connection exceptions

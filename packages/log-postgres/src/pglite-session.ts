@@ -3,7 +3,7 @@ import type { Clock } from "@viable/kernel";
 import { BoundedQueue } from "@viable/kernel";
 import { diskFull, refused, unavailable } from "./errors.ts";
 import { migrate } from "./migrate.ts";
-import type { Param, Row, Session, Statement } from "./session.ts";
+import type { Connection, Param, Row, Session, Statement } from "./session.ts";
 import { WorkerLink } from "./worker-link.ts";
 
 /** How many requests the worker is sent ahead: enough that it never waits for us, few enough that a commit soon has its turn. */
@@ -29,6 +29,7 @@ interface Waiting {
 export class PgliteSession implements Session {
   readonly #dataDir: string | undefined;
   readonly #clock: Clock;
+  readonly #prepare: (connection: Connection) => Promise<void>;
   readonly #writes = new BoundedQueue<Waiting>(maxWaiting);
   readonly #reads = new BoundedQueue<Waiting>(maxWaiting);
   #inFlight = 0;
@@ -37,10 +38,17 @@ export class PgliteSession implements Session {
   #exited: Promise<void> | undefined;
   #wasOpen = false;
   #closed = false;
+  /** Whether whoever asked for the connection alone has it. */
+  #isHeld = false;
+  /** The turns of those who asked for it. */
+  #turns: Promise<unknown> = Promise.resolve();
+  #onIdle: (() => void) | undefined;
 
-  constructor(dataDir: string | undefined, clock: Clock) {
+  /** `prepare` is done on every connection before it is used by anybody else. */
+  constructor(dataDir: string | undefined, clock: Clock, prepare: (connection: Connection) => Promise<void> = migrate) {
     this.#dataDir = dataDir;
     this.#clock = clock;
+    this.#prepare = prepare;
   }
 
   async open(): Promise<void> {
@@ -64,6 +72,31 @@ export class PgliteSession implements Session {
     return this.#enqueue(this.#reads, statement, params);
   }
 
+  /**
+   * Lends the connection to one who needs it for several statements: commits and reads wait meanwhile, so it is for what takes
+   * milliseconds. One after the other.
+   */
+  exclusively<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
+    const turn = this.#turns.then(() => this.#runAlone(run));
+    this.#turns = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #runAlone<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
+    this.#isHeld = true;
+    try {
+      if (this.#inFlight > 0) {
+        await new Promise<void>((resolve) => {
+          this.#onIdle = resolve;
+        });
+      }
+      return await run(connectionOver(await this.#connect()));
+    } finally {
+      this.#isHeld = false;
+      this.#pump();
+    }
+  }
+
   #enqueue(queue: BoundedQueue<Waiting>, statement: Statement, params: readonly Param[]): Promise<Row[]> {
     return new Promise((resolve, reject) => {
       if (!queue.offer({ statement, params, resolve, reject })) {
@@ -75,7 +108,7 @@ export class PgliteSession implements Session {
   }
 
   #pump(): void {
-    while (this.#inFlight < maxInFlight) {
+    while (this.#inFlight < maxInFlight && !this.#isHeld) {
       const next = this.#writes.take() ?? this.#reads.take();
       if (next === undefined) return;
       this.#inFlight += 1;
@@ -91,6 +124,7 @@ export class PgliteSession implements Session {
       waiting.reject(error);
     } finally {
       this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#onIdle?.();
       this.#pump();
     }
   }
@@ -119,12 +153,7 @@ export class PgliteSession implements Session {
       throw (await isDiskFull(this.#dataDir)) ? diskFull(error) : error;
     });
     try {
-      await migrate({
-        query: (text) => link.request({ kind: "query", text, params: [] }),
-        script: async (text) => {
-          await link.request({ kind: "script", text });
-        },
-      });
+      await this.#prepare(connectionOver(link));
     } catch (error) {
       await link.close();
       throw error;
@@ -146,6 +175,13 @@ export class PgliteSession implements Session {
     });
   }
 }
+
+const connectionOver = (link: WorkerLink): Connection => ({
+  query: (text, params = []) => link.request({ kind: "query", text, params }),
+  script: async (text) => {
+    await link.request({ kind: "script", text });
+  },
+});
 
 /** Less than this and the database cannot even start: its write-ahead log comes in files of 16 MiB. */
 const minFreeBytes = 16 * 1024 * 1024;

@@ -1,12 +1,17 @@
-import { mkdir, realpath } from "node:fs/promises";
+import { mkdir, readdir, realpath, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import type { Clock } from "@viable/kernel";
 import { systemClock } from "@viable/kernel";
-import type { Store } from "@viable/log";
+import type { SnapshotPage, Store } from "@viable/log";
+import { notEmpty } from "@viable/log";
 import type { DirectoryLock } from "./directory-lock.ts";
 import { lockDirectory } from "./directory-lock.ts";
-import { unavailable } from "./errors.ts";
+import { restoreUnfinished, unavailable } from "./errors.ts";
+import { explainOver } from "./explain.ts";
 import { PgliteSession } from "./pglite-session.ts";
+import { restoreInto } from "./restore.ts";
 import type { Param, Row, Statement } from "./session.ts";
+import { snapshotBetweenCommits } from "./snapshot.ts";
 import { createSqlStore } from "./sql-store.ts";
 
 export interface PgliteStoreOptions {
@@ -25,11 +30,16 @@ const vacuumRecords: Statement = { name: "viable_vacuum_records", text: "VACUUM 
  * Promised: what was answered survives the process being killed (W1 at `process-crash`), since it is in the operating system's
  * hands; one process at a time has the directory, a second is refused with `log.database_in_use`; a worker that is lost is
  * started anew at the next request. Not promised: that anything survives a power cut. PGlite never waits for the disk.
+ *
+ * A snapshot is restored into a directory beside, `<directory>.restoring`, which takes the place of the real one when all is in it.
+ * Where that was cut short the directory beside stays, and `open` refuses until a restore has come to its end.
  */
 export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
   const clock = options.clock ?? systemClock;
   let session: PgliteSession | undefined;
   let lock: DirectoryLock | undefined;
+  /** Snapshots that are being read. */
+  let snapshots = 0;
 
   const opened = (): PgliteSession => {
     if (session === undefined) throw unavailable("The store is not open.");
@@ -45,25 +55,34 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
     durability: options.dataDir === undefined ? "nothing" : "process-crash",
     exclusive: true,
     async open() {
-      let dataDir: string | undefined;
-      if (options.dataDir !== undefined) {
-        await mkdir(options.dataDir, { recursive: true });
-        // Two ways to write one directory's name must meet at one lock.
-        dataDir = await realpath(options.dataDir);
-        lock = await lockDirectory(dataDir);
+      if (options.dataDir === undefined) {
+        session = await openSession(new PgliteSession(undefined, clock));
+        return;
       }
-      const opening = new PgliteSession(dataDir, clock);
-      try {
-        await opening.open();
-      } catch (error) {
-        // Where a thread does not end the directory stays locked, for as long as this process lives.
-        await opening.close().then(
-          () => lock?.release(),
-          () => undefined,
+      await mkdir(options.dataDir, { recursive: true });
+      // Two ways to write one directory's name must meet at one lock.
+      const dataDir = await realpath(options.dataDir);
+      const claimed = await claim(dataDir, async () => {
+        if (await isLeftUnfinished(dataDir)) throw restoreUnfinished(`The database in ${dataDir}`);
+      });
+      session = await openSession(new PgliteSession(dataDir, clock), claimed);
+      lock = claimed;
+    },
+    async restore(pages) {
+      if (options.dataDir === undefined) {
+        if (session !== undefined) throw notEmpty("The database in memory");
+        session = await openSession(
+          new PgliteSession(undefined, clock, (connection) => restoreInto(connection, pages)),
         );
-        throw error;
+        return;
       }
-      session = opening;
+      const dataDir = await realpathToBe(options.dataDir);
+      const claimed = await claim(dataDir, async () => {
+        if (!(await isEmpty(dataDir))) throw notEmpty(dataDir);
+        await restoreBeside(dataDir, clock, pages);
+      });
+      session = await openSession(new PgliteSession(dataDir, clock), claimed);
+      lock = claimed;
     },
     async close() {
       await session?.close();
@@ -72,9 +91,83 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
       lock = undefined;
     },
     async purgeRecords(before, limit) {
+      // A snapshot counts on it that a record once read is there when it ends.
+      if (snapshots > 0) return 0;
       const purged = await sql.purgeRecords(before, limit);
       await opened().write(vacuumRecords, []);
       return purged;
     },
+    async *snapshot() {
+      snapshots += 1;
+      try {
+        yield* snapshotBetweenCommits(opened());
+      } finally {
+        snapshots -= 1;
+      }
+    },
+    explain: async (request) => await opened().exclusively((connection) => explainOver(connection, request)),
   };
+}
+
+/** Claims a directory, and lets go of it again where what is to be done first fails. */
+async function claim(dataDir: string, first: () => Promise<void>): Promise<DirectoryLock> {
+  const claimed = await lockDirectory(dataDir);
+  try {
+    await first();
+  } catch (error) {
+    await claimed.release();
+    throw error;
+  }
+  return claimed;
+}
+
+/** Opens a session, or lets go of its directory. Where its thread does not end, that stays locked for as long as this process lives. */
+async function openSession(opening: PgliteSession, claimed?: DirectoryLock): Promise<PgliteSession> {
+  try {
+    await opening.open();
+  } catch (error) {
+    await opening.close().then(
+      () => claimed?.release(),
+      () => undefined,
+    );
+    throw error;
+  }
+  return opening;
+}
+
+const besideOf = (dataDir: string): string => `${dataDir}.restoring`;
+
+/** Fills a database beside the directory and moves it there when it is whole. What an earlier try has left is cleared away. */
+async function restoreBeside(dataDir: string, clock: Clock, pages: AsyncIterable<SnapshotPage>): Promise<void> {
+  const beside = besideOf(dataDir);
+  await rm(beside, { recursive: true, force: true });
+  const restoring = new PgliteSession(beside, clock, (connection) => restoreInto(connection, pages));
+  try {
+    await restoring.open();
+  } catch (error) {
+    await restoring.close();
+    await rm(beside, { recursive: true, force: true });
+    throw error;
+  }
+  await restoring.close();
+  await rename(beside, dataDir);
+}
+
+/** A restore was cut short: what it had written lies beside, and nothing in the place of the database. */
+const isLeftUnfinished = async (dataDir: string): Promise<boolean> =>
+  (await isEmpty(dataDir)) && !(await isEmpty(besideOf(dataDir)));
+
+async function isEmpty(directory: string): Promise<boolean> {
+  try {
+    return (await readdir(directory)).length === 0;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT";
+  }
+}
+
+/** The real path of a directory that may not be there yet. */
+async function realpathToBe(directory: string): Promise<string> {
+  const path = resolve(directory);
+  await mkdir(dirname(path), { recursive: true });
+  return await realpath(path).catch(async () => join(await realpath(dirname(path)), basename(path)));
 }

@@ -2,7 +2,7 @@ import type { ViableError } from "@viable/kernel";
 import type { ClientBase } from "pg";
 import pg from "pg";
 import { fromDriver, unavailable } from "./errors.ts";
-import type { MigrationSession, Param, Row, Session, Statement } from "./session.ts";
+import type { Connection, Param, Row, Session, Statement } from "./session.ts";
 
 export interface PostgresSessionOptions {
   readonly connectionString: string;
@@ -37,11 +37,13 @@ export class PostgresSession implements Session {
   readonly #commits: pg.Pool;
   readonly #reads: pg.Pool;
   readonly #migration: pg.ClientConfig;
+  readonly #statements: pg.ClientConfig;
   readonly #onConnected: (settings: ServerSettings) => void;
 
   constructor(options: PostgresSessionOptions, onConnected: (settings: ServerSettings) => void) {
     const config = toConfig(options, options.statementTimeoutMs);
     this.#migration = toConfig(options, options.migrationTimeoutMs);
+    this.#statements = config;
     this.#onConnected = onConnected;
     this.#commits = new pg.Pool({
       ...config,
@@ -74,31 +76,17 @@ export class PostgresSession implements Session {
   }
 
   /** Lends a connection of its own, with the bounds of a migration, for something that needs one throughout. */
-  async exclusively(run: (session: MigrationSession) => Promise<void>): Promise<void> {
-    const client = new pg.Client(this.#migration);
-    // A connection that breaks says so to whoever waits for an answer on it; without a listener it would also end the process.
-    client.on("error", () => {});
-    const send = async (text: string): Promise<Row[]> => {
-      try {
-        return (await client.query<Row>(text)).rows;
-      } catch (error) {
-        throw fromPg(error);
-      }
-    };
-    try {
-      await client.connect();
-      this.#onConnected(await readSettings(client));
-      await run({
-        query: send,
-        script: async (text) => {
-          await send(text);
-        },
-      });
-    } catch (error) {
-      throw fromPg(error);
-    } finally {
-      await client.end().catch(() => {});
-    }
+  async exclusively(run: (connection: Connection) => Promise<void>): Promise<void> {
+    await using own = await connectOwn(this.#migration);
+    this.#onConnected(await readSettings(own.client).catch(rethrow));
+    await run(own.connection);
+  }
+
+  /** A connection of its own, beside those for commits and reads, planned as they are; to be let go of by whoever asked for it. */
+  async connect(): Promise<OwnConnection> {
+    const own = await connectOwn(this.#statements);
+    await own.connection.script(planner);
+    return own;
   }
 
   async close(): Promise<void> {
@@ -106,16 +94,52 @@ export class PostgresSession implements Session {
   }
 }
 
+/** A connection that is used by one caller alone and ends when disposed of. */
+export interface OwnConnection extends AsyncDisposable {
+  readonly connection: Connection;
+  readonly client: ClientBase;
+}
+
+/** Sent so, a text of several statements is refused by the server, also where it has no parameters. */
+type ExtendedQuery = pg.QueryConfig & { readonly queryMode?: "extended" };
+
+async function connectOwn(config: pg.ClientConfig): Promise<OwnConnection> {
+  const client = new pg.Client(config);
+  // A connection that breaks says so to whoever waits for an answer on it; without a listener it would also end the process.
+  client.on("error", () => {});
+  const send = async (query: ExtendedQuery): Promise<Row[]> => (await client.query<Row>(query).catch(rethrow)).rows;
+  const own: OwnConnection = {
+    client,
+    connection: {
+      query: (text, params = []) => send({ text, values: [...params], queryMode: "extended" }),
+      script: async (text) => {
+        await send({ text });
+      },
+    },
+    [Symbol.asyncDispose]: async () => {
+      await client.end().catch(() => {});
+    },
+  };
+  try {
+    await client.connect();
+  } catch (error) {
+    await own[Symbol.asyncDispose]();
+    throw fromPg(error);
+  }
+  return own;
+}
+
 /** What `pg` threw as what a store throws. Only its own class of errors is the database's answer. */
 export const fromPg = (thrown: unknown): ViableError =>
   fromDriver(thrown, thrown instanceof pg.DatabaseError ? thrown.code : undefined);
 
+function rethrow(thrown: unknown): never {
+  throw fromPg(thrown);
+}
+
 async function query(pool: pg.Pool, statement: Statement, params: readonly Param[]): Promise<Row[]> {
-  try {
-    return (await pool.query<Row>({ name: statement.name, text: statement.text, values: [...params] })).rows;
-  } catch (error) {
-    throw fromPg(error);
-  }
+  const { name, text } = statement;
+  return (await pool.query<Row>({ name, text, values: [...params] }).catch(rethrow)).rows;
 }
 
 function toConfig(options: PostgresSessionOptions, statementTimeoutMs: number): pg.ClientConfig {
@@ -131,8 +155,10 @@ function toConfig(options: PostgresSessionOptions, statementTimeoutMs: number): 
 }
 
 /** See migration 1: a plan made for an empty table must not read a large one from end to end. */
+const planner = "SET enable_seqscan = off";
+
 async function setPlanner(client: ClientBase): Promise<void> {
-  await client.query("SET enable_seqscan = off");
+  await client.query(planner);
 }
 
 async function readSettings(client: ClientBase): Promise<ServerSettings> {

@@ -1,9 +1,12 @@
 import type { Durability, Store } from "@viable/log";
 import { unavailable } from "./errors.ts";
+import { explainOver } from "./explain.ts";
 import { migrate } from "./migrate.ts";
 import type { ServerSettings } from "./postgres-session.ts";
 import { PostgresSession } from "./postgres-session.ts";
-import type { Param, Row, Statement } from "./session.ts";
+import { restoreInto } from "./restore.ts";
+import type { Connection, Param, Row, Statement } from "./session.ts";
+import { snapshotOver } from "./snapshot.ts";
 import { createSqlStore } from "./sql-store.ts";
 
 export interface PostgresStoreOptions {
@@ -59,31 +62,43 @@ export function createPostgresStore(options: PostgresStoreOptions): PostgresStor
       return warnings;
     },
     exclusive: false,
-    async open() {
-      const opening = new PostgresSession(
-        {
-          connectionString: options.connectionString,
-          maxReadConnections: options.maxReadConnections ?? 4,
-          statementTimeoutMs: options.statementTimeoutMs ?? 15_000,
-          // An index over some hundred million events is built within it.
-          migrationTimeoutMs: options.migrationTimeoutMs ?? 3_600_000,
-          connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
-        },
-        (settings) => ({ durability, warnings } = judge(settings)),
-      );
-      try {
-        await opening.exclusively(migrate);
-      } catch (error) {
-        await opening.close();
-        throw error;
-      }
-      session = opening;
+    open: () => openWith(migrate),
+    restore: (pages) => openWith((connection) => restoreInto(connection, pages)),
+    async *snapshot() {
+      await using own = await opened().connect();
+      yield* snapshotOver(own.connection);
+    },
+    async explain(request) {
+      await using own = await opened().connect();
+      return await explainOver(own.connection, request);
     },
     async close() {
       await session?.close();
       session = undefined;
     },
   };
+
+  /** Opens on a database that was first prepared over a connection of its own. */
+  async function openWith(prepare: (connection: Connection) => Promise<void>): Promise<void> {
+    const opening = new PostgresSession(
+      {
+        connectionString: options.connectionString,
+        maxReadConnections: options.maxReadConnections ?? 4,
+        statementTimeoutMs: options.statementTimeoutMs ?? 15_000,
+        // An index over some hundred million events is built within it.
+        migrationTimeoutMs: options.migrationTimeoutMs ?? 3_600_000,
+        connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
+      },
+      (settings) => ({ durability, warnings } = judge(settings)),
+    );
+    try {
+      await opening.exclusively(prepare);
+    } catch (error) {
+      await opening.close();
+      throw error;
+    }
+    session = opening;
+  }
 }
 
 /** What survives under these settings, and what to say about those that make it less than a power cut. */

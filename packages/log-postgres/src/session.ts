@@ -20,9 +20,10 @@ export interface Session {
   read(statement: Statement, params: readonly Param[]): Promise<Row[]>;
 }
 
-/** What a migration needs: one connection for its whole length. */
-export interface MigrationSession {
-  query(text: string): Promise<Row[]>;
+/** One connection that nobody else uses meanwhile: for what takes several statements. */
+export interface Connection {
+  /** One statement: the server refuses a text that holds more. */
+  query(text: string, params?: readonly Param[]): Promise<Row[]>;
   /** Several statements, without parameters, in one transaction. */
   script(text: string): Promise<void>;
 }

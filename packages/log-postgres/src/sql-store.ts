@@ -12,7 +12,7 @@ import { size } from "./statements/size.ts";
 import { canBeStored } from "./text.ts";
 
 /** What every store does alike, whichever way its statements travel. */
-export type SqlStore = Omit<Store, "durability" | "exclusive" | "open" | "close">;
+export type SqlStore = Omit<Store, "durability" | "exclusive" | "open" | "close" | "snapshot" | "restore" | "explain">;
 
 export function createSqlStore(session: Session): SqlStore {
   const readHead = async () => {

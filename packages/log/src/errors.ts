@@ -23,6 +23,19 @@ export const logUnavailable = (cause: unknown): ViableError =>
     cause,
   });
 
+/** `log.not_empty`: a snapshot is restored into an empty database only. Nothing was touched. */
+export const notEmpty = (where: string): ViableError =>
+  new ViableError("log.not_empty", `${where} holds something already: nothing was restored.`, {
+    next: "Name an empty one. What a database holds is never overwritten by a restore.",
+  });
+
+/** `log.snapshot_damaged`: what was to be restored is no whole snapshot. Nothing of it was kept. */
+export const snapshotDamaged = (reason: string): ViableError =>
+  new ViableError("log.snapshot_damaged", `This is no whole snapshot of a log: ${reason}. Nothing was restored.`, {
+    next: "Take another backup.",
+    details: { reason },
+  });
+
 /** `log.not_closed`: the log has stopped, but its database did not close in time or not cleanly. What was answered is kept. */
 export const logNotClosed = (cause: unknown): ViableError =>
   new ViableError("log.not_closed", "The database was not closed cleanly.", {

@@ -1,13 +1,17 @@
 export { createLog } from "./create-log.ts";
 export { decodeEvent, maxAppendChars, maxAppendItems, maxNameChars } from "./encode.ts";
+export { notEmpty, snapshotDamaged } from "./errors.ts";
 export type { EventFilter, EventMetadata, NewEvent, Position, StoredEvent, StreamAppend } from "./events.ts";
 export { comparePositions, isPosition, matchesFilter, startPosition, toOrdinal, toPosition } from "./events.ts";
+export type { ExplainedIndex, ExplainedRelation, ExplainRequest, Explanation } from "./explain.ts";
 export type { ReadFailure } from "./follower.ts";
 export type { GroupCommitLimits } from "./group-commit.ts";
 export { defaultGroupCommitLimits } from "./group-commit.ts";
 export type { AppendOutcome, AppendRequest, Log, LogStats, ReadAllOptions, ReadStreamOptions } from "./log.ts";
 export { createMemoryStore } from "./memory-store.ts";
 export type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
+export type { PlacedEvent, PlacedRecord, SnapshotHead, SnapshotPage } from "./snapshot.ts";
+export { checkSnapshot } from "./snapshot.ts";
 export type {
   CommitOutcome,
   CommitResult,

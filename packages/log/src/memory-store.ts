@@ -1,10 +1,16 @@
 import { ViableError } from "@viable/kernel";
 import { decodeEvent } from "./encode.ts";
+import { notEmpty, snapshotDamaged } from "./errors.ts";
 import type { StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal } from "./events.ts";
 import type { StoredRecord } from "./records.ts";
+import type { PlacedEvent, PlacedRecord, SnapshotHead } from "./snapshot.ts";
+import { checkSnapshot } from "./snapshot.ts";
 import type { CommitOutcome, EncodedAppend, EncodedStreamAppend, Store } from "./store.ts";
 import { storeRefused } from "./store.ts";
+
+/** Items of a snapshot that are handed over at once. */
+const snapshotItems = 1_000;
 
 interface Row {
   value: string | null;
@@ -18,6 +24,8 @@ interface Row {
 /** The plainest correct store: what the others are compared with, and what tests and simulation run on. Keeps nothing. */
 export function createMemoryStore(): Store {
   const events: StoredEvent[] = [];
+  /** The same in the texts they came in, for snapshots: what is parsed and written again may differ. */
+  const placed: PlacedEvent[] = [];
   const streams = new Map<string, StoredEvent[]>();
   const byId = new Map<string, StoredEvent>();
   const rows = new Map<string, Row>();
@@ -31,6 +39,16 @@ export function createMemoryStore(): Store {
     version: row.version,
     expiresAt: row.expiresAt,
   });
+
+  const place = (event: PlacedEvent): void => {
+    const stored = decodeEvent(event, event.stream, event.version, event.ordinal);
+    const stream = streams.get(event.stream) ?? [];
+    streams.set(event.stream, stream);
+    placed.push(event);
+    events.push(stored);
+    stream.push(stored);
+    byId.set(stored.id, stored);
+  };
 
   /** Decides on an append and applies it; adds to `undo` how to take that back. */
   const commitOne = (append: EncodedAppend, now: number, undo: (() => void)[]): CommitOutcome => {
@@ -55,12 +73,8 @@ export function createMemoryStore(): Store {
       const stream = streams.get(write.stream) ?? [];
       streams.set(write.stream, stream);
       const firstVersion = stream.length + 1;
-      for (const event of write.events) {
-        const stored = decodeEvent(event, write.stream, stream.length + 1, events.length + 1);
-        events.push(stored);
-        stream.push(stored);
-        byId.set(stored.id, stored);
-      }
+      for (const event of write.events)
+        place({ ...event, stream: write.stream, version: stream.length + 1, ordinal: events.length + 1 });
       return firstVersion;
     });
     const recordVersions = append.records.map((write) => {
@@ -78,6 +92,7 @@ export function createMemoryStore(): Store {
     });
     undo.push(() => {
       events.length = firstOrdinal - 1;
+      placed.length = firstOrdinal - 1;
       append.streams.forEach((write, index) => {
         const stream = streams.get(write.stream) as StoredEvent[];
         stream.length = Math.min(stream.length, (firstVersions[index] as number) - 1);
@@ -164,7 +179,42 @@ export function createMemoryStore(): Store {
     async sizeBytes() {
       return undefined;
     },
+    async *snapshot() {
+      const head: SnapshotHead = { ordinal: events.length, change: lastChange, records: rows.size };
+      const records = [...rows].map(([key, row]) => placeRecord(key, row));
+      for (let at = 0; at < records.length; at += snapshotItems)
+        yield { kind: "records", records: records.slice(at, at + snapshotItems) };
+      yield { kind: "head", head };
+      for (let at = 0; at < head.ordinal; at += snapshotItems)
+        yield { kind: "events", events: placed.slice(at, Math.min(at + snapshotItems, head.ordinal)) };
+    },
+    async restore(pages) {
+      if (events.length > 0 || rows.size > 0 || lastChange > 0) throw notEmpty("The store");
+      const records = new Map<string, Row>();
+      const whole: PlacedEvent[] = [];
+      let head: SnapshotHead | undefined;
+      for await (const page of checkSnapshot(pages)) {
+        if (page.kind === "records") for (const record of page.records) records.set(record.key, toRow(record));
+        if (page.kind === "head") head = page.head;
+        if (page.kind === "events") whole.push(...page.events);
+      }
+      if (records.size !== head?.records) throw snapshotDamaged(`it has ${records.size} records of ${head?.records}`);
+      for (const [key, row] of records) rows.set(key, row);
+      for (const event of whole) place(event);
+      lastChange = head.change;
+    },
+    async explain() {
+      return undefined;
+    },
   };
+}
+
+function placeRecord(key: string, { writtenBy, ...row }: Row): PlacedRecord {
+  return { key, ...row, writtenBy: writtenBy ?? null };
+}
+
+function toRow({ key: _, writtenBy, ...record }: PlacedRecord): Row {
+  return { ...record, writtenBy: writtenBy ?? undefined };
 }
 
 /**

@@ -1,5 +1,7 @@
 import type { EventFilter, StoredEvent } from "./events.ts";
+import type { ExplainRequest, Explanation } from "./explain.ts";
 import type { StoredRecord } from "./records.ts";
+import type { SnapshotPage } from "./snapshot.ts";
 
 /**
  * What survives: `nothing` (memory), `process-crash` (a killed process, not a power cut: PGlite), `power-loss` (a database
@@ -84,6 +86,7 @@ export interface EncodedRecordChange {
  * - An append whose first event id is in the log already, in that stream, is answered as the first time, and not written again. One
  *   without events is known by its id, for as long as it was the last to write at least one of its records.
  * - Record changes are numbered in commit order in the same way.
+ * - `snapshot` is of one moment, and appends go on while it is read. `restore` brings back exactly that, or nothing.
  * - An event id stands in the log once: a `commit` that would write one again, other than by such a repeat, is refused, and nothing
  *   of its batch is written as long as no stream and no key stands in two of its appends.
  *
@@ -119,6 +122,22 @@ export interface Store {
   purgeRecords(before: number, limit: number): Promise<number>;
   /** The size of the database in bytes, undefined where it has none. */
   sizeBytes(): Promise<number | undefined>;
+  /**
+   * All events and records of all tenants as they were at one moment, page by page, each small enough for memory.
+   * Appends go on meanwhile. To be read on without long pauses: a store may give up on whoever takes a minute for a page.
+   */
+  snapshot(): AsyncIterable<SnapshotPage>;
+  /**
+   * In place of `open`: fills an empty database with a snapshot, events and records exactly as they were, and opens it. All of it or
+   * nothing: whatever ends it early leaves a database that is empty, or that no `open` takes (`log.restore_unfinished`) until a restore
+   * has come to its end. Throws `log.not_empty`, having touched nothing, and `log.snapshot_damaged`.
+   */
+  restore(pages: AsyncIterable<SnapshotPage>): Promise<void>;
+  /**
+   * How the database goes about a query; undefined where there is none behind the store. Changes nothing: a statement of its own
+   * is run in a transaction that may only read, any other is planned and not run, and must be a single SELECT (`log.not_explained`).
+   */
+  explain(request: ExplainRequest): Promise<Explanation | undefined>;
 }
 
 /** What a store throws when it could not commit for a reason that a retry will not mend: the same would be refused again. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StoredEvent } from "../events.ts";
 import { matchesFilter, toOrdinal } from "../events.ts";
+import type { PlacedEvent, PlacedRecord, SnapshotHead, SnapshotPage } from "../snapshot.ts";
 import type { EncodedAppend, EncodedEvent, EncodedRecordWrite, Store } from "../store.ts";
 import { storeRefused } from "../store.ts";
 import { storeModel } from "./store-model.ts";
@@ -608,6 +609,132 @@ export function storeContract(
       expect(outcomes.filter((outcome) => outcome.kind === "stream_conflict")).toHaveLength(74);
     });
 
+    test("a snapshot is of one moment: what is written together while it is read is in it together or not at all", async () => {
+      const own = newScope();
+      let written = 0;
+      const write = async () => {
+        written += 1;
+        const nr = written;
+        // Many records of their own beside one that counts, so that there are pages of them.
+        const records = Array.from({ length: 300 }, (_, index) => recordOf(own(`${nr}/${index}`), 0, `${nr}`));
+        await commit(
+          appendOf(
+            [{ stream: own("a"), expected: nr - 1, events: [{ ...eventOf(own(`${nr}`)), data: `{"nr":${nr}}` }] }],
+            [...records, recordOf(own("count"), -1, `${nr}`), recordOf(own("gone"), -1, null)],
+          ),
+        );
+      };
+      for (let before = 0; before < 8; before++) await write();
+      let reading = true;
+      const writing = (async () => {
+        while (reading) await write();
+      })();
+      const taken = await takeSnapshot(store.snapshot(), write).finally(() => {
+        reading = false;
+      });
+      await writing;
+      const events = taken.events.filter((event) => event.stream === own("a"));
+      const count = Number(taken.records.get(own("count"))?.value);
+      // It was written to while it was read, or nothing is shown.
+      expect(count).toBeGreaterThanOrEqual(8);
+      expect(written).toBeGreaterThan(count);
+      expect(events.map((event) => event.data)).toEqual(Array.from({ length: count }, (_, nr) => `{"nr":${nr + 1}}`));
+      const keys = [...taken.records.keys()].filter((key) => key.startsWith(own("")));
+      expect(keys).toHaveLength(count * 300 + 2);
+      expect(taken.records.get(own("gone"))).toMatchObject({ value: null, version: count });
+      expect(taken.events.map((event) => event.ordinal)).toEqual(taken.events.map((_, index) => index + 1));
+      expect(taken.head).toMatchObject({ ordinal: taken.events.length, records: taken.records.size });
+    });
+
+    test("a snapshot that is restored is the same again, byte for byte, and goes on where it was taken", async () => {
+      const own = newScope();
+      const event = { ...eventOf(own("1")), data: '{ "b": "\\ud800", "a":  1 }', session: own("s"), time: now + 0.5 };
+      const append = appendOf(
+        [{ stream: own("a"), expected: 0, events: [event, eventOf(own("2"))] }],
+        [{ ...recordOf(own("r"), 0, '{ "spaces":  1 }'), expiresAt: now + 10.5 }, recordOf(own("deleted"), -1, null)],
+      );
+      const alone = appendOf([], [recordOf(own("alone"), 0, "1")], own("alone"));
+      await commit(append, alone);
+      const nameless = { streams: [], records: [recordOf(own("nameless"), 0, "1")] };
+      await commit(nameless);
+      const taken = await takeSnapshot(store.snapshot());
+      expect(taken.events.find(({ id }) => id === event.id)).toEqual({
+        ...event,
+        stream: own("a"),
+        version: 1,
+        ordinal: taken.head.ordinal - 1,
+      });
+      expect(taken.records.get(own("nameless"))).toMatchObject({ version: 1, changedAt: now, writtenBy: null });
+
+      await using other = await makeStore();
+      await other.store.restore(store.snapshot());
+      expect(await takeSnapshot(other.store.snapshot())).toEqual(taken);
+      expect(await other.store.head()).toEqual(await store.head());
+      expect(await other.store.readStream(own("a"), 1, 10, "forward")).toEqual(
+        await store.readStream(own("a"), 1, 10, "forward"),
+      );
+      // What was appended is known, versions and numbers go on.
+      expect((await other.store.commit([append, alone], now)).outcomes).toMatchObject([
+        { repeated: true, firstVersions: [1], recordVersions: [1, 1] },
+        { repeated: true, recordVersions: [1] },
+      ]);
+      const next = appendOf(
+        [{ stream: own("a"), expected: 2, events: [eventOf(own("3"))] }],
+        [recordOf(own("deleted"), 0, "1")],
+      );
+      expect(await other.store.commit([next], now)).toMatchObject({
+        outcomes: [{ firstOrdinal: taken.head.ordinal + 1, firstVersions: [3], recordVersions: [2] }],
+        lastChange: taken.head.change + 1,
+      });
+
+      // What holds something is not restored into, and not harmed.
+      await other.store.close();
+      await expect(other.store.restore(store.snapshot())).rejects.toMatchObject({ code: "log.not_empty" });
+      await other.store.open();
+      expect(await other.store.head()).toMatchObject({ ordinal: taken.head.ordinal + 1 });
+      await other.store.close();
+    });
+
+    test("of a snapshot that breaks off or lacks something nothing is restored; then a whole one is", async () => {
+      const own = newScope();
+      await commit(appendOf([{ stream: own("a"), expected: 0, events: [eventOf(own("1")), eventOf(own("2"))] }]));
+      const pages: SnapshotPage[] = [];
+      for await (const page of store.snapshot()) pages.push(page);
+      const broken = {
+        "breaks off": async function* () {
+          yield* pages.slice(0, -1);
+          throw new Error("the disk is gone");
+        },
+        "lacks its last page": async function* () {
+          yield* pages.slice(0, -1);
+        },
+        "lacks a record": async function* () {
+          for (const page of pages) yield page.kind === "records" ? { ...page, records: page.records.slice(1) } : page;
+        },
+      };
+      await using other = await makeStore();
+      for (const [what, brokenPages] of Object.entries(broken)) {
+        await expect(other.store.restore(brokenPages()), what).rejects.toThrow();
+      }
+      await other.store.restore(store.snapshot());
+      expect(await other.store.head()).toEqual(await store.head());
+      await other.store.close();
+    });
+
+    test("whoever stops reading a snapshot keeps nothing from going on", async () => {
+      for await (const page of store.snapshot()) {
+        expect(page.kind).toBe("records");
+        break;
+      }
+      const own = newScope();
+      expect(await commit(appendOf([{ stream: own("a"), expected: 0, events: [eventOf(own("1"))] }]))).toMatchObject([
+        { kind: "appended" },
+      ]);
+      const then = 2_000;
+      await store.commit([appendOf([], [recordOf(own("r"), -1, null)])], then);
+      expect(await store.purgeRecords(then + 1, 10_000)).toBeGreaterThan(0);
+    });
+
     test("property: after any history a store answers as the memory store does", async () => {
       const own = newScope();
       let round = 0;
@@ -617,6 +744,20 @@ export function storeContract(
       );
     });
   });
+}
+
+/** What a snapshot says, all pages together; `between` is done before each page after the first. */
+async function takeSnapshot(pages: AsyncIterable<SnapshotPage>, between?: () => Promise<void>) {
+  const records = new Map<string, PlacedRecord>();
+  const events: PlacedEvent[] = [];
+  let head: SnapshotHead = { ordinal: -1, change: -1, records: -1 };
+  for await (const page of pages) {
+    if (page.kind === "records") for (const record of page.records) records.set(record.key, record);
+    if (page.kind === "head") head = page.head;
+    if (page.kind === "events") events.push(...page.events);
+    await between?.();
+  }
+  return { records, events, head };
 }
 
 const idsOf = (events: readonly StoredEvent[]): string[] => events.map((event) => event.id);

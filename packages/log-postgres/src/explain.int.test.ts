@@ -1,0 +1,121 @@
+// What is explained is real, and nothing that is handed in is run: the server's own parser says no to all but a single SELECT.
+import type { JsonObject } from "@viable/kernel";
+import type { Store } from "@viable/log";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createPgliteStore } from "./pglite-store.ts";
+import { createPostgresStore } from "./postgres-store.ts";
+import type { PostgresServer } from "./testing/index.ts";
+import { startPostgres } from "./testing/index.ts";
+
+let server: PostgresServer;
+beforeAll(async () => {
+  // Statistics come when the test says so.
+  server = await startPostgres({ own: true, settings: ["autovacuum=off"] });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const stores: Record<string, () => Promise<Store>> = {
+  PGlite: async () => createPgliteStore(),
+  PostgreSQL: async () => createPostgresStore({ connectionString: await server.createDatabase() }),
+};
+
+describe.each(Object.keys(stores))("on %s", (kind) => {
+  let store: Store;
+  beforeAll(async () => {
+    store = await (stores[kind] as () => Promise<Store>)();
+    await store.open();
+    for (let nr = 1; nr <= 300; nr++) {
+      const event = { id: `e${nr}`, type: "a.b", data: "{}", tenant: "d", correlation: `c${nr % 5}`, metadata: "{}" };
+      await store.commit(
+        [
+          {
+            streams: [{ stream: `s${nr % 3}`, expected: -1, events: [{ ...event, session: "ses", time: nr }] }],
+            records: [{ key: `lease/${nr}`, expected: 0, value: "1", expiresAt: null }],
+          },
+        ],
+        nr,
+      );
+    }
+  });
+  afterAll(() => store.close());
+
+  const rootOf = (plan: JsonObject) => plan.Plan as JsonObject;
+
+  test("a statement of the store's own is run with what is in the log, and its plan says what it met", async () => {
+    const explained = await store.explain({ statement: "viable_read_stream_forward" });
+    expect(explained).toMatchObject({
+      origin: "measured",
+      query: expect.stringContaining("FROM viable.events WHERE stream = $1::text"),
+      parameters: ["s0", "1", "1000"],
+      relations: [{ schema: "viable", name: "events" }],
+    });
+    const root = rootOf(explained?.plan as JsonObject);
+    expect(root).toMatchObject({ "Actual Rows": 100, "Actual Loops": 1 });
+    expect(root).toHaveProperty("Shared Hit Blocks");
+    const { indexes, bytes } = explained?.relations[0] ?? {};
+    expect(bytes).toBeGreaterThan(0);
+    expect(indexes).toContainEqual({
+      name: "events_by_stream",
+      columns: ["stream", "version"],
+      isPartial: false,
+      definition: expect.stringContaining("CREATE UNIQUE INDEX events_by_stream"),
+    });
+    expect(indexes).toContainEqual(expect.objectContaining({ name: "events_by_session", isPartial: true }));
+  });
+
+  test("every statement that there is can be explained, and an unknown one is told which there are", async () => {
+    const error = await store.explain({ statement: "nonsense" }).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: "log.unknown_statement" });
+    const names: string[] = error.next.match(/viable_\w+/g);
+    expect(names).toEqual(
+      expect.arrayContaining(["viable_head", "viable_read_all_forward_types", "viable_list_records"]),
+    );
+    for (const statement of names) {
+      expect(await store.explain({ statement }), statement).toMatchObject({ origin: "measured" });
+    }
+  });
+
+  test("statistics that there are not are told from those that there are", async () => {
+    const sql = "SELECT * FROM viable.records WHERE version = 1";
+    const explained = await store.explain({ sql });
+    expect(explained?.relations).toMatchObject([{ name: "records", rows: null, columnsWithStatistics: [] }]);
+  });
+
+  test("a query is planned and not run, as it would be for anybody: reading a table from end to end is allowed", async () => {
+    const explained = await store.explain({
+      sql: "SELECT count(*) FROM viable.events WHERE type = 'a.b' -- all of them",
+    });
+    expect(explained).toMatchObject({ origin: "estimated", parameters: [] });
+    expect(JSON.stringify(explained?.plan)).not.toContain("Actual Rows");
+    expect(JSON.stringify(explained?.plan)).toContain('"Node Type":"Seq Scan"');
+    expect(await store.explain({ sql: "SELECT pg_sleep(3600)" })).toBeDefined();
+    expect(await store.explain({ sql: "SELECT 1;" })).toMatchObject({ relations: [] });
+  });
+
+  test.each([
+    "DELETE FROM viable.events",
+    "SELECT 1; DELETE FROM viable.events",
+    "SELECT 1; SELECT 2",
+    "WITH gone AS (DELETE FROM viable.events RETURNING 1) SELECT * FROM gone",
+    "SELECT 1 INTO viable.stolen",
+    "INSERT INTO viable.log_partitions VALUES (2, 0, 0)",
+    "CREATE TABLE stolen AS SELECT 1",
+    "ANALYZE SELECT pg_sleep(3600)",
+    "(ANALYZE) SELECT 1",
+    "EXECUTE viable_head",
+    "EXPLAIN SELECT 1",
+    "SELECT $1::int",
+    "SELECT 1 FROM nowhere",
+    "/* nothing */",
+    "",
+    `SELECT '${"x".repeat(10_000)}'`,
+  ])("%s is refused, and nothing has changed", async (sql) => {
+    const before = await store.head();
+    await expect(store.explain({ sql })).rejects.toMatchObject({ code: "log.not_explained", retryable: false });
+    expect(await store.head()).toEqual(before);
+    // The connection is as it was: what is asked next is answered, and may be written.
+    const append = { streams: [], records: [{ key: "after", expected: -1, value: "1", expiresAt: null }] };
+    expect((await store.commit([append], 1)).outcomes).toMatchObject([{ kind: "appended" }]);
+    expect((await store.readAll(0, 1, "forward", {})).length).toBe(1);
+  });
+});
