@@ -136,14 +136,6 @@ test.for([
     },
     [{ name: "debug", dev: false }, expect.not.objectContaining({ dev: expect.anything() })],
   ],
-] as const)("both say that %s", async ([, files, right]) => {
-  await using bench = await openBench();
-  const [mine, other] = await compare(bench, files);
-  expect(mine).toMatchObject(right);
-  expect(mine).toEqual(other);
-});
-
-test.for([
   [
     "pnpm says which manifest gets which version",
     {
@@ -153,14 +145,18 @@ test.for([
         "lockfileVersion: '9.0'\nimporters:\n  .:\n    devDependencies:\n      zod: {specifier: ^4, version: 4.6.7}\n  packages/a:\n    dependencies:\n      zod: {specifier: ^3, version: 3.0.0}\npackages:\n  zod@4.6.7: {}\n  zod@3.0.0: {}\n",
     },
     [
-      { version: "3.0.0", direct: true },
-      { version: "4.6.7", range: "^3" },
-    ],
-    [
       { version: "3.0.0", range: "^3" },
       { version: "4.6.7", range: "^4" },
     ],
   ],
+] as const)("both say that %s", async ([, files, right]) => {
+  await using bench = await openBench();
+  const [mine, other] = await compare(bench, files);
+  expect(mine).toMatchObject(right);
+  expect(mine).toEqual(other);
+});
+
+test.for([
   [
     "npm's lockfile is about workspaces: a fixture does not get what lies above it",
     {

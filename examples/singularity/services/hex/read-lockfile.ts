@@ -1,4 +1,5 @@
 import { isObject } from "../../source/tree-packages.ts";
+import { joinPath } from "./installed-packages.ts";
 
 /** What a lockfile says about one package. */
 export type LockedPackage = {
@@ -11,14 +12,14 @@ export type LockedPackage = {
   readonly location?: string;
   /** How Yarn is asked for it, as `name@range`. */
   readonly asked?: readonly string[];
-  /** Whether a manifest asks for it, where pnpm says so. */
-  readonly direct?: boolean;
 };
 
 export interface Lockfile {
   readonly packages: readonly LockedPackage[];
   /** Names under which it links folders of the tree itself. */
   readonly local: ReadonlySet<string>;
+  /** What pnpm links into the folder of each manifest, by place relative to the lockfile: `packages/a/node_modules/b`. */
+  readonly links?: ReadonlyMap<string, LockedPackage>;
 }
 
 /** Lockfiles that are read, by name. */
@@ -97,25 +98,26 @@ function readPnpm(lock: unknown): Lockfile {
   if (!isObject(lock)) throw new SyntaxError("it is not a map");
   const { packages: entries = {} } = lock;
   if (entries !== null && !isObject(entries)) throw new SyntaxError("its packages are no map");
-  const { direct, local } = readPnpmImporters(lock);
-  const packages = Object.entries(entries ?? {}).flatMap(([key, entry]): LockedPackage[] => {
+  const packages: LockedPackage[] = [];
+  const named = new Map<string, LockedPackage>();
+  for (const [key, entry] of Object.entries(entries ?? {})) {
     const fields = isObject(entry) ? entry : {};
     const parsed = parsePnpmKey(key);
     const name = typeof fields.name === "string" ? fields.name : parsed?.name;
     const version = typeof fields.version === "string" ? fields.version : parsed?.version;
-    if (name === undefined || version === undefined) return [];
-    return [
-      {
-        name,
-        version,
-        direct: direct.has(key) || direct.has(`${name}@${parsed?.version}`),
-        // Since version 9 it does not say so, then the installed package does.
-        ...(fields.requiresBuild === true && { installScripts: true }),
-        ...(typeof fields.dev === "boolean" && { dev: fields.dev }),
-      },
-    ];
-  });
-  return { packages, local };
+    if (name === undefined || version === undefined) continue;
+    const locked: LockedPackage = {
+      name,
+      version,
+      // Since version 9 it does not say so, then the installed package does.
+      ...(fields.requiresBuild === true && { installScripts: true }),
+      ...(typeof fields.dev === "boolean" && { dev: fields.dev }),
+    };
+    packages.push(locked);
+    named.set(key, locked);
+    if (parsed !== undefined) named.set(`${name}@${parsed.version}`, locked);
+  }
+  return { packages, ...readPnpmImporters(lock, named) };
 }
 
 function parsePnpmKey(key: string): { name: string; version: string } | undefined {
@@ -123,24 +125,31 @@ function parsePnpmKey(key: string): { name: string; version: string } | undefine
   return found === null ? undefined : { name: found[1] as string, version: found[2] as string };
 }
 
-/** What the manifests ask for, as `name@version`, and the names of folders of the tree. */
-function readPnpmImporters(lock: Fields): { direct: Set<string>; local: Set<string> } {
-  const direct = new Set<string>();
+/** What each manifest gets out of what is named, by place, and the names of folders of the tree. */
+function readPnpmImporters(
+  lock: Fields,
+  named: ReadonlyMap<string, LockedPackage>,
+): { links: Map<string, LockedPackage>; local: Set<string> } {
+  const links = new Map<string, LockedPackage>();
   const local = new Set<string>();
   // A single package stands at the top, until version 9 of the format.
-  const importers = isObject(lock.importers) ? Object.values(lock.importers) : [lock];
-  for (const importer of importers.filter(isObject)) {
+  const importers = isObject(lock.importers) ? lock.importers : { ".": lock };
+  for (const [importer, asks] of Object.entries(importers)) {
+    if (!isObject(asks)) continue;
+    const folder = importer === "." ? "" : importer;
     for (const field of ["dependencies", "devDependencies", "optionalDependencies"]) {
-      const asked = importer[field];
+      const asked = asks[field];
       for (const [name, entry] of Object.entries(isObject(asked) ? asked : {})) {
         const version = isObject(entry) ? entry.version : entry;
         if (typeof version !== "string") continue;
         if (version.startsWith("link:")) local.add(name);
-        else for (const each of pnpmNames(name, version)) direct.add(each);
+        const id = pnpmNames(name, version).find((each) => named.has(each));
+        const found = id === undefined ? undefined : named.get(id);
+        if (found !== undefined) links.set(joinPath(folder, `node_modules/${name}`), found);
       }
     }
   }
-  return { direct, local };
+  return { links, local };
 }
 
 /** Under which names the packages may hold what a manifest asks for: its version, an alias, or the whole key of what is of no registry. */

@@ -88,7 +88,7 @@ export async function readTreeDependencies(
     }
     for (const declared of scope.declared) {
       if (isCovered(scope, declared) || isLocal(declared.range)) continue;
-      const there = lookUp(installed, declared);
+      const there = lookUp(installed, declared.folder, declared.key);
       const isOwn = own.has(declared.key) && (there === undefined || there.isLink);
       if (isOwn || (declared.optional && there === undefined)) continue;
       keep(found, fromManifest(declared, there));
@@ -127,6 +127,10 @@ function findScope(scopes: ReadonlyMap<string, Scope>, folder: string): Scope | 
     if (scope !== undefined || at === "") return scope;
   }
 }
+
+/** A folder as seen from one that is it or lies above it. */
+const relativeTo = (above: string, folder: string): string =>
+  above === "" ? folder : folder.slice(above.length + "/".length);
 
 const parentOf = (folder: string): string => folder.slice(0, Math.max(0, folder.lastIndexOf("/")));
 
@@ -171,27 +175,28 @@ function listDeclared({ manifest, folder }: TreePackage): Declared[] {
 }
 
 /** Which locked package each manifest gets, as far as the lockfile says; what runs the tree before what builds it. */
-function matchDeclared({ folder, declared }: Scope, { packages }: Lockfile): Map<LockedPackage, Declared> {
+function matchDeclared({ folder, declared }: Scope, { packages, links }: Lockfile): Map<LockedPackage, Declared> {
   const byPlace = new Map<string, LockedPackage>();
   const byAsked = new Map<string, LockedPackage>();
   for (const each of packages) {
-    if (each.location !== undefined) byPlace.set(joinPath(folder, each.location), each);
+    if (each.location !== undefined) byPlace.set(each.location, each);
     for (const asked of each.asked ?? []) byAsked.set(asked, each);
   }
   const matched = new Map<LockedPackage, Declared>();
   for (const each of [...declared].sort((a, b) => Number(a.dev) - Number(b.dev))) {
+    const from = relativeTo(folder, each.folder);
     const found =
-      lookUp(byPlace, each) ??
+      lookUp(byPlace, from, each.key) ??
+      links?.get(joinPath(from, `node_modules/${each.key}`)) ??
       byAsked.get(`${each.key}@${each.range}`) ??
-      byAsked.get(`${each.key}@npm:${each.range}`) ??
-      packages.find(({ name, direct }) => direct === true && name === each.name);
+      byAsked.get(`${each.key}@npm:${each.range}`);
     if (found !== undefined && !matched.has(found)) matched.set(found, each);
   }
   return matched;
 }
 
-/** As Node looks for a package: in the folder's own `node_modules`, then in those above it, up to the tree's root. */
-function lookUp<T>(places: ReadonlyMap<string, T>, { folder, key }: Declared): T | undefined {
+/** As Node looks for a package: in the folder's own `node_modules`, then in those above it, up to the root of the places. */
+function lookUp<T>(places: ReadonlyMap<string, T>, folder: string, key: string): T | undefined {
   for (let at = folder; ; at = parentOf(at)) {
     const found = places.get(joinPath(at, `node_modules/${key}`));
     if (found !== undefined || at === "") return found;
@@ -237,7 +242,7 @@ function fromLock(
     version: locked.version,
     ...nameLicence(there?.licence, locked.licence),
     from: "lockfile",
-    direct: declared !== undefined || locked.direct === true,
+    direct: declared !== undefined,
     ...(declared !== undefined && { range: declared.range }),
     ...(dev !== undefined && { dev }),
     ...(installScripts !== undefined && { installScripts }),

@@ -239,6 +239,22 @@ test("by the lockfiles of both generations of Yarn", async () => {
   }
 });
 
+test("a manifest gets what pnpm's lockfile has for its folder, also where that lockfile is not at the root", async () => {
+  await using bench = await openBench();
+  const result = await readFiles(bench, {
+    "site/package.json": json({ dependencies: { zod: "^4" } }),
+    "site/packages/a/package.json": json({ devDependencies: { zod: "^3" } }),
+    "site/packages/b/package.json": json({ dependencies: { zod: "^2" } }),
+    "site/pnpm-lock.yaml":
+      "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      zod: {specifier: ^4, version: 4.6.7}\n  packages/a:\n    devDependencies:\n      zod: {specifier: ^3, version: 3.0.0(peer@1.0.0)}\npackages:\n  zod@3.0.0: {}\n  zod@4.6.7: {}\n",
+  });
+  expect(result.dependencies).toMatchObject([
+    { version: "3.0.0", direct: true, range: "^3" },
+    { version: "4.6.7", direct: true, range: "^4", dev: false },
+  ]);
+  expect(result.count).toBe(2);
+});
+
 test("for work alone is what every lockfile says is: where one is silent, what runs may need it too", async () => {
   await using bench = await openBench();
   const result = await readFiles(bench, {
