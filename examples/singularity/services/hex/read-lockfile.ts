@@ -18,6 +18,8 @@ export interface Lockfile {
   readonly packages: readonly LockedPackage[];
   /** Names under which it links folders of the tree itself. */
   readonly local: ReadonlySet<string>;
+  /** Folders of the manifests that npm's is about, relative to it: of others it says nothing. */
+  readonly workspaces?: ReadonlySet<string>;
   /** What pnpm links into the folder of each manifest, by place relative to the lockfile: `packages/a/node_modules/b`. */
   readonly links?: ReadonlyMap<string, LockedPackage>;
 }
@@ -47,16 +49,18 @@ function readNpm(lock: unknown): Lockfile {
   const packages: LockedPackage[] = [];
   const local = new Set<string>();
   if (isObject(lock.dependencies)) readNpmTree(lock.dependencies, "", packages, local);
-  return { packages, local };
+  return { packages, local, workspaces: new Set([""]) };
 }
 
 /** Since npm 7: one entry for each place. */
 function readNpmPackages(entries: Fields): Lockfile {
   const packages: LockedPackage[] = [];
   const local = new Set<string>();
+  const workspaces = new Set([""]);
   for (const [location, entry] of Object.entries(entries)) {
     const at = location.lastIndexOf("node_modules/");
     // Entries elsewhere are folders of the tree, and links lead to them.
+    if (at === -1) workspaces.add(location);
     if (at === -1 || !isObject(entry)) continue;
     const installedAs = location.slice(at + "node_modules/".length);
     if (entry.link === true) local.add(installedAs);
@@ -72,7 +76,7 @@ function readNpmPackages(entries: Fields): Lockfile {
       });
     }
   }
-  return { packages, local };
+  return { packages, local, workspaces };
 }
 
 /** Until npm 6: trees in trees. Their depth is bounded by what the JSON parser took. */

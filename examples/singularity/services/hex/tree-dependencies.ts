@@ -175,7 +175,10 @@ function listDeclared({ manifest, folder }: TreePackage): Declared[] {
 }
 
 /** Which locked package each manifest gets, as far as the lockfile says; what runs the tree before what builds it. */
-function matchDeclared({ folder, declared }: Scope, { packages, links }: Lockfile): Map<LockedPackage, Declared> {
+function matchDeclared(
+  { folder, declared }: Scope,
+  { packages, workspaces, links }: Lockfile,
+): Map<LockedPackage, Declared> {
   const byPlace = new Map<string, LockedPackage>();
   const byAsked = new Map<string, LockedPackage>();
   for (const each of packages) {
@@ -186,7 +189,7 @@ function matchDeclared({ folder, declared }: Scope, { packages, links }: Lockfil
   for (const each of [...declared].sort((a, b) => Number(a.dev) - Number(b.dev))) {
     const from = relativeTo(folder, each.folder);
     const found =
-      lookUp(byPlace, from, each.key) ??
+      (workspaces?.has(from) ? lookUp(byPlace, from, each.key) : undefined) ??
       links?.get(joinPath(from, `node_modules/${each.key}`)) ??
       byAsked.get(`${each.key}@${each.range}`) ??
       byAsked.get(`${each.key}@npm:${each.range}`);

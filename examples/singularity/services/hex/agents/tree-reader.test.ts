@@ -255,6 +255,33 @@ test("a manifest gets what pnpm's lockfile has for its folder, also where that l
   expect(result.count).toBe(2);
 });
 
+test("npm's lockfile is about the root and its workspaces, and before version 2 about the root alone", async () => {
+  await using bench = await openBench();
+  const files = {
+    "site/package.json": json({ workspaces: ["a"], dependencies: { zod: "^4" } }),
+    "site/a/package.json": json({ dependencies: { knip: "6.x" } }),
+    "site/fixtures/b/package.json": json({ dependencies: { zod: "^3", inner: "1" } }),
+  };
+  const read = async (lock: object) => {
+    const { dependencies } = await readFiles(bench, { ...files, "site/package-lock.json": json(lock) });
+    return (dependencies as { name: string; range?: string }[]).map((each) => [each.name, each.range]);
+  };
+  const zod = { version: "4.6.7" };
+  const knip = { version: "6.1.0" };
+  const inner = { version: "1.0.0" };
+  const packages = { "": {}, a: {}, "node_modules/zod": zod, "a/node_modules/knip": knip, "node_modules/inner": inner };
+  expect(await read({ packages })).toEqual([
+    ["inner", undefined],
+    ["knip", "6.x"],
+    ["zod", "^4"],
+  ]);
+  expect(await read({ dependencies: { zod, knip, inner } })).toEqual([
+    ["inner", undefined],
+    ["knip", undefined],
+    ["zod", "^4"],
+  ]);
+});
+
 test("for work alone is what every lockfile says is: where one is silent, what runs may need it too", async () => {
   await using bench = await openBench();
   const result = await readFiles(bench, {
