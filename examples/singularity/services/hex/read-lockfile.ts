@@ -113,8 +113,8 @@ function readPnpm(lock: unknown): Lockfile {
     const locked: LockedPackage = {
       name,
       version,
-      // Since version 9 it does not say so, then the installed package does.
-      ...(fields.requiresBuild === true && { installScripts: true }),
+      // Since version 9 it does not say so, and before that it says so of all that is optional, unseen: then the installed package does.
+      ...(fields.requiresBuild === true && fields.optional !== true && { installScripts: true }),
       ...(typeof fields.dev === "boolean" && { dev: fields.dev }),
     };
     packages.push(locked);

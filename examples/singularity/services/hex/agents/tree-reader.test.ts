@@ -282,6 +282,19 @@ test("npm's lockfile is about the root and its workspaces, and before version 2 
   ]);
 });
 
+test("of what pnpm has as optional, what is installed says whether it runs code", async () => {
+  await using bench = await openBench();
+  const result = await readFiles(bench, {
+    "package.json": "{}",
+    "pnpm-lock.yaml":
+      "lockfileVersion: '6.0'\npackages:\n  /a@1.0.0: {requiresBuild: true}\n  /b@1.0.0: {requiresBuild: true, optional: true}\n  /c@1.0.0: {requiresBuild: true, optional: true}\n",
+    "node_modules/.pnpm/c@1.0.0/node_modules/c/package.json": json({ name: "c", version: "1.0.0" }),
+  });
+  const scripts = (result.dependencies as { installScripts?: boolean }[]).map((each) => each.installScripts);
+  expect(scripts).toEqual([true, undefined, false]);
+  expect(result.withInstallScripts).toBe(1);
+});
+
 test("for work alone is what every lockfile says is: where one is silent, what runs may need it too", async () => {
   await using bench = await openBench();
   const result = await readFiles(bench, {
