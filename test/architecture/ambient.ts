@@ -10,7 +10,7 @@ const ambient: { readonly [name: string]: string } = {
   "process.hrtime": "ctx.runtime.clock.monotonicMs()",
   setTimeout: "ctx.runtime.clock.setTimer or sleep",
   setInterval: "ctx.runtime.clock.setTimer, set anew each time",
-  setImmediate: "ctx.runtime.clock.setTimer with 0",
+  setImmediate: "ctx.runtime.clock.nextTurn()",
   "node:timers": "ctx.runtime.clock.setTimer",
   "node:timers/promises": "sleep of @viable/kernel",
   "AbortSignal.timeout": "a deadline in the context, or ctx.runtime.clock.setTimer",

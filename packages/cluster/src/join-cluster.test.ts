@@ -30,6 +30,9 @@ class ProcessClock implements Clock {
   now(): number {
     return this.#time.now() + this.wallOffsetMs;
   }
+  nextTurn(): Promise<void> {
+    return this.#time.nextTurn();
+  }
   monotonicMs(): number {
     return this.#time.monotonicMs() + this.#bootMs;
   }

@@ -1,4 +1,5 @@
 // Proves the machine's own clock: it fires once, not early, and takes waits longer than the platform's timers hold.
+import { MessageChannel } from "node:worker_threads";
 import { afterEach, expect, test, vi } from "vitest";
 import { systemClock } from "./clock.ts";
 
@@ -39,4 +40,16 @@ test("monotonic time does not go back", () => {
     expect(now).toBeGreaterThanOrEqual(last);
     last = now;
   }
+});
+
+test("the next turn comes after the microtasks, and lets what arrives in", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const order: string[] = [];
+  port2.once("message", () => order.push("arrival"));
+  void Promise.resolve().then(() => order.push("microtask"));
+  port1.postMessage("ready");
+  // How many turns a message takes is the platform's business; without turns it never comes.
+  while (order.length < 2) await systemClock.nextTurn();
+  expect(order).toEqual(["microtask", "arrival"]);
+  port1.close();
 });

@@ -12,6 +12,11 @@ export interface Clock {
   now(): number;
   /** Milliseconds from an arbitrary start, never going back. Durations and deadlines within one process use this. */
   monotonicMs(): number;
+  /**
+   * Resolves in the next turn of the loop: what sockets and files had ready by now has been read by then, and microtasks have
+   * run. For whoever does better to act on several arrivals at once. Takes no time on the clock.
+   */
+  nextTurn(): Promise<void>;
   /** Calls `fire` once after at least `delayMs`. The timer never keeps a process alive on its own when `background`. */
   setTimer(fire: () => void, delayMs: number, options?: { background?: boolean }): Timer;
 }
@@ -23,6 +28,12 @@ const maxDelayMs = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
+  // Browsers have no such turn; the shortest timer comes after what is ready, too.
+  nextTurn: () =>
+    new Promise((resolve) => {
+      if (typeof setImmediate === "function") setImmediate(resolve);
+      else setTimeout(resolve, 0);
+    }),
   setTimer(fire, delayMs, options) {
     let handle: ReturnType<typeof setTimeout>;
     const arm = (leftMs: number) => {

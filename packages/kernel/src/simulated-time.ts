@@ -50,6 +50,7 @@ export function simulateTime(options: { startMs?: number; random?: Random } = {}
   return {
     now: () => now,
     monotonicMs: () => now - startMs,
+    nextTurn: () => Promise.resolve(),
     setTimer(fire, delayMs) {
       const entry: Entry = {
         at: now + Math.max(0, delayMs),

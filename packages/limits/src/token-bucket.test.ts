@@ -144,7 +144,7 @@ describe("createTokenBucket", () => {
     const time = simulateTime();
     const bucket = createTokenBucket(
       { capacity: 1, refillPerSecond: 1 },
-      { now: () => wall, monotonicMs: () => time.monotonicMs(), setTimer: time.setTimer },
+      { now: () => wall, monotonicMs: () => time.monotonicMs(), nextTurn: time.nextTurn, setTimer: time.setTimer },
     );
     bucket.tryTake();
     wall = 1e12;

@@ -118,7 +118,11 @@ export class GroupCommit {
   async #flushAll(): Promise<void> {
     // Whatever else is appended in this turn of the loop joins the first flush instead of waiting for the second.
     await Promise.resolve();
-    while (this.waiting > 0) await this.#flush(this.#takeBatch());
+    while (this.waiting > 0) {
+      await this.#flush(this.#takeBatch());
+      // Whoever was just answered has often sent the next by now: read first, it travels in the next flush instead of the one after.
+      await this.#runtime.clock.nextTurn();
+    }
     this.#flushing = undefined;
   }
 
