@@ -75,8 +75,9 @@ export async function readTreeDependencies(
   task.progress(80, `${installed.size} installed packages read`);
   const byId = new Map<string, InstalledPackage>();
   for (const each of installed.values()) byId.set(`${each.name}@${each.version}`, each);
-  const own = new Set(packages.map((each) => each.name));
+  const own = Map.groupBy(packages, (each) => each.name);
 
+  const { default: semver } = await import("semver");
   const found = new Map<string, Dependency>();
   for (const scope of scopes) {
     for (const lockfile of scope.lockfiles) {
@@ -89,7 +90,9 @@ export async function readTreeDependencies(
     for (const declared of scope.declared) {
       if (isCovered(scope, declared) || isLocal(declared.range)) continue;
       const there = lookUp(installed, declared.folder, declared.key);
-      const isOwn = own.has(declared.key) && (there === undefined || there.isLink);
+      // Where a link leads is not looked at: it may be a folder of the tree.
+      const mayBeOwn = there === undefined || there.isLink;
+      const isOwn = mayBeOwn && own.get(declared.key)?.some((each) => isMeant(semver, each, declared));
       if (isOwn || (declared.optional && there === undefined)) continue;
       keep(found, fromManifest(declared, there));
     }
@@ -212,6 +215,20 @@ const isCovered = ({ lockfiles: all }: Scope, { key, name }: Declared): boolean 
 
 /** Ranges that lead to a folder of the tree. */
 const isLocal = (range: string): boolean => /^(workspace|file|link|portal):/.test(range);
+
+/**
+ * Whether a manifest may mean this package of the tree that has the name it asks for. Package managers link one whose version fits; a
+ * fixture has the name of a dependency and often no version.
+ */
+function isMeant(
+  semver: typeof import("semver"),
+  { folder, manifest: { version } }: TreePackage,
+  asked: Declared,
+): boolean {
+  if (folder === asked.folder) return false;
+  if (typeof version !== "string") return asked.range === "*" || asked.range === "";
+  return semver.satisfies(version, asked.range, { loose: true, includePrerelease: true });
+}
 
 /** What is installed of a locked package, at its place or anywhere. Another version at its place is a finding. */
 function findInstalled(

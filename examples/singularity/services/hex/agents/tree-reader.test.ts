@@ -342,6 +342,24 @@ test("folders of the tree are no dependencies, and a fixture of the same name hi
   expect(installed.count).toBe(1);
 });
 
+test("where nothing is locked or installed, a folder of the tree is meant only by its version, and never by itself", async () => {
+  await using bench = await openBench();
+  const result = await readFiles(bench, {
+    "package.json": json({
+      name: "self",
+      version: "1.0.0",
+      dependencies: { fits: "^1.0.0", beta: "^1.0.0", any: "*", bare: "^1.0.0", next: "^2.0.0", self: "^1.0.0" },
+    }),
+    "packages/fits/package.json": json({ name: "fits", version: "1.2.0" }),
+    "packages/beta/package.json": json({ name: "beta", version: "1.3.0-beta.1" }),
+    "packages/any/package.json": json({ name: "any" }),
+    "packages/bare/package.json": json({ name: "bare" }),
+    "packages/next/package.json": json({ name: "next", version: "1.0.0" }),
+  });
+  const names = (result.dependencies as { name: string }[]).map((each) => each.name);
+  expect(names).toEqual(["bare", "next", "self"]);
+});
+
 test("each manifest by the lockfile that is nearest to it", async () => {
   await using bench = await openBench();
   const lock = (version: string) => json({ packages: { "node_modules/zod": { version, license: "MIT" } } });
