@@ -167,7 +167,8 @@ function listDeclared({ manifest, folder }: TreePackage): Declared[] {
     const names = manifest[field];
     if (!isObject(names)) continue;
     for (const [key, range] of Object.entries(names)) {
-      if (typeof range !== "string" || declared.has(key)) continue;
+      // A peer that may be absent gives way: another field asks for it in earnest.
+      if (typeof range !== "string" || declared.get(key)?.optional === false) continue;
       const about = isObject(peerDependenciesMeta) ? peerDependenciesMeta[key] : undefined;
       const optional = field === "peerDependencies" && isObject(about) && about.optional === true;
       const dev = field === "devDependencies";

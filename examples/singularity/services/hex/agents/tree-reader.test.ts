@@ -393,6 +393,22 @@ test("a peer that may be absent and is absent is none; one that is there is", as
   ]);
 });
 
+test("a peer that may be absent gives way to the field that asks for it to work with", async () => {
+  await using bench = await openBench();
+  const files = {
+    "package.json": json({
+      peerDependencies: { react: "*", must: "*" },
+      peerDependenciesMeta: { react: { optional: true } },
+      devDependencies: { react: "19.x", must: "1.x" },
+    }),
+  };
+  const must = { name: "must", range: "*", dev: false };
+  const react = { name: "react", range: "19.x", dev: true };
+  expect((await readFiles(bench, files)).dependencies).toMatchObject([must, react]);
+  const there = { "node_modules/react/package.json": json({ name: "react", version: "19.0.0", license: "MIT" }) };
+  expect((await readFiles(bench, { ...files, ...there })).dependencies).toMatchObject([must, react]);
+});
+
 test("what is locked and what is installed are told apart where they differ", async () => {
   await using bench = await openBench();
   const result = await readFiles(bench, {
