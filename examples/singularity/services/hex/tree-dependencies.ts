@@ -75,7 +75,6 @@ export async function readTreeDependencies(
   task.progress(80, `${installed.size} installed packages read`);
   const byId = new Map<string, InstalledPackage>();
   for (const each of installed.values()) byId.set(`${each.name}@${each.version}`, each);
-  const own = Map.groupBy(packages, (each) => each.name);
 
   const { default: semver } = await import("semver");
   const found = new Map<string, Dependency>();
@@ -92,7 +91,7 @@ export async function readTreeDependencies(
       const there = lookUp(installed, declared.folder, declared.key);
       // Where a link leads is not looked at: it may be a folder of the tree.
       const mayBeOwn = there === undefined || there.isLink;
-      const isOwn = mayBeOwn && own.get(declared.key)?.some((each) => isMeant(semver, each, declared));
+      const isOwn = mayBeOwn && packages.some((each) => isMeant(semver, each, declared));
       if (isOwn || (declared.optional && there === undefined)) continue;
       keep(found, fromManifest(declared, there));
     }
@@ -218,15 +217,15 @@ const isCovered = ({ lockfiles: all }: Scope, { key, name }: Declared): boolean 
 const isLocal = (range: string): boolean => /^(workspace|file|link|portal):/.test(range);
 
 /**
- * Whether a manifest may mean this package of the tree that has the name it asks for. Package managers link one whose version fits; a
- * fixture has the name of a dependency and often no version.
+ * Whether a manifest may mean this package of the tree. Package managers link one whose version fits; a fixture has the name of a
+ * dependency and often no version.
  */
 function isMeant(
   semver: typeof import("semver"),
-  { folder, manifest: { version } }: TreePackage,
+  { name, folder, manifest: { version } }: TreePackage,
   asked: Declared,
 ): boolean {
-  if (folder === asked.folder) return false;
+  if (name !== asked.key || folder === asked.folder) return false;
   if (typeof version !== "string") return asked.range === "*" || asked.range === "";
   return semver.satisfies(version, asked.range, { loose: true, includePrerelease: true });
 }
