@@ -33,15 +33,19 @@ export const restoreRecords: Statement = {
       change = excluded.change, changed_at = excluded.changed_at, written_by = excluded.written_by`,
 };
 
-export const restoreRecordsParams = (records: readonly PlacedRecord[]): Param[] => [
-  textArray(records.map((record) => record.key)),
-  textArray(records.map((record) => record.value)),
-  numberArray(records.map((record) => record.version)),
-  numberArray(records.map((record) => record.expiresAt)),
-  numberArray(records.map((record) => record.change)),
-  numberArray(records.map((record) => record.changedAt)),
-  textArray(records.map((record) => record.writtenBy)),
-];
+export function restoreRecordsParams(records: readonly PlacedRecord[]): Param[] {
+  // One statement may write a row once.
+  const last = [...new Map(records.map((record) => [record.key, record])).values()];
+  return [
+    textArray(last.map((record) => record.key)),
+    textArray(last.map((record) => record.value)),
+    numberArray(last.map((record) => record.version)),
+    numberArray(last.map((record) => record.expiresAt)),
+    numberArray(last.map((record) => record.change)),
+    numberArray(last.map((record) => record.changedAt)),
+    textArray(last.map((record) => record.writtenBy)),
+  ];
+}
 
 export const restoreHead: Statement = {
   name: "viable_restore_head",
