@@ -26,6 +26,7 @@ import {
   createTraffic,
   ThreadPool,
 } from "@viable/swarm";
+import { databaseCommands } from "./database-commands.ts";
 import type { SystemDefinition } from "./define-system.ts";
 import { commandService, systemService } from "./define-system.ts";
 import { durabilityNote } from "./durability-note.ts";
@@ -55,6 +56,8 @@ export interface SystemOptions {
   readonly threads?: number | undefined;
   /** The owner's token as it was kept; undefined to have one minted (see `ownerToken`). */
   readonly ownerToken?: string | undefined;
+  /** The folder that `database.backup` writes into; undefined where nothing is kept on a disk. */
+  readonly backups?: string | undefined;
   /** What happens, for whoever writes the process's own log. */
   onNotice?(notice: Notice): void;
 }
@@ -116,6 +119,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         swarms: () => swarms,
         health: () => health(),
       }),
+      ...databaseCommands({ store: ports.store, system: definition.name, backups: options.backups }),
       ...migrationCommands({
         services: definition.services,
         registry: () => registry,

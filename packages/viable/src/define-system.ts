@@ -51,6 +51,8 @@ export const systemService = "system";
 /** The commands that every system has: nobody else can offer them. What they do is in `system-commands.ts`. */
 export const systemCapabilities: readonly string[] = [
   "chat",
+  "database.backup",
+  "database.explain",
   "help",
   "memory.delete",
   "memory.set",

@@ -39,6 +39,7 @@ export async function openSystem(
       servicePorts: settings.servicePorts,
       threads: settings.threads,
       ownerToken: kept,
+      backups: state.backups,
       ...(options.onNotice !== undefined && { onNotice: options.onNotice }),
     },
   );
@@ -56,7 +57,8 @@ export async function openSystem(
   };
 }
 
-const openStore = (settings: Settings, state: StateDirectory): SystemPorts["store"] =>
+/** The store that this machine's settings name, not yet open. */
+export const openStore = (settings: Settings, state: StateDirectory): SystemPorts["store"] =>
   settings.databaseUrl === undefined
     ? createPgliteStore({ dataDir: state.database })
     : createPostgresStore({ connectionString: settings.databaseUrl });

@@ -15,6 +15,8 @@ export interface GatewayFile {
 export interface StateDirectory {
   readonly path: string;
   readonly database: string;
+  /** Where backups of the database are written. */
+  readonly backups: string;
   /** Makes the folder where it is missing. Throws `state.not_writable`. */
   prepare(): void;
   readToken(): string | undefined;
@@ -57,6 +59,7 @@ export function stateDirectory(path: string): StateDirectory {
   return {
     path,
     database: join(path, "database"),
+    backups: join(path, "backups"),
     prepare() {
       try {
         mkdirSync(path, { recursive: true, mode: 0o700 });

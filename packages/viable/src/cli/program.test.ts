@@ -29,7 +29,7 @@ async function run(...words: string[]): Promise<{ status: number; out: string; e
   return { status: await runProgram(shell, words), ...printed };
 }
 
-const single = ["dev", "start", "exec", "health", "status", "doctor", "events"];
+const single = ["dev", "start", "exec", "health", "status", "doctor", "events", "backup", "restore"];
 const groups = {
   executions: ["list", "show", "watch", "cancel"],
   swarms: ["list", "show", "scale", "restart"],

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
+import { addBackup } from "./backup.ts";
 import { addConfig } from "./config.ts";
 import { addDev } from "./dev.ts";
 import { addDoctor } from "./doctor.ts";
@@ -10,6 +11,7 @@ import { exitStatus } from "./exit-status.ts";
 import { addHealth } from "./health.ts";
 import { addMemory } from "./memory.ts";
 import { addRegistry } from "./registry.ts";
+import { addRestore } from "./restore.ts";
 import { reportFailure } from "./run-to-exit.ts";
 import type { Shell } from "./shell.ts";
 import { addStart } from "./start.ts";
@@ -30,6 +32,8 @@ const verbs = [
   addStatus,
   addDoctor,
   addConfig,
+  addBackup,
+  addRestore,
 ];
 
 /** Runs one command line and answers its exit status. Never throws. */
