@@ -3,11 +3,10 @@
  * checksum, and an end with their number and a checksum over all lines before it. A file without its end was cut off.
  */
 
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, rename, rm, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { createInterface } from "node:readline";
+import { lstat, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import { ViableError } from "viable";
 import { z } from "zod";
 import { sha256Of } from "./documents.ts";
@@ -15,12 +14,16 @@ import { sha256Of } from "./documents.ts";
 const format = "viable-storage-backup";
 /** Larger files are not read: no memory of documents is. */
 const maxFileBytes = 1024 * 1024 * 1024;
+/** A document has 4 Mi characters of JSON, each of three bytes at most, and its name and checksum beside it. */
+const maxLineBytes = 16 * 1024 * 1024;
 
 const head = z.strictObject({
   format: z.literal(format),
   formatVersion: z.literal(1),
   tenant: z.string(),
   at: z.string(),
+  /** The execution that wrote it; files of earlier releases do not say. */
+  id: z.string().optional(),
 });
 const line = z.strictObject({
   name: z.string(),
@@ -33,19 +36,23 @@ const end = z.strictObject({ documents: z.number().int(), sha256: z.string() });
 
 export type BackupLine = z.infer<typeof line>;
 
-/** Writes a backup beside its place and moves it there when it is whole, so that no half of one is ever found under its name. */
+/** What came of a backup. */
+export type Written = { readonly documents: number; readonly bytes: number; readonly sha256: string };
+
+/**
+ * Writes a backup beside its place and moves it there when it is whole, so that no half of one is ever found under its name. It takes
+ * the place of another of the same tenant where that is asked for, and of nothing else.
+ */
 export async function writeBackup(
-  file: string,
-  about: { readonly tenant: string; readonly at: string; readonly overwrite: boolean; readonly token: string },
+  path: string,
+  about: { readonly tenant: string; readonly at: string; readonly overwrite: boolean; readonly id: string },
   documents: AsyncIterable<BackupLine>,
-): Promise<{ documents: number; bytes: number; sha256: string }> {
-  const path = resolve(file);
-  if (!about.overwrite && (await exists(path))) {
-    throw new ViableError("backup.exists", `${path} is there already.`, {
-      next: "Name another file, or say overwrite.",
-    });
-  }
-  const partial = `${path}.${about.token}.partial`;
+): Promise<Written> {
+  const { tenant, at, overwrite, id } = about;
+  await refuseToReplace(path, tenant, overwrite);
+  const partial = `${path}.${id}.partial`;
+  // Of an earlier try of the same execution.
+  await rm(partial, { force: true });
   const hash = createHash("sha256");
   let count = 0;
   let bytes = 0;
@@ -62,7 +69,7 @@ export async function writeBackup(
       bytes += Buffer.byteLength(text);
       await handle.appendFile(text);
     };
-    await write({ format, formatVersion: 1, tenant: about.tenant, at: about.at }, true);
+    await write({ format, formatVersion: 1, tenant, at, id }, true);
     for await (const document of documents) {
       await write(document, true);
       count++;
@@ -80,54 +87,88 @@ export async function writeBackup(
   }
 }
 
+async function refuseToReplace(path: string, tenant: string, overwrite: boolean): Promise<void> {
+  const there = await lstat(path).catch(() => undefined);
+  if (there === undefined) return;
+  const found = overwrite && there.isFile() ? await readHead(path) : undefined;
+  if (found?.tenant === tenant) return;
+  throw new ViableError(
+    "backup.exists",
+    overwrite ? `${path} is there already, and no backup of these documents.` : `${path} is there already.`,
+    { next: overwrite ? "Name another file." : "Name another file, or say overwrite." },
+  );
+}
+
+/** The head of a file; undefined where it begins otherwise than a backup of documents. */
+async function readHead(path: string): Promise<z.infer<typeof head> | undefined> {
+  try {
+    for await (const text of readLines(path)) return head.safeParse(JSON.parse(text)).data;
+  } catch {
+    // What cannot be read is none.
+  }
+  return undefined;
+}
+
+/** What an execution that is begun again has written before, where it came to the end of that. */
+export async function findOwnBackup(
+  path: string,
+  tenant: string,
+  id: string,
+  signal: AbortSignal,
+): Promise<(Written & { readonly at: string }) | undefined> {
+  const found = await readHead(path);
+  if (found === undefined || found.id !== id) return undefined;
+  return { at: found.at, ...(await checkBackup(path, tenant, signal)) };
+}
+
 /** Reads a backup twice: first to the end, to know that it is whole and unaltered, then line by line for `take`. */
 export async function readBackup(
-  file: string,
+  path: string,
   tenant: string,
   signal: AbortSignal,
   take: (document: BackupLine) => Promise<void>,
 ): Promise<{ documents: number }> {
-  const path = resolve(file);
-  const documents = await checkBackup(path, tenant, signal);
-  for await (const [index, text] of readLines(path, signal)) {
+  const { documents } = await checkBackup(path, tenant, signal);
+  let index = 0;
+  for await (const text of readLines(path, signal)) {
     if (index > 0 && index <= documents) await take(line.parse(JSON.parse(text)));
+    index++;
   }
   return { documents };
 }
 
-async function checkBackup(path: string, tenant: string, signal: AbortSignal): Promise<number> {
-  const size = await stat(path).catch((error: unknown) => {
-    throw new ViableError("backup.not_found", `There is no file ${path}.`, { next: "Check the path.", cause: error });
+async function checkBackup(path: string, tenant: string, signal: AbortSignal): Promise<Written> {
+  const found = await lstat(path).catch((error: unknown) => {
+    throw new ViableError("backup.not_found", `There is no file ${path}.`, { next: "Check its name.", cause: error });
   });
-  if (!size.isFile()) throw damaged(path, 0, "it is not a file");
-  if (size.size > maxFileBytes) throw damaged(path, 0, `it is larger than ${maxFileBytes} bytes`);
+  // A link would lead out of the folder.
+  if (!found.isFile()) throw damaged(path, 0, "it is not a file");
+  if (found.size > maxFileBytes) throw damaged(path, 0, `it is larger than ${maxFileBytes} bytes`);
   const hash = createHash("sha256");
-  let count = -1;
+  let index = 0;
   let last: z.infer<typeof end> | undefined;
-  for await (const [index, text] of readLines(path, signal)) {
+  for await (const text of readLines(path, signal)) {
     if (last !== undefined) throw damaged(path, index + 1, "there is more after its end");
     const value = parseLine(path, index, text);
     if (index === 0) checkHead(path, value, tenant);
     else {
-      const found = end.safeParse(value);
-      if (found.success) {
-        last = found.data;
-        continue;
-      }
+      last = end.safeParse(value).data;
+      if (last !== undefined) continue;
       const document = line.safeParse(value);
       if (!document.success) throw damaged(path, index + 1, "it is no document");
       if (sha256Of(document.data.text) !== document.data.sha256) {
         throw damaged(path, index + 1, `the text of "${document.data.name}" does not fit its checksum`);
       }
     }
-    count++;
-    updateHash(hash, text);
+    index++;
+    hash.update(`${text}\n`);
   }
-  if (last === undefined) throw damaged(path, count + 2, "its end is missing: it was cut off");
-  if (last.documents !== count || last.sha256 !== hash.digest("hex")) {
-    throw damaged(path, count + 2, "its lines do not fit the checksum at its end");
+  if (last === undefined) throw damaged(path, index + 1, "its end is missing: it was cut off");
+  const documents = index - 1;
+  if (last.documents !== documents || last.sha256 !== hash.digest("hex")) {
+    throw damaged(path, index + 1, "its lines do not fit the checksum at its end");
   }
-  return count;
+  return { documents, bytes: found.size, sha256: last.sha256 };
 }
 
 function checkHead(path: string, value: unknown, tenant: string): void {
@@ -147,28 +188,31 @@ function parseLine(path: string, index: number, text: string): unknown {
   }
 }
 
-function updateHash(hash: Hash, text: string): void {
-  hash.update(`${text}\n`);
-}
-
-async function* readLines(path: string, signal: AbortSignal): AsyncGenerator<[number, string]> {
-  const input = createReadStream(path, { encoding: "utf8", signal });
-  let index = 0;
-  try {
-    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) yield [index++, text];
-  } finally {
-    input.destroy();
+/** Lines end with a line feed and nothing else: what other readers take for an end of line may stand in a document. */
+async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<string> {
+  let begun: Buffer[] = [];
+  let bytes = 0;
+  let lines = 0;
+  for await (const chunk of createReadStream(path, {
+    ...(signal !== undefined && { signal }),
+  }) as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let to = chunk.indexOf("\n"); to >= 0; to = chunk.indexOf("\n", from)) {
+      begun.push(chunk.subarray(from, to));
+      lines++;
+      yield Buffer.concat(begun).toString();
+      begun = [];
+      bytes = 0;
+      from = to + 1;
+    }
+    begun.push(chunk.subarray(from));
+    bytes += chunk.length - from;
+    if (bytes > maxLineBytes) throw damaged(path, lines + 1, `it is longer than ${maxLineBytes} bytes`);
   }
+  if (bytes > 0) throw damaged(path, lines + 1, "it was cut off");
 }
 
 const damaged = (path: string, at: number, reason: string): ViableError =>
   new ViableError("backup.damaged", `${path}${at > 0 ? `, line ${at}` : ""}: ${reason}.`, {
     next: "Nothing was restored. Take another backup file.",
   });
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  );
-}

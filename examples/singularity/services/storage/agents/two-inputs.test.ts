@@ -1,19 +1,25 @@
 /** What the agents of Storage answer follows what they are given; what they promise beyond that is in `documents.test.ts`. */
 
 import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createMemory } from "@viable/swarm";
-import { expect } from "vitest";
+import { afterAll, expect } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
-import { plantTree } from "../../../testing/plant-tree.ts";
-import { backup } from "./backup.ts";
+import { createBackup } from "./backup.ts";
 import { cache } from "./cache.ts";
 import { check } from "./check.ts";
 import { compare } from "./compare.ts";
 import { keep } from "./keep.ts";
 import { read } from "./read.ts";
-import { restore } from "./restore.ts";
+import { createRestore } from "./restore.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "singularity-backups-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const backup = createBackup({ VIABLE_BACKUP_DIR: folder });
+const restore = createRestore({ VIABLE_BACKUP_DIR: folder });
 
 const sha256Of = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -67,30 +73,27 @@ followsInput(check, "sound as long as nothing was altered", async (bench) => {
 });
 
 followsInput(backup, "all that is kept at the time, in a file whose checksum is answered", async (bench) => {
-  await using folder = await plantTree();
+  const sizeOf = async (name: string) => (await readFile(join(folder, name))).byteLength;
   await bench.run(keep, { name: "a", document: { n: 1 } });
-  const one = await bench.run(backup, { file: join(folder.path, "one.jsonl") });
-  expect(one).toMatchObject({ documents: 1, bytes: (await readFile(join(folder.path, "one.jsonl"))).byteLength });
+  const one = await bench.run(backup, { file: "one.jsonl" });
+  expect(one).toMatchObject({ file: join(folder, "one.jsonl"), documents: 1, bytes: await sizeOf("one.jsonl") });
   await bench.run(keep, { name: "b", document: { n: 2 } });
-  const two = await bench.run(backup, { file: join(folder.path, "two.jsonl") });
-  expect(two).toMatchObject({ documents: 2, bytes: (await readFile(join(folder.path, "two.jsonl"))).byteLength });
+  const two = await bench.run(backup, { file: "two.jsonl" });
+  expect(two).toMatchObject({ documents: 2, bytes: await sizeOf("two.jsonl") });
   return [one, two];
 });
 
 followsInput(restore, "brings back what is missing and leaves what is whole", async (bench) => {
-  await using folder = await plantTree();
-  const file = join(folder.path, "backup.jsonl");
   await bench.run(keep, { name: "a", document: { n: 1 } });
-  await bench.run(backup, { file });
-  const unchanged = await bench.run(restore, { file });
+  await bench.run(backup, { file: "first.jsonl" });
+  const unchanged = await bench.run(restore, { file: "first.jsonl" });
   expect(unchanged).toMatchObject({ documents: 1, restored: 0, unchanged: 1, conflicts: [] });
 
   const memory = createMemory(bench.log, bench.ctx, "bench");
   const [piece] = await memory.list("document-pieces", { prefix: "a@" });
   await memory.delete((piece as { key: string }).key, "document-pieces");
-  const elsewhere = join(folder.path, "copy.jsonl");
-  await writeFile(elsewhere, await readFile(file));
-  const restored = await bench.run(restore, { file: elsewhere });
+  await writeFile(join(folder, "copy.jsonl"), await readFile(join(folder, "first.jsonl")));
+  const restored = await bench.run(restore, { file: "copy.jsonl" });
   expect(restored).toMatchObject({ documents: 1, restored: 1, unchanged: 0, conflicts: [] });
   expect(await bench.run(read, { name: "a" })).toMatchObject({ document: { n: 1 } });
   return [unchanged, restored];
