@@ -7,8 +7,8 @@ import { z } from "zod";
 import { callerGrant } from "./caller-grant.ts";
 
 const namespace = "chat";
-/** What is remembered of a conversation, in turns: as much as a person scrolls back. */
-const maxTurns = 50;
+/** What is remembered of a conversation, in turns: as much as a person scrolls back. Whoever answers is told both sides of each. */
+const maxTurns = 25;
 /** A conversation is forgotten so long after its last turn, in milliseconds. */
 const keptMs = 30 * 24 * 3_600_000;
 /** Commands told to whoever answers; an answer out of more would be a guess. */
@@ -54,7 +54,7 @@ export function chatCommand(catalogue: () => Catalogue): AgentDefinition {
           message,
           history: turns.flatMap((turn) => [
             { role: "user", text: turn.message },
-            { role: "system", text: turn.reply },
+            { role: "assistant", text: turn.reply },
           ]),
           commands: commandsFor(ctx, catalogue()),
           run,

@@ -43,7 +43,7 @@ const talker = service({
       description: "Says what it has heard.",
       input: z.strictObject({
         message: z.string(),
-        history: z.array(z.object({ role: z.string(), text: z.string() })),
+        history: z.array(z.object({ role: z.enum(["user", "assistant"]), text: z.string() })).max(50),
         commands: z.array(z.object({ capability: z.string(), description: z.string() })),
         run: z.boolean(),
       }),
@@ -116,6 +116,10 @@ describe("chat", () => {
     expect(await resultOf(client.run("chat", { message: "two", conversation }))).toMatchObject({
       reply: "two after 2",
       turns: 2,
+    });
+    for (let turn = 3; turn <= 30; turn++) await client.run("chat", { message: "more", conversation });
+    expect(await resultOf(client.run("chat", { message: "last", conversation }))).toMatchObject({
+      reply: "last after 50",
     });
     expect(await client.run("chat", { message: "x", conversation: "another's" })).toMatchObject({
       status: "failed",
