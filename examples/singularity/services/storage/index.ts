@@ -5,14 +5,16 @@ import { check } from "./agents/check.ts";
 import { compare } from "./agents/compare.ts";
 import { fileManagement } from "./agents/file-management.ts";
 import { keep } from "./agents/keep.ts";
+import { queryOptimizer } from "./agents/query-optimizer.ts";
 import { read } from "./agents/read.ts";
 import { restore } from "./agents/restore.ts";
 
-/** Data persistence, file management and backup. */
+/** Data persistence, file management, backup, and advice on queries. */
 export const storage = service({
   name: "storage",
-  description: "Keeps documents in versions, compares, checks and backs them up; knows what lies in folders",
+  description:
+    "Keeps documents in versions, compares, checks and backs them up; knows what lies in folders; advises on queries",
   port: 4104,
   startPriority: 20,
-  agents: [keep, read, compare, cache, check, fileManagement, backup, restore],
+  agents: [keep, read, compare, cache, check, fileManagement, backup, restore, queryOptimizer],
 });
