@@ -20,7 +20,7 @@ const format = "viable-backup";
 const formatVersion = 1;
 
 /** Larger databases have tools of their own: at 20 MB a second this takes an hour. */
-export const maxBackupBytes = 64 * 1024 ** 3;
+const maxBackupBytes = 64 * 1024 ** 3;
 /** An event or a record has 8 Mi characters of data at most, each of three bytes at most, and names of half a kilobyte beside them. */
 const maxLineBytes = 32 * 1024 ** 2;
 /** What a backup leaves free on its disk, since the database may live there: its write-ahead log grows by 16 MiB at a time. */
