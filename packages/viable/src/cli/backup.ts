@@ -32,8 +32,7 @@ export function addBackup(program: Command, shell: Shell): void {
     .addHelpText(
       "after",
       `
-A file that is there is not overwritten. Keep backups where the database is not, and read README.md of the package before you restore one
-while the system that it is of still runs.
+A file that is there is not overwritten. Keep backups where the database is not, and as safe: they hold all that it holds.
 
 Examples:
   $ viable backup
