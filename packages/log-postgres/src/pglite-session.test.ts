@@ -14,8 +14,9 @@ import type { WorkerReply, WorkerRequest } from "./pglite-worker.ts";
 
 type WorkerSays = { message: [WorkerReply]; error: [Error]; exit: [number] };
 
-const { threads, behaviour } = vi.hoisted(() => ({
+const { threads, requests, behaviour } = vi.hoisted(() => ({
   threads: [] as EventEmitter<WorkerSays>[],
+  requests: [] as WorkerRequest[],
   behaviour: { ends: true },
 }));
 
@@ -27,6 +28,7 @@ vi.mock("node:worker_threads", () => ({
       queueMicrotask(() => this.emit("message", { id: 0, rows: [] }));
     }
     postMessage(request: WorkerRequest) {
+      requests.push(request);
       const rows = request.kind === "query" ? [{ encoding: "UTF8", version: migrations.length }] : [];
       queueMicrotask(() => this.emit("message", { id: request.id, rows }));
     }
@@ -71,6 +73,30 @@ test("W10: while a lost thread does not end, requests are turned away in time", 
   await refused;
   expect(threads).toHaveLength(1);
   expect(clock.pending).toBe(0);
+});
+
+test("who has the connection alone has it between two answers: what is asked for meanwhile waits, however that ends", async () => {
+  const session = new PgliteSession("somewhere", simulateTime());
+  await session.open();
+  const sent = () => requests.flatMap((request) => (request.kind === "query" ? [request.text] : []));
+  requests.length = 0;
+  const before = session.read({ name: "before", text: "before" }, []);
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  const alone = session.exclusively(async (connection) => {
+    await connection.query("alone");
+    await held;
+    throw new Error("it went wrong");
+  });
+  const next = session.exclusively(async (connection) => await connection.query("next"));
+  await before;
+  await expect.poll(sent).toEqual(["before", "alone"]);
+  const during = [session.write({ name: "write", text: "write" }, []), session.read(anything, [])];
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  expect(sent()).toEqual(["before", "alone"]);
+  letGo();
+  await expect(alone).rejects.toThrow("it went wrong");
+  await Promise.all([...during, next]);
+  expect(sent().sort()).toEqual(["SELECT", "alone", "before", "next", "write"]);
 });
 
 test("closing waits for a thread that was lost before, and W10: not for ever", async () => {

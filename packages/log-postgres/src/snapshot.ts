@@ -2,7 +2,14 @@ import type { PlacedRecord, SnapshotHead, SnapshotPage } from "@viable/log";
 import { unavailable } from "./errors.ts";
 import type { PgliteSession } from "./pglite-session.ts";
 import type { Connection, Param, Row, Statement } from "./session.ts";
-import { snapshotEvents, snapshotHead, snapshotRecords, toPlacedEvent, toPlacedRecord } from "./statements/snapshot.ts";
+import {
+  pageRows,
+  snapshotEvents,
+  snapshotHead,
+  snapshotRecords,
+  toPlacedEvent,
+  toPlacedRecord,
+} from "./statements/snapshot.ts";
 
 // Events never change, so those up to a position can be read at any time after it. Records do change: how they are read at one moment
 // is what the two ways below differ in.
@@ -32,31 +39,33 @@ export async function* snapshotOver(connection: Connection): AsyncGenerator<Snap
   yield* readEvents(read, head.ordinal);
 }
 
-/** Pages that may be read to catch up with what was written while the others were, before commits are held up for the rest. */
-const maxChasingPages = 100;
-/** Pages that are read while commits are held up: more than were written while one was read, unless something is wrong. */
-const maxHeldPages = 64;
+/** Pages that are read while commits are held up, at most: 64 MiB, and a second or two. */
+const maxHeldPages = 256;
 
 /**
  * A snapshot of the embedded database, whose one connection can keep no transaction open while others commit. So records are read in
  * the order of their changes, page by page between commits. One that is written after it was read has a later change, and comes
- * again. When nothing is newer, commits are held up to read what has come in the meantime (mostly nothing) and the head: together with
- * it, what was read last of each record is what it is now. That takes a page or two of some milliseconds, and the counting of
- * records. Nothing may be purged while this goes on.
+ * again. That goes on in rounds for as long as each leaves far less than it has read. Then commits are held up to read the rest (mostly
+ * nothing) and the head: together with it, what was read last of each record is what it is now. Nothing may be purged meanwhile.
  */
 export async function* snapshotBetweenCommits(session: PgliteSession): AsyncGenerator<SnapshotPage> {
   const read: Read = (statement, params) => session.read(statement, params);
   let after = 0;
-  let until: number | undefined;
-  for (let chasing = 0; chasing < maxChasingPages; ) {
-    const page = await readRecords(read, after);
-    if (page.records.length === 0) break;
-    yield { kind: "records", records: page.records };
-    after = page.upTo;
-    until ??= page.lastChange;
-    if (after >= page.lastChange) break;
-    if (after >= until) chasing += 1;
-  }
+  let rows: number;
+  let left: number;
+  do {
+    rows = 0;
+    let until: number | undefined;
+    do {
+      const page = await readRecords(read, after);
+      if (page.records.length > 0) yield { kind: "records", records: page.records };
+      rows += page.records.length;
+      after = page.upTo;
+      until ??= page.lastChange;
+      left = page.lastChange - after;
+    } while (left > 0 && after < until);
+    // Whoever writes as fast as this reads is never caught up with: then another round would only leave more.
+  } while (left > pageRows && left < rows / 2);
   const { pages, head } = await session.exclusively(async (connection) => await readRest(readOver(connection), after));
   for (const records of pages) yield { kind: "records", records };
   yield { kind: "head", head };

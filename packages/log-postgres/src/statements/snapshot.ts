@@ -3,8 +3,8 @@ import type { Row, Statement } from "../session.ts";
 import { eventColumns } from "./events.ts";
 
 /** A page of a snapshot: few enough rows to be read between two commits, and one that is larger than its bytes comes alone. */
-const pageRows = 1_000;
-const pageBytes = 1024 * 1024;
+export const pageRows = 500;
+const pageBytes = 256 * 1024;
 
 /** Records in the order of their last changes, after one, each with the last change that there was when it was read. */
 export const snapshotRecords: Statement = {
