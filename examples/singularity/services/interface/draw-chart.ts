@@ -34,6 +34,11 @@ const maxLabels = 12;
 const maxLabelChars = 12;
 const maxNameChars = 24;
 const maxTitleChars = 80;
+/** What is told of one value where it is pointed at: there may be thousands of them, and the picture is one answer. */
+const maxToldChars = 40;
+/** Numbers at the axis: longer ones are squeezed into the room beside it. */
+const maxTickChars = 9;
+const tickRoom = 62;
 /** Told apart by people who see colours differently as well (after Okabe and Ito), on a light and on a dark ground. */
 const colours = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c", "#a08000"];
 /** Lines are told apart by their dashes too. */
@@ -77,8 +82,10 @@ const fixed = (value: number): number => Math.round(value * 100) / 100;
 function drawAxis(scale: Scale, unit: string | undefined) {
   const lines = scale.ticks.map((tick) => {
     const y = yOf(tick, scale);
+    const told = writeTick(tick, scale);
+    const squeezed = told.length > maxTickChars ? raw(` textLength="${tickRoom}" lengthAdjust="spacingAndGlyphs"`) : "";
     return html`<line class="${tick === 0 ? "zero" : "grid"}" x1="${plot.left}" x2="${plot.right}" y1="${y}" y2="${y}"/>
-<text x="${plot.left - 8}" y="${y + 4}" text-anchor="end">${write(tick)}</text>
+<text x="${plot.left - 8}" y="${y + 4}" text-anchor="end"${squeezed}>${told}</text>
 `;
   });
   return html`${lines}${
@@ -171,13 +178,27 @@ function describe({ kind, labels, series, unit }: Chart): string {
   return `${kind === "bar" ? "Bar" : "Line"} chart. ${told.length === 0 ? "No values" : told.join("; ")}.`;
 }
 
-const tell = (name: string, label: string | undefined, value: number, unit: string | undefined): string =>
-  toPlainText(`${name}, ${label ?? ""}: ${write(value)}${unit === undefined ? "" : ` ${unit}`}`);
+function tell(name: string, label: string | undefined, value: number, unit: string | undefined): string {
+  const of = toPlainText(`${toPlainText(name, maxToldChars)}, ${toPlainText(label ?? "", maxToldChars)}`);
+  return `${of}: ${write(value)}${unit === undefined ? "" : ` ${toPlainText(unit, maxNameChars)}`}`;
+}
 
-const plainNumbers = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
-const powers = new Intl.NumberFormat("en-US", { notation: "scientific", maximumSignificantDigits: 4 });
+/** A double is right in fifteen digits; what comes after them is what 0.1 + 0.2 has more than 0.3. */
+const exactDigits = 15;
+const plainNumbers = new Intl.NumberFormat("en-US", { maximumSignificantDigits: exactDigits });
+const writePower = (value: number, maximumSignificantDigits: number): string =>
+  new Intl.NumberFormat("en-US", { notation: "scientific", maximumSignificantDigits }).format(value);
+const isTiny = (size: number): boolean => size !== 0 && size < 1e-4;
 
+/** A value as it is: whoever reads "1,234,570 lines" of 1,234,567 is told what nobody counted. */
 function write(value: number): string {
+  return isTiny(Math.abs(value)) ? writePower(value, exactDigits) : plainNumbers.format(value + 0);
+}
+
+/** A number at the axis, short, but never as another one at it. */
+function writeTick(value: number, { min, max, power }: Scale): string {
   const size = Math.abs(value);
-  return (size !== 0 && (size < 1e-4 || size >= 1e9) ? powers : plainNumbers).format(value);
+  if (!isTiny(size) && size < 1e9) return plainNumbers.format(value);
+  const digits = Math.floor(Math.log10(Math.max(Math.abs(min), Math.abs(max)))) - power + 1;
+  return writePower(value, Math.max(1, Math.min(exactDigits + 2, digits)));
 }

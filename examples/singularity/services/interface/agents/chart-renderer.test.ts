@@ -64,14 +64,40 @@ test.for([
   ["only negative values", "bar", [-1, -3], { min: -3, max: 0 }],
   ["the smallest", "line", [1e-9, 3e-9], { min: 1e-9, max: 3e-9 }],
   ["the largest", "bar", [1e15, -1e15], { min: -1e15, max: 1e15 }],
+  ["neighbours of thirteen digits", "line", [1_763_000_000_200, 1_763_000_000_203], { min: 1_763_000_000_200 }],
+  ["neighbours that a double hardly tells apart", "line", [999_999_999_999_999, 1e15], { min: 5e14, max: 1.5e15 }],
+  ["what is next to nothing", "bar", [0, 5e-324], { min: 0, max: 1 }],
 ] as const)("a scale for %s", async ([, kind, values, expected]) => {
   await using bench = await openBench();
   const { svg, scale } = await draw(bench, kind, [...values]);
   expect(scale).toMatchObject(expected);
   expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  for (const { cy = 48 } of measure(svg, "circle")) {
+    expect(cy).toBeGreaterThanOrEqual(48);
+    expect(cy).toBeLessThanOrEqual(320);
+  }
   for (const { y = 48, height = 0 } of measure(svg, "rect")) {
     expect(y).toBeGreaterThanOrEqual(48);
     expect(y + height).toBeLessThanOrEqual(320.01);
+  }
+});
+
+test("numbers are told as they are, and no two marks of the axis look the same", async () => {
+  await using bench = await openBench();
+  const counted = await draw(bench, "bar", [1_234_567, 1_234_567_890, -0], { unit: "lines" });
+  expect(counted.description).toBe("Bar chart. s: 3 values, from 0 lines (3) to 1,234,567,890 lines (2).");
+  expect(counted.svg).toContain("<title>s, 1: 1,234,567 lines</title>");
+  const sum = await draw(bench, "bar", [0.1 + 0.2, 1e-7]);
+  expect(sum.description).toBe("Bar chart. s: 2 values, from 1E-7 (2) to 0.3 (1).");
+  for (const values of [
+    [100_000.1, 100_000.2],
+    [1_763_000_000_200, 1_763_000_001_203],
+    [-2e9, 5e9],
+    [1e-9, 1.1e-9],
+  ]) {
+    const { svg, scale } = await draw(bench, "line", values);
+    const marks = [...(svg as string).matchAll(/text-anchor="end"[^>]*>([^<]+)</g)].map(([, mark]) => mark);
+    expect(new Set(marks).size).toBe((scale as { ticks: number[] }).ticks.length);
   }
 });
 
@@ -130,6 +156,10 @@ test("what is too much is cut and counted", async () => {
   expect(result.truncated).toEqual({ series: 2, values: 100 });
   expect(measure(result.svg, "circle").length).toBe(8 * 500);
   expect(JSON.stringify(result).length).toBeLessThan(1_000_000);
+  const longName = '"'.repeat(1_000);
+  const full = Array.from({ length: 8 }, () => ({ name: longName, values: Array(500).fill(1) }));
+  const named = { kind: "line", series: full, labels: Array(500).fill(longName), unit: longName, title: longName };
+  expect(JSON.stringify(await bench.run(chartRenderer, named)).length).toBeLessThan(4 * 1024 * 1024);
   const edges = Array.from({ length: 700 }, (_, index) => ({ from: `a${index}`, to: "b" }));
   expect(await bench.run(chartRenderer, { kind: "graph", edges })).toMatchObject({
     edges: 500,
