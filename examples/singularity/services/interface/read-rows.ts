@@ -6,6 +6,8 @@ import type { Table } from "./table.ts";
 const maxColumns = 50;
 /** Characters of one cell. A longer text belongs into a document. */
 const maxCellChars = 1_000;
+/** Characters of a heading. A longer member is no name. */
+const maxTitleChars = 200;
 
 /**
  * A table of any JSON objects: a column for each member, in the order they first appear, or the columns that are asked for. What
@@ -22,7 +24,9 @@ export function readRows(
   const rows = objects.map((object) =>
     names.map((name) => toCell(Object.hasOwn(object, name) ? object[name] : undefined, truncated)),
   );
-  const columns = names.map((title) => ({ title, align: isNumeric(objects, title) ? "right" : "left" }) as const);
+  const columns = names.map(
+    (name) => ({ title: shorten(name, maxTitleChars), align: isNumeric(objects, name) ? "right" : "left" }) as const,
+  );
   return { columns, rows };
 }
 
@@ -30,8 +34,11 @@ function toCell(value: JsonValue | undefined, truncated: Truncated): string {
   const text = value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
   if (text.length <= maxCellChars) return text;
   truncated.cells = (truncated.cells ?? 0) + 1;
-  return `${text.slice(0, maxCellChars - 1).toWellFormed()}…`;
+  return shorten(text, maxCellChars);
 }
+
+const shorten = (text: string, maxChars: number): string =>
+  text.length <= maxChars ? text : `${text.slice(0, maxChars - 1).toWellFormed()}…`;
 
 function isNumeric(objects: readonly JsonObject[], name: string): boolean {
   const values = objects.map((object) => (Object.hasOwn(object, name) ? object[name] : undefined));

@@ -39,9 +39,12 @@ export function writeTextTable({ columns, rows }: Table): TextTable {
 }
 
 const characters = new Intl.Segmenter("en", { granularity: "grapheme" });
-/** Characters that take two places: East Asian ones, full-width forms, pictures. */
+/**
+ * What takes two places: wide and full-width characters of Unicode's East Asian Width (16.0, with what lies unassigned between them),
+ * pictures, and a half-width sound mark with the character before it.
+ */
 const wide =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+  /^(?:[\u1100-\u115f\u2e80-\u303e\u3041-\u3247\u3250-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\p{RGI_Emoji}|.[\uff9e\uff9f])/v;
 
 function widthOf(text: string): number {
   // Most text is plain, and most tables have many cells.

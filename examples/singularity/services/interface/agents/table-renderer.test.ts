@@ -52,7 +52,7 @@ const hostile = [
   "`code` **bold** _it_ ~~no~~",
   "[link](javascript:alert(1))",
   "![img](http://example.org/x.png)",
-  "http://example.org www.example.org a@example.org",
+  "http://example.org www.example.org _www.example.org a@example.org",
   "&lt;b&gt; &amp; &#124;",
   "# heading",
   "- list",
@@ -136,6 +136,22 @@ test("columns stand under each other whatever their characters, and a terminal i
       "\n",
     ),
   );
+  // Marks that several scripts share, half-width forms, enclosed characters, and a sign that a selector makes a picture.
+  const wide = ["サーバー", "カ・ナ", "㈱", "ㄅ", "ꀀ", "❤\uFE0F"];
+  const narrow = ["ｶﾅ", "ｶﾞ", "“x”"];
+  const rows = [...wide, ...narrow].map((name) => ({ name, end: "|" }));
+  const lines = ((await bench.run(tableRenderer, { rows, format: "text" })).text as string).split("\n").slice(2, -1);
+  expect(lines).toEqual([
+    "サーバー  |",
+    "カ・ナ    |",
+    "㈱        |",
+    "ㄅ        |",
+    "ꀀ        |",
+    "❤\uFE0F        |",
+    "ｶﾅ        |",
+    "ｶﾞ        |",
+    "“x”       |",
+  ]);
 });
 
 test("what is too much is cut and counted", async () => {
@@ -150,8 +166,20 @@ test("what is too much is cut and counted", async () => {
     rows: Array.from({ length: 4_000 }, () => ({ text: "y".repeat(900) })),
     format: "csv",
   });
-  expect(large).toMatchObject({ count: 4_000, truncated: { rows: 4_000 - 625 } });
-  expect(readCsv(large.csv as string).length).toBe(626);
+  expect(large).toMatchObject({ count: 4_000, truncated: { rows: 4_000 - 2_500 } });
+  expect(readCsv(large.csv as string).length).toBe(2_501);
+  const limit = 4 * 1024 * 1024;
+  for (const cell of ['"', "\\", "\u0001"]) {
+    const rows = Array.from({ length: 1_000 }, () => ({ [cell]: cell.repeat(1_000) }));
+    const answer = await bench.run(tableRenderer, { rows });
+    expect(JSON.stringify(answer).length).toBeLessThan(limit);
+    expect((answer.truncated as { rows: number }).rows).toBeGreaterThan(0);
+  }
+  const heading = "k".repeat(1_500_000);
+  const headed = await bench.run(tableRenderer, { rows: [{ [heading]: "x" }] });
+  expect(headed.columns).toEqual([`${"k".repeat(199)}…`]);
+  expect(headed.csv).toContain("\r\nx\r\n");
+  expect(JSON.stringify(headed).length).toBeLessThan(limit);
 });
 
 test("no rows, rows of nothing, members that every object has, and what are no rows", async () => {

@@ -10,8 +10,8 @@ import { writeTextTable } from "../write-text-table.ts";
 
 /** Rows of one table: more are data for a program, not a table for a reader. */
 const maxRows = 5_000;
-/** Room for each form: a result holds four mebibytes, and three forms. Where one is longer, all show fewer rows. */
-const maxFormChars = 1024 * 1024;
+/** The whole answer as JSON: a result holds four mebibytes. Where it is longer, all forms show fewer rows. */
+const maxAnswerChars = 3 * 1024 * 1024;
 
 const formats = ["all", "markdown", "csv", "text"] as const;
 
@@ -34,10 +34,10 @@ export const tableRenderer = threadAgent({
     for (let limit = maxRows; ; limit = Math.floor(limit / 2)) {
       const truncated: Truncated = {};
       const table = readRows(cutList("rows", objects, limit, truncated), columns, truncated);
-      const forms = writeForms(table, format);
-      const chars = Math.max(...Object.values(forms).map((form) => (typeof form === "string" ? form.length : 0)));
-      if (chars > maxFormChars && limit > 1) continue;
-      return { columns: table.columns.map(({ title }) => title), count: rows.length, ...forms, truncated };
+      const columnNames = table.columns.map(({ title }) => title);
+      const answer = { columns: columnNames, count: rows.length, ...writeForms(table, format), truncated };
+      // As JSON, where quotes and backslashes of a cell are twice as long again.
+      if (limit === 1 || JSON.stringify(answer).length <= maxAnswerChars) return answer;
     }
   },
 });
