@@ -26,10 +26,16 @@ const maxTextChars = 20_000;
 /** Members of one circle of imports that are named. */
 const maxWay = 12;
 
+/** How many entries of which list were left out where the report was made. */
+const leftOut = z.object({ truncated: z.record(z.string(), z.number().int().min(0)).default({}) });
+
 /** Reads a report into a page, with so many entries of each list at most. */
 export function readReport(report: JsonObject, maxEntries: number): ReadReport {
-  const cut = z.record(z.string(), z.number().int().min(0)).safeParse(report.truncated).data ?? {};
   const unreadable: { chapter: string; reason: string }[] = [];
+  const counted = leftOut.safeParse({ truncated: report.truncated });
+  // Without it each list looks as if it were all there is.
+  if (!counted.success) unreadable.push({ chapter: "What was left out", reason: reasonOf(counted.error) });
+  const cut = counted.data?.truncated ?? {};
   const truncated: Truncated = {};
   const lists: Lists = {
     take(name, list) {
@@ -78,11 +84,12 @@ function chapter<Shape extends z.ZodRawShape>(
         .partial()
         .safeParse(Object.fromEntries(names.map((name) => [name, report[name]])));
       if (found.success) return make(found.data as Partial<z.output<z.ZodObject<Shape>>>, lists);
-      const [issue] = found.error.issues;
-      return `${issue?.path.join(".")}: ${issue?.message}`;
+      return reasonOf(found.error);
     },
   };
 }
+
+const reasonOf = ({ issues: [issue] }: z.ZodError): string => `${issue?.path.join(".")}: ${issue?.message}`;
 
 const count = z.number();
 const text = z.string();
@@ -102,7 +109,8 @@ function list(entries: readonly string[], more: number): Block[] {
 
 function table(caption: string, columns: readonly Column[], rows: readonly (readonly Cell[])[], more: number): Block[] {
   if (rows.length === 0) return [];
-  return [{ kind: "table", caption, columns, rows: rows.map((row) => row.map(toText)), more }];
+  const named = toPlainText(caption, maxCellChars);
+  return [{ kind: "table", caption: named, columns, rows: rows.map((row) => row.map(toText)), more }];
 }
 
 type Cell = string | number | undefined;
@@ -169,23 +177,20 @@ const chapterReaders: readonly ChapterReader[] = [
       ];
     },
   ),
-  chapter(
-    "Import cycles",
-    { cycles: z.array(texts), runtimeCycles: count },
-    ({ cycles = [], runtimeCycles }, lists) => {
-      const { entries, more, total } = lists.take("cycles", cycles);
-      const ways = entries.map((files, index) => {
-        const isTypeOnly = runtimeCycles !== undefined && index >= runtimeCycles;
-        const long = files.length > maxWay ? [...files.slice(0, maxWay), `… ${files.length - maxWay} more`] : files;
-        return `${[...long, files[0] ?? ""].join(" → ")}${isTypeOnly ? " (types only)" : ""}`;
-      });
-      const atRunTime = runtimeCycles === undefined ? "" : `, ${numbers.format(runtimeCycles)} of them at run time`;
-      return [
-        paragraph(total === 0 ? "None." : `${amount(total, "circle")} of imports${atRunTime}.`),
-        ...list(ways, more),
-      ];
-    },
-  ),
+  chapter("Import cycles", { cycles: z.array(texts), runtimeCycles: count }, ({ cycles, runtimeCycles }, lists) => {
+    if (cycles === undefined) return [paragraph(`${amount(runtimeCycles ?? 0, "circle")} of imports at run time.`)];
+    const { entries, more, total } = lists.take("cycles", cycles);
+    const ways = entries.map((files, index) => {
+      const isTypeOnly = runtimeCycles !== undefined && index >= runtimeCycles;
+      const long = files.length > maxWay ? [...files.slice(0, maxWay), `… ${files.length - maxWay} more`] : files;
+      return `${[...long, files[0] ?? ""].join(" → ")}${isTypeOnly ? " (types only)" : ""}`;
+    });
+    const atRunTime = runtimeCycles === undefined ? "" : `, ${numbers.format(runtimeCycles)} of them at run time`;
+    return [
+      paragraph(total === 0 ? "None." : `${amount(total, "circle")} of imports${atRunTime}.`),
+      ...list(ways, more),
+    ];
+  }),
   chapter(
     "Layers, topmost first",
     {

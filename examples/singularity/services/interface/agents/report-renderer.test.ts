@@ -229,10 +229,13 @@ test("a part that is not what it should be is named, and the rest stands", async
     report: { ...whole, secrets: "many", cycles: [[1]], truncated: "x" },
   });
   expect(result.unreadable).toEqual([
+    { chapter: "What was left out", reason: expect.stringContaining("truncated") },
     { chapter: "Import cycles", reason: expect.stringContaining("cycles.0.0") },
     { chapter: "Security", reason: expect.stringContaining("secrets") },
   ]);
   expect((result.json as unknown as Page).chapters.length).toBe(10);
+  const part = await bench.run(reportRenderer, { report: { runtimeCycles: 3 } });
+  expect(part.markdown).toContain("3 circles of imports at run time.");
   const empty = await bench.run(reportRenderer, { report: {} });
   expect(empty).toMatchObject({ title: "Analysis of a code base", json: { chapters: [] } });
   await expect(bench.run(reportRenderer, { report: [] })).rejects.toThrow(/report/);
@@ -255,6 +258,7 @@ test("long lists are cut and counted, and the answer fits into a report however 
     missing: files.map(() => ({ section: long, capability: long, reason: long })),
     cycles: files.map(() => [long, long]),
     summary: { text: long.repeat(100), origin: long },
+    riskRanking: { [long.repeat(100)]: [{ [long.repeat(100)]: 1 }] },
   };
   const bounded = await bench.run(reportRenderer, { report: huge });
   expect(JSON.stringify(bounded).length).toBeLessThanOrEqual(900_000);
