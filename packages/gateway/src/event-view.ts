@@ -23,6 +23,7 @@ export function toEventView(event: StoredEvent): EventView {
     ...(metadata.causation !== undefined && { causationId: metadata.causation }),
     ...(metadata.traceparent !== undefined && { traceparent: metadata.traceparent }),
     data: { ...event.data } as EventView["data"],
+    ...(event.undecodable !== undefined && { undecodable: event.undecodable }),
   };
 }
 

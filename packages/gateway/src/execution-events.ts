@@ -20,7 +20,11 @@ export async function readExecutionEvents(
   { after, limit }: { after: Position; limit: number },
 ): Promise<{ events: StoredEvent[]; next: Position | undefined }> {
   const fromVersion = await versionAfter(ctx, log, executionId, after);
-  const found = await log.readStream(ctx, executionStream(executionId), { fromVersion, limit: limit + 1 });
+  const found = await log.readStream(ctx, executionStream(executionId), {
+    fromVersion,
+    limit: limit + 1,
+    decoding: "lenient",
+  });
   const events = found.slice(0, limit);
   return { events, next: found.length > limit ? events.at(-1)?.position : undefined };
 }
@@ -47,7 +51,11 @@ async function* readFrom(
   fromVersion: number,
 ): AsyncGenerator<StoredEvent, void, void> {
   for (let version = fromVersion; ; version += pageEvents) {
-    const page = await log.readStream(ctx, executionStream(executionId), { fromVersion: version, limit: pageEvents });
+    const page = await log.readStream(ctx, executionStream(executionId), {
+      fromVersion: version,
+      limit: pageEvents,
+      decoding: "lenient",
+    });
     yield* page;
     if (page.length < pageEvents) return;
   }
@@ -60,13 +68,17 @@ async function* readFrom(
 async function versionAfter(ctx: Context, log: Log, executionId: string, after: Position): Promise<number> {
   const isAfter = (event: StoredEvent | undefined) =>
     event === undefined || comparePositions(event.position, after) > 0;
-  const [first] = await log.readStream(ctx, executionStream(executionId), { limit: 1 });
+  const [first] = await log.readStream(ctx, executionStream(executionId), { limit: 1, decoding: "none" });
   if (isAfter(first)) return 1;
   let low = 2;
   let high = ((await readLast(ctx, log, executionId))?.version ?? 1) + 1;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const [event] = await log.readStream(ctx, executionStream(executionId), { fromVersion: middle, limit: 1 });
+    const [event] = await log.readStream(ctx, executionStream(executionId), {
+      fromVersion: middle,
+      limit: 1,
+      decoding: "none",
+    });
     if (isAfter(event)) high = middle;
     else low = middle + 1;
   }
@@ -74,5 +86,7 @@ async function versionAfter(ctx: Context, log: Log, executionId: string, after: 
 }
 
 async function readLast(ctx: Context, log: Log, executionId: string): Promise<StoredEvent | undefined> {
-  return (await log.readStream(ctx, executionStream(executionId), { direction: "backward", limit: 1 }))[0];
+  return (
+    await log.readStream(ctx, executionStream(executionId), { direction: "backward", limit: 1, decoding: "none" })
+  )[0];
 }

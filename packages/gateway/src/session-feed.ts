@@ -60,7 +60,8 @@ export function streamFeed(c: HonoContext, options: FeedOptions): Response {
         after = event.position;
       }
       const { filter } = options;
-      const subscription = log.subscribe(ctx, { name: "feed", after, filter, handle: write, onParked: end });
+      const decoding = "lenient";
+      const subscription = log.subscribe(ctx, { name: "feed", after, filter, decoding, handle: write, onParked: end });
       await ended.promise;
       subscription.stop();
     } catch {

@@ -2,6 +2,8 @@ import type { Context, Runtime } from "@viable/kernel";
 import { rootContext, throwIfDone, waitFor, withContext } from "@viable/kernel";
 import { decodeEvent, encodeAppend } from "./encode.ts";
 import { logNotClosed } from "./errors.ts";
+import type { EventType } from "./event-type.ts";
+import { anyType, createEventTypes } from "./event-types.ts";
 import type { StoredEvent } from "./events.ts";
 import { toOrdinal, toPosition } from "./events.ts";
 import type { ReadFailure } from "./follower.ts";
@@ -21,9 +23,19 @@ const drainMs = 20_000;
 /** How long it waits for the store to close: connections end with their statements, and PGlite's thread writes what it holds. */
 const closeMs = 30_000;
 
+export interface LogOptions {
+  /**
+   * Every type of event that may be in this log: others are refused when written, and what is read is brought to the shape of today.
+   * Without it, any type and any shape may be.
+   */
+  readonly types?: readonly EventType[];
+  readonly limits?: Partial<GroupCommitLimits>;
+}
+
 /** The log over a store: encoding, group commit, the tail, subscriptions and watches. The store decides and keeps. */
-export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupCommitLimits> = {}): Log {
-  const tail = new Tail(store, runtime.clock);
+export function createLog(store: Store, runtime: Runtime, options: LogOptions = {}): Log {
+  const types = options.types === undefined ? anyType : createEventTypes(options.types);
+  const tail = new Tail(store, runtime.clock, types);
   const recordWatch = new RecordWatch(store, runtime.clock);
   let appendedEvents = 0;
 
@@ -34,7 +46,7 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
   const commit = new GroupCommit(
     store,
     runtime,
-    { ...defaultGroupCommitLimits, ...limits },
+    { ...defaultGroupCommitLimits, ...options.limits },
     {
       flushed(flush) {
         appendedEvents += takeEvents(flush, tail);
@@ -81,7 +93,7 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
     },
     async append(ctx, request) {
       throwIfDone(ctx);
-      const { append, chars } = encodeAppend(ctx, request);
+      const { append, chars } = encodeAppend(ctx, request, types);
       const outcome = commit.offer(append, chars, request.lane ?? "normal");
       if (outcome === undefined) {
         return {
@@ -93,16 +105,18 @@ export function createLog(store: Store, runtime: Runtime, limits: Partial<GroupC
       }
       return toAppendOutcome(await waitFor(ctx, outcome), request);
     },
-    readStream(ctx, stream, options = {}) {
-      const direction = options.direction ?? "forward";
+    async readStream(ctx, stream, options = {}) {
+      const { direction = "forward", decoding = "strict" } = options;
       const from = options.fromVersion ?? (direction === "forward" ? 1 : Number.MAX_SAFE_INTEGER);
-      return ask(ctx, () => store.readStream(stream, from, boundLimit(options.limit), direction));
+      const found = await ask(ctx, () => store.readStream(stream, from, boundLimit(options.limit), direction));
+      return found.map((event) => types.decode(event, decoding));
     },
-    readAll(ctx, options = {}) {
-      const direction = options.direction ?? "forward";
+    async readAll(ctx, options = {}) {
+      const { direction = "forward", decoding = "strict", filter = {} } = options;
       const from =
         options.from === undefined ? (direction === "forward" ? 0 : Number.MAX_SAFE_INTEGER) : toOrdinal(options.from);
-      return ask(ctx, () => store.readAll(from, boundLimit(options.limit), direction, options.filter ?? {}));
+      const found = await ask(ctx, () => store.readAll(from, boundLimit(options.limit), direction, filter));
+      return found.map((event) => types.decode(event, decoding));
     },
     async head(ctx) {
       const { ordinal } = await ask(ctx, () => store.head());

@@ -3,12 +3,13 @@ import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeEvent, encodeAppend, maxAppendChars, maxAppendItems, maxNameChars } from "./encode.ts";
+import { anyType } from "./event-types.ts";
 import type { AppendRequest } from "./log.ts";
 import type { EncodedEvent } from "./store.ts";
 
 const runtime = createRuntime({ clock: simulateTime({ startMs: 5_000 }) });
 const ctx = rootContext(runtime, { tenant: "acme", principal: "owner", traceparent: "00-trace" });
-const encode = (request: AppendRequest, context = ctx) => encodeAppend(context, request).append;
+const encode = (request: AppendRequest, context = ctx) => encodeAppend(context, request, anyType).append;
 const invalid = { code: "log.invalid_event", retryable: false };
 const withEvent = (parts: object): AppendRequest => ({
   streams: [{ stream: "s", expected: 0, events: [{ type: "t", data: {}, ...parts }] }],
@@ -24,7 +25,7 @@ test("an event gets its id, time and metadata from the context", () => {
         correlation: "exe",
         causation: "evt",
         events: [
-          { type: "t", data: { x: 1 }, schemaVersion: 3 },
+          { type: "t", data: { x: 1 } },
           { type: "u", data: {}, id: "own" },
         ],
       },
@@ -47,7 +48,6 @@ test("an event gets its id, time and metadata from the context", () => {
       correlation: "exe",
       causation: "evt",
       traceparent: "00-trace",
-      schemaVersion: 3,
     },
     time: 5_000,
   });

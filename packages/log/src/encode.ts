@@ -1,6 +1,7 @@
 import type { Context } from "@viable/kernel";
 import { findJsonProblem } from "@viable/kernel";
 import { invalidEvent } from "./errors.ts";
+import type { EventTypes } from "./event-types.ts";
 import type { EventMetadata, StoredEvent, StreamAppend } from "./events.ts";
 import { toPosition } from "./events.ts";
 import type { AppendRequest } from "./log.ts";
@@ -15,7 +16,11 @@ export const maxNameChars = 512;
 export const maxAppendItems = 2_000;
 
 /** Checks a request and turns it into text and numbers. Throws `log.invalid_event`; then nothing was written. */
-export function encodeAppend(ctx: Context, request: AppendRequest): { append: EncodedAppend; chars: number } {
+export function encodeAppend(
+  ctx: Context,
+  request: AppendRequest,
+  types: EventTypes,
+): { append: EncodedAppend; chars: number } {
   const now = ctx.runtime.clock.now();
   let chars = 0;
   let items = 0;
@@ -39,7 +44,8 @@ export function encodeAppend(ctx: Context, request: AppendRequest): { append: En
     named.add(write.stream);
     if (write.session !== undefined) checkName("session", write.session);
     if (write.correlation !== undefined) checkName("correlation", write.correlation);
-    const metadata = JSON.stringify(metadataOf(ctx, write));
+    const kept = metadataOf(ctx, write);
+    const metadata = JSON.stringify(kept);
     return {
       stream: write.stream,
       expected: encodeExpected(write.expected, "stream", write.stream),
@@ -47,14 +53,16 @@ export function encodeAppend(ctx: Context, request: AppendRequest): { append: En
         takeItem();
         checkName("type", event.type);
         if (event.id !== undefined) checkName("id", event.id);
+        const data = takeText(encodeJson(event.data, `${event.type}.data`));
+        const schemaVersion = types.check(event);
         return {
           id: event.id ?? ctx.runtime.ids.next("evt"),
           type: event.type,
-          data: takeText(encodeJson(event.data, `${event.type}.data`)),
+          data,
           tenant: ctx.tenant,
           session: write.session ?? null,
           correlation: write.correlation ?? null,
-          metadata: event.schemaVersion === undefined ? metadata : withSchemaVersion(metadata, event.schemaVersion),
+          metadata: schemaVersion === 1 ? metadata : JSON.stringify({ ...kept, schemaVersion }),
           time: now,
         };
       }),
@@ -117,9 +125,6 @@ function metadataOf(ctx: Context, write: StreamAppend): KeptMetadata {
     ...(ctx.traceparent !== undefined && { traceparent: ctx.traceparent }),
   };
 }
-
-const withSchemaVersion = (metadata: string, schemaVersion: number): string =>
-  JSON.stringify({ ...(JSON.parse(metadata) as KeptMetadata), schemaVersion });
 
 /** An encoded event with its place, as readers get it. */
 export function decodeEvent(event: EncodedEvent, stream: string, version: number, ordinal: number): StoredEvent {

@@ -1,5 +1,6 @@
 import type { JsonProblem } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
+import type { StoredEvent } from "./events.ts";
 
 /** `log.invalid_event`: what was handed in cannot be kept exactly. Nothing was written. */
 export const invalidEvent = (problem: JsonProblem): ViableError =>
@@ -7,6 +8,17 @@ export const invalidEvent = (problem: JsonProblem): ViableError =>
     next: "Hand in plain JSON data within the published limits.",
     details: { path: problem.path, reason: problem.reason },
   });
+
+/** `log.undecodable_event`: an event cannot be brought to the shape of today. It is still there, as it was written. */
+export const undecodableEvent = (event: StoredEvent, reason: string): ViableError =>
+  new ViableError(
+    "log.undecodable_event",
+    `Event ${event.position} (${event.type}, version ${event.version} of ${event.stream}) cannot be read: ${reason}.`,
+    {
+      next: "Run the release that wrote it, or add the upcast it needs; `viable events` shows it as it is stored.",
+      details: { position: event.position, stream: event.stream, version: event.version, type: event.type, reason },
+    },
+  );
 
 /** `log.closed`: the log was stopped while, or before, this was asked. */
 export const logClosed = (): ViableError =>

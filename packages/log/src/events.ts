@@ -36,7 +36,7 @@ export interface EventMetadata {
   /** The event or execution it directly follows from. */
   readonly causation?: string;
   readonly traceparent?: string;
-  /** Version of the shape of `data`; 1 where absent. */
+  /** Version of the shape that `data` has here; 1 where absent. What is stored may be older (`EventType.upcasts`). */
   readonly schemaVersion?: number;
 }
 
@@ -46,7 +46,6 @@ export interface NewEvent {
   readonly data: JsonObject;
   /** Give one to make the append repeatable: a second append of the same first id answers as the first did. */
   readonly id?: string;
-  readonly schemaVersion?: number;
 }
 
 /** An event as it is read back. Never changes. */
@@ -61,6 +60,8 @@ export interface StoredEvent {
   readonly metadata: EventMetadata;
   /** When it was handed in, in milliseconds since 1970, by the clock of whoever did. Order is position, never this. */
   readonly time: number;
+  /** Why `data` stands here as it is stored and not in the shape of today. Only where it was read leniently. */
+  readonly undecodable?: string;
 }
 
 /** Events for one stream, all or none of them. */

@@ -18,7 +18,7 @@ async function setup(limits: Partial<GroupCommitLimits> = {}) {
   const runtime = createRuntime({ clock, random: seededRandom(1) });
   const ctx = rootContext(runtime);
   const store = controlStore(createMemoryStore(), unavailable);
-  const log = createLog(store, runtime, limits);
+  const log = createLog(store, runtime, { limits });
   await log.start(ctx);
   const append = (stream: string, parts: Partial<AppendRequest> & { expected?: number | "any"; id?: string } = {}) => {
     const { expected = "any", id, ...rest } = parts;
@@ -183,7 +183,7 @@ test("W10: each caller hears in its own time, however many wait before it, and w
       throw unavailable();
     },
   };
-  const log = createLog(store, runtime, { maxRetryMs: 3_000, maxBatch: 2 });
+  const log = createLog(store, runtime, { limits: { maxRetryMs: 3_000, maxBatch: 2 } });
   await log.start(ctx);
   const heardAfterMs: number[] = [];
   const append = async (stream: string) => {

@@ -1,6 +1,10 @@
+export type { LogOptions } from "./create-log.ts";
 export { createLog } from "./create-log.ts";
 export { decodeEvent, maxAppendChars, maxAppendItems, maxNameChars } from "./encode.ts";
 export { notEmpty, snapshotDamaged } from "./errors.ts";
+export type { EventType, Upcast } from "./event-type.ts";
+export { eventType } from "./event-type.ts";
+export type { Decoding } from "./event-types.ts";
 export type { EventFilter, EventMetadata, NewEvent, Position, StoredEvent, StreamAppend } from "./events.ts";
 export { comparePositions, isPosition, matchesFilter, startPosition, toOrdinal, toPosition } from "./events.ts";
 export type { ExplainedIndex, ExplainedRelation, ExplainRequest, Explanation } from "./explain.ts";

@@ -1,4 +1,5 @@
 import type { Context, Part } from "@viable/kernel";
+import type { Decoding } from "./event-types.ts";
 import type { EventFilter, Position, StoredEvent, StreamAppend } from "./events.ts";
 import type { ReadFailure } from "./follower.ts";
 import type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
@@ -51,6 +52,8 @@ export interface ReadStreamOptions {
   readonly fromVersion?: number;
   readonly limit?: number;
   readonly direction?: "forward" | "backward";
+  /** Default `strict`. */
+  readonly decoding?: Decoding;
 }
 
 export interface ReadAllOptions {
@@ -59,6 +62,8 @@ export interface ReadAllOptions {
   readonly limit?: number;
   readonly direction?: "forward" | "backward";
   readonly filter?: EventFilter;
+  /** Default `strict`. */
+  readonly decoding?: Decoding;
 }
 
 /**
@@ -82,7 +87,12 @@ export interface Log extends Part {
    * context ended after it was queued: nobody knows, and it may still happen.
    */
   append(ctx: Context, request: AppendRequest): Promise<AppendOutcome>;
-  /** A stream's events, at most `limit` (default 1,000, as a page that fits memory), oldest first unless told. */
+  /**
+   * Reading rejects with `log.undecodable_event` where an event cannot be brought to the shape of today, unless told otherwise. Of a log
+   * that was given no types, events have the shape they were written in.
+   *
+   * A stream's events, at most `limit` (default 1,000, as a page that fits memory), oldest first unless told.
+   */
   readStream(ctx: Context, stream: string, options?: ReadStreamOptions): Promise<StoredEvent[]>;
   /** Events of all streams in position order. */
   readAll(ctx: Context, options?: ReadAllOptions): Promise<StoredEvent[]>;
@@ -90,7 +100,10 @@ export interface Log extends Part {
   head(ctx: Context): Promise<Position>;
   /** Events from a position on, until the subscription is stopped or the context's signal aborts: first what is stored, then what comes. */
   subscribe(ctx: Context, options: SubscriptionOptions): Subscription;
-  /** Calls back for every new event of one stream that reaches this process. Cheap: meant for whoever waits for an outcome. */
+  /**
+   * Calls back for every new event of one stream that reaches this process, as it is stored. Cheap: meant for whoever waits for news, and
+   * reads the rest.
+   */
   onStream(stream: string, callback: (event: StoredEvent) => void): () => void;
   /** Tells the log that others may have written: it looks at once instead of at the next poll. Losing it costs time only (W3). */
   wake(): void;

@@ -1,3 +1,4 @@
+import type { Decoding } from "./event-types.ts";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
 
 export interface SubscriptionOptions {
@@ -6,6 +7,8 @@ export interface SubscriptionOptions {
   /** Where to begin: after this position, or `now` for what comes from here on. */
   readonly after: Position | "now";
   readonly filter?: EventFilter;
+  /** Default `strict`: an event that cannot be brought to the shape of today parks the subscription before it. */
+  readonly decoding?: Decoding;
   /** Called for one event at a time, in position order; the next waits for it. A rejection parks the subscription. */
   readonly handle: (event: StoredEvent) => void | Promise<void>;
   /** Called once when the subscription stops by itself: an event could not be handled, or the log could not be read. */

@@ -36,7 +36,7 @@ async function setup({ exclusive = false } = {}) {
     unavailable,
   );
   // Without patience, so that a lost answer is one at once.
-  const log = createLog(store, runtime, { maxRetryMs: 0 });
+  const log = createLog(store, runtime, { limits: { maxRetryMs: 0 } });
   const others = createLog(store, runtime);
   await log.start(ctx);
   await others.start(ctx);

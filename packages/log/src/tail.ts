@@ -1,5 +1,6 @@
 import type { Clock, Context } from "@viable/kernel";
 import { waitFor } from "@viable/kernel";
+import type { Decoding, EventTypes } from "./event-types.ts";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal, toPosition } from "./events.ts";
 import type { ReadFailure } from "./follower.ts";
@@ -28,6 +29,7 @@ const maxArrivedFlushes = 100;
  */
 export class Tail {
   readonly #store: Store;
+  readonly #types: EventTypes;
   readonly #follower: Follower;
   #ordinal = 0;
   /** The last ordinal that is known to be in the log: of this process's own flushes and of what was asked. */
@@ -40,8 +42,9 @@ export class Tail {
   readonly #streams = new Map<string, Set<(event: StoredEvent) => void>>();
   readonly #live = new Set<TailSubscription>();
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, types: EventTypes) {
     this.#store = store;
+    this.#types = types;
     this.#follower = new Follower(clock, !store.exclusive, () => this.#readNew());
   }
 
@@ -122,7 +125,7 @@ export class Tail {
       this.wake();
       return;
     }
-    this.#dispatch(from === next ? events : events.filter(({ position }) => toOrdinal(position) >= next));
+    this.#dispatch(from === next ? events : events.filter(({ position }) => toOrdinal(position) >= next), true);
     this.#advance(to);
   }
 
@@ -132,7 +135,7 @@ export class Tail {
 
   /** `onEnd` is called once, when the subscription stopped or was parked. */
   subscribe(options: SubscriptionOptions, onEnd: () => void): TailSubscription {
-    const subscription = new TailSubscription(this, this.#store, options, () => {
+    const subscription = new TailSubscription(this, this.#store, this.#types, options, () => {
       if (this.#live.delete(subscription)) onEnd();
     });
     this.#live.add(subscription);
@@ -155,7 +158,7 @@ export class Tail {
   async #readPages(): Promise<void> {
     for (;;) {
       const page = await this.#store.readAll(this.#ordinal, pageEvents, "forward", {});
-      this.#dispatch(page);
+      this.#dispatch(page, false);
       const last = page.at(-1);
       if (last === undefined) return;
       this.#advance(toOrdinal(last.position));
@@ -163,12 +166,13 @@ export class Tail {
     }
   }
 
-  #dispatch(events: Iterable<StoredEvent>): void {
+  /** `isCurrent`: they were written by this process just now, so their shape is that of today. */
+  #dispatch(events: Iterable<StoredEvent>, isCurrent: boolean): void {
     for (const event of events) {
       this.#current = event;
       const callbacks = this.#streams.get(event.stream);
       if (callbacks !== undefined) for (const callback of [...callbacks]) notify(callback, event);
-      for (const subscription of [...this.#live]) subscription.offer(event);
+      for (const subscription of [...this.#live]) subscription.offer(event, isCurrent);
     }
     this.#current = undefined;
   }
@@ -184,7 +188,9 @@ export class TailSubscription implements Subscription {
   readonly name: string;
   readonly #tail: Tail;
   readonly #store: Store;
+  readonly #types: EventTypes;
   readonly #filter: EventFilter;
+  readonly #decoding: Decoding;
   readonly #options: SubscriptionOptions;
   readonly #forget: () => void;
   state: Subscription["state"] = "catching-up";
@@ -193,11 +199,13 @@ export class TailSubscription implements Subscription {
   #working = false;
   #waiters: { ordinal: number; resolve: () => void }[] = [];
 
-  constructor(tail: Tail, store: Store, options: SubscriptionOptions, forget: () => void) {
+  constructor(tail: Tail, store: Store, types: EventTypes, options: SubscriptionOptions, forget: () => void) {
     this.name = options.name;
     this.#tail = tail;
     this.#store = store;
+    this.#types = types;
     this.#filter = options.filter ?? {};
+    this.#decoding = options.decoding ?? "strict";
     this.#options = options;
     this.#forget = forget;
     this.#ordinal = options.after === "now" ? tail.now : toOrdinal(options.after);
@@ -218,7 +226,7 @@ export class TailSubscription implements Subscription {
   }
 
   /** An event that the tail has just seen. While catching up it will be read from the store instead. */
-  offer(event: StoredEvent): void {
+  offer(event: StoredEvent, isCurrent: boolean): void {
     if (this.state !== "live" || toOrdinal(event.position) <= this.#ordinal || !matchesFilter(event, this.#filter))
       return;
     if (this.#buffer.length >= maxBufferedEvents) {
@@ -227,7 +235,7 @@ export class TailSubscription implements Subscription {
       return;
     }
     if (this.#working) this.#buffer.push(event);
-    else this.#handleNow(event);
+    else this.#handleNow(event, isCurrent);
   }
 
   /** The tail has seen everything up to here. A live subscription with nothing to do has, too. */
@@ -250,9 +258,9 @@ export class TailSubscription implements Subscription {
   }
 
   /** With nothing before it an event is handled at once; only a handler that waits makes others wait. */
-  #handleNow(event: StoredEvent): void {
+  #handleNow(event: StoredEvent, isCurrent: boolean): void {
     try {
-      const handled = this.#options.handle(event);
+      const handled = this.#options.handle(isCurrent ? event : this.#types.decode(event, this.#decoding));
       if (handled === undefined) this.#settle(toOrdinal(event.position));
       else void this.#work(handled.then(() => this.#settle(toOrdinal(event.position))));
     } catch (error) {
@@ -300,7 +308,7 @@ export class TailSubscription implements Subscription {
   }
 
   async #handle(event: StoredEvent): Promise<void> {
-    await this.#options.handle(event);
+    await this.#options.handle(this.#types.decode(event, this.#decoding));
     this.#settle(toOrdinal(event.position));
   }
 

@@ -19,6 +19,8 @@ export const eventView = z.object({
   data: z.record(z.string(), jsonValue),
   /** Names of members of `data` that were left out of a live feed because they are large; the event itself has them. */
   omitted: z.array(z.string()).optional(),
+  /** Why `data` stands here as it was written, and not in the shape that this release gives it. */
+  undecodable: z.string().optional(),
 });
 export type EventView = z.infer<typeof eventView>;
 

@@ -23,6 +23,9 @@ export const isOutcome = (status: ExecutionStatus): status is OutcomeStatus =>
 /** Plain JSON. Its depth and size are bounded where it enters, its content by whoever asks for it. */
 export const jsonValue: z.ZodType<JsonValue> = z.json() as z.ZodType<JsonValue>;
 
+/** The same where the log has it, which takes nothing else: looked at once is enough. */
+const keptJson = z.custom<JsonValue>((value) => value !== undefined);
+
 /** One swarm that could have taken a task, and what spoke for it. */
 const routeCandidate = z.object({
   service: z.string(),
@@ -90,11 +93,11 @@ export const executionView = z.object({
 });
 export type ExecutionView = z.infer<typeof executionView>;
 
-/** The events of an execution's stream. Shapes are versioned: a change that old readers cannot fold is a new type. */
+/** The events of an execution's stream, in the shape of today. How earlier ones become that stands where the types are put together. */
 export const executionEvents = {
   "execution.accepted": z.object({
     command: z.string(),
-    args: jsonValue,
+    args: keptJson,
     service: z.string(),
     agent: z.string(),
     route: routeDecision,
@@ -122,13 +125,17 @@ export const executionEvents = {
   /** The work it had joined ended without a result: it joins another, or does it itself. */
   "execution.rejoined": z.object({ joinedTo: z.string().optional(), reason: z.string() }),
   "execution.progressed": progress,
-  "execution.completed": z.object({ result: jsonValue, joinedTo: z.string().optional() }),
+  "execution.completed": z.object({ result: keptJson, joinedTo: z.string().optional() }),
   "execution.failed": z.object({ error: errorOnTheWire, joinedTo: z.string().optional() }),
   "execution.cancelled": z.object({ by: z.string(), reason: z.string() }),
   "execution.timed_out": z.object({ deadline: z.number() }),
 } as const;
 export type ExecutionEventType = keyof typeof executionEvents;
 export type ExecutionEventData<T extends ExecutionEventType> = z.infer<(typeof executionEvents)[T]>;
+
+/** The events of a stream on which equal tasks meet. */
+const sharer = z.object({ executionId: z.string() });
+export const workEvents = { "work.started": sharer, "work.joined": sharer, "work.finished": sharer } as const;
 
 /** A page of executions, newest first. */
 export const executionPage = z.object({ executions: z.array(executionView), next: z.string().optional() });

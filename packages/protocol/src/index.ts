@@ -22,6 +22,7 @@ export {
   isOutcome,
   jsonValue,
   outcomeStatuses,
+  workEvents,
 } from "./execution.ts";
 export { glossary } from "./glossary.ts";
 export type { HealthView } from "./health.ts";

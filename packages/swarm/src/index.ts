@@ -1,6 +1,7 @@
 export type { AccessCounterStats } from "./access-counter.ts";
 export { AccessCounter } from "./access-counter.ts";
 export * from "./define.ts";
+export { swarmEventTypes } from "./event-types.ts";
 export type { ExecutionState } from "./execution.ts";
 export { executionStream, toExecutionView } from "./execution.ts";
 export type { Executions } from "./executions.ts";

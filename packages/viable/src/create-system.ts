@@ -30,6 +30,7 @@ import { databaseCommands } from "./database-commands.ts";
 import type { SystemDefinition } from "./define-system.ts";
 import { commandService, systemService } from "./define-system.ts";
 import { durabilityNote } from "./durability-note.ts";
+import { eventTypes } from "./event-types.ts";
 import { readHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { migrationCommands } from "./migration-commands.ts";
@@ -107,7 +108,7 @@ const closeMs = 1_000;
  */
 export function createSystem(definition: SystemDefinition, ports: SystemPorts, options: SystemOptions): System {
   const runtime = ports.runtime ?? createRuntime();
-  const log = createLog(ports.store, runtime);
+  const log = createLog(ports.store, runtime, { types: eventTypes });
   const notice = (level: Notice["level"], message: string) => options.onNotice?.({ level, message });
   const bus = ports.bus ?? createSystemBus(runtime, (message) => notice("warn", message));
   const swarms = new Map<string, Swarm>();

@@ -93,6 +93,7 @@ export function systemViews({ catalogue, registry, swarms, log, accesses, member
         const events = await log.readAll(ctx, {
           direction: backward ? "backward" : "forward",
           limit: queryNumber(query, "limit", 100, 1_000),
+          decoding: "lenient",
           ...(from !== undefined && { from }),
           filter: {
             tenant: ctx.tenant,

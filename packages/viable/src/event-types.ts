@@ -1,0 +1,6 @@
+import { sessionEventTypes } from "@viable/gateway";
+import type { EventType } from "@viable/log";
+import { swarmEventTypes } from "@viable/swarm";
+
+/** Every type of event that the rooms of a system write. One that is missing here cannot be written. */
+export const eventTypes: readonly EventType[] = [...sessionEventTypes, ...swarmEventTypes];
