@@ -1,7 +1,8 @@
-import type { ViableError } from "@viable/kernel";
+import type { Clock, ViableError } from "@viable/kernel";
 import type { ClientBase } from "pg";
 import pg from "pg";
 import { fromDriver, unavailable } from "./errors.ts";
+import { PostgresNews } from "./postgres-news.ts";
 import type { Connection, Param, Row, Session, Statement } from "./session.ts";
 
 export interface PostgresSessionOptions {
@@ -13,6 +14,7 @@ export interface PostgresSessionOptions {
   /** The same for a migration: one statement of it may build an index, and another process's may have to be waited for. */
   readonly migrationTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly clock: Clock;
 }
 
 /** How much longer than the server we wait for its answer: beyond it, the way to it is broken and the connection is dropped. */
@@ -38,12 +40,14 @@ export class PostgresSession implements Session {
   readonly #reads: pg.Pool;
   readonly #migration: pg.ClientConfig;
   readonly #statements: pg.ClientConfig;
+  readonly news: PostgresNews;
   readonly #onConnected: (settings: ServerSettings) => void;
 
   constructor(options: PostgresSessionOptions, onConnected: (settings: ServerSettings) => void) {
     const config = toConfig(options, options.statementTimeoutMs);
     this.#migration = toConfig(options, options.migrationTimeoutMs);
     this.#statements = config;
+    this.news = new PostgresNews(config, options.clock);
     this.#onConnected = onConnected;
     this.#commits = new pg.Pool({
       ...config,
@@ -90,7 +94,7 @@ export class PostgresSession implements Session {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#commits.end(), this.#reads.end()]);
+    await Promise.all([this.#commits.end(), this.#reads.end(), this.news.stop()]);
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Clock } from "@viable/kernel";
+import { systemClock } from "@viable/kernel";
 import type { Durability, Store } from "@viable/log";
 import { unavailable } from "./errors.ts";
 import { explainOver } from "./explain.ts";
@@ -18,6 +20,8 @@ export interface PostgresStoreOptions {
   /** How long a statement of a migration may take, waiting for another process's included, in milliseconds. */
   readonly migrationTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
+  /** Measures how long to wait before listening for other processes' word is tried again. */
+  readonly clock?: Clock;
 }
 
 /** Something that is as it is, and that an operator should know. */
@@ -62,6 +66,9 @@ export function createPostgresStore(options: PostgresStoreOptions): PostgresStor
       return warnings;
     },
     exclusive: false,
+    get news() {
+      return session?.news;
+    },
     open: () => openWith(migrate),
     restore: (pages) => openWith((connection) => restoreInto(connection, pages)),
     async *snapshot() {
@@ -88,6 +95,7 @@ export function createPostgresStore(options: PostgresStoreOptions): PostgresStor
         // An index over some hundred million events is built within it.
         migrationTimeoutMs: options.migrationTimeoutMs ?? 3_600_000,
         connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
+        clock: options.clock ?? systemClock,
       },
       (settings) => ({ durability, warnings } = judge(settings)),
     );

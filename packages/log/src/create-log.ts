@@ -1,5 +1,6 @@
 import type { Context, Runtime } from "@viable/kernel";
 import { rootContext, throwIfDone, waitFor, withContext } from "@viable/kernel";
+import { Announcer } from "./announcer.ts";
 import { decodeEvent, encodeAppend } from "./encode.ts";
 import { logNotClosed } from "./errors.ts";
 import type { EventType } from "./event-type.ts";
@@ -37,6 +38,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
   const types = options.types === undefined ? anyType : createEventTypes(options.types);
   const tail = new Tail(store, runtime.clock, types);
   const recordWatch = new RecordWatch(store, runtime.clock);
+  const announcer = new Announcer(runtime.clock, () => store.news?.announce());
   let appendedEvents = 0;
 
   const wake = () => {
@@ -51,6 +53,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
       flushed(flush) {
         appendedEvents += takeEvents(flush, tail);
         recordWatch.take(flush);
+        if (store.news !== undefined && flush.outcomes.some(isNew)) announcer.written();
         // What an earlier try of this flush has written, without our hearing of it, is there to be read.
         if (flush.outcomes.some((outcome) => outcome.kind === "appended" && outcome.repeated)) wake();
       },
@@ -69,6 +72,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
         await waitFor(ctx, opening);
         await tail.start(ctx);
         await recordWatch.start(ctx);
+        store.news?.listen(wake);
       } catch (error) {
         await tail.stop();
         // A store that is still opening when the context ends is closed as soon as it is open; nobody waits for that.
@@ -83,6 +87,8 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
     async stop(ctx) {
       const draining = within(ctx, drainMs);
       await commit.close(draining);
+      announcer.stop();
+      await waitFor(draining, store.news?.stop() ?? Promise.resolve()).catch(() => undefined);
       // A reading that does not end is left behind.
       await waitFor(draining, Promise.all([tail.stop(), recordWatch.stop()])).catch(() => undefined);
       try {
@@ -161,6 +167,8 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
     },
   };
 }
+
+const isNew = (outcome: CommitOutcome): boolean => outcome.kind === "appended" && !outcome.repeated;
 
 /** Asks the store, and waits for its answer no longer than the context lasts. */
 async function ask<T>(ctx: Context, question: () => Promise<T>): Promise<T> {

@@ -25,6 +25,7 @@ export type {
   EncodedRecordChange,
   EncodedRecordWrite,
   EncodedStreamAppend,
+  News,
   Store,
 } from "./store.ts";
 export { storeNoSpace, storeRefused, storeUnavailable } from "./store.ts";

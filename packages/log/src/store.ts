@@ -77,6 +77,18 @@ export interface EncodedRecordChange {
 }
 
 /**
+ * How processes that share a database tell each other that there is something new. Best effort: word may be lost, repeated or late,
+ * and costs whoever did not hear it a second (W3).
+ */
+export interface News {
+  /** Begins to listen, once: calls back when another process has told, and when word may have been missed. */
+  listen(onNews: () => void): void;
+  /** Tells the others. Does not wait, and does not fail. */
+  announce(): void;
+  stop(): Promise<void>;
+}
+
+/**
  * The port to a database. A store decides and keeps; batching, waking and watching are done above it, once for all stores.
  *
  * Promised by every store (the contract suite in `testing/` holds it to them):
@@ -97,6 +109,8 @@ export interface Store {
   readonly durability: Durability;
   /** Whether nobody else can write to this database while it is open: then nobody needs to look for others' writes. */
   readonly exclusive: boolean;
+  /** Between processes; absent where there is one alone, or where nothing carries word. There once the store is open. */
+  readonly news?: News | undefined;
   open(): Promise<void>;
   close(): Promise<void>;
   /** `now` decides which records have expired: the caller's clock, so that simulated time holds for stores too. */
