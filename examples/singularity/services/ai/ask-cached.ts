@@ -5,9 +5,10 @@ import type { AgentContext } from "viable";
 import { z } from "zod";
 import { askModel, type Question } from "./ask-model.ts";
 import { historyKey, readHistory, recordCall } from "./call-history.ts";
-import { type Candidate, type ModelTask, rankModels } from "./choose-model.ts";
+import { type Candidate, type Excluded, type ModelTask, rankModels } from "./choose-model.ts";
 import { estimateTokens } from "./estimate-tokens.ts";
 import { catalogue } from "./models.ts";
+import { openSeal, type Seal } from "./open-seal.ts";
 import { type Health, readHealth } from "./provider-health.ts";
 import type { Configuration, Provider, ProviderName } from "./providers.ts";
 import { howToConfigure } from "./providers.ts";
@@ -42,6 +43,8 @@ export type CachedAnswer = {
   readonly failed: readonly Failure[];
 };
 
+type Target = { readonly provider: Provider; readonly model: string };
+
 type Failure = { readonly provider: ProviderName; readonly model: string; readonly reason: string };
 
 const cacheCapability = "data_persistence.cache";
@@ -55,6 +58,7 @@ const kept = z.object({
   inputTokens: z.number().optional(),
   outputTokens: z.number().optional(),
 });
+const sealed = z.object({ answer: kept, seal: z.string() });
 const looked = z.object({ hit: z.boolean(), value: z.unknown().optional() });
 
 /**
@@ -66,13 +70,14 @@ export async function askCached(
   { providers, problems }: Configuration,
   question: CachedQuestion,
 ): Promise<CachedAnswer> {
-  const targets = await chooseTargets(ctx, providers, question);
-  if (targets.length === 0) throw noModel(question, problems);
+  const { targets, excluded } = await chooseTargets(ctx, providers, question);
+  if (targets.length === 0) throw noModel(question, problems, excluded);
+  const seal = await openSeal(ctx);
   const failures: Failure[] = [];
   for (const { provider, model } of targets) {
     const key = cacheKey(ctx.tenant, provider, model, question);
     const origin = `${provider.name}:${model}`;
-    const found = question.refresh ? { isThere: true as const } : await lookUp(ctx, key);
+    const found = question.refresh ? { isThere: true as const } : await lookUp(ctx, key, seal);
     if (found.isThere && found.value !== undefined) {
       return { ...found.value, origin, hit: true, key, failed: failures };
     }
@@ -96,7 +101,9 @@ export async function askCached(
       continue;
     }
     const value = { ...answer, askedAt };
-    const notCached = found.isThere ? await keep(ctx, key, value, question.expiresInMs) : found.reason;
+    const notCached = found.isThere
+      ? await keep(ctx, key, { answer: value, seal: seal(key, value) }, question.expiresInMs)
+      : found.reason;
     return { ...value, origin, hit: false, key, failed: failures, ...(notCached !== undefined && { notCached }) };
   }
   throw new ViableError("ai.all_failed", `${describeFailures(failures)}.`, {
@@ -114,14 +121,13 @@ async function chooseTargets(
   ctx: AskingContext,
   all: readonly Provider[],
   question: CachedQuestion,
-): Promise<{ provider: Provider; model: string }[]> {
+): Promise<{ targets: Target[]; excluded: readonly Excluded[] }> {
   const providers = all.filter(({ name }) => question.provider === undefined || name === question.provider);
   if (question.model !== undefined) {
-    const [provider] = providers.filter(({ name, model }) => mayHave(name, model, question.model as string));
-    return provider === undefined ? [] : [{ provider, model: question.model }];
+    return { targets: findOwner(providers, question.model), excluded: [] };
   }
   const inputTokens = estimateTokens(`${question.system ?? ""}\n${question.prompt}`);
-  const { candidates } = rankModels(
+  const { candidates, excluded } = rankModels(
     providers,
     { kind: question.kind, wish: question.wish, inputTokens, maxTokens: question.maxTokens },
     {
@@ -133,17 +139,30 @@ async function chooseTargets(
   );
   const best = new Map<ProviderName, Candidate>();
   for (const candidate of candidates) if (!best.has(candidate.provider)) best.set(candidate.provider, candidate);
-  return [...best.values()].map(({ provider: name, model }) => ({
+  const targets = [...best.values()].map(({ provider: name, model }) => ({
     provider: providers.find((each) => each.name === name) as Provider,
     model,
   }));
+  return { targets, excluded };
 }
 
-/** A named model belongs to the provider whose catalogue has it; one in no catalogue may be anybody's. */
-function mayHave(name: ProviderName, ownModel: string | undefined, model: string): boolean {
-  if (ownModel === model) return true;
+/** A named model belongs to the provider that was given it, else to the one whose catalogue has it; another may be anybody's. */
+function findOwner(providers: readonly Provider[], model: string): Target[] {
+  const given = providers.filter((each) => each.model === model);
   const known = catalogue.find((each) => each.model === model);
-  return known === undefined || known.provider === name;
+  const owners =
+    given.length > 0 ? given : providers.filter(({ name }) => known === undefined || name === known.provider);
+  if (owners.length > 1) {
+    // A guess would show somebody a prompt that was meant for another.
+    throw new ViableError(
+      "ai.whose_model",
+      `${model} may be a model of ${owners.map(({ name }) => name).join(" or ")}.`,
+      {
+        next: "Name the provider as well.",
+      },
+    );
+  }
+  return owners.map((provider) => ({ provider, model }));
 }
 
 /** What is remembered of the health of these providers. */
@@ -152,9 +171,9 @@ export async function readAllHealth(
   providers: readonly Provider[],
 ): Promise<ReadonlyMap<ProviderName, Health>> {
   const health = new Map<ProviderName, Health>();
-  for (const { name } of providers) {
-    const found = await readHealth(ctx.memory, name);
-    if (found !== undefined) health.set(name, found);
+  for (const provider of providers) {
+    const found = await readHealth(ctx.memory, provider);
+    if (found !== undefined) health.set(provider.name, found);
   }
   return health;
 }
@@ -179,20 +198,23 @@ type LookUp =
   | { readonly isThere: true; readonly value?: z.output<typeof kept> | undefined }
   | { readonly isThere: false; readonly reason: string };
 
-async function lookUp(ctx: AskingContext, key: string): Promise<LookUp> {
+async function lookUp(ctx: AskingContext, key: string, seal: Seal): Promise<LookUp> {
   const outcome = await ctx.delegate(cacheCapability, { operation: "get", key }, { timeoutMs: cacheTimeoutMs });
   ctx.signal.throwIfAborted();
   if (!outcome.ok) return { isThere: false, reason: `${outcome.status}: ${outcome.error.message}` };
   const answer = looked.safeParse(outcome.result);
   if (!answer.success) return { isThere: false, reason: `${cacheCapability} answered what is no cache's answer.` };
-  // What lies there and is no answer, of an earlier shape perhaps, is a miss and written over.
-  return { isThere: true, value: answer.data.hit ? kept.safeParse(answer.data.value).data : undefined };
+  if (!answer.data.hit) return { isThere: true };
+  // What lies there and is no answer of ours, of an earlier shape perhaps, is a miss and written over.
+  const found = sealed.safeParse(answer.data.value);
+  const isOurs = found.success && found.data.seal === seal(key, found.data.answer);
+  return { isThere: true, value: isOurs ? found.data.answer : undefined };
 }
 
 async function keep(
   ctx: AskingContext,
   key: string,
-  value: z.output<typeof kept>,
+  value: z.output<typeof sealed>,
   expiresInMs: number,
 ): Promise<string | undefined> {
   const args = { operation: "put", key, value, expiresInMs };
@@ -201,7 +223,17 @@ async function keep(
   return outcome.ok ? undefined : `${outcome.status}: ${outcome.error.message}`;
 }
 
-function noModel({ provider, model, kind }: CachedQuestion, problems: Configuration["problems"]): ViableError {
+function noModel(
+  { provider, model, kind }: CachedQuestion,
+  problems: Configuration["problems"],
+  excluded: readonly Excluded[],
+): ViableError {
+  if (excluded.length > 0) {
+    const reasons = excluded.map((each) => `${each.provider}:${each.model}: ${each.reason}`).join("; ");
+    return new ViableError("ai.no_model", `None of the configured models fits. ${reasons}.`, {
+      next: "Ask for less, or look at what there is by llm_routing and model_management.",
+    });
+  }
   const wanted = [provider, model].filter((each) => each !== undefined).join(" ");
   const [problem] = problems.filter((each) => provider === undefined || each.provider === provider);
   return new ViableError(

@@ -1,7 +1,7 @@
 import { ViableError } from "@viable/kernel";
 import type { APICallError, LanguageModel } from "ai";
 import { boundedFetch } from "./bounded-fetch.ts";
-import { catalogue } from "./models.ts";
+import { catalogue, tokensFor } from "./models.ts";
 import type { Provider } from "./providers.ts";
 import { type Waiting, withTimeLimit } from "./time-limit.ts";
 
@@ -15,7 +15,7 @@ export interface Question {
 
 export interface ModelAnswer {
   readonly text: string;
-  /** Whether the model stopped because its tokens were used up. */
+  /** Whether it ends before its end: its tokens were used up, or the provider would not let it go on. */
   readonly isCut: boolean;
   /** As the provider counted; absent where it did not say. */
   readonly inputTokens?: number;
@@ -26,8 +26,8 @@ export interface ModelAnswer {
 export const maxAskMs = 30_000;
 /** After the first try. The waits between them are what the provider asks for, else two seconds and four. */
 const maxRetries = 2;
-/** Added for models that always think, since they pay for it out of the same tokens. */
-const thinkingTokens = 2_048;
+/** The largest number of tokens that is asked for is some pages; what is longer is no answer to that, and could not be kept. */
+const maxAnswerChars = 500_000;
 
 // The library would print what a model does not support, a temperature for one, into the system's own output.
 globalThis.AI_SDK_LOG_WARNINGS = false;
@@ -43,7 +43,7 @@ export async function askModel(
   question: Question,
 ): Promise<ModelAnswer> {
   const { generateText } = await import("ai");
-  const least = catalogue.find((each) => each.provider === provider.name && each.model === model)?.leastThinking;
+  const known = catalogue.find((each) => each.provider === provider.name && each.model === model);
   const languageModel = await openModel(provider, model);
   try {
     return await withTimeLimit(ctx, maxAskMs, async (signal) => {
@@ -51,16 +51,17 @@ export async function askModel(
         model: languageModel,
         ...(question.system !== undefined && { instructions: question.system }),
         prompt: question.prompt,
-        maxOutputTokens: question.maxTokens + (least === "low" ? thinkingTokens : 0),
+        maxOutputTokens: tokensFor(known, question.maxTokens),
         temperature: question.temperature,
-        ...(least !== undefined && { reasoning: least }),
+        ...(known !== undefined && { reasoning: known.leastThinking }),
         maxRetries,
         abortSignal: signal,
       });
       if (text.trim() === "") throw failed("it answered without any text");
+      if (text.length > maxAnswerChars) throw failed(`it answered more than ${maxAnswerChars} characters`);
       return {
         text,
-        isCut: finishReason === "length",
+        isCut: finishReason === "length" || finishReason === "content-filter",
         ...(usage.inputTokens !== undefined && { inputTokens: usage.inputTokens }),
         ...(usage.outputTokens !== undefined && { outputTokens: usage.outputTokens }),
       };

@@ -1,6 +1,6 @@
 import { ViableError } from "viable";
 
-/** The longest answer that is read: the largest a model may give has half a million characters. */
+/** The longest answer that is read, thinking and JSON included. */
 const maxAnswerBytes = 4 * 1024 * 1024;
 
 /**

@@ -1,6 +1,6 @@
 import type { Measured } from "./call-history.ts";
 import { historyKey } from "./call-history.ts";
-import type { CatalogueModel, ModelSize, Price } from "./models.ts";
+import { type CatalogueModel, type ModelSize, type Price, tokensFor } from "./models.ts";
 import type { Health } from "./provider-health.ts";
 import type { Provider, ProviderName } from "./providers.ts";
 
@@ -83,8 +83,12 @@ export function rankModels(
 ): { candidates: Candidate[]; excluded: Excluded[] } {
   const excluded: Excluded[] = [];
   const fitting: Option[] = [];
+  const lookedAt = (provider: ProviderName): Health | undefined => {
+    const health = knowledge.health.get(provider);
+    return health !== undefined && knowledge.now - health.checkedAt < healthCountsForMs ? health : undefined;
+  };
   for (const option of listOptions(providers, knowledge.models)) {
-    const reason = whyNot(option, task, knowledge.health.get(option.provider));
+    const reason = whyNot(option, task, lookedAt(option.provider));
     if (reason === undefined) fitting.push(option);
     else excluded.push({ provider: option.provider, model: option.model, reason });
   }
@@ -111,7 +115,8 @@ export function rankModels(
     );
     // Two successes are assumed before the first call, so that one failure is not the end of a model.
     const reliability = 1 - failures / (calls + 2);
-    const wrong = findWrong(knowledge.health.get(provider), knowledge.now);
+    const health = lookedAt(provider);
+    const wrong = health && whatIsWrong[health.state];
     const candidate: Candidate = {
       provider,
       model,
@@ -154,28 +159,32 @@ function whyNot(option: Option, { kind, inputTokens, maxTokens }: ModelTask, hea
   if (size !== undefined && order.indexOf(size) < order.indexOf(leastSize[kind])) {
     return `the provider's ${size} model; "${kind}" wants its ${leastSize[kind]} one or more`;
   }
-  if (contextTokens !== undefined && inputTokens + maxTokens > contextTokens) {
-    return `it holds ${contextTokens} tokens; ${inputTokens + maxTokens} are wanted`;
+  const allTokens = inputTokens + outputTokensOf(option, maxTokens);
+  if (contextTokens !== undefined && allTokens > contextTokens) {
+    return `it holds ${contextTokens} tokens; ${allTokens} are wanted`;
   }
   if (maxOutputTokens !== undefined && maxTokens > maxOutputTokens) {
     return `it answers ${maxOutputTokens} tokens at most; ${maxTokens} are wanted`;
   }
-  // A list may name a model with its date behind it.
-  const isListed = health?.models.some((each) => each === model || each.startsWith(`${model}-`)) ?? true;
+  // A list may name a model with its date or its tag behind it.
+  const isListed =
+    health?.models.some((each) => each === model || each.startsWith(`${model}-`) || each === `${model}:latest`) ?? true;
   return health?.state === "up" && health.listsAll && !isListed
     ? "the provider did not list it when last looked at"
     : undefined;
 }
 
-function findWrong(health: Health | undefined, now: number): string | undefined {
-  if (health === undefined || now - health.checkedAt >= healthCountsForMs) return undefined;
-  return whatIsWrong[health.state];
-}
+/** Of a compatible server's model nothing is known, so it is given no more than it is asked for. */
+const outputTokensOf = ({ leastThinking, maxOutputTokens }: Option, maxTokens: number): number =>
+  leastThinking === undefined || maxOutputTokens === undefined
+    ? maxTokens
+    : tokensFor({ leastThinking, maxOutputTokens }, maxTokens);
 
-function costOf({ price, longPrice }: Option, { inputTokens, maxTokens }: ModelTask): number | undefined {
+function costOf(option: Option, { inputTokens, maxTokens }: ModelTask): number | undefined {
+  const { price, longPrice } = option;
   if (price === undefined) return undefined;
   const applied: Price = longPrice !== undefined && inputTokens > longPrice.overInputTokens ? longPrice : price;
-  const usd = (inputTokens * applied.inputUsd + maxTokens * applied.outputUsd) / 1_000_000;
+  const usd = (inputTokens * applied.inputUsd + outputTokensOf(option, maxTokens) * applied.outputUsd) / 1_000_000;
   return Number(usd.toPrecision(4));
 }
 

@@ -21,6 +21,17 @@ export interface CatalogueModel {
   readonly longPrice?: Price & { readonly overInputTokens: number };
 }
 
+/** Added for models that always think, since they pay for it out of the same tokens. */
+const thinkingTokens = 2_048;
+
+/** The tokens that a model is given, and may be paid for, where its answer may have so many. */
+export function tokensFor(
+  model: Pick<CatalogueModel, "leastThinking" | "maxOutputTokens"> | undefined,
+  maxTokens: number,
+): number {
+  return model?.leastThinking === "low" ? Math.min(maxTokens + thinkingTokens, model.maxOutputTokens) : maxTokens;
+}
+
 /** When sizes and prices were noted. */
 const catalogueNotedOn = "2026-11-20";
 export const catalogueRemark = `as declared by the providers, noted on ${catalogueNotedOn}; it may have changed since`;

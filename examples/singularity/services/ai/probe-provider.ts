@@ -9,8 +9,9 @@ import { type Waiting, withTimeLimit } from "./time-limit.ts";
 const probeTimeoutMs = 5_000;
 /** Remembered of each list; a memory value has room for them. */
 const maxModels = 1_000;
-/** Longer names are no models' names. */
+/** Longer names are no models' names, and neither are those with something in them that nobody sees. */
 const maxNameChars = 200;
+const isName = (id: string): boolean => id.length <= maxNameChars && !/\p{C}/u.test(id);
 
 const list = z.object({ data: z.array(z.object({ id: z.string() })), has_more: z.boolean().optional() });
 
@@ -27,9 +28,9 @@ export async function probeProvider(ctx: Waiting, provider: Provider): Promise<P
       }
       const found = list.safeParse(parseJson(await response.text()));
       if (!found.success) return without("no-models", "It answered something that is no list of models.");
-      const names = found.data.data.map(({ id }) => id).filter((id) => id.length <= maxNameChars);
-      const models = names.sort().slice(0, maxModels);
-      return { state: "up", models, listsAll: found.data.has_more !== true && names.length === models.length };
+      const listed = found.data.data.map(({ id }) => id);
+      const models = listed.filter(isName).sort().slice(0, maxModels);
+      return { state: "up", models, listsAll: found.data.has_more !== true && models.length === listed.length };
     });
   } catch (error) {
     ctx.signal.throwIfAborted();

@@ -1,7 +1,7 @@
 /** What the last look at each provider found. */
 import type { Memory } from "viable";
 import { z } from "zod";
-import type { ProviderName } from "./providers.ts";
+import type { Provider, ProviderName } from "./providers.ts";
 
 const state = z.enum(["up", "refused", "limited", "failing", "unreachable", "no-models"]);
 
@@ -13,6 +13,8 @@ export type HealthState = z.infer<typeof state>;
 
 const remembered = z.object({
   state,
+  /** Where it was looked for: what stands elsewhere now is another one. */
+  address: z.string(),
   /** Wall times in milliseconds: of the last look, and since when the state is this one. */
   checkedAt: z.number(),
   since: z.number(),
@@ -27,9 +29,12 @@ export type Health = z.infer<typeof remembered>;
 
 const namespace = "provider-health";
 
-export async function readHealth(memory: Memory, provider: ProviderName): Promise<Health | undefined> {
-  const found = remembered.safeParse((await memory.get(provider, namespace))?.value);
-  return found.success ? found.data : undefined;
+export async function readHealth(
+  memory: Memory,
+  { name, baseUrl }: Pick<Provider, "name" | "baseUrl">,
+): Promise<Health | undefined> {
+  const found = remembered.safeParse((await memory.get(name, namespace))?.value);
+  return found.success && found.data.address === baseUrl ? found.data : undefined;
 }
 
 /** Remembers a look. Where two look at the same moment the later one stands. */

@@ -41,7 +41,8 @@ export function readProviders(environment: Environment): Configuration {
   const problems: ProviderProblem[] = [];
   for (const name of providerNames) {
     const { key: keyVariable, url: urlVariable, defaultUrl } = variables[name];
-    const key = environment[keyVariable] || undefined;
+    // What is read from a file often ends with a line break.
+    const key = environment[keyVariable]?.trim() || undefined;
     const url = environment[urlVariable] || defaultUrl;
     // The compatible server is there when it has an address, the others when they have a key.
     if (url === undefined || (defaultUrl !== undefined && key === undefined)) continue;
@@ -51,6 +52,14 @@ export function readProviders(environment: Environment): Configuration {
         provider: name,
         reason: `${urlVariable} is no address of a provider.`,
         next: `Set ${urlVariable} to an http or https address without credentials in it, as https://models.example.org/v1.`,
+      });
+      continue;
+    }
+    if (key !== undefined && !/^[!-~]+$/.test(key)) {
+      problems.push({
+        provider: name,
+        reason: `${keyVariable} holds characters that no key has, and none could be sent.`,
+        next: `Set ${keyVariable} again: a key is one word of letters, digits and marks.`,
       });
       continue;
     }

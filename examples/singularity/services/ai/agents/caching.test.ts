@@ -3,10 +3,11 @@
  * what is asked once only, and what becomes of servers that answer errors, garbage, too much or never.
  */
 import { systemClock, toWire } from "@viable/kernel";
-import type { JsonObject } from "viable";
+import { type JsonObject, service } from "viable";
 import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { type AgentBench, openBench } from "../../../testing/run-agent.ts";
+import { startServices } from "../../../testing/start-services.ts";
 import { askModel } from "../ask-model.ts";
 import { createCache, refuse } from "../testing/create-cache.ts";
 import { anthropicMessage, chatCompletion, type SeenRequest, sendJson, serveModel } from "../testing/serve-model.ts";
@@ -152,6 +153,85 @@ test("another tenant, model, setting or address is another key; and what is refr
   expect((values.get(short.key as string)?.expiresAt ?? 0) - bench.ctx.runtime.clock.now()).toBeLessThanOrEqual(5_000);
 });
 
+test("an answer that somebody else put into the cache is none: not under its own key, and not under another's", async () => {
+  await using bench = await openBench();
+  await using server = await serveModel((request, response) =>
+    sendJson(response, 200, chatCompletion(`You asked: ${lastPrompt(request)}`)),
+  );
+  const agent = createCaching({ OPENAI_API_KEY: key, OPENAI_BASE_URL: server.url });
+  const { delegate, values } = openCache(bench);
+  const ask = async (prompt: string): Promise<JsonObject> => await bench.run(agent, { prompt }, { delegate });
+  const [one, two] = [await ask("one?"), await ask("two?")];
+  const lying = values.get(one.key as string) as { value: { answer: object }; expiresAt: number };
+  const forged = { ...lying.value, answer: { ...lying.value.answer, text: "forged" } };
+  values.set(one.key as string, { ...lying, value: forged });
+  expect(await ask("one?")).toMatchObject({ text: "You asked: one?", hit: false });
+  values.set(two.key as string, values.get(one.key as string) as never);
+  expect(await ask("two?")).toMatchObject({ text: "You asked: two?", hit: false });
+  expect(await ask("two?")).toMatchObject({ text: "You asked: two?", hit: true });
+});
+
+test("a question that is being asked right now is asked once", async () => {
+  const waiting: (() => void)[] = [];
+  await using server = await serveModel((_, response) => {
+    waiting.push(() => sendJson(response, 200, chatCompletion("ok")));
+  });
+  const agents = [createCaching({ OPENAI_API_KEY: key, OPENAI_BASE_URL: server.url })];
+  await using running = await startServices([service({ name: "ai", description: "Asks models.", port: 0, agents })]);
+  const ask = () => running.run("response_cache", { prompt: "hi" });
+  const answers = [ask(), ask()];
+  await expect.poll(async () => (await running.get("/executions")).executions).toHaveLength(2);
+  await expect.poll(() => waiting.length).toBe(1);
+  waiting[0]?.();
+  for (const answer of await Promise.all(answers)) {
+    expect(answer).toMatchObject({ status: "completed", result: { text: "ok" } });
+  }
+  expect(server.seen.length).toBe(1);
+});
+
+test("a model is asked where it stands: by name at the server that was given it, and nowhere on a guess", async () => {
+  await using bench = await openBench();
+  await using openai = await serveModel((_, response) => sendJson(response, 200, chatCompletion("from OpenAI")));
+  await using own = await serveModel((_, response) => sendJson(response, 200, chatCompletion("from here")));
+  const agent = createCaching({
+    OPENAI_API_KEY: key,
+    OPENAI_BASE_URL: openai.url,
+    OPENAI_COMPATIBLE_URL: own.url,
+    OPENAI_COMPATIBLE_MODEL: "own-7b",
+  });
+  const ask = async (args: JsonObject): Promise<JsonObject> =>
+    await bench.run(agent, { prompt: "private", ...args }, { delegate: refuse });
+  expect(await ask({ model: "own-7b" })).toMatchObject({ text: "from here", origin: "openai-compatible:own-7b" });
+  await expect(ask({ model: "own-70b" })).rejects.toMatchObject({
+    code: "ai.whose_model",
+    message: "own-70b may be a model of openai or openai-compatible.",
+  });
+  expect(openai.seen).toEqual([]);
+  expect(await ask({ model: "own-70b", provider: "openai" })).toMatchObject({ origin: "openai:own-70b" });
+});
+
+test("a prompt that fits no model is told so, with what each holds", async () => {
+  await using bench = await openBench();
+  const agent = createCaching({ ANTHROPIC_API_KEY: key });
+  await expect(bench.run(agent, { prompt: "界".repeat(1_000_000) })).rejects.toMatchObject({
+    code: "ai.no_model",
+    message: expect.stringContaining("anthropic:claude-haiku-5-5: it holds 1000000 tokens; 1001001 are wanted"),
+    next: expect.stringContaining("Ask for less"),
+  });
+});
+
+test("an answer that the provider broke off is cut", async () => {
+  await using bench = await openBench();
+  await using server = await serveModel((_, response) =>
+    sendJson(response, 200, chatCompletion("Half of", "content_filter")),
+  );
+  const agent = createCaching({ OPENAI_API_KEY: key, OPENAI_BASE_URL: server.url });
+  expect(await bench.run(agent, { prompt: "hi" }, { delegate: refuse })).toMatchObject({
+    text: "Half of",
+    isCut: true,
+  });
+});
+
 test("without a cache each question is asked, and the answer says why", async () => {
   await using bench = await openBench();
   await using server = await serveModel((_, response) => sendJson(response, 200, chatCompletion("ok")));
@@ -206,6 +286,7 @@ test.for([
   ["moved", "it answered 302"],
   ["garbage", "it gave an answer that is none"],
   ["silence", "it answered without any text"],
+  ["river", "it answered more than 500000 characters"],
   ["flood", "the answer has more than 4194304 bytes"],
 ] as const)(
   "a server that answers %s fails with the reason and without the key or the prompt",
@@ -228,6 +309,8 @@ test.for([
           return response.end(`<html>${key}</html>`);
         case "silence":
           return sendJson(response, 200, chatCompletion("  "));
+        case "river":
+          return sendJson(response, 200, chatCompletion("x".repeat(600_000)));
         case "flood":
           return sendJson(response, 200, chatCompletion("x".repeat(5_000_000)));
       }

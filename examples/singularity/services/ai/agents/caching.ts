@@ -44,6 +44,7 @@ export const createCaching = (environment: Environment) =>
         .describe("How long the answer is kept"),
       refresh: z.boolean().default(false).describe("Ask again even where the answer is known"),
     }),
+    joinable: true, // who asks what is being asked right now pays for it no second time
     // Every provider once, and the cache between them.
     timeoutMs: providerNames.length * (maxAskMs + 10_000),
     async handle(ctx, { task, ...question }) {

@@ -45,16 +45,16 @@ test("nothing configured is said, with what to set", async () => {
   });
 });
 
-test("what it costs is the catalogue's price times the tokens, and the long price for a long prompt", async () => {
+test("what it costs is the catalogue's price times the tokens, those for thinking too, and the long price for a long prompt", async () => {
   await using bench = await openBench();
   const selector = createModelSelector({ OPENAI_API_KEY: "x" });
   const costOf = async (inputTokens: number): Promise<unknown> => {
     const result = await bench.run(selector, { task: "reason", inputTokens, maxTokens: 10_000 });
     return (result.candidates as JsonObject[])[0]?.costUsd;
   };
-  // 2 dollars in and 10 out for a million; past 272,000 tokens of prompt 4 and 15.
-  expect(await costOf(200_000)).toBe(0.5);
-  expect(await costOf(300_000)).toBe(1.35);
+  // 2 dollars in and 10 out for a million; past 272,000 tokens of prompt 4 and 15. It always thinks, and is given 2,048 tokens for it.
+  expect(await costOf(200_000)).toBe(0.5205);
+  expect(await costOf(300_000)).toBe(1.381);
 });
 
 test("quality takes the largest; what does not fit is left out with the reason", async () => {
@@ -65,7 +65,7 @@ test("quality takes the largest; what does not fit is left out with the reason",
   expect(long.excluded).toContainEqual({
     provider: "anthropic",
     model: "claude-opus-5-5",
-    reason: "it holds 1000000 tokens; 1021000 are wanted",
+    reason: "it holds 1000000 tokens; 1023048 are wanted",
   });
   expect(await bench.run(selector, { maxTokens: 200_000 })).toMatchObject({
     reason: "None of the configured models fits this task.",
@@ -108,8 +108,9 @@ test("who was down a moment ago is the last resort; who lists its models is aske
   await using bench = await openBench();
   const memory = memoryOf(bench);
   const now = bench.ctx.runtime.clock.now();
-  const health = (parts: Partial<Health>): Health => ({
+  const health = (parts: Partial<Health>, address = "https://api.openai.com/v1"): Health => ({
     state: "up",
+    address,
     checkedAt: now,
     since: now,
     ms: 1,
@@ -119,7 +120,9 @@ test("who was down a moment ago is the last resort; who lists its models is aske
   });
   const selector = createModelSelector(both);
   await writeHealth(memory, "openai", health({ state: "unreachable" }));
-  await writeHealth(memory, "anthropic", health({ models: ["claude-opus-5-5-20260922", "claude-sonnet-5-5"] }));
+  const listed = ["claude-opus-5-5-20260922", "claude-sonnet-5-5"];
+  const anthropic = (parts: Partial<Health>): Health => health(parts, "https://api.anthropic.com/v1");
+  await writeHealth(memory, "anthropic", anthropic({ models: listed }));
   const result = await bench.run(selector, { wish: "cost" });
   expect(chosenOf(result)).toBe("claude-sonnet-5-5");
   expect(result.excluded).toEqual([
@@ -141,6 +144,9 @@ test("who was down a moment ago is the last resort; who lists its models is aske
   expect(chosenOf(await bench.run(selector, { wish: "cost" }))).toBe("gpt-6-luna");
   await writeHealth(memory, "openai", health({ state: "unreachable", checkedAt: now - 10 * 60_000 }));
   expect(chosenOf(await bench.run(selector, { wish: "cost" }))).toBe("gpt-6-luna");
+  // A list grows old as well: what it lacked may have come since.
+  await writeHealth(memory, "anthropic", anthropic({ models: listed, checkedAt: now - 10 * 60_000 }));
+  expect((await bench.run(selector, { wish: "cost" })).excluded).toEqual([]);
 });
 
 test("a compatible server has the model it is given, of which nothing is known", async () => {
@@ -155,6 +161,30 @@ test("a compatible server has the model it is given, of which nothing is known",
     reason: "No model is configured.",
     problems: [{ provider: "openai-compatible" }],
   });
+});
+
+test("a server's list counts for where it was looked at, and may name a model with its tag", async () => {
+  await using bench = await openBench();
+  const memory = memoryOf(bench);
+  const now = bench.ctx.runtime.clock.now();
+  const select = async (port: number): Promise<JsonObject> =>
+    await bench.run(
+      createModelSelector({
+        OPENAI_COMPATIBLE_URL: `http://127.0.0.1:${port}/v1`,
+        OPENAI_COMPATIBLE_MODEL: "own",
+      }),
+      {},
+    );
+  const health = { state: "up", checkedAt: now, since: now, ms: 1, listsAll: true } as const;
+  const look = async (...models: string[]): Promise<void> =>
+    await writeHealth(memory, "openai-compatible", { ...health, address: "http://127.0.0.1:1/v1", models });
+  await look("another");
+  expect(chosenOf(await select(1))).toBeUndefined();
+  expect(chosenOf(await select(2))).toBe("own");
+  await look("own:latest");
+  expect(chosenOf(await select(1))).toBe("own");
+  await look("own:70b");
+  expect(chosenOf(await select(1))).toBeUndefined();
 });
 
 test("what is no task is refused", async () => {

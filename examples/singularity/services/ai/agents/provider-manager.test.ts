@@ -88,6 +88,37 @@ test("no answer shows a key: not of one that works, nor of one that is refused, 
   }
 });
 
+test("a key that cannot be one is said to be so and never sent; a line break after one is left off", async () => {
+  await using bench = await openBench();
+  await using server = await serveModel((_, response) => sendJson(response, 200, { data: [] }));
+  const look = async (written: string): Promise<JsonObject> =>
+    await bench.run(createProviderManager({ OPENAI_API_KEY: written, OPENAI_BASE_URL: server.url }), {
+      provider: "openai",
+    });
+  for (const written of [`${key}…`, `${key} ${key}`]) {
+    const result = await look(written);
+    expect(result).toMatchObject({
+      configured: 0,
+      problems: [{ provider: "openai", reason: expect.stringContaining("OPENAI_API_KEY holds characters") }],
+    });
+    expect(JSON.stringify(result)).not.toContain(key);
+  }
+  expect(server.seen).toEqual([]);
+  expect(await look(` ${key}\n`)).toMatchObject({ up: 1 });
+  expect(server.seen[0]?.headers.authorization).toBe(`Bearer ${key}`);
+});
+
+test("a list of names that nobody could read is an answer as well", async () => {
+  await using bench = await openBench();
+  const names = Array.from({ length: 1_500 }, (_, index) => ({ id: `${index}${"\u0001".repeat(190)}` }));
+  const data = [...names, { id: "\uD800" }, { id: "a\u202eb" }, { id: "sound" }];
+  await using server = await serveModel((_, response) => sendJson(response, 200, { data }));
+  const manager = createProviderManager({ OPENAI_API_KEY: key, OPENAI_BASE_URL: server.url });
+  expect(await bench.run(manager, { provider: "openai" })).toMatchObject({
+    providers: [{ state: "up", models: ["sound"], listsAll: false }],
+  });
+});
+
 test("what each answer is taken for", async () => {
   await using bench = await openBench();
   const answers: { [path: string]: [number, unknown] } = {

@@ -55,12 +55,13 @@ export const createProviderManager = (environment: Environment) =>
 export const providerManager = createProviderManager(process.env);
 
 async function lookAt(ctx: AgentContext, provider: Provider): Promise<Health> {
-  const before = await readHealth(ctx.memory, provider.name);
+  const before = await readHealth(ctx.memory, provider);
   const startedMs = ctx.runtime.clock.monotonicMs();
   const found = await probeProvider(ctx, provider);
   const checkedAt = ctx.runtime.clock.now();
   const health: Health = {
     ...found,
+    address: provider.baseUrl,
     checkedAt,
     since: before?.state === found.state ? before.since : checkedAt,
     ms: Math.round(ctx.runtime.clock.monotonicMs() - startedMs),
