@@ -153,12 +153,18 @@ function tellMissing({ missing = [] }: AnalysisFacts): string | undefined {
 
 /** One line without anything that a terminal or a reader could take for more than text. */
 export function toPlainText(text: string): string {
-  const plain = text
-    .toWellFormed()
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
-    .trim();
+  const plain = withoutControls(text).trim();
   return plain.length <= maxNameChars ? plain : `${plain.slice(0, maxNameChars - 1).toWellFormed()}…`;
 }
+
+/** Lines of which the same holds. */
+export const toPlainLines = (text: string): string =>
+  text
+    .split(/\r?\n/)
+    .map((line) => withoutControls(line).trimEnd())
+    .join("\n");
+
+const withoutControls = (text: string): string => text.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ");
 
 const numbers = new Intl.NumberFormat("en-US");
 

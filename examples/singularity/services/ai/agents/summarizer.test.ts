@@ -158,6 +158,19 @@ test("a number that stands in no fact leaves the summary to the rules", async ()
   expect(result.origin).toBe("rules (openai:gpt-6-luna named 17, which stands in no fact)");
 });
 
+test("what a model writes is text as well: no terminal codes, no turned directions", async () => {
+  await using bench = await openBench();
+  await using server = await serveModel((_, response) =>
+    sendJson(response, 200, chatCompletion("house\u001b[31m has \u202e120 modules.\u0000\n\n- Look\rat \uD800it.")),
+  );
+  const agent = createSummarizer({ OPENAI_API_KEY: "x", OPENAI_BASE_URL: server.url });
+  const facts = { ...poor, modules: 120, risks: 31 };
+  expect(await bench.run(agent, { path: "/code/house", facts }, { delegate: refuse })).toMatchObject({
+    text: "house [31m has  120 modules.\n\n- Look at \uFFFDit.",
+    origin: "openai:gpt-6-luna",
+  });
+});
+
 test("a summary that was cut off ends at its last whole sentence", async () => {
   await using bench = await openBench();
   await using server = await serveModel((_, response) =>

@@ -8,7 +8,7 @@ import { findInventedNumbers } from "../check-numbers.ts";
 import { toWholeSentences } from "../fit-text.ts";
 import type { Configuration, Environment } from "../providers.ts";
 import { providerNames, readProviders } from "../providers.ts";
-import { analysisFacts, madeDecision, tellFacts, toPlainText } from "../tell-facts.ts";
+import { analysisFacts, madeDecision, tellFacts, toPlainLines, toPlainText } from "../tell-facts.ts";
 
 /** A summary has three paragraphs or so. */
 const maxSummaryTokens = 500;
@@ -35,6 +35,7 @@ export const createSummarizer = (environment: Environment) =>
       decision: madeDecision.optional(),
     }),
     risk: "low",
+    joinable: true,
     // Every provider once, and the cache between them.
     timeoutMs: providerNames.length * (maxAskMs + 10_000),
     async handle(ctx, { path, facts, decision }) {
@@ -69,11 +70,13 @@ async function byModel(ctx: AskingContext, configuration: Configuration, about: 
     expiresInMs: summaryKeptMs,
     refresh: false,
   });
-  const invented = findInventedNumbers(answer.text, about);
+  // What it read may come back out of it, and is shown in terminals.
+  const plain = toPlainLines(answer.text);
+  const invented = findInventedNumbers(plain, about);
   if (invented.length > 0) {
     const which = invented.slice(0, 3).join(", ");
     throw new ViableError("ai.invented", `${answer.origin} named ${which}, which stands in no fact`);
   }
-  const text = answer.isCut ? toWholeSentences(answer.text) : answer.text.trim();
+  const text = answer.isCut ? toWholeSentences(plain) : plain.trim();
   return { text, origin: answer.origin, isFromCache: answer.hit };
 }
