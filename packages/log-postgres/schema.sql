@@ -11,7 +11,8 @@ CREATE TABLE viable.events (
   correlation text COLLATE "C",
   data text NOT NULL,
   metadata text NOT NULL,
-  time double precision NOT NULL
+  time double precision NOT NULL,
+  partition smallint NOT NULL DEFAULT 1
 );
 CREATE TABLE viable.log_partitions (
   id smallint NOT NULL,
@@ -35,7 +36,7 @@ CREATE TABLE viable.schema_version (
 CREATE UNIQUE INDEX events_by_id ON viable.events USING btree (id);
 CREATE INDEX events_by_session ON viable.events USING btree (session, "position") WHERE (session IS NOT NULL);
 CREATE UNIQUE INDEX events_by_stream ON viable.events USING btree (stream, version);
-CREATE UNIQUE INDEX events_pkey ON viable.events USING btree ("position"); -- primary key
+CREATE UNIQUE INDEX events_pkey ON viable.events USING btree (partition, "position"); -- primary key
 CREATE UNIQUE INDEX log_partitions_pkey ON viable.log_partitions USING btree (id); -- primary key
 CREATE UNIQUE INDEX records_by_change ON viable.records USING btree (change);
 CREATE INDEX records_by_end ON viable.records USING btree ((

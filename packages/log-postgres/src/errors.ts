@@ -1,3 +1,4 @@
+import type { JsonObject } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import { storeNoSpace, storeRefused, storeUnavailable } from "@viable/log";
 
@@ -10,8 +11,8 @@ export const unavailable = (message: string, cause?: unknown): ViableError =>
   });
 
 /** `log.store_refused`: the database answered, and a retry would be answered alike. */
-export const refused = (message: string, next: string, cause?: unknown): ViableError =>
-  new ViableError(storeRefused, message, { next, cause });
+export const refused = (message: string, next: string, cause?: unknown, details?: JsonObject): ViableError =>
+  new ViableError(storeRefused, message, { next, cause, details });
 
 /** `log.no_space`: nothing was written, and the same may be taken once there is room. */
 export const diskFull = (cause: unknown): ViableError =>
@@ -69,7 +70,7 @@ const passing = [
  * Turns what a driver threw into what a store throws. `sqlState` is given where it was the database that answered: only the driver
  * can tell, since Node's own codes (EPIPE, EPERM) look like SQLSTATEs. Without one it was the way to the database that failed.
  */
-export function fromDriver(thrown: unknown, sqlState: string | undefined): ViableError {
+export function fromDriver(thrown: unknown, sqlState: string | undefined, constraint?: string): ViableError {
   if (thrown instanceof ViableError) return thrown;
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   if (sqlState === "53100" || /no space left on device/i.test(error.message)) return diskFull(error);
@@ -80,5 +81,6 @@ export function fromDriver(thrown: unknown, sqlState: string | undefined): Viabl
     `The database refused: ${error.message} (SQLSTATE ${sqlState}).`,
     "Look up the SQLSTATE; what was handed in, or the database's settings, must change before another try.",
     error,
+    { sqlState, ...(constraint !== undefined && { constraint }) },
   );
 }

@@ -1,5 +1,5 @@
 import { databaseTooNew, refused, restoreUnfinished } from "./errors.ts";
-import { migrations } from "./migrations/index.ts";
+import { migrations } from "./migrations.ts";
 import type { Connection } from "./session.ts";
 
 /** Names the lock under which one process at a time migrates or restores; the number means nothing. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { simulateTime } from "@viable/kernel";
 import { storeUnavailable } from "@viable/log";
 import { beforeEach, expect, test, vi } from "vitest";
-import { migrations } from "./migrations/index.ts";
+import { migrations } from "./migrations.ts";
 import { PgliteSession } from "./pglite-session.ts";
 import { createPgliteStore } from "./pglite-store.ts";
 import type { WorkerReply, WorkerRequest } from "./pglite-worker.ts";

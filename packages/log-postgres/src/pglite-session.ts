@@ -2,8 +2,9 @@ import { statfs } from "node:fs/promises";
 import type { Clock } from "@viable/kernel";
 import { BoundedQueue } from "@viable/kernel";
 import { diskFull, refused, unavailable } from "./errors.ts";
+import { inTransaction } from "./in-transaction.ts";
 import { migrate } from "./migrate.ts";
-import type { Connection, Param, Row, Session, Statement } from "./session.ts";
+import type { Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
 import { WorkerLink } from "./worker-link.ts";
 
 /** How many requests the worker is sent ahead: enough that it never waits for us, few enough that a commit soon has its turn. */
@@ -14,7 +15,7 @@ const maxWaiting = 4_000;
 const exitTimeoutMs = 10_000;
 
 interface Waiting {
-  readonly statement: Statement;
+  readonly statement: Statement | Unprepared;
   readonly params: readonly Param[];
   resolve(rows: Row[]): void;
   reject(reason: unknown): void;
@@ -68,7 +69,7 @@ export class PgliteSession implements Session {
     return this.#enqueue(this.#writes, statement, params);
   }
 
-  read(statement: Statement, params: readonly Param[]): Promise<Row[]> {
+  read(statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]> {
     return this.#enqueue(this.#reads, statement, params);
   }
 
@@ -80,6 +81,10 @@ export class PgliteSession implements Session {
     const turn = this.#turns.then(() => this.#runAlone(run));
     this.#turns = turn.catch(() => undefined);
     return turn;
+  }
+
+  transaction<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.exclusively((connection) => inTransaction(connection, run));
   }
 
   async #runAlone<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
@@ -97,7 +102,7 @@ export class PgliteSession implements Session {
     }
   }
 
-  #enqueue(queue: BoundedQueue<Waiting>, statement: Statement, params: readonly Param[]): Promise<Row[]> {
+  #enqueue(queue: BoundedQueue<Waiting>, statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]> {
     return new Promise((resolve, reject) => {
       if (!queue.offer({ statement, params, resolve, reject })) {
         reject(unavailable(`${queue.maxItems} requests wait for the embedded database already.`));
@@ -119,7 +124,8 @@ export class PgliteSession implements Session {
   async #run(waiting: Waiting): Promise<void> {
     try {
       const link = await this.#connect();
-      waiting.resolve(await link.request({ kind: "query", text: waiting.statement.text, params: waiting.params }));
+      const { rows } = await link.request({ kind: "query", text: waiting.statement.text, params: waiting.params });
+      waiting.resolve(rows);
     } catch (error) {
       waiting.reject(error);
     } finally {
@@ -177,7 +183,8 @@ export class PgliteSession implements Session {
 }
 
 const connectionOver = (link: WorkerLink): Connection => ({
-  query: (text, params = []) => link.request({ kind: "query", text, params }),
+  query: async (text, params = []) => (await link.request({ kind: "query", text, params })).rows,
+  execute: async (text, params) => (await link.request({ kind: "query", text, params })).touched ?? 0,
   script: async (text) => {
     await link.request({ kind: "script", text });
   },

@@ -10,7 +10,7 @@ import { restoreUnfinished, unavailable } from "./errors.ts";
 import { explainOver } from "./explain.ts";
 import { PgliteSession } from "./pglite-session.ts";
 import { restoreInto } from "./restore.ts";
-import type { Param, Row, Statement } from "./session.ts";
+import type { Statement } from "./session.ts";
 import { snapshotBetweenCommits } from "./snapshot.ts";
 import { createSqlStore } from "./sql-store.ts";
 
@@ -46,8 +46,9 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
     return session;
   };
   const sql = createSqlStore({
-    write: async (statement: Statement, params: readonly Param[]): Promise<Row[]> => opened().write(statement, params),
-    read: async (statement: Statement, params: readonly Param[]): Promise<Row[]> => opened().read(statement, params),
+    write: async (statement, params) => opened().write(statement, params),
+    read: async (statement, params) => opened().read(statement, params),
+    transaction: async (run) => opened().transaction(run),
   });
 
   return {

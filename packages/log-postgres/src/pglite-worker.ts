@@ -19,19 +19,22 @@ export type WorkerRequest =
 
 /** The answer to the request of that id; 0 answers the start. */
 export type WorkerReply =
-  | { readonly id: number; readonly rows: Row[] }
+  | { readonly id: number; readonly rows: Row[]; readonly touched?: number | undefined }
   | { readonly id: number; readonly error: WorkerError };
 
+type Answer = { readonly rows: Row[]; readonly touched?: number | undefined };
+
+const nothing: Answer = { rows: [] };
 const int8 = 20;
 const text = 25;
 
 if (parentPort !== null) await serve(parentPort, workerData as WorkerStart);
 
 async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): Promise<void> {
-  const answer = async (id: number, run: () => Promise<Row[]>) => {
+  const answer = async (id: number, run: () => Promise<Answer>) => {
     let reply: WorkerReply;
     try {
-      reply = { id, rows: await run() };
+      reply = { id, ...(await run()) };
     } catch (thrown) {
       reply = { id, error: toWorkerError(thrown) };
     }
@@ -47,7 +50,7 @@ async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): 
     });
     // See migration 1: a plan made for an empty table must not read a large one from end to end.
     await opened.exec("SET enable_seqscan = off");
-    return [];
+    return nothing;
   });
   if (opened === undefined || "error" in started) return;
   const database = opened;
@@ -57,15 +60,16 @@ async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): 
       switch (request.kind) {
         case "query": {
           const paramTypes = request.params.map(() => text);
-          return (await database.query<Row>(request.text, [...request.params], { paramTypes })).rows;
+          const { rows, affectedRows } = await database.query<Row>(request.text, [...request.params], { paramTypes });
+          return { rows, touched: affectedRows };
         }
         case "script":
           await database.exec(request.text);
-          return [];
+          return nothing;
         case "close":
           await database.close();
           port.close();
-          return [];
+          return nothing;
       }
     });
   });

@@ -1,9 +1,12 @@
 import type { Clock, ViableError } from "@viable/kernel";
+import { codeOf } from "@viable/kernel";
+import { storeRefused } from "@viable/log";
 import type { ClientBase } from "pg";
 import pg from "pg";
 import { fromDriver, unavailable } from "./errors.ts";
+import { inTransaction } from "./in-transaction.ts";
 import { PostgresNews } from "./postgres-news.ts";
-import type { Connection, Param, Row, Session, Statement } from "./session.ts";
+import type { Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
 
 export interface PostgresSessionOptions {
   readonly connectionString: string;
@@ -62,7 +65,10 @@ export class PostgresSession implements Session {
     this.#reads = new pg.Pool({
       ...config,
       max: options.maxReadConnections,
-      onConnect: setPlanner,
+      onConnect: async (client) => {
+        await setPlanner(client);
+        await client.query("SET default_transaction_read_only = on");
+      },
     });
     // An idle connection that breaks is replaced when it is next needed; without a listener it would end the process.
     for (const pool of [this.#commits, this.#reads]) pool.on("error", () => {});
@@ -72,11 +78,25 @@ export class PostgresSession implements Session {
     return query(this.#commits, statement, params);
   }
 
-  async read(statement: Statement, params: readonly Param[]): Promise<Row[]> {
+  async read(statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]> {
     if (this.#reads.waitingCount >= maxWaitingReads) {
       throw unavailable(`${maxWaitingReads} reads wait for a connection to the database already.`);
     }
     return query(this.#reads, statement, params);
+  }
+
+  async transaction<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
+    const client = await this.#commits.connect().catch(rethrow);
+    let broken: unknown;
+    try {
+      return await inTransaction(connectionOver(client), run);
+    } catch (error) {
+      // What was refused leaves the connection as it was; after anything else another takes its place.
+      if (codeOf(error) !== storeRefused) broken = error;
+      throw error;
+    } finally {
+      client.release(broken !== undefined);
+    }
   }
 
   /** Lends a connection of its own, with the bounds of a migration, for something that needs one throughout. */
@@ -111,15 +131,9 @@ async function connectOwn(config: pg.ClientConfig): Promise<OwnConnection> {
   const client = new pg.Client(config);
   // A connection that breaks says so to whoever waits for an answer on it; without a listener it would also end the process.
   client.on("error", () => {});
-  const send = async (query: ExtendedQuery): Promise<Row[]> => (await client.query<Row>(query).catch(rethrow)).rows;
   const own: OwnConnection = {
     client,
-    connection: {
-      query: (text, params = []) => send({ text, values: [...params], queryMode: "extended" }),
-      script: async (text) => {
-        await send({ text });
-      },
-    },
+    connection: connectionOver(client),
     [Symbol.asyncDispose]: async () => {
       await client.end().catch(() => {});
     },
@@ -133,17 +147,31 @@ async function connectOwn(config: pg.ClientConfig): Promise<OwnConnection> {
   return own;
 }
 
+function connectionOver(client: ClientBase): Connection {
+  const send = async (query: ExtendedQuery) => await client.query<Row>(query).catch(rethrow);
+  return {
+    query: async (text, params = []) => (await send({ text, values: [...params], queryMode: "extended" })).rows,
+    execute: async (text, params) => (await send({ text, values: [...params], queryMode: "extended" })).rowCount ?? 0,
+    script: async (text) => {
+      await send({ text });
+    },
+  };
+}
+
 /** What `pg` threw as what a store throws. Only its own class of errors is the database's answer. */
 export const fromPg = (thrown: unknown): ViableError =>
-  fromDriver(thrown, thrown instanceof pg.DatabaseError ? thrown.code : undefined);
+  thrown instanceof pg.DatabaseError
+    ? fromDriver(thrown, thrown.code, thrown.constraint)
+    : fromDriver(thrown, undefined);
 
 function rethrow(thrown: unknown): never {
   throw fromPg(thrown);
 }
 
-async function query(pool: pg.Pool, statement: Statement, params: readonly Param[]): Promise<Row[]> {
+async function query(pool: pg.Pool, statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]> {
   const { name, text } = statement;
-  return (await pool.query<Row>({ name, text, values: [...params] }).catch(rethrow)).rows;
+  const config = { ...(name !== undefined && { name }), text, values: [...params], queryMode: "extended" };
+  return (await pool.query<Row>(config).catch(rethrow)).rows;
 }
 
 function toConfig(options: PostgresSessionOptions, statementTimeoutMs: number): pg.ClientConfig {

@@ -7,7 +7,7 @@ import { migrate } from "./migrate.ts";
 import type { ServerSettings } from "./postgres-session.ts";
 import { PostgresSession } from "./postgres-session.ts";
 import { restoreInto } from "./restore.ts";
-import type { Connection, Param, Row, Statement } from "./session.ts";
+import type { Connection } from "./session.ts";
 import { snapshotOver } from "./snapshot.ts";
 import { createSqlStore } from "./sql-store.ts";
 
@@ -53,8 +53,9 @@ export function createPostgresStore(options: PostgresStoreOptions): PostgresStor
     return session;
   };
   const sql = createSqlStore({
-    write: async (statement: Statement, params: readonly Param[]): Promise<Row[]> => opened().write(statement, params),
-    read: async (statement: Statement, params: readonly Param[]): Promise<Row[]> => opened().read(statement, params),
+    write: async (statement, params) => opened().write(statement, params),
+    read: async (statement, params) => opened().read(statement, params),
+    transaction: async (run) => opened().transaction(run),
   });
 
   return {

@@ -3,7 +3,7 @@
 import { systemClock } from "@viable/kernel";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { migrations } from "./migrations/index.ts";
+import { migrations } from "./migrations.ts";
 import { PgliteSession } from "./pglite-session.ts";
 import { createPostgresStore } from "./postgres-store.ts";
 import { dumpSchema } from "./testing/dump-schema.ts";

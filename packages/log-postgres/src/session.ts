@@ -4,6 +4,12 @@ export interface Statement {
   readonly text: string;
 }
 
+/** A statement that is somebody else's, and prepared for this once. */
+export interface Unprepared {
+  readonly name?: undefined;
+  readonly text: string;
+}
+
 /** Every parameter travels as text, cast in the statement: no driver decides how a value is written. */
 export type Param = string | null;
 
@@ -17,13 +23,20 @@ export type Row = Readonly<Record<string, string | number | boolean | null>>;
 export interface Session {
   /** Runs a statement of the one writer: before reads that wait. */
   write(statement: Statement, params: readonly Param[]): Promise<Row[]>;
-  read(statement: Statement, params: readonly Param[]): Promise<Row[]>;
+  read(statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]>;
+  /**
+   * Runs several statements of the one writer in one transaction, which is rolled back where `run` rejects. Other commits wait, so it
+   * is for what takes milliseconds.
+   */
+  transaction<T>(run: (connection: Connection) => Promise<T>): Promise<T>;
 }
 
 /** One connection that nobody else uses meanwhile: for what takes several statements. */
 export interface Connection {
   /** One statement: the server refuses a text that holds more. */
   query(text: string, params?: readonly Param[]): Promise<Row[]>;
+  /** One statement; answers how many rows it touched. */
+  execute(text: string, params: readonly Param[]): Promise<number>;
   /** Several statements, without parameters, in one transaction. */
   script(text: string): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { CommitOutcome, CommitResult, EncodedAppend, Store } from "@viable/log";
 import { textArray } from "./array-literal.ts";
+import { commitWithRows } from "./commit-with-rows.ts";
 import type { Session } from "./session.ts";
 import { appendBatch, appendBatchParams, toCommitResult } from "./statements/append-batch.ts";
 import { appendEvents, appendEventsParams, isEventsAlone, toEventsResult } from "./statements/append-events.ts";
@@ -22,6 +23,7 @@ export function createSqlStore(session: Session): SqlStore {
 
   /** The short way where a part is of events alone and nothing stands against it; else the one that can answer everything. */
   const commitPart = async (part: readonly EncodedAppend[], now: number): Promise<CommitResult> => {
+    if (part.some((append) => append.with !== undefined)) return await commitWithRows(session, part, now);
     if (isEventsAlone(part)) {
       const [row] = await session.write(appendEvents, appendEventsParams(part));
       const result = toEventsResult(part, row);
@@ -71,6 +73,9 @@ export function createSqlStore(session: Session): SqlStore {
     async purgeRecords(before, limit) {
       const [row] = await session.write(purgeRecords, [String(before), String(limit)]);
       return Number(row?.purged);
+    },
+    async query({ sql, params }) {
+      return await session.read({ text: sql }, params);
     },
     async sizeBytes() {
       const [row] = await session.read(size, []);

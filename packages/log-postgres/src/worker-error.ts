@@ -5,6 +5,8 @@ export interface WorkerError {
   readonly message: string;
   /** Where it was the database that answered. */
   readonly sqlState: string | undefined;
+  /** The rule that was broken, where it has a name. */
+  readonly constraint?: string | undefined;
   /** Whether the database ended with it: it panicked, as for want of room for its write-ahead log, or is no database any more. */
   readonly fatal: boolean;
 }
@@ -12,8 +14,8 @@ export interface WorkerError {
 /** What PGlite threw. Only its own class of errors is the database's answer; all else means that there is no database any more. */
 export function toWorkerError(thrown: unknown): WorkerError {
   if (thrown instanceof messages.DatabaseError) {
-    const { message, code, severity } = thrown;
-    return { message, sqlState: code, fatal: severity !== "ERROR" };
+    const { message, code, constraint, severity } = thrown;
+    return { message, sqlState: code, constraint, fatal: severity !== "ERROR" };
   }
   return { message: thrown instanceof Error ? thrown.message : String(thrown), sqlState: undefined, fatal: true };
 }

@@ -19,8 +19,14 @@ const closeTimeoutMs = 10_000;
 
 interface Pending {
   readonly timer: Timer;
-  resolve(rows: Row[]): void;
+  resolve(answer: WorkerAnswer): void;
   reject(reason: unknown): void;
+}
+
+/** Rows, and how many a statement touched that answers none. */
+export interface WorkerAnswer {
+  readonly rows: Row[];
+  readonly touched?: number | undefined;
 }
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
@@ -66,7 +72,7 @@ export class WorkerLink {
     return link;
   }
 
-  request(request: WithoutId<WorkerRequest>): Promise<Row[]> {
+  request(request: WithoutId<WorkerRequest>): Promise<WorkerAnswer> {
     if (this.#gone) return Promise.reject(unavailable("The embedded database's thread has ended."));
     const reply = this.#await(request.kind === "close" ? closeTimeoutMs : replyTimeoutMs);
     this.#worker.postMessage({ id: this.#nextId - 1, ...request });
@@ -80,7 +86,7 @@ export class WorkerLink {
   }
 
   /** Waits for the reply to the next id. The first, 0, is given to the start. */
-  #await(timeoutMs: number): Promise<Row[]> {
+  #await(timeoutMs: number): Promise<WorkerAnswer> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = this.#clock.setTimer(() => this.#end(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs, {
@@ -96,11 +102,11 @@ export class WorkerLink {
     this.#pending.delete(reply.id);
     pending.timer.cancel();
     if (!("error" in reply)) {
-      pending.resolve(reply.rows);
+      pending.resolve(reply);
       return;
     }
     const error = new Error(reply.error.message);
-    pending.reject(fromDriver(error, reply.error.sqlState));
+    pending.reject(fromDriver(error, reply.error.sqlState, reply.error.constraint));
     // After a panic PGlite would take further requests and never answer one.
     if (reply.error.fatal) this.#end(error);
   }

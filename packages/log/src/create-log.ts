@@ -161,6 +161,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
         readFailure: earlier(tail.failure, recordWatch.failure),
       };
     },
+    query: (ctx, query) => ask(ctx, () => store.query(query)),
     sizeBytes: () => store.sizeBytes(),
     purgeRecords(ctx, olderThanMs, limit) {
       return ask(ctx, () => store.purgeRecords(ctx.runtime.clock.now() - olderThanMs, boundLimit(limit)));
@@ -233,5 +234,7 @@ function toAppendOutcome(outcome: CommitOutcome, request: AppendRequest): Append
       const expected = request.records?.find((write) => write.key === outcome.key)?.expected ?? "any";
       return { ok: false, reason: "record_conflict", key: outcome.key, expected, actual: outcome.actual };
     }
+    case "row_refused":
+      return { ok: false, reason: "row_refused", ...outcome.refusal };
   }
 }

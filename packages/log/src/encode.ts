@@ -6,6 +6,7 @@ import type { EventMetadata, StoredEvent, StreamAppend } from "./events.ts";
 import { toPosition } from "./events.ts";
 import type { AppendRequest } from "./log.ts";
 import type { RecordWrite } from "./records.ts";
+import type { RowWrite } from "./row-write.ts";
 import type { EncodedAppend, EncodedEvent, EncodedRecordWrite } from "./store.ts";
 
 /** How large an append may be, in characters of JSON: a flush of several must fit a message to the database. */
@@ -14,6 +15,8 @@ export const maxAppendChars = 8 * 1024 * 1024;
 export const maxNameChars = 512;
 /** How many streams, events and records one append may touch: it is one decision, not an import. */
 export const maxAppendItems = 2_000;
+/** How many rows may be written with an append, each a statement: whoever writes more writes them in one. */
+const maxRowWrites = 100;
 
 /** Checks a request and turns it into text and numbers. Throws `log.invalid_event`; then nothing was written. */
 export function encodeAppend(
@@ -72,7 +75,13 @@ export function encodeAppend(
     takeItem();
     return encodeRecord(write, takeText);
   });
-  return { append: { id: idOf(ctx, request, streams), streams, records }, chars };
+  const rows = request.with ?? [];
+  for (const row of rows) checkRow(row, takeText);
+  if (rows.length > maxRowWrites) throw invalidEvent({ path: "with", reason: `more than ${maxRowWrites} writes` });
+  if (rows.length > 0 && items === 0)
+    throw invalidEvent({ path: "with", reason: "needs an event or a record, by which a repeat is recognised" });
+  const append = { id: idOf(ctx, request, streams), streams, records };
+  return { append: rows.length === 0 ? append : { ...append, with: rows }, chars };
 }
 
 /** What the append is known by when it is sent again. */
@@ -91,6 +100,16 @@ function encodeRecord(write: RecordWrite, takeText: (text: string) => string): E
     value: write.value === null ? null : takeText(encodeJson(write.value, `record ${write.key}`)),
     expiresAt: write.expiresAt ?? null,
   };
+}
+
+function checkRow(row: RowWrite, takeText: (text: string) => string): void {
+  if ("apply" in row) return;
+  for (const text of [row.sql, ...row.params]) {
+    if (text === null) continue;
+    takeText(text);
+    if (text.includes("\u0000") || !text.isWellFormed())
+      throw invalidEvent({ path: "with", reason: "must be well-formed text without NUL" });
+  }
 }
 
 /** A number that is no version must not pass for "any", nor for one that never comes. */

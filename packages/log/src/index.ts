@@ -14,6 +14,7 @@ export { defaultGroupCommitLimits } from "./group-commit.ts";
 export type { AppendOutcome, AppendRequest, Log, LogStats, ReadAllOptions, ReadStreamOptions } from "./log.ts";
 export { createMemoryStore } from "./memory-store.ts";
 export type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
+export type { MemoryWrite, Row, RowQuery, RowRefusal, RowWrite, StatementWrite } from "./row-write.ts";
 export type { PlacedEvent, PlacedRecord, SnapshotHead, SnapshotPage } from "./snapshot.ts";
 export { checkSnapshot } from "./snapshot.ts";
 export type {

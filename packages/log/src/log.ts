@@ -3,6 +3,7 @@ import type { Decoding } from "./event-types.ts";
 import type { EventFilter, Position, StoredEvent, StreamAppend } from "./events.ts";
 import type { ReadFailure } from "./follower.ts";
 import type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
+import type { Row, RowQuery, RowRefusal, RowWrite } from "./row-write.ts";
 import type { Durability } from "./store.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 
@@ -15,6 +16,8 @@ export interface AppendRequest {
   readonly id?: string;
   readonly streams?: readonly StreamAppend[];
   readonly records?: readonly RecordWrite[];
+  /** Rows of somebody else's tables that are written in the same flush, or nothing of it all is. At most 100. */
+  readonly with?: readonly RowWrite[];
   /** `urgent` goes into the next flush whatever waits before it. For pain signals and outcomes of races, not for hurry. */
   readonly lane?: "normal" | "urgent";
 }
@@ -46,6 +49,7 @@ export type AppendOutcome =
       readonly expected: number | "any";
       readonly actual: number;
     }
+  | ({ readonly ok: false; readonly reason: "row_refused" } & RowRefusal)
   | { readonly ok: false; readonly reason: "overloaded"; readonly waiting: number; readonly retryAfterMs: number };
 
 export interface ReadStreamOptions {
@@ -114,6 +118,11 @@ export interface Log extends Part {
    * a deadline bounds only the beginning. Order per key; a key changed twice quickly may show once.
    */
   watchRecords(ctx: Context, prefix: string, callback: (change: RecordChange) => void): Promise<() => void>;
+  /**
+   * Reads rows of somebody else's tables in the log's database, such as those that were written `with` an append. Refused
+   * (`log.store_refused`) by a store without tables. How many rows there may be is for the query to bound.
+   */
+  query(ctx: Context, query: RowQuery): Promise<readonly Row[]>;
   /** Measured, for health: what waits, how long a flush takes, how far the slowest subscription is behind, and the log's own reading. */
   stats(): LogStats;
   sizeBytes(): Promise<number | undefined>;

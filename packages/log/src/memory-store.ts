@@ -4,6 +4,7 @@ import { notEmpty, snapshotDamaged } from "./errors.ts";
 import type { StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal } from "./events.ts";
 import type { StoredRecord } from "./records.ts";
+import type { RowRefusal, RowWrite } from "./row-write.ts";
 import type { PlacedEvent, PlacedRecord, SnapshotHead } from "./snapshot.ts";
 import { checkSnapshot } from "./snapshot.ts";
 import type { CommitOutcome, EncodedAppend, EncodedStreamAppend, Store } from "./store.ts";
@@ -90,7 +91,7 @@ export function createMemoryStore(): Store {
       });
       return version;
     });
-    undo.push(() => {
+    const takeBack = () => {
       events.length = firstOrdinal - 1;
       placed.length = firstOrdinal - 1;
       append.streams.forEach((write, index) => {
@@ -103,7 +104,13 @@ export function createMemoryStore(): Store {
         if (row === undefined) rows.delete(key);
         else rows.set(key, row);
       }
-    });
+    };
+    const written = writeRows(append.with ?? []);
+    if ("refusal" in written) {
+      takeBack();
+      return { kind: "row_refused", refusal: written.refusal };
+    }
+    undo.push(takeBack, written.takeBack);
     return { kind: "appended", firstOrdinal, firstVersions, recordVersions, repeated: false };
   };
 
@@ -176,6 +183,11 @@ export function createMemoryStore(): Store {
       }
       return purged;
     },
+    async query() {
+      throw new ViableError(storeRefused, "There are no tables in memory to read from.", {
+        next: "Keep what is written with an append where its function puts it, or use a database.",
+      });
+    },
     async sizeBytes() {
       return undefined;
     },
@@ -207,6 +219,24 @@ export function createMemoryStore(): Store {
       return undefined;
     },
   };
+}
+
+/** Writes all or none. */
+function writeRows(writes: readonly RowWrite[]): { takeBack: () => void } | { refusal: RowRefusal } {
+  const undo: (() => void)[] = [];
+  const takeBack = () => {
+    for (const step of undo.reverse()) step();
+  };
+  for (const [index, write] of writes.entries()) {
+    try {
+      if (!("apply" in write)) throw new Error("there are no tables in memory to write statements to");
+      undo.push(write.apply());
+    } catch (error) {
+      takeBack();
+      return { refusal: { write: index, message: error instanceof Error ? error.message : String(error) } };
+    }
+  }
+  return { takeBack };
 }
 
 function placeRecord(key: string, { writtenBy, ...row }: Row): PlacedRecord {

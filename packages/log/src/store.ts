@@ -1,6 +1,7 @@
 import type { EventFilter, StoredEvent } from "./events.ts";
 import type { ExplainRequest, Explanation } from "./explain.ts";
 import type { StoredRecord } from "./records.ts";
+import type { Row, RowQuery, RowRefusal, RowWrite } from "./row-write.ts";
 import type { SnapshotPage } from "./snapshot.ts";
 
 /**
@@ -45,6 +46,8 @@ export interface EncodedAppend {
   readonly id?: string;
   readonly streams: readonly EncodedStreamAppend[];
   readonly records: readonly EncodedRecordWrite[];
+  /** Written after all of the above, in their order, where the append happens now and not where it is a repeat. */
+  readonly with?: readonly RowWrite[];
 }
 
 export type CommitOutcome =
@@ -60,7 +63,8 @@ export type CommitOutcome =
       readonly repeated: boolean;
     }
   | { readonly kind: "stream_conflict"; readonly stream: string; readonly actual: number }
-  | { readonly kind: "record_conflict"; readonly key: string; readonly actual: number };
+  | { readonly kind: "record_conflict"; readonly key: string; readonly actual: number }
+  | { readonly kind: "row_refused"; readonly refusal: RowRefusal };
 
 export interface CommitResult {
   readonly outcomes: readonly CommitOutcome[];
@@ -98,6 +102,7 @@ export interface News {
  * - An append whose first event id is in the log already, in that stream, is answered as the first time, and not written again. One
  *   without events is known by its id, for as long as it was the last to write at least one of its records.
  * - Record changes are numbered in commit order in the same way.
+ * - What an append is `with` happens in its transaction. An append one of whose rows is refused did not happen, and harms no other.
  * - `snapshot` is of one moment, and appends go on while it is read. `restore` brings back exactly that, or nothing.
  * - An event id stands in the log once: a `commit` that would write one again, other than by such a repeat, is refused, and nothing
  *   of its batch is written as long as no stream and no key stands in two of its appends.
@@ -134,6 +139,8 @@ export interface Store {
   readChanges(after: number, limit: number): Promise<EncodedRecordChange[]>;
   /** Forgets records that were deleted or expired before `before`; at most `limit`. Returns how many. */
   purgeRecords(before: number, limit: number): Promise<number>;
+  /** Reads rows of somebody else's tables, as they are in what was committed. A store without tables refuses. */
+  query(query: RowQuery): Promise<readonly Row[]>;
   /** The size of the database in bytes, undefined where it has none. */
   sizeBytes(): Promise<number | undefined>;
   /**

@@ -1,5 +1,5 @@
 import type { Context } from "@viable/kernel";
-import { ViableError } from "@viable/kernel";
+import { invariant, ViableError } from "@viable/kernel";
 import type { Log, RecordChange } from "@viable/log";
 import type { MigrationRule } from "@viable/protocol";
 import { migrationRule } from "@viable/protocol";
@@ -61,6 +61,7 @@ export function createMigrationRules(log: Log) {
       if (outcome.ok) return { ok: true, version: outcome.recordVersions[0] ?? 0 };
       if (outcome.reason === "overloaded")
         return { ok: false, reason: "overloaded", retryAfterMs: outcome.retryAfterMs };
+      invariant(outcome.reason === "record_conflict", "W8", `a rule alone was answered ${outcome.reason}`);
       return { ok: false, reason: "conflict", actual: outcome.actual };
     },
   };

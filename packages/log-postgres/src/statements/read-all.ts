@@ -39,7 +39,7 @@ export function readAll(
   }
   const [comparison, order] = direction === "forward" ? [">", "ASC"] : ["<", "DESC"];
   const text = `SELECT ${eventColumns} FROM viable.events
-    WHERE position ${comparison} $1::bigint${conditions.join("")} ORDER BY position ${order} LIMIT $2::bigint`;
+    WHERE partition = 1 AND position ${comparison} $1::bigint${conditions.join("")} ORDER BY position ${order} LIMIT $2::bigint`;
   return { statement: { name, text }, params };
 }
 

@@ -24,7 +24,7 @@ export const snapshotEvents: Statement = {
       SELECT e.*, sum(octet_length(e.data) + octet_length(e.metadata)) OVER (ORDER BY e.position)
         - octet_length(e.data) - octet_length(e.metadata) AS bytes_before
       FROM (
-        SELECT * FROM viable.events WHERE position > $1::bigint AND position <= $2::bigint ORDER BY position LIMIT ${pageRows}
+        SELECT * FROM viable.events WHERE partition = 1 AND position > $1::bigint AND position <= $2::bigint ORDER BY position LIMIT ${pageRows}
       ) AS e
     ) AS page WHERE bytes_before < ${pageBytes} ORDER BY position`,
 };

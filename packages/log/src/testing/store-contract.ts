@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StoredEvent } from "../events.ts";
 import { matchesFilter, toOrdinal } from "../events.ts";
+import type { RowWrite } from "../row-write.ts";
 import type { PlacedEvent, PlacedRecord, SnapshotHead, SnapshotPage } from "../snapshot.ts";
 import type { EncodedAppend, EncodedEvent, EncodedRecordWrite, Store } from "../store.ts";
 import { storeRefused } from "../store.ts";
@@ -10,6 +11,17 @@ import { storeModel } from "./store-model.ts";
 /** A store of its own for one run of the contract, not yet open, and how to let go of what it stands on. */
 export interface ContractStore extends AsyncDisposable {
   readonly store: Store;
+  /** A table of names, each at most once, beside the log: asked for when the store is open. */
+  makeTable(): Promise<ContractTable>;
+}
+
+/** Rows that are not the log's. */
+export interface ContractTable {
+  /** Puts a name into it, which is refused where it is there already. */
+  insert(name: string): RowWrite;
+  /** Takes a name out, and must find it. */
+  remove(name: string): RowWrite;
+  names(): Promise<readonly string[]>;
 }
 
 export interface StoreContractOptions {
@@ -109,6 +121,93 @@ export function storeContract(
       expect(await commit(check(0))).toMatchObject([{ kind: "appended", firstVersions: [1] }]);
       expect(await commit(check(1))).toMatchObject([{ kind: "stream_conflict", actual: 0 }]);
       expect(await store.head()).toEqual(before);
+    });
+
+    describe("rows of others that go with an append", () => {
+      let table: ContractTable;
+      beforeAll(async () => {
+        table = await made.makeTable();
+      });
+      const withRows = (append: EncodedAppend, ...rows: RowWrite[]): EncodedAppend => ({ ...append, with: rows });
+      const into = (stream: string, id: string, expected = 0) =>
+        appendOf([{ stream, expected, events: [eventOf(id)] }]);
+      const namesOf = async (own: (text: string) => string) =>
+        (await table.names()).filter((name) => name.startsWith(own(""))).map((name) => name.slice(own("").length));
+
+      test("are written with it, in order, and not again where it is repeated", async () => {
+        const own = newScope();
+        const append = withRows(
+          into(own("s"), own("1")),
+          table.insert(own("a")),
+          table.insert(own("b")),
+          table.remove(own("a")),
+        );
+        expect(await commit(append)).toMatchObject([{ kind: "appended", firstVersions: [1], repeated: false }]);
+        expect(await namesOf(own)).toEqual(["b"]);
+        expect(await commit(append)).toMatchObject([{ kind: "appended", firstVersions: [1], repeated: true }]);
+        expect(await namesOf(own)).toEqual(["b"]);
+      });
+
+      test("are not written where the append is a conflict", async () => {
+        const own = newScope();
+        const append = withRows(into(own("s"), own("1"), 7), table.insert(own("a")));
+        expect(await commit(append)).toMatchObject([{ kind: "stream_conflict", actual: 0 }]);
+        const record = withRows(appendOf([], [recordOf(own("r"), 3, "1")]), table.insert(own("a")));
+        expect(await commit(record)).toMatchObject([{ kind: "record_conflict", actual: 0 }]);
+        expect(await namesOf(own)).toEqual([]);
+      });
+
+      test("one that is refused refuses its append whole, says which and why, and harms no neighbour", async () => {
+        const own = newScope();
+        await commit(withRows(into(own("there"), own("0")), table.insert(own("there"))));
+        const before = await store.head();
+        const outcomes = await commit(
+          withRows(into(own("first"), own("1")), table.insert(own("first"))),
+          withRows(
+            appendOf(
+              [{ stream: own("twice"), expected: 0, events: [eventOf(own("2"))] }],
+              [recordOf(own("r"), 0, "1")],
+            ),
+            table.insert(own("new")),
+            table.insert(own("there")),
+          ),
+          into(own("plain"), own("3")),
+          withRows(into(own("missing"), own("4")), table.remove(own("nowhere"))),
+          withRows(into(own("last"), own("5")), table.insert(own("last"))),
+        );
+        expect(outcomes).toMatchObject([
+          { kind: "appended", firstOrdinal: before.ordinal + 1 },
+          { kind: "row_refused", refusal: { write: 1, message: expect.any(String) } },
+          { kind: "appended", firstOrdinal: before.ordinal + 2 },
+          { kind: "row_refused", refusal: { write: 0, message: expect.any(String) } },
+          { kind: "appended", firstOrdinal: before.ordinal + 3 },
+        ]);
+        expect(await namesOf(own)).toEqual(["first", "last", "there"]);
+        expect(await readVersions(own("twice"))).toEqual([]);
+        expect(await store.getRecords([own("r")], now)).toEqual([]);
+        expect(await store.head()).toEqual({ ...before, ordinal: before.ordinal + 3 });
+        // What was refused may be appended once it fits.
+        expect(await commit(withRows(into(own("missing"), own("4")), table.insert(own("nowhere"))))).toMatchObject([
+          { kind: "appended", firstVersions: [1], repeated: false },
+        ]);
+      });
+
+      test("all refused: nothing is written, and the last change is told as it was", async () => {
+        const own = newScope();
+        const before = await store.head();
+        const result = await store.commit(
+          [
+            withRows(into(own("a"), own("1")), table.remove(own("x"))),
+            withRows(into(own("b"), own("2")), table.remove(own("y"))),
+          ],
+          now,
+        );
+        expect(result).toMatchObject({
+          outcomes: [{ kind: "row_refused" }, { kind: "row_refused" }],
+          lastChange: before.change,
+        });
+        expect(await store.head()).toEqual(before);
+      });
     });
 
     test("several streams and records change together or not at all", async () => {

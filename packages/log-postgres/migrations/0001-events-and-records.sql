@@ -1,11 +1,8 @@
-/**
- * The log's first shape. A released migration is never edited: what is to change is changed by the next one.
- *
- * Names are compared as bytes (`COLLATE "C"`), so that order and equality are alike on every server. Payloads are `text`, not
- * `jsonb`: what was handed in is kept byte for byte, with every escape. Times are `double precision`, which holds whatever
- * number a caller's clock gives.
- */
-export const eventsAndRecords = `
+-- The log's first shape. A released migration is never edited: what is to change is changed by the next one.
+--
+-- Names are compared as bytes (COLLATE "C"), so that order and equality are alike on every server. Payloads are text, not jsonb: what
+-- was handed in is kept byte for byte, with every escape. Times are double precision, which holds whatever number a caller's clock gives.
+
 CREATE TABLE viable.log_partitions (
   id smallint PRIMARY KEY,
   ordinal bigint NOT NULL,
@@ -194,4 +191,3 @@ BEGIN
   ORDER BY v.append;
 END
 $function$;
-`;

@@ -1,9 +1,7 @@
-/**
- * The way that nearly every flush goes: events alone, each append's versions as expected, none of them repeated. Three plain
- * statements under the partition's lock cost half of the one that can answer everything (`append_batch`); where anything is out of the
- * ordinary, nothing is written and that one is asked.
- */
-export const appendEvents = `
+-- The way that nearly every flush goes: events alone, each append's versions as expected, none of them repeated. Three plain statements
+-- under the partition's lock cost half of the one that can answer everything (append_batch); where anything is out of the ordinary,
+-- nothing is written and that one is asked.
+--
 -- Answers "ordinal before,last change,version before of each stream…", or NULL, having written nothing, where a version is not
 -- as expected or an append may have happened already. One stream for each entry of in_stream, no two alike. The lock, and what it
 -- means for order, are as in append_batch.
@@ -51,4 +49,3 @@ BEGIN
   RETURN base_ordinal || ',' || base_change || ',' || array_to_string(versions, ',');
 END
 $function$;
-`;
