@@ -27,10 +27,31 @@ const maxWords = 100;
 
 /** Words that stand in any sentence, and those by which people begin one. */
 const empty = new Set(
-  "a all an and any are as at be by can could did do does for from give go has have how i if in into is it its let like list look make me my need of on one or our out please run show some tell that the their them then there these they this to up us use want was we what when where which who why will with would you your".split(
+  "a again all also an and any are as at be by can could did do does for from give go has have how i if in into is it its let like list look make me my need now of on one or our out please run same show some tell that the their them then there these they this to up us use want was we what when where which who why will with would you your".split(
     " ",
   ),
 );
+
+/** Words by which people ask for what commands call otherwise. Enough to propose one; nobody has said its name. */
+const meant = new Map(
+  Object.entries({
+    big: "size",
+    huge: "size",
+    large: "size",
+    small: "size",
+    circular: "cycle",
+    cyclic: "cycle",
+    complicated: "complex",
+    copied: "duplicate",
+    dangerous: "risky",
+    unsafe: "risky",
+    license: "licence",
+    password: "secret",
+  }),
+);
+
+/** Whether a message says nothing but what stands in any sentence: "and in" of "and in ./src?" */
+export const saysNothing = (message: string): boolean => wordsOf(message).length === 0;
 
 /** Commands that share a word with the message, the likeliest first. */
 export function matchCommands(message: string, commands: readonly Command[]): Match[] {
@@ -44,8 +65,10 @@ export function matchCommands(message: string, commands: readonly Command[]): Ma
     words: [] as string[],
   }));
   for (const word of asked) {
-    const worths = known.map(({ name, description }) =>
-      Math.max(nameWeight * likeness(word, name), likeness(word, description)),
+    const meaning = meant.get(word);
+    const said = known.map((command) => worthOf(word, command));
+    const worths = known.map((command, index) =>
+      Math.max(said[index] as number, meaning === undefined ? 0 : similarWeight * worthOf(meaning, command)),
     );
     const speakingFor = worths.filter((worth) => worth > 0).length;
     // A word that fits every command tells none of them apart.
@@ -54,8 +77,10 @@ export function matchCommands(message: string, commands: readonly Command[]): Ma
       const worth = worths[index] as number;
       if (worth === 0) continue;
       command.score += worth * weight;
-      command.words.push(word);
-      command.isExact ||= command.name.has(word) || command.description.has(word);
+      if (said[index] !== 0) command.words.push(word);
+      command.isExact ||= [word, meaning ?? word].some(
+        (each) => hasWord(command.name, each) || hasWord(command.description, each),
+      );
     }
   }
   const spelled = message.toLowerCase();
@@ -71,6 +96,17 @@ export function matchCommands(message: string, commands: readonly Command[]): Ma
       })
       .sort((a, b) => b.score - a.score || (a.capability < b.capability ? -1 : 1))
   );
+}
+
+/** The word itself, or the same of one and of several: licence and licences. */
+const hasWord = (words: ReadonlySet<string>, word: string): boolean =>
+  words.has(word) || words.has(`${word}s`) || (word.endsWith("s") && words.has(word.slice(0, -1)));
+
+function worthOf(
+  word: string,
+  { name, description }: { readonly name: ReadonlySet<string>; readonly description: ReadonlySet<string> },
+): number {
+  return Math.max(nameWeight * likeness(word, name), likeness(word, description));
 }
 
 /** How much of a name was said. Of two names with one word in common, the one that has others besides was not meant. */

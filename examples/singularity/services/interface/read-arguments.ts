@@ -9,6 +9,9 @@ export interface ReadArguments {
 const word = /"(?<double>[^"]*)"|'(?<single>[^']*)'|(?<bare>[^\s"']*=(?:"[^"]*"|'[^']*')|\S+)/g;
 const named = /^(?:--)?(?<name>[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*|[a-z][a-zA-Z0-9]*)=(?<value>.*)$/s;
 const flag = /^--(?<name>[a-z][a-zA-Z0-9]*(?:-[a-z0-9]+)*)$/;
+/** A path beyond doubt; of others one like it may be none, as in "and/or" and "10/10". */
+const clearPath = /^(?:\.{1,2}|\.{1,2}\/.*|~?\/.+)$/;
+const noPath = /^(?:and\/or|\d+\/\d+)$/i;
 /** `.`, `..`, `./x`, `../x`, `/x`, `~/x`, `x/y`, `x.ts`: not an address on the net, not a number, not a capability. */
 const path =
   /^(?:\.{1,2}|(?:\.{1,2}|~)?\/.*|[^\s/:]+\/[^\s:]*|[^\s/:]+\.(?:[cm]?[jt]sx?|json|md|ya?ml|py|go|rs|java))$/;
@@ -24,30 +27,41 @@ export function readArguments(message: string): ReadArguments {
     text: groups.double ?? groups.single ?? groups.bare ?? "",
     isQuoted: groups.bare === undefined,
   }));
+  const places: string[] = [];
   for (let at = 0; at < words.length; at++) {
     const { text, isQuoted } = words[at] as (typeof words)[number];
     const assigned = isQuoted ? undefined : named.exec(text)?.groups;
     const option = isQuoted ? undefined : flag.exec(text)?.groups?.name;
     if (assigned !== undefined) {
-      args[toCamelCase(assigned.name as string)] = toValue((assigned.value as string).replace(/^(["'])(.*)\1$/s, "$2"));
+      args[toCamelCase(assigned.name as string)] = toValue(withoutQuotes(assigned.value as string));
     } else if (option !== undefined) {
       const next = words[at + 1];
       const takesNext = next !== undefined && (next.isQuoted || !next.text.startsWith("--"));
-      args[toCamelCase(option)] = takesNext ? (next.isQuoted ? next.text : toValue(next.text)) : true;
+      args[toCamelCase(option)] = takesNext
+        ? next.isQuoted
+          ? next.text
+          : toValue(withoutMarks(next.text, false))
+        : true;
       if (takesNext) at++;
-    } else if (args.path === undefined && looksLikePath(text, isQuoted)) args.path = withoutMarks(text, isQuoted);
+    } else if (looksLikePath(text, isQuoted)) places.push(withoutMarks(text, isQuoted));
     else rest.push(text);
   }
-  return { args: { ...args }, rest: rest.join(" ") };
+  const place = places.find((each) => clearPath.test(each)) ?? places[0];
+  rest.push(...places.filter((each) => each !== place));
+  return { args: place === undefined ? { ...args } : { path: place, ...args }, rest: rest.join(" ") };
 }
 
 function looksLikePath(text: string, isQuoted: boolean): boolean {
-  return path.test(withoutMarks(text, isQuoted));
+  const place = withoutMarks(text, isQuoted);
+  return path.test(place) && !noPath.test(place);
 }
 
 /** A sentence goes on after a path: "in ./src, please?" */
 const withoutMarks = (text: string, isQuoted: boolean): string =>
   isQuoted || /^\.{1,2}$/.test(text) ? text : text.replace(/[?!,;:)]+$/, "").replace(/(?<=[\w/])\.$/, "");
+
+/** A sentence goes on after a value as well, unless quotes say where it ends. */
+const withoutQuotes = (value: string): string => /^(["'])(.*)\1$/s.exec(value)?.[2] ?? withoutMarks(value, false);
 
 const toCamelCase = (name: string): string =>
   name.replace(/[-_]([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());

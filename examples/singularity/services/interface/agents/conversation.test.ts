@@ -52,6 +52,10 @@ test.for([
   ["restore the backup file=./b.jsonl", "backup.restore", { file: "./b.jsonl" }],
   ["backup file=/tmp/b.jsonl overwrite=true", "backup", { file: "/tmp/b.jsonl", overwrite: true }],
   ["any credentials in ../web/main.ts?", "secret_scan", { path: "../web/main.ts" }],
+  ["find cycles and/or circles in ./src", "component_analysis.cycles", { path: "./src" }],
+  ["find cycles in src/app or rather in ../app", "component_analysis.cycles", { path: "../app" }],
+  ["how large is ../.. ?", "code_analysis.sizes", { path: "../.." }],
+  ["any credential in x=1, y=2?", "secret_scan", { x: 1, y: 2 }],
   ["count lines by language --path=~/x --verbose", "code_analysis.sizes", { path: "~/x", verbose: true }],
 ] as const)("%s", async ([message, capability, args]) => {
   await using bench = await openBench();
@@ -68,6 +72,17 @@ test("what is asked before is meant when only the place changes", async () => {
     capability: "component_analysis.cycles",
     args: { path: "./b" },
   });
+});
+
+test("run: what was asked before is done again only where nothing else is said than an argument", async () => {
+  await using bench = await openBench();
+  const history = [{ role: "user", text: "backup file=/tmp/a.jsonl" }];
+  const delegate = async (): Promise<DelegateOutcome> => ({ ok: true, executionId: "exe_9", result: {} });
+  const say = async (message: string): Promise<JsonObject> =>
+    await bench.run(conversation, { message, commands, history, run: true }, { delegate });
+  expect(await say("and in file=/tmp/b.jsonl")).toMatchObject({ capability: "backup", isRun: true });
+  expect(await say("thanks, that was good in ./b")).toMatchObject({ capability: "backup", isRun: false });
+  expect(await say("thanks, 10/10")).toMatchObject({ isRun: false });
 });
 
 test("where two commands fit, both are offered and neither is run; where none fits, some are named", async () => {
@@ -164,6 +179,16 @@ test("where rules are not sure a model is asked, and what it picks is proposed a
   expect(JSON.parse(sent.prompt)).toMatchObject({
     message: args.message,
     earlier: [],
+  });
+});
+
+test("what a model proposes is one line of text", async () => {
+  await using bench = await openBench();
+  const json = { capability: "secret_scan", args: { "pa\u001bth": "./x\u202e\nrm" }, reply: "Here\u001b[2J." };
+  const args = { message: "wie viele Zeilen hat das?", commands: withModel };
+  expect(await bench.run(conversation, args, { delegate: saying(JSON.stringify(json)) })).toMatchObject({
+    reply: "Here [2J.",
+    command: "viable exec secret_scan '--pa th' './x rm'",
   });
 });
 

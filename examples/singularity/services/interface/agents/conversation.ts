@@ -1,7 +1,7 @@
 import type { AgentContext, JsonObject, JsonValue } from "viable";
 import { agent } from "viable";
 import { z } from "zod";
-import { type Command, type Match, matchCommands } from "../match-command.ts";
+import { type Command, type Match, matchCommands, saysNothing } from "../match-command.ts";
 import { toPlainText } from "../plain-text.ts";
 import { readArguments } from "../read-arguments.ts";
 import { writeCommand } from "../write-command.ts";
@@ -80,7 +80,8 @@ export const conversation = agent({
 function replyByRules(message: string, earlier: readonly string[], commands: readonly Command[]): Reply {
   const { args, rest } = readArguments(message);
   let matches = matchCommands(rest, commands);
-  if (matches.length === 0 && Object.keys(args).length > 0) {
+  const isAboutEarlier = matches.length === 0 && Object.keys(args).length > 0;
+  if (isAboutEarlier) {
     // "And in ./other?" is about what was asked before.
     for (const before of earlier.toReversed()) {
       matches = matchCommands(readArguments(before).rest, commands);
@@ -93,9 +94,11 @@ function replyByRules(message: string, earlier: readonly string[], commands: rea
   const intent = { capability: best.capability, args };
   const alternatives = matches.slice(1, maxNamed).map(({ capability }) => capability);
   const command = writeCommand(intent.capability, args);
-  // A word of what is told about a command may have been meant otherwise: enough to propose it, not to run it.
-  const text = best.isNamed ? `That is ${command}` : `Did you mean ${command}? Say its name to have it run.`;
-  return { text, origin: "rules", intent, isPlain: best.isNamed, alternatives };
+  // A word of what is told about a command may have been meant otherwise, and so may words that fit none after one that did: enough
+  // to propose it, not to run it.
+  const isPlain = best.isNamed && !(isAboutEarlier && !saysNothing(rest));
+  const text = isPlain ? `That is ${command}` : `Did you mean ${command}? Say its name to have it run.`;
+  return { text, origin: "rules", intent, isPlain, alternatives };
 }
 
 function noneFound(commands: readonly Command[]): Reply {
@@ -158,12 +161,18 @@ Name a command only if the message asks for it, and only arguments that stand in
   if (!answer.success) return fail("answered what is no model's answer");
   const said = modelReply.safeParse(parseJson(answer.data.text));
   if (!said.success) return fail(`by ${answer.data.origin} was not the JSON it was asked for`);
-  const { capability, args, reply } = said.data;
+  const { capability, reply } = said.data;
   const text = toPlainText(reply);
   const { origin } = answer.data;
   if (capability === null) return { ...byRules, text, origin };
   if (!commands.some((each) => each.capability === capability))
     return fail(`by ${origin} named a command that is not offered`);
+  const args = Object.fromEntries(
+    Object.entries(said.data.args).map(([name, value]) => [
+      toPlainText(name),
+      typeof value === "string" ? toPlainText(value) : value,
+    ]),
+  );
   // A model never decides that something is run: what it read may have been written by others.
   return { text, origin, intent: { capability, args }, isPlain: false, alternatives: byRules.alternatives };
 }
