@@ -37,14 +37,16 @@ export function helpCommand({ catalogue, registry }: HelpSources): AgentDefiniti
       const known = catalogue();
       if (about !== undefined && known.find(about).length > 0) return explainCommand(ctx, known, registry(), about);
       const found = known.commands().filter((command) => about === undefined || tellsOf(known, command, about));
-      const commands = found.map((command) => listCommand(ctx, known, registry(), command));
-      const shown = commands.filter((each) => all || each.allowed);
+      const list = (names: readonly string[]) =>
+        names.map((name) => listCommand(ctx, known, registry(), name)).filter((each) => all || each.allowed);
+      const shown = list(found);
       return {
         ...(about !== undefined && { about }),
         commands: shown.slice(0, maxListed),
         more: Math.max(0, shown.length - maxListed),
-        ...(shown.length === 0 && about !== undefined && { near: nearestNames(about, known.commands()) }),
-        next: "help --about COMMAND tells what one takes; viable exec COMMAND --help shows the same.",
+        ...(shown.length === 0 &&
+          about !== undefined && { near: list(nearestNames(about, known.commands())).map(({ command }) => command) }),
+        next: "help --about COMMAND tells what one takes; viable exec COMMAND --help shows the same. help --all also lists what you may not do.",
       } as unknown as JsonValue;
     },
   });

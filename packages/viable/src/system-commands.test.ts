@@ -43,7 +43,7 @@ const talker = service({
       description: "Says what it has heard.",
       input: z.strictObject({
         message: z.string(),
-        history: z.array(z.object({ role: z.enum(["user", "assistant"]), text: z.string() })).max(50),
+        history: z.array(z.object({ role: z.enum(["user", "assistant"]), text: z.string().max(10_000) })).max(50),
         commands: z.array(z.object({ capability: z.string(), description: z.string() })),
         run: z.boolean(),
       }),
@@ -101,6 +101,12 @@ describe("help", () => {
     });
     expect(await resultOf(client.run("help", { about: "forgets" }))).toMatchObject({ commands: [{ command: "wipe" }] });
     expect(await resultOf(client.run("help", { about: "gret" }))).toMatchObject({ commands: [], near: ["greet"] });
+    // What the caller may not do is not what it was looking for.
+    const web = await t.connect("web");
+    expect(await resultOf(client.run("help", { about: "wip" }))).toMatchObject({ commands: [{ command: "wipe" }] });
+    expect(await resultOf(web.run("help", { about: "wipr" }))).toMatchObject({ commands: [], near: [] });
+    expect(await resultOf(web.run("help", { about: "wipr", all: true }))).toMatchObject({ near: ["wipe"] });
+    expect(await resultOf(web.run("help", { about: "wipe" }))).toMatchObject({ command: "wipe", allowed: false });
   });
 });
 
@@ -124,6 +130,101 @@ describe("chat", () => {
     expect(await client.run("chat", { message: "x", conversation: "another's" })).toMatchObject({
       status: "failed",
       error: { code: "chat.unknown_conversation" },
+    });
+  });
+
+  test("is the caller's own: who acts in its name does not know of it", async () => {
+    const meddler = service({
+      name: "meddler",
+      description: "Meddles.",
+      port: 0,
+      agents: [
+        agent({
+          name: "meddle",
+          capability: "meddle",
+          description: "Goes on with somebody else's conversation.",
+          input: z.strictObject({ conversation: z.string() }),
+          handle: async (ctx, input) => {
+            const outcome = await ctx.delegate("chat", { message: "and?", ...input });
+            return outcome.ok ? "told" : outcome.error.code;
+          },
+        }),
+      ],
+    });
+    await using t = await startTestSystem(system(talker, meddler));
+    const client = await t.connect("cli");
+    const { conversation } = (await resultOf(client.run("chat", { message: "one" }))) as { conversation: string };
+    expect(await resultOf(client.run("meddle", { conversation }))).toBe("chat.unknown_conversation");
+  });
+
+  test("goes on after replies that are longer than whoever answers may be told, and after very long conversations", async () => {
+    await using t = await startTestSystem(system(talker));
+    const client = await t.connect("cli");
+    const message = "\u0001".repeat(10_000);
+    let conversation: string | undefined;
+    let turns = 0;
+    for (let turn = 1; turn <= 12; turn++) {
+      const said = (await resultOf(client.run("chat", { message, ...(conversation && { conversation }) }))) as {
+        conversation: string;
+        reply: string;
+        turns: number;
+      };
+      expect(said.reply.length).toBeGreaterThan(10_000);
+      ({ conversation, turns } = said);
+    }
+    // As JSON each turn has 120,000 characters: what is older than the last few is forgotten.
+    expect(turns).toBeGreaterThanOrEqual(3);
+    expect(turns).toBeLessThan(12);
+  });
+
+  test("keeps turns that are said at the same moment", async () => {
+    await using t = await startTestSystem(system(talker));
+    const client = await t.connect("cli");
+    const { conversation } = (await resultOf(client.run("chat", { message: "one" }))) as { conversation: string };
+    await Promise.all(["two", "three", "four"].map((message) => client.run("chat", { message, conversation })));
+    expect(await resultOf(client.run("chat", { message: "last", conversation }))).toMatchObject({
+      reply: "last after 8",
+      turns: 5,
+    });
+  });
+
+  test("waits for what takes long, and says so when an answer is none", async () => {
+    const minutes = 10;
+    const slow = service({
+      name: "slow",
+      description: "Thinks.",
+      port: 0,
+      agents: [
+        agent({
+          name: "conversation",
+          capability: "conversation",
+          description: "Thinks for long. ".repeat(100),
+          input: z.looseObject({
+            message: z.string(),
+            commands: z.array(z.object({ capability: z.string(), description: z.string().max(1_000) })),
+          }),
+          timeoutMs: 2 * minutes * 60_000,
+          handle: async (ctx, { message, commands }) => {
+            await new Promise((resolve) => ctx.runtime.clock.setTimer(() => resolve(null), minutes * 60_000));
+            return message === "nothing" ? {} : { reply: `${commands.length > 0}`, origin: "test" };
+          },
+        }),
+        agent({
+          name: "wordy",
+          capability: "wordy",
+          description: "Is told of at length. ".repeat(100),
+          input: z.strictObject({}),
+          handle: () => null,
+        }),
+      ],
+    });
+    await using t = await startTestSystem(system(slow));
+    const client = await t.connect("cli");
+    const say = async (message: string) => await client.outcome(await client.begin("chat", { message }));
+    expect(await say("think")).toMatchObject({ status: "completed", result: { reply: "true" } });
+    expect(await say("nothing")).toMatchObject({
+      status: "failed",
+      error: { code: "chat.no_answer", next: expect.stringContaining("executions show exe_") },
     });
   });
 
