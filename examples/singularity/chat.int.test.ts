@@ -15,11 +15,12 @@ test("a message that names a command has it done; the next refers to it", async 
   const say = async (message: string, more: object = {}) => {
     const answer = await running.run("chat", { message, run: true, ...more } as never);
     expect(answer, JSON.stringify(answer)).toMatchObject({ status: "completed" });
-    return answer.result as { conversation: string; isRun: boolean; capability?: string; result?: { lines: number } };
+    return answer.result as { conversation: string };
   };
   const one = await say(`code_analysis.sizes ${first.path}`);
-  expect(one).toMatchObject({ isRun: true, capability: "code_analysis.sizes" });
+  const counted = (lines: number) => ({ status: "completed", result: { lines } });
+  expect(one).toMatchObject({ isRun: true, capability: "code_analysis.sizes", outcome: counted(2), turns: 1 });
   const { conversation } = one;
   const two = await say(`and ${second.path}?`, { conversation });
-  expect(two).toMatchObject({ conversation, capability: "code_analysis.sizes", turns: 2 });
+  expect(two).toMatchObject({ conversation, capability: "code_analysis.sizes", outcome: counted(1), turns: 2 });
 });

@@ -44,7 +44,7 @@ export function chatCommand(catalogue: () => Catalogue): AgentDefinition {
         .max(100)
         .optional()
         .describe("Goes on with one that was begun; a new one where absent"),
-      run: z.stringbool().or(z.boolean()).default(false).describe("Have the command done that the message asks for"),
+      run: z.boolean().default(false).describe("Have the command done that the message asks for"),
     }),
     risk: "low",
     timeoutMs,

@@ -30,7 +30,7 @@ export function helpCommand({ catalogue, registry }: HelpSources): AgentDefiniti
         .max(200)
         .optional()
         .describe("A command, for all about it, or a word that its description holds"),
-      all: z.stringbool().or(z.boolean()).default(false).describe("Also what you may not do, with the reason"),
+      all: z.boolean().default(false).describe("Also what you may not do, with the reason"),
     }),
     risk: "low",
     handle(ctx, { about, all }) {

@@ -1,9 +1,11 @@
 // Commands that every system has: what one may do, a conversation with the agents, and the state of the whole for agents.
+import type { JsonObject } from "@viable/kernel";
 import type { CommandAnswer } from "@viable/protocol";
 import { healthView, registryMetrics, swarmView } from "@viable/protocol";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { parseCommandArguments } from "./cli/command-arguments.ts";
 import { systemCapabilities } from "./define-system.ts";
 import { agent, defineSystem, service } from "./index.ts";
 
@@ -236,6 +238,18 @@ describe("chat", () => {
       error: { code: "chat.nobody_answers", next: expect.stringContaining("conversation") },
     });
   });
+});
+
+test("what help and chat ask for by a word alone is a flag to the command line", async () => {
+  await using t = await startTestSystem(system(greeter));
+  const client = await t.connect("cli");
+  const read = async (command: string, words: string[]) => {
+    const { input } = (await resultOf(client.run("help", { about: command }))) as { input: JsonObject };
+    return parseCommandArguments(command, words, input);
+  };
+  expect(await read("help", ["--all"])).toEqual({ all: true });
+  expect(await read("chat", ["--run", "--message", "true"])).toEqual({ run: true, message: "true" });
+  expect(await read("chat", ["--message", "m", "--run", "false"])).toEqual({ run: false, message: "m" });
 });
 
 test("the commands that no config may offer are exactly these", async () => {

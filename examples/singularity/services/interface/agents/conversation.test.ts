@@ -168,7 +168,7 @@ test("where rules are not sure a model is asked, and what it picks is proposed a
     delegate: saying(`\`\`\`json\n${JSON.stringify(json)}\n\`\`\``, asked),
   });
   expect(result).toMatchObject({
-    reply: "I can count the lines.",
+    reply: "I can count the lines. (Nothing was run.)",
     origin: "openai:gpt-6-luna",
     capability: "code_analysis.sizes",
     command: "viable exec code_analysis.sizes --path ./x",
@@ -187,7 +187,7 @@ test("what a model proposes is one line of text", async () => {
   const json = { capability: "secret_scan", args: { "pa\u001bth": "./x\u202e\nrm" }, reply: "Here\u001b[2J." };
   const args = { message: "wie viele Zeilen hat das?", commands: withModel };
   expect(await bench.run(conversation, args, { delegate: saying(JSON.stringify(json)) })).toMatchObject({
-    reply: "Here [2J.",
+    reply: "Here [2J. (Nothing was run.)",
     command: "viable exec secret_scan '--pa th' './x rm'",
   });
 });
@@ -219,7 +219,7 @@ test("a model that fails, talks or names what is not offered leaves it to the ru
   });
   const polite = JSON.stringify({ capability: null, reply: "Good morning!" });
   expect(await run(saying(polite))).toMatchObject({
-    reply: "Good morning!",
+    reply: "Good morning! (Nothing was run.)",
     origin: "openai:gpt-6-luna",
     isRun: false,
   });

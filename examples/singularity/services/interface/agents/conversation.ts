@@ -162,7 +162,8 @@ Name a command only if the message asks for it, and only arguments that stand in
   const said = modelReply.safeParse(parseJson(answer.data.text));
   if (!said.success) return fail(`by ${answer.data.origin} was not the JSON it was asked for`);
   const { capability, reply } = said.data;
-  const text = toPlainText(reply);
+  // A model may well write that it did what it was asked for.
+  const text = `${toPlainText(reply)} (Nothing was run.)`;
   const { origin } = answer.data;
   if (capability === null) return { ...byRules, text, origin };
   if (!commands.some((each) => each.capability === capability))
