@@ -58,7 +58,7 @@ function looksLikePath(text: string, isQuoted: boolean): boolean {
 
 /** A sentence goes on after a path: "in ./src, please?" */
 const withoutMarks = (text: string, isQuoted: boolean): string =>
-  isQuoted || /^\.{1,2}$/.test(text) ? text : text.replace(/[?!,;:)]+$/, "").replace(/(?<=[\w/])\.$/, "");
+  isQuoted || /^\.{1,2}$/.test(text) ? text : text.replace(/(?<![?!,;:)])[?!,;:)]+$/, "").replace(/(?<=[\w/])\.$/, "");
 
 /** A sentence goes on after a value as well, unless quotes say where it ends. */
 const withoutQuotes = (value: string): string => /^(["'])(.*)\1$/s.exec(value)?.[2] ?? withoutMarks(value, false);

@@ -10,6 +10,8 @@ const maxMessageChars = 10_000;
 /** What was said before: further back nobody refers to. */
 const maxTurns = 50;
 const maxCommands = 500;
+/** Messages looked back through for the command that "and in ./other?" is about; each costs as much as a new one. */
+const maxLookedBack = 10;
 /** Named when it is not clear which command is meant, or when none is. */
 const maxNamed = 5;
 /** The second must be clearly behind the first, or both are offered. */
@@ -83,7 +85,7 @@ function replyByRules(message: string, earlier: readonly string[], commands: rea
   const isAboutEarlier = matches.length === 0 && Object.keys(args).length > 0;
   if (isAboutEarlier) {
     // "And in ./other?" is about what was asked before.
-    for (const before of earlier.toReversed()) {
+    for (const before of earlier.slice(-maxLookedBack).toReversed()) {
       matches = matchCommands(readArguments(before).rest, commands);
       if (matches.length > 0) break;
     }
