@@ -72,6 +72,24 @@ test("where it does not know whether there is a shorter one it does not say so",
   });
 });
 
+test("it is not taken in by durations beside which the difference is small, and knows what whole ones can add up to", async () => {
+  await using bench = await openBench();
+  // As above, after two tasks that are a billion times as long.
+  const [first, second] = [task("x", 1_000_000_000), task("y", 1_000_000_000)];
+  const behind = [3, 3, 2, 2, 2].map((duration, index) => task(`t${index}`, duration, "x", "y"));
+  expect(await bench.run(scheduler, { tasks: [first, second, ...behind], workers: 2 })).toMatchObject({
+    makespan: 1_000_000_007,
+    lowerBound: 1_000_000_006,
+    isShortest: false,
+  });
+  const threes = [task("a", 1), task("b", 1), task("c", 1)];
+  expect(await bench.run(scheduler, { tasks: threes, workers: 2 })).toMatchObject({
+    makespan: 2,
+    lowerBound: 1.5,
+    isShortest: true,
+  });
+});
+
 test("more workers than work, tasks that take no time, and fractions", async () => {
   await using bench = await openBench();
   expect(await bench.run(scheduler, { tasks: [task("a", 1), task("b", 0, "a")], workers: 9 })).toMatchObject({

@@ -1,15 +1,15 @@
 import { agent } from "viable";
 import { z } from "zod";
 import { findOrderProblems } from "../dependency-order.ts";
-import { scheduleTasks } from "../schedule-tasks.ts";
+import { scheduleTasks, type Task } from "../schedule-tasks.ts";
 
 /** With as many the schedule is computed in milliseconds. */
 const maxTasks = 1_000;
 const maxAfter = 100;
 const maxWorkers = 1_000;
 const maxDuration = 1_000_000_000;
-/** Digits that sums of durations are compared to: what is behind them is the machine's rounding. */
-const precision = 1e-9;
+/** To how much of themselves sums of fractions are compared: a thousand additions round off a tenth of it. */
+const precision = 1e-12;
 
 const task = z.strictObject({
   id: z.string().min(1).max(100),
@@ -54,7 +54,7 @@ export const scheduler = agent({
     return {
       makespan,
       lowerBound,
-      isShortest: makespan <= lowerBound * (1 + precision),
+      isShortest: isShortest(tasks, makespan, lowerBound),
       criticalPath: [...criticalPath],
       ...rest,
       workers: used,
@@ -63,3 +63,10 @@ export const scheduler = agent({
     };
   },
 });
+
+/** Whether no schedule can be shorter. Of whole durations every sum is exact, and none ends between two whole numbers. */
+function isShortest(tasks: readonly Task[], makespan: number, lowerBound: number): boolean {
+  return tasks.every(({ duration }) => Number.isInteger(duration))
+    ? makespan <= Math.ceil(lowerBound)
+    : makespan <= lowerBound * (1 + precision);
+}
