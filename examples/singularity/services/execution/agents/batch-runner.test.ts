@@ -168,6 +168,30 @@ test("results that do not fit are left out and counted; progress counts what is 
   ]);
 });
 
+test("errors that say very much do not make the answer too large: their codes and first words are told, and how many were cut", async () => {
+  await using bench = await openBench();
+  const said = { message: "m".repeat(5_000), next: "n".repeat(5_000), details: { d: "d".repeat(5_000) } };
+  const delegate = async (): Promise<DelegateOutcome> => ({
+    ok: false,
+    status: "failed",
+    executionId: "exe_9",
+    error: { code: "work.failed", retryable: false, ...said },
+  });
+  const list = Array.from({ length: 1_000 }, () => ({}));
+  const result = await bench.run(batchRunner, { capability: "x", list, maxFailures: 1_000 }, { delegate });
+  expect(result).toMatchObject({ failed: 1_000, notRun: 0, truncated: { errors: 967 } });
+  expect(JSON.stringify(result).length).toBeLessThan(1_000_000);
+  const results = result.results as JsonObject[];
+  expect(results[0]).toMatchObject({ error: said });
+  expect(results[999]).toEqual({
+    index: 999,
+    status: "failed",
+    executionId: "exe_9",
+    durationMs: expect.any(Number),
+    error: { code: "work.failed", message: `${"m".repeat(100)}…`, retryable: false },
+  });
+});
+
 test("what is no list of arguments is refused", () => {
   const accepts = (args: JsonObject) => batchRunner.input.safeParse({ capability: "x", ...args }).success;
   expect(accepts({ list: [{}] })).toBe(true);

@@ -151,6 +151,19 @@ test("after a crash the tries that are recorded are not made again", async () =>
   await before.stop();
 });
 
+test("ten tries that each say very much fit into one answer, and leave room for the result", async () => {
+  await using bench = await openBench();
+  let tries = 0;
+  const delegate = async () => {
+    if (++tries === 10) return { ok: true as const, executionId: "exe_2", result: "x".repeat(2_900_000) };
+    const error = { code: "work.busy", message: "Not now.", retryable: true, details: { d: "d".repeat(450_000) } };
+    return { ok: false as const, status: "failed" as const, executionId: "exe_1", error };
+  };
+  const result = await bench.run(taskRunner, { capability: "x", attempts: 10, firstWaitMs: 0 }, { delegate });
+  expect(result).toMatchObject({ ok: true, result: "x".repeat(2_900_000), truncated: { errors: 8 } });
+  expect(JSON.stringify(result).length).toBeLessThan(4 * 1_024 * 1_024);
+});
+
 test("what no task is, is refused with its place", async () => {
   await using bench = await openBench();
   await expect(bench.run(taskRunner, {})).rejects.toThrow(/capability/);

@@ -41,6 +41,7 @@ export const taskRunner = agent({
   async handle(ctx, input) {
     const { capability, attempts } = input;
     const tried: Attempt[] = [];
+    const { truncated, place } = createResultRoom();
     for (let attempt = 1; ; attempt++) {
       ctx.progress(Math.floor(((attempt - 1) / attempts) * 99), `Attempt ${attempt} of ${attempts}: ${capability}`);
       // Each try is a delegation of its own: after a crash those that are recorded are not made again.
@@ -48,13 +49,12 @@ export const taskRunner = agent({
         key: `attempt ${attempt}`,
         ...(input.timeoutMs !== undefined && { timeoutMs: input.timeoutMs }),
       });
-      const { truncated, place } = createResultRoom();
       const { result, ...outcome } = place(whole);
       const answer = { capability, attempts: [...tried, { attempt, ...outcome }] };
       if (outcome.status === "completed")
         return { ok: true, ...answer, ...(result !== undefined && { result }), truncated };
       const next = decideNext(ctx, input, attempt, outcome);
-      if ("ended" in next) return { ok: false, ...answer, ended: next.ended };
+      if ("ended" in next) return { ok: false, ...answer, ended: next.ended, truncated };
       tried.push({ attempt, ...outcome, thenWaitedMs: Math.round(next.waitMs) });
       await sleep(rootContext(ctx.runtime, { tenant: ctx.tenant, signal: ctx.signal }), next.waitMs);
     }
