@@ -245,6 +245,43 @@ test("results that do not fit into one answer are left out, counted, and found u
   expect((result.steps as JsonObject[])[1]).not.toHaveProperty("result");
 });
 
+test("a large answer that is taken a thousand times is written out for nobody", async () => {
+  await using bench = await openBench();
+  const asked: string[] = [];
+  const delegate = async (capability: string): Promise<DelegateOutcome> => {
+    asked.push(capability);
+    return { ok: true, executionId: "exe_1", result: "x".repeat(900_000) };
+  };
+  const taken = Array.from({ length: 1_000 }, () => ({ $from: "a" }));
+  const steps = [
+    { id: "a", capability: "large" },
+    { id: "b", capability: "takes", args: { taken } },
+    { id: "c", capability: "takes", args: { taken: taken.slice(0, 8) } },
+  ].map((each) => ({ ...each, onFailure: "continue" }));
+  const result = await bench.run(planRunner, { steps }, { delegate });
+  expect(statusesOf(result)).toEqual({ a: "completed", b: "not_run", c: "completed" });
+  expect(result).toMatchObject({
+    steps: [{}, { reason: expect.stringContaining("more than 8000000 characters") }, {}],
+  });
+  expect(asked).toEqual(["large", "takes"]);
+});
+
+test("of many references that are not to be had some are told, each once", async () => {
+  await using bench = await openBench();
+  const delegate = async (): Promise<DelegateOutcome> => ({ ok: true, executionId: "exe_1", result: {} });
+  const missing = Array.from({ length: 40 }, (_, index) => ({ $from: "a", path: `p${index % 20}` }));
+  const steps = [step("a"), step("b", [], { args: { missing } })];
+  expect(await bench.run(planRunner, { steps }, { delegate })).toMatchObject({
+    steps: [
+      {},
+      {
+        reason:
+          'Its arguments are not to be had: the answer of "a" has no p0; the answer of "a" has no p1; the answer of "a" has no p2; and 17 more.',
+      },
+    ],
+  });
+});
+
 test("a plan that is cancelled ends, and begins nothing more", async () => {
   await using bench = await openBench();
   const abort = new AbortController();
@@ -290,6 +327,8 @@ describe("what is no plan is refused with its place before anything runs", () =>
     expect(refused([])).toBeDefined();
     expect(refused(Array.from({ length: 201 }, (_, index) => at(`s${index}`)))).toBeDefined();
     expect(refused(Array.from({ length: 200 }, (_, index) => at(`s${index}`)))).toBeUndefined();
+    const endless = at("b", { n: { $from: "a", path: "x".repeat(501) } });
+    expect(refused([at("a"), endless])).toEqual(["1.args.n.path: is longer than 500 characters"]);
     expect(refused([at("a b")])).toEqual([expect.stringContaining("0.id: ")]);
     expect(refused([{ ...at("a"), onFailure: "retry" }])).toEqual([expect.stringContaining("0.onFailure: ")]);
   });
