@@ -11,7 +11,7 @@ import { catalogue } from "./models.ts";
 import { openSeal, type Seal } from "./open-seal.ts";
 import { type Health, readHealth } from "./provider-health.ts";
 import type { Configuration, Provider, ProviderName } from "./providers.ts";
-import { howToConfigure } from "./providers.ts";
+import { howToConfigure, howToConfigureOne } from "./providers.ts";
 
 /** What asking through the cache needs of an agent's context. */
 export type AskingContext = Pick<AgentContext, "memory" | "delegate" | "signal" | "runtime" | "tenant" | "progress">;
@@ -235,11 +235,12 @@ function noModel(
     });
   }
   const wanted = [provider, model].filter((each) => each !== undefined).join(" ");
-  const [problem] = problems.filter((each) => provider === undefined || each.provider === provider);
+  const owner = provider ?? catalogue.find((each) => each.model === model)?.provider;
+  const [problem] = problems.filter((each) => owner === undefined || each.provider === owner);
   return new ViableError(
     "ai.no_model",
     problem?.reason ??
       (wanted === "" ? `No model is configured that fits a "${kind}" task.` : `${wanted} is not configured here.`),
-    { next: problem?.next ?? howToConfigure },
+    { next: problem?.next ?? (owner === undefined ? howToConfigure : howToConfigureOne(owner)) },
   );
 }

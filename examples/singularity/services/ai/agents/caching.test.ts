@@ -119,8 +119,15 @@ test("without any provider the refusal says what to set", async () => {
     next: expect.stringContaining("Set OPENAI_API_KEY, ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL"),
   });
   await expect(
-    bench.run(createCaching({ OPENAI_API_KEY: key }), { prompt: "hi", model: "claude-opus-5-5" }),
-  ).rejects.toMatchObject({ code: "ai.no_model", message: "claude-opus-5-5 is not configured here." });
+    bench.run(createCaching({ OPENAI_API_KEY: key, OPENAI_COMPATIBLE_URL: "http://127.0.0.1:1" }), {
+      prompt: "hi",
+      model: "claude-opus-5-5",
+    }),
+  ).rejects.toMatchObject({
+    code: "ai.no_model",
+    message: "claude-opus-5-5 is not configured here.",
+    next: "Set ANTHROPIC_API_KEY.",
+  });
   await expect(
     bench.run(createCaching({ OPENAI_COMPATIBLE_URL: "http://127.0.0.1:1" }), { prompt: "hi" }),
   ).rejects.toMatchObject({
