@@ -141,14 +141,26 @@ function search(within: JsonValue, wanted: JsonValue, budget: Budget): boolean |
 function areEqual(a: JsonValue, b: JsonValue, budget: Budget): boolean {
   budget.left -= typeof a === "string" ? costOf(a) : 1;
   if (budget.left < 0) return false;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length) return false;
-  const [left, right] = [a, b] as [Facts, Facts];
-  return keys.every(
-    (key) => Object.hasOwn(b, key) && areEqual(left[key] as JsonValue, right[key] as JsonValue, budget),
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((each: JsonValue, index) => areEqual(each, b[index] as JsonValue, budget));
+  }
+  if (!isMap(a) || !isMap(b)) return a === b;
+  if (sizeOf(a) !== sizeOf(b)) return false;
+  // Their names are listed before the first is looked at.
+  budget.left -= sizeOf(a);
+  if (budget.left < 0) return false;
+  return Object.keys(a).every(
+    (key) => Object.hasOwn(b, key) && areEqual(a[key] as JsonValue, b[key] as JsonValue, budget),
   );
+}
+
+const sizes = new WeakMap<JsonObject, number>();
+
+/** How many members an object has. Counting goes through all of them, and a thousand comparisons may ask about the same one. */
+function sizeOf(map: JsonObject): number {
+  const size = sizes.get(map) ?? Object.keys(map).length;
+  sizes.set(map, size);
+  return size;
 }
 
 /** Texts are compared some hundred characters at a time. */
@@ -157,7 +169,7 @@ const costOf = (text: string): number => 1 + Math.floor(text.length / 100);
 /** A value in words that fit into a line. */
 export function show(value: JsonValue): string {
   if (Array.isArray(value) && value.length > maxShownEntries) return `a list of ${value.length}`;
-  if (isMap(value)) return `an object of ${Object.keys(value).length} members`;
+  if (isMap(value)) return `an object of ${sizeOf(value)} members`;
   const text = typeof value === "string" ? JSON.stringify(value.slice(0, maxShownChars)) : showList(value);
   return text.length > maxShownChars ? `${text.slice(0, maxShownChars)}…` : text;
 }

@@ -138,6 +138,32 @@ test("what would take too long to compare is left open, and the answer says so",
   });
 });
 
+test("a large object is not counted again for each comparison, and what equals it in size costs what it has", async () => {
+  await using bench = await openBench();
+  let looks = 0;
+  const watched = (members: number): JsonObject =>
+    new Proxy(Object.fromEntries(Array.from({ length: members }, (_, index) => [`m${index}`, index])), {
+      ownKeys(target) {
+        looks++;
+        return Reflect.ownKeys(target);
+      },
+    });
+  const facts = { small: watched(10), large: watched(30_000), other: watched(30_000) };
+  const ask = async (when: JsonValue) => {
+    const declared = Array.from({ length: 100 }, (_, index) => ({ name: `r${index}`, when }));
+    looks = 0;
+    const { notFired, undecided } = await bench.run(rules, { facts, rules: declared });
+    return { notFired: (notFired as unknown[]).length, undecided: (undecided as unknown[]).length };
+  };
+  expect(await ask({ fact: "large", operator: "exists", value: false })).toEqual({ notFired: 100, undecided: 0 });
+  expect(looks).toBeLessThan(10);
+  expect(await ask({ fact: "large", operator: "equal", otherFact: "small" })).toEqual({ notFired: 100, undecided: 0 });
+  expect(looks).toBeLessThan(10);
+  // A million values are compared at most, and these have thirty thousand members to look at.
+  const { notFired } = await ask({ fact: "large", operator: "notEqual", otherFact: "other" });
+  expect(notFired).toBeLessThan(40);
+});
+
 describe("what is no rule is refused with place and reason", () => {
   const deep = (levels: number): JsonValue => (levels === 0 ? known : { not: deep(levels - 1) });
   test.for([
