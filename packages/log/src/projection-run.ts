@@ -1,0 +1,354 @@
+import type { Context, JsonObject } from "@viable/kernel";
+import { rootContext, sleep, toWire, untilSettled, ViableError, withContext } from "@viable/kernel";
+import { undecodableEvent } from "./errors.ts";
+import type { Position, StoredEvent } from "./events.ts";
+import { comparePositions, startPosition, toOrdinal } from "./events.ts";
+import type { AppendOutcome, AppendRequest, Log } from "./log.ts";
+import type { Parked, Projection, ProjectionTarget, ProjectionWrites } from "./projection.ts";
+import { projectionStream } from "./projection-events.ts";
+import type { Kept, Progress } from "./projection-records.ts";
+import { ownerKey, progressKey, readProgress } from "./projection-records.ts";
+import type { Subscription } from "./subscription.ts";
+import { pageEvents } from "./subscription.ts";
+
+/** How long a process that does not say so again has a generation, in milliseconds: as long as a crash may leave it standing still. */
+const ownMs = 10_000;
+/** How often it says so; and, where nobody told it of an event, how often it looks for itself. */
+const renewMs = 3_000;
+/** How often those who do not have it look whether it is to be had, and whoever stands still looks whether it may go on. */
+const lookMs = 1_000;
+/** How often it is written down that there was nothing to do up to some position: what a restart reads again for nothing. */
+const idleProgressMs = 5_000;
+/** How long what failed for a reason that may pass waits for the next try. */
+const tryAgainMs = 1_000;
+/** How often one event is tried that cannot be done, before it parks the generation: not every failure says that it may pass. */
+const triesPerEvent = 3;
+
+export interface ProjectionRunHooks {
+  /** It has done everything that was there when it looked. Said again when that is so after more was done. */
+  onCaughtUp(): Promise<void>;
+  /** What it keeps is not there any more though it had begun. */
+  onLost(): Promise<void>;
+}
+
+/**
+ * Keeps one generation of a projection up to date, in turns with the same in other processes.
+ *
+ * States: standby (another process has it) ⇄ catching-up ⇄ live, parked (before an event it cannot do; a person lets it go on without,
+ * and a process that takes it over tries it once more) → stopped.
+ *
+ * Promised: an event's writes and the progress past it are one append at the expected version of the progress. So no event counts
+ * twice and none is left out, also where two processes both think that it is theirs: one of them conflicts, and looks again.
+ */
+export class ProjectionRun {
+  readonly target: ProjectionTarget;
+  readonly #log: Log;
+  readonly #projection: Projection;
+  readonly #hooks: ProjectionRunHooks;
+  readonly #ctx: Context;
+  readonly #life = new AbortController();
+  readonly #token: string;
+  state: "standby" | "catching-up" | "live" | "parked" | "stopped" = "standby";
+  /** Why it could not go on for a while, though nobody has parked it. */
+  failure: ViableError | undefined;
+  #progress: Kept<Progress> | undefined;
+  /** How far it has looked, beyond what is written down. */
+  #seen: Position = startPosition;
+  #seenWrittenMs = 0;
+  #ownVersion = 0;
+  #ownUntilMs = 0;
+  #triedParked = false;
+  #page = pageEvents;
+  #ended: Promise<void> | undefined;
+  #wake: () => void = () => {};
+  #woken = false;
+  #ears: Subscription | undefined;
+
+  constructor(log: Log, ctx: Context, projection: Projection, target: ProjectionTarget, hooks: ProjectionRunHooks) {
+    this.#log = log;
+    this.#projection = projection;
+    this.#hooks = hooks;
+    this.target = target;
+    this.#ctx = withContext(
+      rootContext(ctx.runtime, { principal: `projection:${projection.name}`, signal: ctx.signal }),
+      {
+        signal: this.#life.signal,
+      },
+    );
+    this.#token = ctx.runtime.ids.next("prc");
+  }
+
+  start(): void {
+    this.#ears = this.#log.subscribe(this.#ctx, {
+      name: `projection ${this.target.name}`,
+      after: "now",
+      decoding: "none",
+      ...(this.#projection.filter !== undefined && { filter: this.#projection.filter }),
+      handle: () => this.#awaken(),
+    });
+    this.#ended = this.#run();
+  }
+
+  /** Ends what is under way; what was not written is done again by whoever goes on. */
+  async stop(): Promise<void> {
+    this.#life.abort();
+    this.#ears?.stop();
+    await this.#ended;
+    this.state = "stopped";
+    if (this.#ownVersion === 0) return;
+    // Given back, so that nobody has to wait for it. Where that fails it ends by itself.
+    const ctx = rootContext(this.#ctx.runtime, { principal: this.#ctx.principal });
+    const owner = { key: ownerKey(this.target.name, this.target.generation), value: null, expected: this.#ownVersion };
+    await this.#log.append(ctx, { records: [owner] }).catch(() => undefined);
+  }
+
+  /** How far it has come; undefined where another process has it. */
+  get position(): Position | undefined {
+    return this.state === "standby" || this.state === "stopped" ? undefined : this.#seen;
+  }
+
+  async #run(): Promise<void> {
+    const ctx = this.#ctx;
+    while (!ctx.signal.aborted) {
+      try {
+        await this.#turn(ctx);
+        this.failure = undefined;
+      } catch (error) {
+        if (ctx.signal.aborted) return;
+        this.failure =
+          error instanceof ViableError
+            ? error
+            : new ViableError("log.projection_failed", String(error), { cause: error });
+        this.#progress = undefined;
+        await sleep(ctx, tryAgainMs).catch(() => undefined);
+      }
+    }
+  }
+
+  async #turn(ctx: Context): Promise<void> {
+    if (!(await this.#own(ctx))) {
+      this.state = "standby";
+      this.#progress = undefined;
+      await this.#rest(ctx, lookMs);
+      return;
+    }
+    this.#progress ??= await this.#begin(ctx);
+    const { parked } = this.#progress.value;
+    if (parked !== undefined && this.#triedParked) await this.#standStill(ctx, parked);
+    else await this.#goOn(ctx);
+  }
+
+  /** Whether this process has the generation: it is worth the trouble that only one of them does the work. */
+  async #own(ctx: Context): Promise<boolean> {
+    const { clock } = ctx.runtime;
+    if (clock.monotonicMs() < this.#ownUntilMs - ownMs + renewMs) return true;
+    const { name, generation } = this.target;
+    const key = ownerKey(name, generation);
+    const beganMs = clock.monotonicMs();
+    const value = { process: this.#token };
+    const expiresAt = clock.now() + ownMs;
+    const outcome = await this.#log.append(ctx, { records: [{ key, value, expected: this.#ownVersion, expiresAt }] });
+    if (!outcome.ok) {
+      if (outcome.reason === "record_conflict") this.#ownVersion = 0;
+      this.#ownUntilMs = 0;
+      return false;
+    }
+    this.#ownVersion = outcome.recordVersions[0] ?? 0;
+    this.#ownUntilMs = beganMs + ownMs;
+    return true;
+  }
+
+  /** What is written down of its progress, or its beginning where nothing is. */
+  async #begin(ctx: Context): Promise<Kept<Progress>> {
+    const { name, generation } = this.target;
+    const found = await readProgress(ctx, this.#log, name, generation);
+    if (found !== undefined && (await this.#isGone(ctx))) {
+      await this.#hooks.onLost();
+      throw new ViableError("log.projection_lost", `The tables of ${this.target.table} are not there any more.`, {
+        next: "Another generation is built by itself.",
+      });
+    }
+    if (found !== undefined) {
+      this.#seen = found.value.position;
+      this.#triedParked = false;
+      return found;
+    }
+    const first: Progress = { position: startPosition };
+    const outcome = await this.#write(ctx, first, 0, { with: this.#projection.create?.(this.target) ?? [] }, []);
+    if (!outcome.ok) throw notWritten(this.target.name, outcome);
+    return { value: first, version: outcome.recordVersions[0] ?? 0 };
+  }
+
+  /** A restored log says how far it had come, but other tables than its own are not restored with it. */
+  async #isGone(ctx: Context): Promise<boolean> {
+    const { table } = this.target;
+    if (!(this.#projection.create?.(this.target) ?? []).some((write) => "sql" in write)) return false;
+    const sql = "SELECT EXISTS (SELECT FROM pg_class WHERE starts_with(relname::text, $1::text)) AS found";
+    return (await this.#log.query(ctx, { sql, params: [table] }))[0]?.found !== true;
+  }
+
+  /** Does the next page of events, or waits for one. */
+  async #goOn(ctx: Context): Promise<void> {
+    const head = await this.#log.head(ctx);
+    const found = await this.#log.readAll(ctx, {
+      from: this.#seen,
+      limit: this.#page,
+      decoding: "lenient",
+      ...(this.#projection.filter !== undefined && { filter: this.#projection.filter }),
+    });
+    const [first] = found;
+    if (first === undefined) {
+      await this.#idle(ctx, head);
+      return;
+    }
+    this.state = "catching-up";
+    const undecodableAt = found.findIndex((event) => event.undecodable !== undefined);
+    const events = undecodableAt < 0 ? found : found.slice(0, undecodableAt);
+    try {
+      if (events.length === 0) throw undecodableEvent(first, first.undecodable ?? "");
+      await this.#project(ctx, events);
+      this.#page = Math.min(pageEvents, this.#page * 2);
+    } catch (error) {
+      if (ctx.signal.aborted || (error instanceof ViableError && error.retryable)) throw error;
+      // Which of them it is shows when they are done in ever smaller parts.
+      if (events.length > 1) this.#page = Math.max(1, Math.floor(events.length / 2));
+      else await this.#cannotDo(ctx, first, error);
+    }
+  }
+
+  async #project(ctx: Context, events: readonly StoredEvent[]): Promise<void> {
+    const writes = await this.#projection.project(events, this.target, ctx);
+    const { position } = events[events.length - 1] as StoredEvent;
+    const outcome = await this.#write(ctx, { position }, this.#progress?.version ?? 0, writes, []);
+    if (outcome.ok) this.#moved(ctx, { position }, outcome.recordVersions[0] ?? 0);
+    else if (this.#isOvertaken(outcome)) this.#progress = undefined;
+    else if (outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
+    else throw notWritten(this.target.name, outcome);
+  }
+
+  /** One event alone fails: it is tried a few times, then the generation stands still. */
+  async #cannotDo(ctx: Context, event: StoredEvent, error: unknown): Promise<void> {
+    let last = error;
+    for (let tries = 1; tries < triesPerEvent && event.undecodable === undefined; tries++) {
+      await sleep(ctx, tryAgainMs);
+      try {
+        await this.#project(ctx, [event]);
+        return;
+      } catch (again) {
+        if (again instanceof ViableError && again.retryable) throw again;
+        last = again;
+      }
+    }
+    const { code, message } = toWire(last);
+    const parked: Parked = {
+      position: event.position,
+      type: event.type,
+      code,
+      message: message.slice(0, 2_000),
+      since: ctx.runtime.clock.now(),
+    };
+    this.#triedParked = true;
+    const before = this.#progress?.value ?? { position: startPosition };
+    // It stood there before this process had it, and was told of then.
+    if (before.parked?.position === event.position) return;
+    const { since: _, ...told } = parked;
+    const { generation, version } = this.target;
+    await this.#record(ctx, { ...before, parked }, [
+      { type: "projection.parked", data: { generation, version, ...told } },
+    ]);
+  }
+
+  async #standStill(ctx: Context, parked: Parked): Promise<void> {
+    this.state = "parked";
+    await this.#rest(ctx, lookMs);
+    // Whoever lets it go on moves its progress past the event.
+    const found = await readProgress(ctx, this.#log, this.target.name, this.target.generation);
+    if (found?.value.parked?.position === parked.position) return;
+    this.#progress = found;
+    this.#seen = found?.value.position ?? startPosition;
+  }
+
+  /** Nothing is left to do up to `head`: waits until there is. */
+  async #idle(ctx: Context, head: Position): Promise<void> {
+    const { clock } = ctx.runtime;
+    if (comparePositions(head, this.#seen) > 0) {
+      this.#seen = head;
+      // A position that only says that nothing was there is worth a write now and then.
+      if (clock.monotonicMs() - this.#seenWrittenMs >= idleProgressMs) await this.#record(ctx, { position: head }, []);
+    }
+    if (this.state !== "live") {
+      await this.#hooks.onCaughtUp();
+      this.state = "live";
+    }
+    await this.#rest(ctx, renewMs);
+  }
+
+  /** Writes progress alone. */
+  async #record(ctx: Context, progress: Progress, told: readonly { type: string; data: JsonObject }[]): Promise<void> {
+    const outcome = await this.#write(ctx, progress, this.#progress?.version ?? 0, {}, told);
+    if (outcome.ok) this.#moved(ctx, progress, outcome.recordVersions[0] ?? 0);
+    else if (this.#isOvertaken(outcome)) this.#progress = undefined;
+    else throw notWritten(this.target.name, outcome);
+  }
+
+  #moved(ctx: Context, progress: Progress, version: number): void {
+    this.#progress = { value: progress, version };
+    if (progress.parked !== undefined) return;
+    this.#seen = comparePositions(progress.position, this.#seen) > 0 ? progress.position : this.#seen;
+    this.#seenWrittenMs = ctx.runtime.clock.monotonicMs();
+  }
+
+  #write(
+    ctx: Context,
+    progress: Progress,
+    expected: number,
+    writes: ProjectionWrites,
+    told: readonly { type: string; data: JsonObject }[],
+  ): Promise<AppendOutcome> {
+    const { name, generation } = this.target;
+    const own = { key: progressKey(name, generation), value: { ...progress } as unknown as JsonObject, expected };
+    const request: AppendRequest = {
+      records: [own, ...(writes.records ?? [])],
+      ...(told.length > 0 && { streams: [{ stream: projectionStream(name), expected: "any" as const, events: told }] }),
+      ...(writes.with !== undefined && { with: writes.with }),
+    };
+    return this.#log.append(ctx, request);
+  }
+
+  /** Another process has written the progress: what it has done need not be done again. */
+  #isOvertaken(outcome: AppendOutcome): boolean {
+    const { name, generation } = this.target;
+    return !outcome.ok && outcome.reason === "record_conflict" && outcome.key === progressKey(name, generation);
+  }
+
+  #awaken(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  /** Waits for an event, but no longer than `ms`. */
+  async #rest(ctx: Context, ms: number): Promise<void> {
+    if (!this.#woken) {
+      await untilSettled(ctx, (resolve) => {
+        const timer = ctx.runtime.clock.setTimer(resolve, ms, { background: true });
+        this.#wake = resolve;
+        return () => timer.cancel();
+      });
+    }
+    this.#wake = () => {};
+    this.#woken = false;
+  }
+}
+
+function notWritten(name: string, outcome: Exclude<AppendOutcome, { ok: true }>): ViableError {
+  const why = outcome.reason === "row_refused" ? outcome.message : outcome.reason;
+  return new ViableError("log.projection_failed", `What projection ${name} keeps could not be written: ${why}.`, {
+    retryable: outcome.reason === "overloaded",
+    next: "Mend the projection, or have it leave this event out.",
+    details: { reason: outcome.reason },
+  });
+}
+
+/** How many events lie between two positions, all filters apart. */
+export const lagBetween = (position: Position, head: Position): number =>
+  Math.max(0, toOrdinal(head) - toOrdinal(position));

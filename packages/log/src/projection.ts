@@ -1,0 +1,81 @@
+import type { Context } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
+import type { EventFilter, StoredEvent } from "./events.ts";
+import type { RecordWrite } from "./records.ts";
+import type { RowWrite } from "./row-write.ts";
+
+/**
+ * Something that is kept up to date from events, such as a table to read from. What it keeps and how far it has come are written in one
+ * flush, so each event counts exactly once, whatever crashes and however many processes have the projection.
+ *
+ * It lives in the log's own database: in records under `target.key(…)`, or in tables whose names begin with `target.table`.
+ */
+export interface Projection {
+  /** Small letters, digits and `_`, at most 40: it stands in the names of tables. */
+  readonly name: string;
+  /**
+   * Raise it when what is kept changes its meaning. The new version is then built beside the one that is there; processes of a release
+   * that knows the old one go on keeping and reading that.
+   */
+  readonly version: number;
+  readonly filter?: EventFilter;
+  /** What is there before the first event, such as tables. Done once for each generation, in one flush with its beginning. */
+  readonly create?: (target: ProjectionTarget) => readonly RowWrite[];
+  /**
+   * What some events change, in their order, at most 500 of them. Asked again with fewer where it throws, to find out which event it
+   * cannot do: so it only answers, and changes nothing itself. It may read what it has kept: nobody else writes it meanwhile, or what it
+   * answers comes to nothing.
+   */
+  readonly project: (
+    events: readonly StoredEvent[],
+    target: ProjectionTarget,
+    ctx: Context,
+  ) => ProjectionWrites | Promise<ProjectionWrites>;
+  /** Takes away what `create` has made, when another generation has taken its place. Records go by themselves. */
+  readonly drop?: (target: ProjectionTarget) => readonly RowWrite[];
+}
+
+/** What some events change. */
+export interface ProjectionWrites {
+  readonly records?: readonly RecordWrite[];
+  readonly with?: readonly RowWrite[];
+}
+
+/** Where a generation of a projection keeps what it has. */
+export interface ProjectionTarget {
+  readonly name: string;
+  readonly version: number;
+  readonly generation: number;
+  /** The beginning of names of tables, such as `totals_3`. */
+  readonly table: string;
+  /** The key of a record. */
+  key(rest: string): string;
+}
+
+export const projectionTarget = (name: string, version: number, generation: number): ProjectionTarget => ({
+  name,
+  version,
+  generation,
+  table: `${name}_${generation}`,
+  key: (rest) => `projected/${name}/${generation}/${rest}`,
+});
+
+/** Why a generation stands still, before an event that it cannot do. */
+export interface Parked {
+  readonly position: string;
+  readonly type: string;
+  readonly code: string;
+  readonly message: string;
+  /** Wall time in milliseconds. */
+  readonly since: number;
+}
+
+const namePattern = /^[a-z][a-z0-9_]{0,39}$/;
+
+/** Refuses what could not be kept under its name (`log.invalid_projection`). */
+export function checkProjection({ name, version }: Projection): void {
+  if (namePattern.test(name) && Number.isSafeInteger(version) && version >= 1) return;
+  throw new ViableError("log.invalid_projection", `There can be no projection "${name}" of version ${version}.`, {
+    next: "Name it with 1 to 40 small letters, digits and _, beginning with a letter; versions are whole numbers from 1.",
+  });
+}

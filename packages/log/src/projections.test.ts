@@ -1,0 +1,379 @@
+// Projections: what is kept is what folding the log from its beginning gives, whoever crashes and however often answers are lost; an
+// event that cannot be done stops it and is told of; another generation is built beside, and takes the place when it has caught up.
+import type { SimulatedTime } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { createLog } from "./create-log.ts";
+import type { EventType } from "./event-type.ts";
+import { eventType } from "./event-type.ts";
+import type { StoredEvent } from "./events.ts";
+import type { Log } from "./log.ts";
+import { createMemoryStore } from "./memory-store.ts";
+import type { Projection } from "./projection.ts";
+import { logEventTypes } from "./projection-events.ts";
+import { createProjections } from "./projections.ts";
+import { storeUnavailable } from "./store.ts";
+import { controlStore } from "./testing/controlled-store.ts";
+
+/** Keeps the sum of all amounts, and which positions it is of: one that counted twice, or not at all, shows. */
+const sums = (
+  log: Log,
+  changes: Partial<Projection> & { factor?: number; fails?: (event: StoredEvent) => boolean } = {},
+): Projection => {
+  const { factor = 1, fails = () => false, ...rest } = changes;
+  return {
+    name: "sums",
+    version: 1,
+    filter: { types: ["paid"] },
+    async project(events, target, ctx) {
+      const kept = (await log.getRecord(ctx, target.key("sum")))?.value as
+        | { sum: number; positions: string[] }
+        | undefined;
+      let { sum, positions } = kept ?? { sum: 0, positions: [] };
+      for (const event of events) {
+        if (fails(event)) throw new Error(`${event.data.amount} cannot be added`);
+        sum += Number(event.data.amount) * factor;
+        positions = [...positions, event.position];
+      }
+      return { records: [{ key: target.key("sum"), value: { sum, positions }, expected: "any" }] };
+    },
+    ...rest,
+  };
+};
+
+function setup(options: { types?: readonly EventType[] } = {}) {
+  const clock = simulateTime();
+  const ctx = rootContext(createRuntime({ clock }));
+  const store = controlStore(
+    { ...createMemoryStore(), exclusive: false },
+    () => new ViableError(storeUnavailable, "away", { retryable: true }),
+  );
+  let seed = 0;
+  const startProcess = async (make: (log: Log) => readonly Projection[], types = options.types) => {
+    const runtime = createRuntime({ clock, random: seededRandom(++seed) });
+    const own = rootContext(runtime);
+    const log = createLog(store, runtime, types === undefined ? {} : { types });
+    await log.start(own);
+    const projections = createProjections(log, make(log));
+    await settled(clock, projections.start(own));
+    return {
+      log,
+      projections,
+      pay: (...amounts: number[]) =>
+        log.append(own, {
+          streams: [
+            {
+              stream: "payments",
+              expected: "any",
+              events: amounts.map((amount) => ({ type: "paid", data: { amount } })),
+            },
+          ],
+        }),
+      other: () =>
+        log.append(own, { streams: [{ stream: "else", expected: "any", events: [{ type: "else", data: {} }] }] }),
+      read: async () => {
+        const target = await settled(clock, projections.untilCaughtUp(own, "sums"));
+        return { generation: target.generation, ...((await log.getRecord(own, target.key("sum")))?.value as object) };
+      },
+      status: () => settled(clock, projections.status(own)),
+      stop: async () => {
+        await settled(clock, projections.stop(own));
+        await settled(clock, log.stop(own));
+      },
+      /** Ends without a word, as a crash does. */
+      crash: () => settled(clock, log.stop(own)),
+    };
+  };
+  return { clock, ctx, store, startProcess };
+}
+
+/** Moves time on until a promise is settled. */
+async function settled<T>(clock: SimulatedTime, promise: Promise<T>): Promise<T> {
+  let done = false;
+  const noted = promise.finally(() => {
+    done = true;
+  });
+  noted.catch(() => {});
+  for (let steps = 0; !done && steps < 100_000; steps++) await clock.advance(10);
+  return await noted;
+}
+
+/** What folding the log from its beginning gives. */
+async function folded(log: Log, isLeftOut: (event: StoredEvent) => boolean = () => false) {
+  const ctx = rootContext(createRuntime());
+  const paid = (await log.readAll(ctx, { filter: { types: ["paid"] }, decoding: "none" })).filter(
+    (event) => !isLeftOut(event),
+  );
+  return {
+    sum: paid.reduce((sum, { data }) => sum + Number(data.amount), 0),
+    positions: paid.map(({ position }) => position),
+  };
+}
+
+const toldOf = async (log: Log) =>
+  (await log.readAll(rootContext(createRuntime()), { filter: { streamPrefix: "projection:" } })).map(
+    ({ type, data }) => ({
+      told: type,
+      ...data,
+    }),
+  );
+
+test("what is kept is what folding the log gives, from the first event on, and goes on with what comes", async () => {
+  const { startProcess } = setup();
+  const first = await startProcess(() => []);
+  await first.pay(1, 2);
+  await first.other();
+  const second = await startProcess((log) => [sums(log)]);
+  await first.pay(3);
+  expect(await second.read()).toEqual({ generation: 1, ...(await folded(first.log)), sum: 6 });
+  await first.other();
+  await second.pay(4);
+  expect(await second.read()).toEqual({ generation: 1, ...(await folded(first.log)), sum: 10 });
+  expect(await second.status()).toMatchObject([
+    { name: "sums", version: 1, generation: 1, state: "live", lagEvents: 0 },
+  ]);
+  expect(await toldOf(first.log)).toEqual([{ told: "projection.switched", generation: 1, version: 1 }]);
+});
+
+test("a process that goes on after another reads nothing again; one that crashed is followed within its lease", async () => {
+  const { clock, startProcess } = setup();
+  const asked: string[] = [];
+  const noting = (log: Log): Projection => {
+    const projection = sums(log);
+    return {
+      ...projection,
+      project: (events, target, ctx) => {
+        asked.push(...events.map(({ position }) => position));
+        return projection.project(events, target, ctx);
+      },
+    };
+  };
+  const first = await startProcess((log) => [noting(log)]);
+  await first.pay(1, 2, 3);
+  await first.read();
+  await first.stop();
+  const second = await startProcess((log) => [noting(log)]);
+  await second.pay(4);
+  await second.read();
+  expect(asked).toHaveLength(4);
+  const third = await startProcess((log) => [noting(log)]);
+  await second.crash();
+  await third.pay(5);
+  await clock.advance(9_000);
+  expect(await third.read()).toMatchObject({ sum: 15 });
+  expect(asked).toHaveLength(5);
+});
+
+test("property: each event counts once, with two processes and whatever becomes of their commits", async () => {
+  const fate = fc.constantFrom(
+    "ok" as const,
+    "lost-answer" as const,
+    new ViableError(storeUnavailable, "away", { retryable: true }),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 1, max: 9 }) }, fc.constant("crash" as const)), {
+        maxLength: 12,
+      }),
+      fc.array(fate, { maxLength: 40 }),
+      async (steps, fates) => {
+        const { clock, store, startProcess } = setup();
+        const make = (log: Log) => [sums(log)];
+        const payer = await startProcess(() => []);
+        let [one, two] = [await startProcess(make), await startProcess(make)];
+        store.next(...fates);
+        for (const step of steps) {
+          if (step === "crash") {
+            await one.crash();
+            [one, two] = [two, await startProcess(make)];
+          } else {
+            await settled(clock, payer.pay(step));
+          }
+          await clock.advance(700);
+        }
+        const { generation, ...kept } = await one.read();
+        expect({ sum: 0, positions: [], ...kept }).toEqual(await folded(payer.log));
+        expect(generation).toBe(1);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test("a process that was away for longer than its lease adds nothing to what another has done", async () => {
+  const { clock, startProcess } = setup();
+  /** A table to which is only added: what is done twice is seen. */
+  const added: string[] = [];
+  let held: Promise<void> | undefined;
+  const adding = (): Projection => ({
+    name: "sums",
+    version: 1,
+    filter: { types: ["paid"] },
+    async project(events) {
+      await held;
+      const apply = () => {
+        added.push(...events.map(({ position }) => position));
+        return () => added.splice(-events.length);
+      };
+      return { with: [{ apply }] };
+    },
+  });
+  const slow = await startProcess(() => [adding()]);
+  await settled(clock, slow.projections.untilCaughtUp(rootContext(createRuntime()), "sums"));
+  const { promise, resolve: letGo } = Promise.withResolvers<void>();
+  held = promise;
+  await slow.pay(1, 2);
+  await clock.advance(100);
+  held = undefined;
+  const other = await startProcess(() => [adding()]);
+  await clock.advance(12_000);
+  await other.pay(3);
+  await other.read();
+  const { positions } = await folded(other.log);
+  expect(added).toEqual(positions);
+  letGo();
+  await slow.pay(4);
+  await clock.advance(30_000);
+  expect(added).toEqual((await folded(other.log)).positions);
+});
+
+test("an event that cannot be done stops it before that event, in every process, until a person lets it go on without", async () => {
+  const { startProcess } = setup();
+  const fails = (event: StoredEvent) => event.data.amount === 13;
+  const one = await startProcess((log) => [sums(log, { fails })]);
+  const two = await startProcess((log) => [sums(log, { fails })]);
+  await one.pay(1, 2, 13, 4);
+  await expect(one.read()).rejects.toMatchObject({ code: "log.projection_parked", details: { type: "paid" } });
+  await expect(two.read()).rejects.toMatchObject({ code: "log.projection_parked" });
+  const [status] = await one.status();
+  const position = status?.parked?.position as string;
+  expect(status).toMatchObject({
+    state: "live",
+    parked: { code: "internal", message: "13 cannot be added", type: "paid" },
+  });
+  const sum = await one.log.getRecord(rootContext(createRuntime()), "projected/sums/1/sum");
+  expect(sum?.value).toMatchObject({ sum: 3 });
+
+  const owner = rootContext(createRuntime(), { principal: "owner" });
+  await expect(two.projections.skip(owner, "sums", "1", "wrong place")).rejects.toMatchObject({
+    code: "log.not_parked",
+  });
+  await expect(two.projections.skip(owner, "products", position, "")).rejects.toMatchObject({
+    code: "log.unknown_projection",
+  });
+  await two.projections.skip(owner, "sums", position, "nobody pays that");
+  expect(await one.read()).toEqual({ generation: 1, ...(await folded(one.log, fails)), sum: 7 });
+  expect(await toldOf(one.log)).toEqual([
+    { told: "projection.switched", generation: 1, version: 1 },
+    {
+      told: "projection.parked",
+      generation: 1,
+      version: 1,
+      position,
+      type: "paid",
+      code: "internal",
+      message: "13 cannot be added",
+    },
+    {
+      told: "projection.event_skipped",
+      generation: 1,
+      version: 1,
+      position,
+      type: "paid",
+      by: "owner",
+      reason: "nobody pays that",
+    },
+  ]);
+});
+
+test("a process that takes over tries the event once more: a mended projection goes on by itself, one that is not is not told of twice", async () => {
+  const { startProcess } = setup();
+  const fails = (event: StoredEvent) => event.data.amount === 13;
+  const broken = await startProcess((log) => [sums(log, { fails })]);
+  await broken.pay(1, 13, 4);
+  await expect(broken.read()).rejects.toMatchObject({ code: "log.projection_parked" });
+  await broken.stop();
+  const stillBroken = await startProcess((log) => [sums(log, { fails })]);
+  await expect(stillBroken.read()).rejects.toMatchObject({ code: "log.projection_parked" });
+  await stillBroken.stop();
+  const mended = await startProcess((log) => [sums(log)]);
+  // What it is told of first is still that it stands: it has not tried yet.
+  await expect.poll(async () => (await mended.status())[0]?.parked).toBeUndefined();
+  expect(await mended.read()).toEqual({ generation: 1, ...(await folded(mended.log)), sum: 18 });
+  expect((await toldOf(mended.log)).filter(({ told }) => told === "projection.parked")).toHaveLength(1);
+});
+
+test("an event that cannot be brought to the shape of today stops it as one that cannot be done", async () => {
+  const { startProcess } = setup();
+  const paid = eventType("paid", z.object({ amount: z.number() }));
+  const paidInCoins = eventType("paid", z.object({ amount: z.number(), coins: z.number() }), [
+    (data) => ({ ...data, coins: data.amount === 13 ? "none" : 1 }),
+  ]);
+  const old = await startProcess(() => [], [...logEventTypes, paid]);
+  await old.pay(1, 13, 2);
+  const today = await startProcess((log) => [sums(log)], [...logEventTypes, paidInCoins]);
+  await expect(today.read()).rejects.toMatchObject({
+    code: "log.projection_parked",
+    details: { position: "2", code: "log.undecodable_event" },
+  });
+  await today.projections.skip(rootContext(createRuntime()), "sums", "2", "coins are not kept");
+  expect(await today.read()).toMatchObject({ sum: 3, positions: ["1", "3"] });
+});
+
+test("another generation is built beside: until it has caught up the old one is read, a minute later that is gone", async () => {
+  const { clock, ctx, startProcess } = setup();
+  let held: Promise<void> | undefined;
+  const one = await startProcess((log) => {
+    const projection = sums(log);
+    return [
+      {
+        ...projection,
+        async project(events, target, own) {
+          if (target.generation === 2) await held;
+          return projection.project(events, target, own);
+        },
+      },
+    ];
+  });
+  await one.pay(1, 2);
+  expect(await one.read()).toMatchObject({ generation: 1, sum: 3 });
+  const { promise, resolve: letGo } = Promise.withResolvers<void>();
+  held = promise;
+  expect(await one.projections.rebuild(ctx, "sums")).toBe(2);
+  expect(await one.projections.rebuild(ctx, "sums")).toBe(2);
+  await one.pay(3);
+  expect(await one.read()).toMatchObject({ generation: 1, sum: 6 });
+  expect((await one.status()).map(({ generation, state }) => [generation, state])).toEqual([
+    [1, "live"],
+    [2, "building"],
+  ]);
+  letGo();
+  await settled(clock, expect.poll(() => one.projections.target("sums")?.generation).toBe(2) as Promise<void>);
+  expect(await one.read()).toEqual({ generation: 2, ...(await folded(one.log)), sum: 6 });
+  const left = async () => (await one.log.listRecords(ctx, "projected/sums/")).map(({ key }) => key);
+  expect(await left()).toEqual(["projected/sums/1/sum", "projected/sums/2/sum"]);
+  await clock.advance(130_000);
+  expect(await left()).toEqual(["projected/sums/2/sum"]);
+  expect((await one.status()).map(({ generation }) => generation)).toEqual([2]);
+  expect((await one.log.listRecords(ctx, "projections/sums/1/")).map(({ key }) => key)).toEqual([]);
+});
+
+test("a release with another version builds its own; the one before goes on keeping and reading what it knows", async () => {
+  const { startProcess } = setup();
+  const before = await startProcess((log) => [sums(log)]);
+  await before.pay(1, 2);
+  expect(await before.read()).toMatchObject({ generation: 1, sum: 3 });
+  const after = await startProcess((log) => [sums(log, { version: 2, factor: 100 })]);
+  await before.pay(4);
+  expect(await after.read()).toMatchObject({ generation: 2, sum: 700 });
+  expect(await before.read()).toMatchObject({ generation: 1, sum: 7 });
+});
+
+test("a projection that could not be kept under its name is refused", async () => {
+  const { startProcess } = setup();
+  for (const bad of [{ name: "Sums" }, { name: "" }, { name: "a/b" }, { name: "x".repeat(41) }, { version: 0 }])
+    await expect(startProcess((log) => [sums(log, bad)])).rejects.toMatchObject({ code: "log.invalid_projection" });
+  await expect(startProcess((log) => [sums(log), sums(log)])).rejects.toMatchObject({ code: "log.invalid_projection" });
+});
