@@ -62,6 +62,7 @@ test("commits oldest first, with author, time, lines, renames and deletions", as
     ok: true,
     isShallow: false,
     olderCommits: 0,
+    files: new Set(["picture.png", "src/b.ts"]),
     commits: [
       {
         hash: expect.stringMatching(/^[0-9a-f]{40}$/),
@@ -99,8 +100,10 @@ test("names of files that would confuse a reader of lines come through as they a
   ];
   await using tree = await plantRepository(Object.fromEntries(names.map((name) => [name, "1\n"])));
   await commit(tree, "begin");
-  const [first] = commitsOf(await readHistory(tree.path, { signal }));
+  const history = await readHistory(tree.path, { signal });
+  const [first] = commitsOf(history);
   expect(first?.changes.map((each) => each.path).sort()).toEqual([...names].sort());
+  expect(history).toMatchObject({ files: new Set(names) });
 });
 
 test("of a folder inside a repository its own files, by their names in it; merges and what is outside do not count", async () => {
@@ -113,8 +116,9 @@ test("of a folder inside a repository its own files, by their names in it; merge
   await commit(tree, "on the side", { day: 3 });
   await git(tree.path, ["switch", "--quiet", "main"]);
   await git(tree.path, ["merge", "--quiet", "--no-ff", "--message", "merged", "side"], { day: 4 });
-  const commits = commitsOf(await readHistory(join(tree.path, "pkg/one"), { signal }));
-  expect(commits.map(({ subject, changes }) => [subject, changes.map((each) => each.path)])).toEqual([
+  const history = await readHistory(join(tree.path, "pkg/one"), { signal });
+  expect(history).toMatchObject({ files: new Set(["a.ts", "c.ts"]) });
+  expect(commitsOf(history).map(({ subject, changes }) => [subject, changes.map((each) => each.path)])).toEqual([
     ["begin", ["a.ts"]],
     ["on the side", ["c.ts"]],
   ]);
@@ -132,6 +136,13 @@ test("a shallow clone says so, and its oldest commit is not taken for one that w
   expect(await readHistory(join(clone.path, "copy"), { signal })).toMatchObject({
     isShallow: true,
     commits: [{ subject: "day 3", changes: [{ path: "a.ts" }] }],
+    files: new Set(["a.ts", "b.ts"]),
+  });
+  await git(clone.path, ["clone", "--quiet", "--depth=1", `file://${tree.path}`, "latest"]);
+  expect(await readHistory(join(clone.path, "latest"), { signal })).toMatchObject({
+    ok: false,
+    reason: "no_commits",
+    message: expect.stringContaining("shallow clone"),
   });
 });
 

@@ -36,6 +36,8 @@ export type History =
       readonly ok: true;
       /** Without merges, oldest first by their time. Only commits that changed something in the folder. */
       readonly commits: readonly Commit[];
+      /** What there is at the latest commit, by the names of the changes. */
+      readonly files: ReadonlySet<string>;
       /** Whether the clone was made without its older commits. */
       readonly isShallow: boolean;
       /** Commits that a bound left out, all older than those read. */
@@ -58,6 +60,8 @@ export interface ReadHistoryOptions {
 const maxCommits = 10_000;
 /** What git may print of them, in bytes: 6 KB a commit, ten times the usual. */
 const maxLogBytes = 64 * 1024 * 1024;
+/** What git may print of the names at the latest commit, in bytes: a million of usual ones. */
+const maxNamesBytes = 64 * 1024 * 1024;
 /** Single values, such as yes, no or a number, in bytes. */
 const maxAnswerBytes = 4_096;
 /** Files that a commit may have moved for git to look which became which, since it compares each with each. */
@@ -88,18 +92,24 @@ export async function readHistory(path: string, { signal, limit = maxCommits }: 
 
   const head = await ask(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], maxAnswerBytes);
   if (head.status !== 0) return absent("no_commits", "The repository has no commits yet.");
+  // By its hash: while all this is read, somebody may commit.
+  const latest = head.out.trim();
 
-  const log = await ask([...logArguments, `--max-count=${limit}`, "HEAD", "--", "."], maxLogBytes);
+  const log = await ask([...logArguments, `--max-count=${limit}`, latest, "--", "."], maxLogBytes);
   if (log.status !== 0 && !log.isCut) return absent("unreadable", `Git cannot read the history: ${log.complaint}`);
   // Where it was cut the last commit is not whole.
   const text = log.isCut ? log.out.slice(0, Math.max(0, log.out.lastIndexOf(`\0${mark}`))) : log.out;
   const commits = parseLog(text, { withoutRoots: isShallow === "true" });
-  if (commits.length === 0) return absent("no_commits", "No commit of the repository changed a file in the folder.");
+  if (commits.length === 0) return absent("no_commits", whyNone(text, log.isCut));
+  const tree = await ask(["ls-tree", "-r", "-z", "--name-only", latest], maxNamesBytes);
+  if (tree.isCut) return absent("unreadable", `The folder has file names of more than ${maxNamesBytes} bytes.`);
+  if (tree.status !== 0) return absent("unreadable", `Git cannot read what there is: ${tree.complaint}`);
   commits.reverse();
   commits.sort((a, b) => a.committedAt - b.committedAt);
   const isFull = log.isCut || countMarks(text) === limit;
-  const olderCommits = isFull ? (await countCommits(ask)) - countMarks(text) : 0;
-  return { ok: true, commits, isShallow: isShallow === "true", olderCommits };
+  const olderCommits = isFull ? (await countCommits(ask, latest)) - countMarks(text) : 0;
+  const files = new Set(tree.out.split("\0").filter((name) => name !== ""));
+  return { ok: true, commits, files, isShallow: isShallow === "true", olderCommits };
 }
 
 const absent = (reason: Extract<History, { ok: false }>["reason"], message: string): History => ({
@@ -107,6 +117,14 @@ const absent = (reason: Extract<History, { ok: false }>["reason"], message: stri
   reason,
   message,
 });
+
+/** Commits were printed, and none can be used, or there are none. */
+function whyNone(text: string, isCut: boolean): string {
+  if (isCut) return `The latest commit alone changed more than the ${maxLogBytes} bytes that are read of a history.`;
+  return text === ""
+    ? "No commit of the repository changed a file in the folder."
+    : "A shallow clone: of the commits that are here nobody can tell what they changed. `git fetch --unshallow` gets the others.";
+}
 
 /** Whatever the configuration says, the output is this; and nothing the repository names is started or fetched for it. */
 const logArguments = [
@@ -132,8 +150,11 @@ const logArguments = [
   "--format=tformat:%x01%H%x00%P%x00%ct%x00%aE%x00%s",
 ];
 
-async function countCommits(ask: (args: readonly string[], maxBytes: number) => Promise<GitAnswer>): Promise<number> {
-  const { out } = await ask(["rev-list", "--count", "--no-merges", "HEAD", "--", "."], maxAnswerBytes);
+async function countCommits(
+  ask: (args: readonly string[], maxBytes: number) => Promise<GitAnswer>,
+  latest: string,
+): Promise<number> {
+  const { out } = await ask(["rev-list", "--count", "--no-merges", latest, "--", "."], maxAnswerBytes);
   return Number.parseInt(out, 10);
 }
 
@@ -246,7 +267,9 @@ async function runGit(
       else if ("code" in error && error.code === "ENOENT") {
         resolve({ status: "absent", out: "", isCut: false, complaint: "" });
       } else {
-        reject(new ViableError("history.git_failed", `Git could not be started: ${error.message}.`, { cause: error }));
+        const next = "See that the program git can be run by whom the system runs as; then ask again.";
+        const message = `Git could not be started: ${error.message}.`;
+        reject(new ViableError("history.git_failed", message, { next, cause: error }));
       }
     });
     child.once("close", (status) => {

@@ -12,7 +12,13 @@ const signal = new AbortController().signal;
 type Law = (dice: Dice) => { subject: string; path: string; added: number };
 
 /** A history as it is read from git, one commit a day. */
-function makeHistory(seed: number, law: Law): Commit[] {
+function makeHistory(seed: number, law: Law) {
+  return historyOf(makeCommits(seed, law));
+}
+
+const historyOf = (commits: Commit[], files = [...calm, ...wild]) => ({ commits, files: new Set(files) });
+
+function makeCommits(seed: number, law: Law): Commit[] {
   const work: ReturnType<Law>[] = [];
   planWork(seed, 300, (dice) => {
     work.push(law(dice));
@@ -52,8 +58,21 @@ test("of fifteen histories in which fixes follow churn and not commits, it knows
 });
 
 test("the same history gives the same ranking", () => {
-  const commits = makeHistory(5, fixesFollowChurn);
-  expect(rankFiles(commits, signal)).toEqual(rankFiles(commits, signal));
+  const history = makeHistory(5, fixesFollowChurn);
+  expect(rankFiles(history, signal)).toEqual(rankFiles(history, signal));
+});
+
+test("what a merge left out, or became a test, is not ranked", () => {
+  const commits = makeCommits(5, fixesFollowChurn);
+  const [leftOut = "", moved = "", ...rest] = wild;
+  const last = commits.at(-1) as Commit;
+  const toTest = { path: "src/moved.test.ts", from: moved, status: "renamed", added: 0, removed: 0 } as const;
+  const history = historyOf([...commits, { ...last, changes: [toTest] }]);
+  const { files } = rankFiles({ ...history, files: new Set([...calm, moved, ...rest]) }, signal);
+  const named = files.map(({ path }) => path);
+  expect(named).toEqual(expect.arrayContaining(rest));
+  expect(named).not.toContain(leftOut);
+  expect(named).not.toContain(moved);
 });
 
 test("whoever has cancelled gets no ranking", () => {

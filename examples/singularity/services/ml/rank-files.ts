@@ -6,7 +6,7 @@
 import { byText } from "../../source/by-text.ts";
 import { cutList, type Truncated } from "../../source/cut-list.ts";
 import { isDeclaration, isTest, languageOf } from "../../source/languages.ts";
-import type { Commit } from "../../source/read-history.ts";
+import type { Commit, FileChange, History } from "../../source/read-history.ts";
 import { scaleRow, toProbability, weigh } from "./apply-linear.ts";
 import { isLarge } from "./file-records.ts";
 import { fitLogistic } from "./fit-logistic.ts";
@@ -72,8 +72,11 @@ interface Model {
   readonly weights: readonly number[];
 }
 
-/** Ranks the source files of a history, oldest commit first. Tests, declarations and files that are not code are not ranked. */
-export function rankFiles(all: readonly Commit[], signal: AbortSignal): Ranking {
+/** Ranks the source files that a history has led to. Tests, declarations and files that are not code are not ranked. */
+export function rankFiles(
+  { commits: all, files: present }: Pick<Extract<History, { ok: true }>, "commits" | "files">,
+  signal: AbortSignal,
+): Ranking {
   const commits = all.map(onlySource).filter((commit) => commit.changes.length > 0);
   const fixCommits = commits.filter((commit) => isFix(commit.subject) && !isLarge(commit)).length;
   const history = {
@@ -115,7 +118,8 @@ export function rankFiles(all: readonly Commit[], signal: AbortSignal): Ranking 
   const chance = chanceOfOrder(isBetter ? byModel : byCommits, labels);
 
   const truncated: Truncated = {};
-  const files = describeFiles(commits, commits.length, window);
+  // What a merge left out seems to be there still: merges are not read, only what they were made of.
+  const files = describeFiles(commits, commits.length, window).filter(({ path }) => present.has(path));
   const model = isBetter ? fitModel([...heldOut, ...training].slice(0, maxRows), signal) : undefined;
   const ranked = model === undefined ? rankByCommits(files) : rankByModel(model, files);
   return {
@@ -139,11 +143,16 @@ export function rankFiles(all: readonly Commit[], signal: AbortSignal): Ranking 
 }
 
 function onlySource(commit: Commit): Commit {
-  const changes = commit.changes.filter(({ path }) => {
-    return languageOf(path)?.kind === "code" && !isTest(path) && !isDeclaration(path);
+  const changes = commit.changes.flatMap((change): FileChange[] => {
+    if (isSource(change.path)) return [change];
+    // It became something else, a test for one: as source it is gone.
+    const { from } = change;
+    return from !== undefined && isSource(from) ? [{ path: from, status: "deleted", added: 0, removed: 0 }] : [];
   });
   return { ...commit, changes };
 }
+
+const isSource = (path: string): boolean => languageOf(path)?.kind === "code" && !isTest(path) && !isDeclaration(path);
 
 /** Windows that end before the held-out one begins, the latest first, each with a window of history before it. */
 function trainingExamples(

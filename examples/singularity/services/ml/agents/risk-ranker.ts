@@ -22,7 +22,7 @@ export const riskRanker = threadAgent({
     ctx.progress(40, `Learning from ${history.commits.length} commits`);
     // Only the thread loads what it computes with.
     const { rankFiles } = await import("../rank-files.ts");
-    const { truncated, ...ranking } = rankFiles(history.commits, ctx.signal);
+    const { truncated, ...ranking } = rankFiles(history, ctx.signal);
     const findings: Finding[] = [];
     if (history.isShallow) {
       const message =
