@@ -86,17 +86,21 @@ const newRecord = (path: string, firstAt: number): Draft => ({
 /** Which of the files that were there before these commits were touched by one of them that mends a defect, by their names before. */
 export function findMended(commits: readonly Commit[]): Set<string> {
   const mended = new Set<string>();
-  /** The name before, where it is another now. */
-  const former = new Map<string, string>();
+  /** The name before, where it is another now; undefined where a new file has taken the name of one that was moved. */
+  const former = new Map<string, string | undefined>();
+  const moved = new Set<string>();
+  const nameBefore = (name: string): string | undefined => (former.has(name) ? former.get(name) : name);
   for (const commit of commits) {
-    const names = commit.changes.map(({ path, from }) => {
-      const name = from ?? path;
-      return { path, from, first: former.get(name) ?? name };
-    });
-    for (const { from } of names) if (from !== undefined) former.delete(from);
+    const names = commit.changes.map((change) => ({ ...change, first: nameBefore(change.from ?? change.path) }));
+    for (const { from } of names) {
+      if (from === undefined) continue;
+      former.delete(from);
+      moved.add(from);
+    }
     for (const { path, from, first } of names) if (from !== undefined) former.set(path, first);
+    for (const { path, status } of names) if (status === "added" && moved.has(path)) former.set(path, undefined);
     if (isLarge(commit) || !isFix(commit.subject)) continue;
-    for (const { first } of names) mended.add(first);
+    for (const { first } of names) if (first !== undefined) mended.add(first);
   }
   return mended;
 }

@@ -107,6 +107,21 @@ test("a file that was renamed and then mended counts under its name at the cut",
   expect(examplesAt(commits, 1, 2).map(({ label }) => label)).toEqual([0, 0]);
 });
 
+test("a new file under the name of one that was moved is another file: what is mended in it was not mended in the moved one", () => {
+  const commits = plan(
+    ["begin", { path: "a.ts" }],
+    ["move", { path: "b.ts", from: "a.ts" }],
+    ["anew", { path: "a.ts", status: "added" }],
+    ["fix: the answer", { path: "a.ts" }],
+    ["move", { path: "c.ts", from: "a.ts" }],
+    ["fix: the answer", { path: "c.ts" }],
+  );
+  expect(examplesAt(commits, 1, 5)).toMatchObject([{ path: "a.ts", label: 0 }]);
+  // A branch that was merged later may still know the moved one by its old name.
+  const branch = plan(["begin", { path: "a.ts" }], ["move", { path: "b.ts", from: "a.ts" }], ["fix", { path: "a.ts" }]);
+  expect(examplesAt(branch, 1, 2)).toMatchObject([{ path: "a.ts", label: 1 }]);
+});
+
 const anyCommits = fc
   .array(
     fc.tuple(
