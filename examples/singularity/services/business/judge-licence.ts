@@ -1,5 +1,6 @@
 import type { Expression, Licence } from "spdx-expression-parse";
 import { correctLicence } from "./correct-licence.ts";
+import { deprecatedIds } from "./deprecated-ids.ts";
 import type { Spdx } from "./load-spdx.ts";
 import { type LicencePolicy, unlicensed } from "./policy.ts";
 
@@ -16,6 +17,8 @@ export type Judgement = {
 
 /** What stands for no licence: what an inventory says where it found none, and SPDX's own words. */
 const namesNone = new Set(["", "unknown", "none", "noassertion"]);
+/** What is longer is the text of a licence, or prose about it: nobody needs a tenth of this to name some. */
+const maxLicenceChars = 1_000;
 /** Written texts are quoted in reasons, shortened: nobody reads on, and results are bounded. */
 const maxQuotedChars = 80;
 
@@ -31,6 +34,10 @@ export function judgeLicence(spdx: Spdx, policy: LicencePolicy, written: string)
   if (/^see\s+licen[cs]e\s+in\b/i.test(text)) {
     const reason = `It says only "${quote(text)}": that file has to be read.`;
     return { verdict: "unknown", rule: "licence in a file", reason };
+  }
+  if (text.length > maxLicenceChars) {
+    const reason = `"${quote(text)}" has ${text.length} characters: it is no SPDX licence.`;
+    return { verdict: "review", rule: "not SPDX", reason };
   }
   const parsed = spdx.parse(text);
   if (parsed !== undefined) return judgeExpression(policy, parsed);
@@ -62,8 +69,8 @@ const rank = { denied: 0, unknown: 1, review: 2, allowed: 3 } as const;
  * One licence. `or later` is a choice between versions, so the best of those that the policy names counts. An exception only adds
  * to what a licence permits: under an allowed licence nothing changes, under a denied one it may be what makes it usable.
  */
-function judgeOne(policy: LicencePolicy, { license, plus, exception }: Licence): Judgement {
-  const range = rangeOf(plus ? `${license}+` : license);
+function judgeOne(policy: LicencePolicy, licence: Licence): Judgement {
+  const { range, exception } = readLicence(licence);
   const judged = versionsIn(policy, range)
     .map((id) => judgeListed(policy, id, exception))
     .filter((each) => each !== undefined)
@@ -74,7 +81,7 @@ function judgeOne(policy: LicencePolicy, { license, plus, exception }: Licence):
 /** Ids of the versions a licence leaves to choose from, as far as the policy names any. */
 function versionsIn(policy: LicencePolicy, range: LicenceRange): string[] {
   if (!range.orLater) return [range.id];
-  const listed = [...policy.allowed, ...policy.denied, ...policy.review].map((entry) => splitEntry(entry).range.id);
+  const listed = [...policy.allowed, ...policy.denied, ...policy.review].map((entry) => readEntry(entry).range.id);
   return [range.id, ...listed.filter((id) => isAtLeast(id, range.id))];
 }
 
@@ -101,14 +108,25 @@ const unlisted = (name: string): Judgement => ({
 });
 
 function covers(entry: string, id: string, exception: string | undefined): boolean {
-  const { range, exception: covered } = splitEntry(entry);
+  const { range, exception: covered } = readEntry(entry);
   if (covered !== exception) return false;
   return range.orLater ? isAtLeast(id, range.id) : range.id === id;
 }
 
-function splitEntry(entry: string): { range: LicenceRange; exception: string | undefined } {
-  const [licence = "", exception] = entry.split(/\s+with\s+/i);
-  return { range: rangeOf(licence), exception };
+interface LicenceTerms {
+  readonly range: LicenceRange;
+  readonly exception: string | undefined;
+}
+
+/** An entry of a policy, which was found to be one licence. */
+function readEntry(entry: string): LicenceTerms {
+  const [license = "", exception] = entry.split(/\s+with\s+/i);
+  return readLicence({ license, ...(exception !== undefined && { exception }) });
+}
+
+function readLicence({ license, plus, exception }: Licence): LicenceTerms {
+  const current = deprecatedIds.get(license) ?? { license };
+  return { range: rangeOf(plus ? `${current.license}+` : current.license), exception: current.exception ?? exception };
 }
 
 interface LicenceRange {

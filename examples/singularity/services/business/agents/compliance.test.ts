@@ -133,6 +133,43 @@ test("a given policy replaces the declared one, and its ranges are of versions",
   }
 });
 
+test("an id that SPDX has given up is what it says to write instead, in packages and in policies", async () => {
+  await using bench = await openBench();
+  expect(await judge(bench, "GPL-2.0-with-classpath-exception")).toEqual(
+    expect.objectContaining(await judge(bench, "GPL-2.0-only WITH Classpath-exception-2.0")),
+  );
+  expect(await judge(bench, "BSD-2-Clause-NetBSD")).toMatchObject({
+    verdict: "allowed",
+    rule: "allowed: BSD-2-Clause",
+  });
+  const policy = {
+    allowed: ["GPL-2.0-only WITH Classpath-exception-2.0"],
+    denied: ["wxWindows", "GPL-2.0-only WITH eCos-exception-2.0"],
+    review: [],
+  };
+  const verdicts = {
+    "GPL-2.0-with-classpath-exception": "allowed",
+    "LGPL-2.0-or-later WITH WxWindows-exception-3.1": "denied",
+    // Or any later version, and of those nothing is said.
+    "eCos-2.0": "denied",
+    "GPL-2.0-with-font-exception": "review",
+  };
+  for (const [licence, verdict] of Object.entries(verdicts)) {
+    expect(await judge(bench, licence, policy), licence).toMatchObject({ verdict });
+  }
+});
+
+test("a package with a whole text for a licence is for a person, and keeps nobody from judging the others", async () => {
+  await using bench = await openBench();
+  const dependencies = [
+    { name: "wordy", version: "1.0.0", licence: "Permission is hereby granted, free of charge. ".repeat(100) },
+    { name: "zod", version: "4.6.7", licence: "MIT" },
+  ];
+  const result = await bench.run(compliance, { dependencies });
+  expect(result.verdicts).toMatchObject([{ verdict: "review", rule: "not SPDX" }, { verdict: "allowed" }]);
+  expect(JSON.stringify(result).length).toBeLessThan(1_000);
+});
+
 test("a policy that names no licences, or one twice, is refused with the place", async () => {
   await using bench = await openBench();
   const policy = { allowed: ["MIT", "Foo-1.0"], denied: ["MIT", "GPL-2.0 OR MIT"], review: [] };

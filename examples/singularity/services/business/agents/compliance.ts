@@ -18,7 +18,8 @@ export const compliance = threadAgent({
       .optional()
       .describe("The folder whose dependencies these are; only repeated in the answer"),
     dependencies: z
-      .array(z.object({ name: z.string().max(214), version: z.string().max(256), licence: z.string().max(1_000) }))
+      // Whatever stands for a licence is judged, so that one package with a whole text there does not keep the others from it.
+      .array(z.object({ name: z.string().max(214), version: z.string().max(256), licence: z.string() }))
       .max(maxDependencies)
       .describe('What to judge, as [{"name","version","licence"}]; licence is an SPDX expression or "unknown"'),
     policy: licencePolicy
