@@ -6,5 +6,10 @@ export type Scaling = { readonly means: readonly number[]; readonly deviations: 
 /** Measures the columns of rows that are all equally long. */
 export function fitScaling(rows: readonly (readonly number[])[]): Scaling {
   const columns = (rows[0] ?? []).map((_, column) => rows.map((row) => row[column] ?? 0));
-  return { means: columns.map(mean), deviations: columns.map(standardDeviation) };
+  // The mean of equal values may be rounded, and then they seem to deviate: by nothing that another row could be measured in.
+  const isConstant = (column: readonly number[]): boolean => column.every((value) => value === column[0]);
+  return {
+    means: columns.map(mean),
+    deviations: columns.map((column) => (isConstant(column) ? 0 : standardDeviation(column))),
+  };
 }

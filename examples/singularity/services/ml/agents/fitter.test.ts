@@ -81,6 +81,10 @@ test("a feature that never varies, one of its kind alone, and the same rows agai
   const constant = rows.features.map(([a = 0]) => [7, a]);
   const model = await learn({ kind: "regression", features: constant, labels: rows.labels });
   expect(applyModel(model, [7, 3])).toBeCloseTo(6, 2);
+  // The mean of sixty times 3.3 is not 3.3.
+  const tenths = rows.features.map(([a = 0]) => [3.3, a]);
+  const rounded = await learn({ kind: "regression", features: tenths, labels: rows.labels });
+  expect(applyModel(rounded, [1e6, 3])).toBeCloseTo(6, 2);
   const args = { kind: "classification", ...plantRows(60, 1, ([a = 0]) => Math.floor(a / 4)) };
   expect(await learn(args)).toEqual(await learn(args));
 });
