@@ -1,6 +1,7 @@
 /**
  * Forecasts a series of numbers. Which method fits it is found out by going back in time: each is set up on the first part of the
- * series, forecasts from every point of the rest as if nothing later were known, and is held against what then came.
+ * series, forecasts from every point of the rest as if nothing later were known, and is held against what then came. The first half
+ * of that rest chooses the method; how far off it is, the second half says, since of several the one that was best had some luck too.
  */
 
 /** What of a method was found out from a series, and how it goes on from the end of another. */
@@ -16,8 +17,9 @@ interface Method {
 
 /** Fewer values leave too few to go back to. */
 const minValues = 12;
-/** Values from which every method was asked, at most: more change the mean error little. */
+/** Values from which every method is asked, half of them to choose and half to measure: more change the mean error little, fewer say nothing. */
 const maxOrigins = 200;
+const minOrigins = 6;
 /** Longer means of a series that changes are out of date. */
 const longestMean = 12;
 /** How strongly the latest value pulls, as tried for level and trend. */
@@ -35,9 +37,11 @@ const methods: readonly Method[] = [
 export type MethodError = {
   readonly method: Method["name"];
   readonly settings: Fitted["settings"];
-  /** The mean absolute error, in the series' unit. */
+  /** The mean absolute error by which methods were compared to choose one, in the series' unit. */
+  readonly choiceMae: number;
+  /** The same over the values after those, which neither the settings nor the choice have seen. */
   readonly mae: number;
-  /** The same as a multiple of the mean step of the part it was set up on; null where that never changed. */
+  /** The latter as a multiple of the mean step of the part it was set up on; null where that never changed. */
   readonly mase: number | null;
 };
 
@@ -49,7 +53,8 @@ export type Forecast = {
   /** How far off the chosen method was at each step on average; null for steps that the series was too short to try. */
   readonly errorByStep?: readonly (number | null)[];
   readonly errors: readonly MethodError[];
-  readonly backTest?: { readonly setUpOn: number; readonly origins: number };
+  /** How many values the methods were set up on, chosen by and measured on, in this order of time. */
+  readonly backTest?: { readonly setUpOn: number; readonly chosenBy: number; readonly measuredOn: number };
 };
 
 /** Forecasts the next `horizon` values by the method with the least error in the back-test. */
@@ -58,32 +63,36 @@ export function forecast(series: readonly number[], horizon: number, signal: Abo
     const reason = `${series.length} values are too few to find a method by: ${minValues} are needed.`;
     return { origin: "none", reason, forecast: [], errors: [] };
   }
-  const count = Math.min(maxOrigins, Math.max(4, Math.floor(series.length / 3)));
+  const count = Math.min(maxOrigins, Math.max(minOrigins, Math.floor(series.length / 3)));
+  const chosenBy = Math.floor(count / 2);
   const past = series.slice(0, series.length - count);
+  const untilChoice = series.slice(0, past.length + chosenBy);
   const scale = mean(past.slice(1).map((value, index) => Math.abs(value - (past[index] ?? 0))));
   const tried = methods.map((method) => {
     signal.throwIfAborted();
     const { settings, forecast: goOn } = method.fit(past);
-    const differences = goBack(series, past.length, horizon, goOn);
-    return { method, settings, differences, mae: mean(differences.flat()) };
+    const choiceMae = mean(goBack(untilChoice, past.length, horizon, goOn).flat());
+    const differences = goBack(series, untilChoice.length, horizon, goOn);
+    return { method, settings, choiceMae, differences, mae: mean(differences.flat()) };
   });
-  const best = tried.reduce((a, b) => (b.mae < a.mae * (1 - tolerance) ? b : a));
+  const best = tried.reduce((a, b) => (b.choiceMae < a.choiceMae * (1 - tolerance) ? b : a));
   return {
     origin: "back_test",
-    reason: `Least mean error of ${tried.length} methods over ${count} forecasts that were made as if nothing later were known.`,
+    reason: `Least mean error of ${tried.length} methods over ${chosenBy} forecasts that were made as if nothing later were known; the errors are of ${count - chosenBy} later ones.`,
     method: best.method.name,
     forecast: best.method.fit(series).forecast(series, horizon),
     errorByStep: Array.from({ length: horizon }, (_, step) => {
       const atStep = best.differences.flatMap((each) => each[step] ?? []);
       return atStep.length === 0 ? null : mean(atStep);
     }),
-    errors: tried.map(({ method, settings, mae }) => ({
+    errors: tried.map(({ method, settings, choiceMae, mae }) => ({
       method: method.name,
       settings,
+      choiceMae,
       mae,
       mase: scale === 0 ? null : mae / scale,
     })),
-    backTest: { setUpOn: past.length, origins: count },
+    backTest: { setUpOn: past.length, chosenBy, measuredOn: count - chosenBy },
   };
 }
 

@@ -12,7 +12,8 @@ const maxHorizon = 100;
 export const forecaster = threadAgent({
   name: "forecaster",
   capability: "forecasting",
-  description: "Forecasts a series of numbers by the method with the least error in a back-test, and lists all errors",
+  description:
+    "Forecasts a series of numbers by the method with the least error in a back-test, and lists the errors of all on later values",
   input: z.strictObject({
     series: z.array(amount).min(1).max(maxValues).describe("Numbers at equal distances, oldest first: [3,5,4]"),
     horizon: z.number().int().min(1).max(maxHorizon).default(5).describe("How many values to forecast"),
