@@ -50,7 +50,9 @@ export async function keepModel(
   await ctx.memory.set(keyOf(name, label.version), model, { namespace: models });
   const kept: ModelLabel = { ...label, state: "kept" };
   await ctx.memory.set(keyOf(name, label.version), kept, { namespace: labels });
-  for (const { version } of versions.slice(0, Math.max(0, versions.length + 1 - maxVersions))) {
+  // Begun again, it is among them already.
+  const others = versions.filter((each) => each.version !== label.version);
+  for (const { version } of others.slice(0, Math.max(0, others.length + 1 - maxVersions))) {
     await ctx.memory.delete(keyOf(name, version), models);
     await ctx.memory.delete(keyOf(name, version), labels);
   }

@@ -80,6 +80,9 @@ describe("versions", () => {
     await expect(readModel(memory, "m", 2)).rejects.toMatchObject({
       next: "There are versions 3, 4, 5, 6, 7, 8, 9, 10, 11, 12.",
     });
+    // Begun again, none of the others makes room for what is there already.
+    expect(await keep("exe_last")).toMatchObject({ version: 12 });
+    expect(await readModel(memory, "m", 3)).toMatchObject({ label: { version: 3 } });
   });
 
   test("a model that a memory value would not hold is refused", async () => {
