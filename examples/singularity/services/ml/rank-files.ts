@@ -43,6 +43,7 @@ export type Ranking = {
   readonly reason: string;
   readonly predicts?: string;
   readonly files: RankedFile[];
+  /** Not seen by the fit. Who ranks is decided by it, so what it says of the better one flatters a little: hence both. */
   readonly heldOut?: {
     readonly commits: number;
     readonly from: string;

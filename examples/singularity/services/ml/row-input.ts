@@ -6,7 +6,7 @@ import type { Label, ModelKind } from "./model.ts";
 const maxSize = 1e12;
 /** A row of more features is better put together before. */
 export const maxFeatures = 50;
-/** What a fit works through in some seconds. */
+/** What a fit of fifty features works through in some seconds, or in a minute or two where there are twenty classes. */
 export const maxTrainingRows = 5_000;
 /** What is worked through in some milliseconds, beside other tasks. */
 export const maxRows = 1_000;
