@@ -172,6 +172,42 @@ test.for([
     [{ name: "knip" }, { name: "zod", range: "^4.0.0" }],
   ],
   [
+    "a folder of the tree is no dependency where pnpm locks it",
+    {
+      "package.json": json({ dependencies: { own: "file:./own", ms: "^2" } }),
+      "own/package.json": json({ name: "own", version: "1.0.0" }),
+      "pnpm-lock.yaml":
+        "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      ms: {specifier: ^2, version: 2.1.3}\n      own: {specifier: 'file:./own', version: 'file:own'}\npackages:\n  ms@2.1.3: {}\n  own@file:own:\n    resolution: {directory: own, type: directory}\n",
+    },
+    [{ name: "ms", version: "2.1.3", direct: true }],
+  ],
+  [
+    "a folder of the tree is no dependency where Yarn locks it",
+    {
+      "package.json": json({ dependencies: { own: "file:./own", linked: "link:./own", ms: "^2" } }),
+      "own/package.json": json({ name: "own", version: "1.0.0" }),
+      "yarn.lock": `"linked@link:./own":\n  version "0.0.0"\n\nms@^2:\n  version "2.1.3"\n\n"own@file:./own":\n  version "1.0.0"\n`,
+    },
+    [{ name: "ms", version: "2.1.3", direct: true }],
+  ],
+  [
+    "a manifest gets what Yarn's resolutions put in place of its range",
+    {
+      "package.json": json({ dependencies: { ms: "^1" }, resolutions: { ms: "2.1.3" } }),
+      "yarn.lock": `__metadata:\n  version: 8\n"ms@npm:2.1.3":\n  version: 2.1.3\n  resolution: "ms@npm:2.1.3"\n`,
+    },
+    [{ name: "ms", version: "2.1.3", direct: true, range: "^1" }],
+  ],
+  [
+    "pnpm writes a registry of one's own in front of the name",
+    {
+      "package.json": json({ dependencies: { "@house/log": "^1" } }),
+      "pnpm-lock.yaml":
+        "lockfileVersion: 5.4\ndependencies:\n  '@house/log': npm.house.io/@house/log/1.2.3\npackages:\n  npm.house.io/@house/log/1.2.3: {dev: false}\n",
+    },
+    [{ name: "@house/log", version: "1.2.3", direct: true, range: "^1" }],
+  ],
+  [
     "an optional peer that is asked for to work with is asked for",
     {
       "package.json": json({

@@ -1,5 +1,6 @@
 import { isObject } from "../../source/tree-packages.ts";
 import { joinPath } from "./installed-packages.ts";
+import { licenceOf, unknown } from "./licence-of.ts";
 
 /** What a lockfile says about one package. */
 export type LockedPackage = {
@@ -10,7 +11,7 @@ export type LockedPackage = {
   readonly installScripts?: boolean;
   /** Where npm puts it, relative to the lockfile: `node_modules/a/node_modules/b`. */
   readonly location?: string;
-  /** How Yarn is asked for it, as `name@range`. */
+  /** How Yarn is asked for it, as `name@range`; absent in the lockfiles of others. */
   readonly asked?: readonly string[];
 };
 
@@ -40,15 +41,21 @@ export async function readLockfile(name: string, text: string): Promise<Lockfile
   return /^__metadata:/m.test(text) ? readYarnBerry(await parseYaml(text)) : readYarnClassic(text);
 }
 
-/** Without aliases: no lockfile has them, and nests of them make a small file large. */
-const parseYaml = async (text: string): Promise<unknown> => (await import("yaml")).parse(text, { maxAliasCount: 0 });
+/** The last document: of two that pnpm writes the first is about pnpm itself, its version and its plugins. */
+async function parseYaml(text: string): Promise<unknown> {
+  const { parseAllDocuments } = await import("yaml");
+  const documents = [...parseAllDocuments(text)];
+  for (const { errors } of documents) for (const error of errors) throw error;
+  // Without aliases: no lockfile has them, and nests of them make a small file large.
+  return documents.at(-1)?.toJS({ maxAliasCount: 0 });
+}
 
 function readNpm(lock: unknown): Lockfile {
   if (!isObject(lock)) throw new SyntaxError("it is not an object");
   if (isObject(lock.packages)) return readNpmPackages(lock.packages);
   const packages: LockedPackage[] = [];
   const local = new Set<string>();
-  if (isObject(lock.dependencies)) readNpmTree(lock.dependencies, "", packages, local);
+  if (isObject(lock.dependencies)) readNpmTree(lock.dependencies, [], packages, local);
   return { packages, local, workspaces: new Set([""]) };
 }
 
@@ -65,6 +72,7 @@ function readNpmPackages(entries: Fields): Lockfile {
     const installedAs = location.slice(at + "node_modules/".length);
     if (entry.link === true) local.add(installedAs);
     else if (typeof entry.version === "string") {
+      const licence = licenceOf(entry);
       packages.push({
         // An alias is installed under another name than its own.
         name: typeof entry.name === "string" ? entry.name : installedAs,
@@ -72,43 +80,53 @@ function readNpmPackages(entries: Fields): Lockfile {
         location,
         dev: entry.dev === true,
         installScripts: entry.hasInstallScript === true,
-        ...(typeof entry.license === "string" && { licence: entry.license }),
+        ...(licence !== unknown && { licence }),
       });
     }
   }
   return { packages, local, workspaces };
 }
 
-/** Until npm 6: trees in trees. Their depth is bounded by what the JSON parser took. */
-function readNpmTree(entries: Fields, parent: string, packages: LockedPackage[], local: Set<string>): void {
+/** A tree in which each package has all of its own has a dozen levels; each level makes the places below it longer. */
+const maxNpmDepth = 100;
+
+/** Until npm 6: trees in trees. */
+function readNpmTree(entries: Fields, above: readonly string[], packages: LockedPackage[], local: Set<string>): void {
+  if (above.length > maxNpmDepth) throw new SyntaxError(`it is nested deeper than ${maxNpmDepth} levels`);
   for (const [installedAs, entry] of Object.entries(entries)) {
     if (!isObject(entry) || typeof entry.version !== "string") continue;
-    const location = `${parent}node_modules/${installedAs}`;
+    const places = [...above, `node_modules/${installedAs}`];
     const alias = parseAlias(entry.version);
-    if (/^(file|link):/.test(entry.version) && !/\.t(ar\.)?gz$/.test(entry.version)) local.add(installedAs);
+    if (isFolder(entry.version)) local.add(installedAs);
     else {
       const { name, range: version } = alias ?? { name: installedAs, range: entry.version };
-      packages.push({ name, version, location, dev: entry.dev === true });
+      packages.push({ name, version, location: places.join("/"), dev: entry.dev === true });
     }
-    if (isObject(entry.dependencies)) readNpmTree(entry.dependencies, `${location}/`, packages, local);
+    if (isObject(entry.dependencies)) readNpmTree(entry.dependencies, places, packages, local);
   }
 }
 
 /**
- * Keys are `name@version`, before version 6 of the format `/name/version`, in it `/name@version`; peers follow in brackets or after
- * `_`. What comes from elsewhere than the registry has name and version as fields, or a place in place of the version.
+ * Keys are `name@version`, before version 6 of the format `/name/version`, in it `/name@version`; a registry of one's own comes before the
+ * slash, and peers follow in brackets or after `_`. What comes from elsewhere than a registry has name and version as fields, or a place
+ * in place of the version.
  */
 function readPnpm(lock: unknown): Lockfile {
   if (!isObject(lock)) throw new SyntaxError("it is not a map");
   const { packages: entries = {} } = lock;
   if (entries !== null && !isObject(entries)) throw new SyntaxError("its packages are no map");
   const packages: LockedPackage[] = [];
+  const folders: string[] = [];
   const named = new Map<string, LockedPackage>();
   for (const [key, entry] of Object.entries(entries ?? {})) {
     const fields = isObject(entry) ? entry : {};
     const parsed = parsePnpmKey(key);
     const name = typeof fields.name === "string" ? fields.name : parsed?.name;
     const version = typeof fields.version === "string" ? fields.version : parsed?.version;
+    if (name !== undefined && isObject(fields.resolution) && fields.resolution.type === "directory") {
+      folders.push(name);
+      continue;
+    }
     if (name === undefined || version === undefined) continue;
     const locked: LockedPackage = {
       name,
@@ -121,11 +139,14 @@ function readPnpm(lock: unknown): Lockfile {
     named.set(key, locked);
     if (parsed !== undefined) named.set(`${name}@${parsed.version}`, locked);
   }
-  return { packages, ...readPnpmImporters(lock, named) };
+  const { links, local } = readPnpmImporters(lock, named);
+  return { packages, links, local: new Set([...folders, ...local]) };
 }
 
 function parsePnpmKey(key: string): { name: string; version: string } | undefined {
-  const found = /^\/?((?:@[^/@]+\/)?[^/@]+)@([^()]+)/.exec(key) ?? /^\/((?:@[^/@]+\/)?[^/@]+)\/(\d[^/_()]*)/.exec(key);
+  const found =
+    /^(?:[^/@]*\/)?((?:@[^/@]+\/)?[^/@]+)@([^()]+)/.exec(key) ??
+    /^[^/@]*\/((?:@[^/@]+\/)?[^/@]+)\/(\d[^/_()]*)/.exec(key);
   return found === null ? undefined : { name: found[1] as string, version: found[2] as string };
 }
 
@@ -160,7 +181,11 @@ function readPnpmImporters(
 function pnpmNames(name: string, version: string): string[] {
   if (/^\d/.test(version)) return [`${name}@${version.replace(/[(_].*$/, "")}`];
   const alias = parsePnpmKey(version);
-  return [version, `${name}@${version}`, ...(alias === undefined ? [] : [`${alias.name}@${alias.version}`])];
+  return [
+    version,
+    `${name}@${version.replace(/\(.*$/, "")}`,
+    ...(alias === undefined ? [] : [`${alias.name}@${alias.version}`]),
+  ];
 }
 
 function readYarnBerry(lock: unknown): Lockfile {
@@ -169,10 +194,10 @@ function readYarnBerry(lock: unknown): Lockfile {
   const local = new Set<string>();
   for (const [key, entry] of Object.entries(lock)) {
     if (!isObject(entry) || typeof entry.resolution !== "string" || entry.version === undefined) continue;
-    const [, name, protocol = ""] = /^((?:@[^/@]+\/)?[^/@]+)@([a-z+]+:)?/.exec(entry.resolution) ?? [];
-    if (name === undefined) continue;
-    if (/^(workspace|link|portal):$/.test(protocol)) local.add(name);
-    else packages.push({ name, version: String(entry.version), asked: key.split(/,\s*/) });
+    const resolved = parseAsked(entry.resolution);
+    if (resolved === undefined) continue;
+    if (isFolder(resolved.range)) local.add(resolved.name);
+    else packages.push({ name: resolved.name, version: String(entry.version), asked: key.split(/,\s*/) });
   }
   return { packages, local };
 }
@@ -180,21 +205,24 @@ function readYarnBerry(lock: unknown): Lockfile {
 /** Yarn 1 has a format of its own: unindented keys, then indented fields. */
 function readYarnClassic(text: string): Lockfile {
   const packages: LockedPackage[] = [];
-  let asked: string[] | undefined;
+  const local = new Set<string>();
+  let asked: string[] = [];
+  let isEmpty = true;
   for (const line of text.split(/\r?\n/)) {
-    if (/^\S.*:$/.test(line) && !line.startsWith("#")) {
-      asked = line
-        .slice(0, -1)
-        .split(/,\s*/)
-        .map((each) => each.replace(/^"|"$/g, ""));
+    if (/^(<{7}|>{7})(\s|$)/.test(line)) throw new SyntaxError("it has both sides of a merge");
+    if (/^[^\s#].*:$/.test(line)) {
+      asked = [...line.slice(0, -1).matchAll(/"([^"]+)"|[^\s",]+/g)].map(([bare, quoted]) => quoted ?? bare);
     }
+    isEmpty &&= /^\s*(#|$)/.test(line);
     const [, version] = /^ {2}version "?([^"\s]+)"?$/.exec(line) ?? [];
-    const first = asked?.[0] === undefined ? undefined : parseAsked(asked[0]);
-    if (version === undefined || asked === undefined || first === undefined) continue;
-    packages.push({ name: parseAlias(first.range)?.name ?? first.name, version, asked });
-    asked = undefined;
+    const first = asked[0] === undefined ? undefined : parseAsked(asked[0]);
+    if (version === undefined || first === undefined) continue;
+    if (isFolder(first.range)) local.add(first.name);
+    else packages.push({ name: parseAlias(first.range)?.name ?? first.name, version, asked });
+    asked = [];
   }
-  return { packages, local: new Set() };
+  if (!isEmpty && packages.length + local.size === 0) throw new SyntaxError("it names no package");
+  return { packages, local };
 }
 
 /** `@a/b@^1.0.0` as name and range. */
@@ -207,5 +235,9 @@ function parseAsked(asked: string): { name: string; range: string } | undefined 
 export function parseAlias(range: string): { name: string; range: string } | undefined {
   return range.startsWith("npm:") ? parseAsked(range.slice("npm:".length)) : undefined;
 }
+
+/** Whether a range, or what stands in a lockfile in its place, leads to a folder: by a path that is no archive, or a protocol that has only those. */
+export const isFolder = (range: string): boolean =>
+  /^(workspace|link|portal):|^(file:|\.{0,2}\/|~\/)/.test(range) && !/\.t(ar\.)?gz\b/.test(range);
 
 type Fields = { readonly [name: string]: unknown };

@@ -7,6 +7,7 @@ import { isObject, readPackages, type TreePackage } from "../../source/tree-pack
 import { type InstalledPackage, type InstalledPackages, joinPath, readInstalled } from "./installed-packages.ts";
 import { unknown } from "./licence-of.ts";
 import {
+  isFolder,
   type LockedPackage,
   type Lockfile,
   lockfiles,
@@ -57,6 +58,8 @@ interface Scope {
   readonly folder: string;
   readonly lockfiles: Lockfile[];
   readonly declared: Declared[];
+  /** What Yarn is told to take, by the name or `name@range` that is asked for. */
+  readonly resolutions: Map<string, string>;
 }
 
 /**
@@ -87,7 +90,7 @@ export async function readTreeDependencies(
       }
     }
     for (const declared of scope.declared) {
-      if (isCovered(scope, declared) || isLocal(declared.range)) continue;
+      if (isCovered(scope, declared) || isFolder(declared.range)) continue;
       const there = lookUp(installed, declared.folder, declared.key);
       // Where a link leads is not looked at: it may be a folder of the tree.
       const mayBeOwn = there === undefined || there.isLink;
@@ -113,12 +116,16 @@ async function readScopes(tree: SourceTree, packages: readonly TreePackage[], fi
     const lockfile = await readLocked(tree, file, name, findings);
     if (lockfile === undefined) continue;
     const folder = file.path.slice(0, -name.length).replace(/\/$/, "");
-    const scope = scopes.get(folder) ?? { folder, lockfiles: [], declared: [] };
+    const scope: Scope = scopes.get(folder) ?? { folder, lockfiles: [], declared: [], resolutions: new Map() };
     scope.lockfiles.push(lockfile);
     scopes.set(folder, scope);
   }
-  const rest: Scope = { folder: "", lockfiles: [], declared: [] };
-  for (const each of packages) (findScope(scopes, each.folder) ?? rest).declared.push(...listDeclared(each));
+  const rest: Scope = { folder: "", lockfiles: [], declared: [], resolutions: new Map() };
+  for (const each of packages) {
+    const scope = findScope(scopes, each.folder) ?? rest;
+    scope.declared.push(...listDeclared(each));
+    if (each.folder === scope.folder) takeResolutions(each.manifest, scope.resolutions);
+  }
   return [...scopes.values(), ...(rest.declared.length > 0 ? [rest] : [])];
 }
 
@@ -177,16 +184,29 @@ function listDeclared({ manifest, folder }: TreePackage): Declared[] {
   return [...declared.values()];
 }
 
+/** Those that are about what manifests ask for, and not about what one package asks for. */
+function takeResolutions({ resolutions }: TreePackage["manifest"], taken: Map<string, string>): void {
+  for (const [pattern, range] of Object.entries(isObject(resolutions) ? resolutions : {})) {
+    const [, name, of] = /^(?:\*\*\/)?((?:@[^/@]+\/)?[^/@]+)(?:@(?:npm:)?(.+))?$/.exec(pattern) ?? [];
+    if (name !== undefined && typeof range === "string") taken.set(of === undefined ? name : `${name}@${of}`, range);
+  }
+}
+
 /** Which locked package each manifest gets, as far as the lockfile says; what runs the tree before what builds it. */
 function matchDeclared(
-  { folder, declared }: Scope,
+  { folder, declared, resolutions }: Scope,
   { packages, workspaces, links }: Lockfile,
 ): Map<LockedPackage, Declared> {
   const byPlace = new Map<string, LockedPackage>();
   const byAsked = new Map<string, LockedPackage>();
+  const byName = new Map<string, LockedPackage[]>();
   for (const each of packages) {
     if (each.location !== undefined) byPlace.set(each.location, each);
     for (const asked of each.asked ?? []) byAsked.set(asked, each);
+    if (each.asked === undefined) continue;
+    const named = byName.get(each.name) ?? [];
+    named.push(each);
+    byName.set(each.name, named);
   }
   const matched = new Map<LockedPackage, Declared>();
   for (const each of [...declared].sort((a, b) => Number(a.dev) - Number(b.dev))) {
@@ -194,11 +214,18 @@ function matchDeclared(
     const found =
       (workspaces?.has(from) ? lookUp(byPlace, from, each.key) : undefined) ??
       links?.get(joinPath(from, `node_modules/${each.key}`)) ??
-      byAsked.get(`${each.key}@${each.range}`) ??
-      byAsked.get(`${each.key}@npm:${each.range}`);
+      findAsked(each.key, resolutions.get(`${each.key}@${each.range}`) ?? resolutions.get(each.key) ?? each.range);
     if (found !== undefined && !matched.has(found)) matched.set(found, each);
   }
   return matched;
+
+  function findAsked(key: string, range: string): LockedPackage | undefined {
+    const asked = byAsked.get(`${key}@${range}`) ?? byAsked.get(`${key}@npm:${range}`);
+    if (asked !== undefined || !range.startsWith("catalog:")) return asked;
+    // A catalog has the range, which Yarn keeps elsewhere: where there is one version, it is that one.
+    const [only, ...others] = byName.get(key) ?? [];
+    return others.length === 0 ? only : undefined;
+  }
 }
 
 /** As Node looks for a package: in the folder's own `node_modules`, then in those above it, up to the root of the places. */
@@ -212,9 +239,6 @@ function lookUp<T>(places: ReadonlyMap<string, T>, folder: string, key: string):
 /** A lockfile of the scope names it, as a package or as a folder of the tree. */
 const isCovered = ({ lockfiles: all }: Scope, { key, name }: Declared): boolean =>
   all.some(({ packages, local }) => local.has(key) || packages.some((each) => each.name === name));
-
-/** Ranges that lead to a folder of the tree. */
-const isLocal = (range: string): boolean => /^(workspace|file|link|portal):/.test(range);
 
 /**
  * Whether a manifest may mean this package of the tree. Package managers link one whose version fits; a fixture has the name of a

@@ -239,6 +239,102 @@ test("by the lockfiles of both generations of Yarn", async () => {
   }
 });
 
+const ownFolder = {
+  "package.json": json({
+    dependencies: { own: "file:./packages/own", linked: "link:./packages/own", ms: "^2.0.0" },
+    resolutions: { ms: "2.1.3" },
+  }),
+  "packages/own/package.json": json({ name: "own", version: "1.0.0", dependencies: { ms: "^2.0.0" } }),
+};
+
+test.for([
+  [
+    "pnpm 5",
+    "pnpm-lock.yaml",
+    "lockfileVersion: 5.4\ndependencies:\n  linked: link:packages/own\n  ms: 2.1.3\n  own: file:packages/own\npackages:\n  /ms/2.1.3:\n    dev: false\n  file:packages/own:\n    resolution: {directory: packages/own, type: directory}\n    name: own\n    version: 1.0.0\n    dev: false\n",
+  ],
+  [
+    "pnpm 9",
+    "pnpm-lock.yaml",
+    "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      linked: {specifier: 'link:./packages/own', version: 'link:packages/own'}\n      ms: {specifier: ^2.0.0, version: 2.1.3}\n      own: {specifier: 'file:./packages/own', version: 'file:packages/own(peer@1.0.0)'}\npackages:\n  ms@2.1.3: {}\n  own@file:packages/own:\n    resolution: {directory: packages/own, type: directory}\n",
+  ],
+  [
+    "Yarn 1",
+    "yarn.lock",
+    `# yarn lockfile v1\n\n\n"linked@link:./packages/own":\n  version "0.0.0"\n  uid ""\n\nms@2.1.3, ms@^2.0.0:\n  version "2.1.3"\n\n"own@file:./packages/own":\n  version "1.0.0"\n`,
+  ],
+  [
+    "Yarn 4",
+    "yarn.lock",
+    `__metadata:\n  version: 8\n"linked@link:./packages/own::locator=house%40workspace%3A.":\n  version: 0.0.0-use.local\n  resolution: "linked@link:./packages/own::locator=house%40workspace%3A."\n"ms@npm:2.1.3":\n  version: 2.1.3\n  resolution: "ms@npm:2.1.3"\n"own@file:./packages/own::locator=house%40workspace%3A.":\n  version: 1.0.0\n  resolution: "own@file:./packages/own#./packages/own::hash=c4ebef&locator=house%40workspace%3A."\n`,
+  ],
+] as const)("a folder that is asked for by its path is no dependency of %s", async ([, lockfile, text]) => {
+  await using bench = await openBench();
+  const { dependencies } = await readFiles(bench, { ...ownFolder, [lockfile]: text });
+  expect(dependencies).toMatchObject([
+    { name: "ms", version: "2.1.3", direct: true, range: "^2.0.0", dev: false, from: "lockfile" },
+  ]);
+});
+
+test("an archive that is asked for by its path is a dependency, and a bare path is a folder", async () => {
+  await using bench = await openBench();
+  const asked = { archive: "file:./vendor/archive-1.0.0.tgz", folder: "./vendor/folder", above: "../above" };
+  const result = await readFiles(bench, { "package.json": json({ dependencies: asked }) });
+  expect(result.dependencies).toMatchObject([{ name: "archive", range: "file:./vendor/archive-1.0.0.tgz" }]);
+});
+
+test("a manifest gets what Yarn's resolutions and catalogs put in place of its range", async () => {
+  await using bench = await openBench();
+  const entry = (name: string, version: string) =>
+    `"${name}@npm:${version}":\n  version: ${version}\n  resolution: "${name}@npm:${version}"\n`;
+  const result = await readFiles(bench, {
+    "package.json": json({
+      dependencies: { a: "^1.0.0", b: "^1.0.0", c: "catalog:", d: "^1.0.0" },
+      resolutions: { "**/a": "2.0.0", "b@npm:^1.0.0": "1.5.0", b: "9.0.0", "other/d": "3.0.0" },
+    }),
+    "yarn.lock": `__metadata:\n  version: 8\n${entry("a", "2.0.0")}${entry("b", "1.5.0")}${entry("b", "9.0.0")}${entry("c", "4.0.0")}${entry("d", "3.0.0")}`,
+  });
+  expect(result.dependencies).toMatchObject([
+    { name: "a", version: "2.0.0", direct: true, range: "^1.0.0" },
+    { name: "b", version: "1.5.0", direct: true, range: "^1.0.0" },
+    { name: "b", version: "9.0.0", direct: false },
+    { name: "c", version: "4.0.0", direct: true, range: "catalog:" },
+    // This one is in place of what another package asks for.
+    { name: "d", version: "3.0.0", direct: false },
+  ]);
+});
+
+test.for([
+  [
+    5,
+    "lockfileVersion: 5.4\ndependencies:\n  '@house/log': npm.house.io/@house/log/1.2.3_zod@4.6.7\n  zod: localhost+4873/zod/4.6.7\npackages:\n  localhost+4873/zod/4.6.7: {}\n  npm.house.io/@house/log/1.2.3_zod@4.6.7: {}\n",
+  ],
+  [
+    6,
+    "lockfileVersion: '6.0'\ndependencies:\n  '@house/log': {specifier: ^1, version: npm.house.io/@house/log@1.2.3(zod@4.6.7)}\n  zod: {specifier: ^4, version: localhost+4873/zod@4.6.7}\npackages:\n  localhost+4873/zod@4.6.7: {}\n  npm.house.io/@house/log@1.2.3(zod@4.6.7): {}\n",
+  ],
+] as const)("pnpm %i writes a registry of one's own in front of the name", async ([, text]) => {
+  await using bench = await openBench();
+  const result = await readFiles(bench, {
+    "package.json": json({ dependencies: { "@house/log": "^1", zod: "^4" } }),
+    "pnpm-lock.yaml": text,
+  });
+  expect(result.dependencies).toMatchObject([
+    { name: "@house/log", version: "1.2.3", direct: true, range: "^1" },
+    { name: "zod", version: "4.6.7", direct: true, range: "^4" },
+  ]);
+});
+
+test("of pnpm's lockfile in two documents the last is about the tree, the first about pnpm itself", async () => {
+  await using bench = await openBench();
+  const result = await readFiles(bench, {
+    "package.json": json({ dependencies: { ms: "^2.0.0" } }),
+    "pnpm-lock.yaml":
+      "---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    configDependencies:\n      is-number: {specifier: 7.0.0, version: 7.0.0}\npackages:\n  is-number@7.0.0: {}\n---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      ms: {specifier: ^2.0.0, version: 2.1.3}\npackages:\n  ms@2.1.3: {}\n",
+  });
+  expect(result).toMatchObject({ dependencies: [{ name: "ms", version: "2.1.3", direct: true }], findings: [] });
+});
+
 test("a manifest gets what pnpm's lockfile has for its folder, also where that lockfile is not at the root", async () => {
   await using bench = await openBench();
   const result = await readFiles(bench, {
@@ -459,6 +555,77 @@ test("names that lead out of the tree lead to no file, of what a link leads to o
     { name: "loop", version: "1.0.0", licence: "ISC" },
     { name: "out", version: "1.0.0", licence: "MIT" },
   ]);
+});
+
+test("a licence in nests deeper than a stack, or as long as a book, spoils no answer", async () => {
+  await using bench = await openBench();
+  const nest = `{"name":"nest","version":"1.0.0","license":${'{"type":'.repeat(60_000)}"MIT"${"}".repeat(60_000)}}`;
+  const book = json({ name: "book", version: "1.0.0", license: "Permission is hereby granted. ".repeat(20_000) });
+  const result = await readFiles(bench, {
+    "package.json": json({ dependencies: { nest: "1", book: "1" } }),
+    "package-lock.json": json({
+      packages: { "node_modules/locked": { version: "1.0.0", license: "x".repeat(500_000) } },
+    }),
+    "node_modules/nest/package.json": nest,
+    "node_modules/book/package.json": book,
+  });
+  expect(result.dependencies).toMatchObject([
+    { name: "book", licence: expect.stringMatching(/^Permission is hereby granted.*…$/) },
+    { name: "locked", licence: expect.stringMatching(/^x+…$/) },
+    { name: "nest", licence: "unknown", installed: true },
+  ]);
+  expect(json(result).length).toBeLessThan(5_000);
+});
+
+test("licences are counted by whatever name they have", async () => {
+  await using bench = await openBench();
+  const result = await readFiles(bench, {
+    "package.json": "{}",
+    "package-lock.json": json({
+      packages: {
+        "node_modules/a": { version: "1.0.0", license: "constructor" },
+        "node_modules/b": { version: "1.0.0", license: "__proto__" },
+        "node_modules/c": { version: "1.0.0", license: "__proto__" },
+      },
+    }),
+  });
+  expect(Object.entries(result.licences as object)).toEqual([
+    ["constructor", 1],
+    ["__proto__", 2],
+  ]);
+});
+
+test("a lockfile with both sides of a merge, or without any package where there is text, is none", async () => {
+  await using bench = await openBench();
+  const broken = {
+    "both sides of a merge": `# yarn lockfile v1\n\n\n<<<<<<< HEAD\nzod@^4.0.0:\n  version "4.0.0"\n=======\nzod@^4.0.0:\n  version "4.1.0"\n>>>>>>> other\n`,
+    "no package": "all is well",
+  };
+  for (const [reason, text] of Object.entries(broken)) {
+    const result = await readFiles(bench, { "package.json": manifest, "yarn.lock": text });
+    const finding = { kind: "lockfile.invalid", file: "yarn.lock", message: expect.stringContaining(reason) };
+    expect(result, reason).toMatchObject({ count: 2, findings: [finding] });
+  }
+  // A tree without dependencies has this one.
+  const empty = "# THIS IS AN AUTOGENERATED FILE. DO NOT EDIT THIS FILE DIRECTLY.\n# yarn lockfile v1\n\n\n";
+  expect(await readFiles(bench, { "package.json": "{}", "yarn.lock": empty })).toMatchObject({
+    count: 0,
+    findings: [],
+  });
+});
+
+test("trees in trees without end are no lockfile", async () => {
+  await using bench = await openBench();
+  const nest = (levels: number) =>
+    `{"dependencies":${'{"a":{"version":"1.0.0","dependencies":'.repeat(levels)}{}${"}}".repeat(levels)}}`;
+  const read = async (levels: number) =>
+    await readFiles(bench, { "package.json": "{}", "package-lock.json": nest(levels) });
+  expect(await read(50)).toMatchObject({ count: 1, findings: [] });
+  for (const levels of [101, 200_000]) {
+    expect((await read(levels)).findings).toMatchObject([
+      { kind: "lockfile.invalid", message: expect.stringContaining("deeper than 100") },
+    ]);
+  }
 });
 
 test("lockfiles that are broken, hostile or of another kind are findings, and manifests are read", async () => {

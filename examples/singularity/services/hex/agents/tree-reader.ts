@@ -11,6 +11,9 @@ import { readTreeDependencies } from "../tree-dependencies.ts";
 /** More than the largest trees we saw; with their licences they fit into a result. */
 const maxDependencies = 5_000;
 
+/** Different ones; the largest trees we saw have thirty. */
+const maxLicences = 500;
+
 /** Reads what a tree declares, has locked and has installed. An agent of its own, since reading computes and the registry remembers. */
 export const treeReader = threadAgent({
   name: "tree-reader",
@@ -30,8 +33,8 @@ export const treeReader = threadAgent({
       const message = "No package.json here: nothing says what it depends on.";
       about.push({ kind: "dependencies.no_manifest", message });
     }
-    const licences: { [licence: string]: number } = {};
-    for (const { licence } of dependencies) licences[licence] = (licences[licence] ?? 0) + 1;
+    const licences = new Map<string, number>();
+    for (const { licence } of dependencies) licences.set(licence, (licences.get(licence) ?? 0) + 1);
     const truncated: Truncated = {};
     return {
       path: tree.root,
@@ -39,8 +42,8 @@ export const treeReader = threadAgent({
       direct: dependencies.filter((each) => each.direct).length,
       installed: dependencies.filter((each) => each.installed).length,
       withInstallScripts: dependencies.filter((each) => each.installScripts === true).length,
-      unknownLicences: licences[unknown] ?? 0,
-      licences,
+      unknownLicences: licences.get(unknown) ?? 0,
+      licences: Object.fromEntries(cutList("licences", [...licences], maxLicences, truncated)),
       dependencies: cutList("dependencies", dependencies, maxDependencies, truncated),
       ...aboutTree(tree, [...about, ...findings], truncated),
     };
