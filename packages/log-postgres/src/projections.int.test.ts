@@ -44,10 +44,10 @@ const totals: Projection = {
 const runtime = createRuntime();
 const ctx = rootContext(runtime);
 
-async function startProcess(store: Store) {
+async function startProcess(store: Store, projection = totals) {
   const log = createLog(store, runtime);
   await log.start(ctx);
-  const projections = createProjections(log, [totals]);
+  const projections = createProjections(log, [projection]);
   await projections.start(ctx);
   return {
     log,
@@ -104,6 +104,23 @@ describe.each([
     const [status] = await two.projections.status(ctx);
     await two.projections.skip(ctx, "totals", status?.parked?.position as string, "a mistake");
     await expect.poll(() => two.read().catch(() => undefined), { timeout: 10_000 }).toEqual({ ada: 7, bob: 16 });
+  });
+
+  test("immediate: who was answered reads what came of it, and what the table refuses harms no append", async () => {
+    await using one = await startProcess(await makeStore("immediate"), { ...totals, consistency: "immediate" });
+    const { table } = await one.projections.untilCaughtUp(ctx, "totals");
+    await Promise.all([one.pay("ada", 1), one.pay("bob", 2), one.pay("ada", 3)]);
+    expect(await rowsOf(one.log, table)).toEqual({ ada: 4, bob: 2 });
+    expect(await one.pay("bob", -5)).toMatchObject({ ok: true });
+    expect(await one.pay("ada", 1)).toMatchObject({ ok: true });
+    await expect
+      .poll(() => one.projections.status(ctx), { timeout: 10_000 })
+      .toMatchObject([{ parked: { message: expect.stringContaining("totals_1_total_check") } }]);
+    const [status] = await one.projections.status(ctx);
+    await one.projections.skip(ctx, "totals", status?.parked?.position as string, "a mistake");
+    await expect.poll(() => rowsOf(one.log, table), { timeout: 10_000 }).toEqual({ ada: 5, bob: 2 });
+    await one.pay("cid", 7);
+    expect(await rowsOf(one.log, table)).toEqual({ ada: 5, bob: 2, cid: 7 });
   });
 
   test("another generation is built beside and read when it is whole", async () => {

@@ -1,9 +1,8 @@
-import type { CommitOutcome, CommitResult, EncodedAppend, Store } from "@viable/log";
+import type { CommitOutcome, CommitResult, EncodedAppend, Follow, FollowedAppend, Store } from "@viable/log";
 import { textArray } from "./array-literal.ts";
-import { commitWithRows } from "./commit-with-rows.ts";
+import { commitAlone } from "./commit-alone.ts";
+import { commitInTransaction } from "./commit-in-transaction.ts";
 import type { Session } from "./session.ts";
-import { appendBatch, appendBatchParams, toCommitResult } from "./statements/append-batch.ts";
-import { appendEvents, appendEventsParams, isEventsAlone, toEventsResult } from "./statements/append-events.ts";
 import { toEvent } from "./statements/events.ts";
 import { head } from "./statements/head.ts";
 import { readAll } from "./statements/read-all.ts";
@@ -21,27 +20,31 @@ export function createSqlStore(session: Session): SqlStore {
     return { ordinal: Number(row?.ordinal), change: Number(row?.change) };
   };
 
-  /** The short way where a part is of events alone and nothing stands against it; else the one that can answer everything. */
-  const commitPart = async (part: readonly EncodedAppend[], now: number): Promise<CommitResult> => {
-    if (part.some((append) => append.with !== undefined)) return await commitWithRows(session, part, now);
-    if (isEventsAlone(part)) {
-      const [row] = await session.write(appendEvents, appendEventsParams(part));
-      const result = toEventsResult(part, row);
-      if (result !== undefined) return result;
-    }
-    return toCommitResult(part, await session.write(appendBatch, appendBatchParams(part, now)));
-  };
+  const commitPart = (
+    part: readonly EncodedAppend[],
+    now: number,
+    follow: Follow | undefined,
+  ): Promise<CommitResult> =>
+    follow !== undefined || part.some((append) => append.with !== undefined)
+      ? commitInTransaction(session, part, now, follow)
+      : commitAlone((statement, params) => session.write(statement, params), part, now);
 
   return {
-    async commit(batch, now) {
+    async commit(batch, now, follow) {
       const outcomes: CommitOutcome[] = [];
+      const followed: FollowedAppend[] = [];
       let lastChange: number | undefined;
       for (const part of splitAtRepeatedNames(batch)) {
-        const result = await commitPart(part, now);
+        const result = await commitPart(part, now, follow);
         outcomes.push(...result.outcomes);
+        followed.push(...(result.followed ?? []));
         lastChange = result.lastChange;
       }
-      return { outcomes, lastChange: lastChange ?? (await readHead()).change };
+      return {
+        outcomes,
+        ...(followed.length > 0 && { followed }),
+        lastChange: lastChange ?? (await readHead()).change,
+      };
     },
     async readStream(stream, fromVersion, limit, direction) {
       if (!canBeStored(stream)) return [];

@@ -10,9 +10,9 @@ import { toOrdinal, toPosition } from "./events.ts";
 import type { ReadFailure } from "./follower.ts";
 import type { Flush, GroupCommitLimits } from "./group-commit.ts";
 import { defaultGroupCommitLimits, GroupCommit } from "./group-commit.ts";
-import type { AppendOutcome, AppendRequest, Log } from "./log.ts";
+import type { AppendOutcome, AppendRequest, Follower, Log } from "./log.ts";
 import { RecordWatch } from "./record-watch.ts";
-import type { CommitOutcome, Store } from "./store.ts";
+import type { CommitOutcome, CommitReader, EncodedAppend, Follow, Store } from "./store.ts";
 import { Tail } from "./tail.ts";
 
 /** What a page holds unless told: enough for any one execution, little enough for memory. */
@@ -39,7 +39,21 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
   const tail = new Tail(store, runtime.clock, types);
   const recordWatch = new RecordWatch(store, runtime.clock);
   const announcer = new Announcer(runtime.clock, () => store.news?.announce());
+  const followers = new Set<Follower>();
   let appendedEvents = 0;
+
+  const follow: Follow = async (reader) => {
+    const appends: EncodedAppend[] = [];
+    const decoding: CommitReader = {
+      ...reader,
+      readAll: async (...query) => (await reader.readAll(...query)).map((event) => types.decode(event, "lenient")),
+    };
+    for (const follower of followers) {
+      const wanted = await follower(decoding);
+      if (wanted !== undefined) appends.push(encodeAppend(wanted.ctx, wanted.request, types).append);
+    }
+    return appends;
+  };
 
   const wake = () => {
     tail.wake();
@@ -59,6 +73,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
       },
       lost: wake,
     },
+    () => (followers.size === 0 ? undefined : follow),
   );
 
   return {
@@ -160,6 +175,10 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
         unreadEvents: tail.unreadEvents,
         readFailure: earlier(tail.failure, recordWatch.failure),
       };
+    },
+    follow(follower) {
+      followers.add(follower);
+      return () => followers.delete(follower);
     },
     query: (ctx, query) => ask(ctx, () => store.query(query)),
     sizeBytes: () => store.sizeBytes(),

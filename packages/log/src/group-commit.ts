@@ -2,7 +2,7 @@ import type { Context, Runtime } from "@viable/kernel";
 import { backoffMs, ViableError, waitFor } from "@viable/kernel";
 import { logClosed, logUnavailable } from "./errors.ts";
 import { notify } from "./notify.ts";
-import type { CommitOutcome, CommitResult, EncodedAppend, Store } from "./store.ts";
+import type { CommitOutcome, CommitResult, EncodedAppend, Follow, Store } from "./store.ts";
 import { storeRefused } from "./store.ts";
 
 /** Bounds of the append queue and of one flush. */
@@ -64,6 +64,7 @@ export class GroupCommit {
   readonly #runtime: Runtime;
   readonly #limits: GroupCommitLimits;
   readonly #listener: FlushListener;
+  readonly #follow: () => Follow | undefined;
   #urgent: Waiting[] = [];
   #normal: Waiting[] = [];
   /** What was in a flush that the database refused: each is tried alone, before the queue. */
@@ -76,11 +77,19 @@ export class GroupCommit {
   flushes = 0;
   flushMs = 0;
 
-  constructor(store: Store, runtime: Runtime, limits: GroupCommitLimits, listener: FlushListener) {
+  /** `follow` answers what is to be asked in the transaction of each flush, where there is anything. */
+  constructor(
+    store: Store,
+    runtime: Runtime,
+    limits: GroupCommitLimits,
+    listener: FlushListener,
+    follow: () => Follow | undefined,
+  ) {
     this.#store = store;
     this.#runtime = runtime;
     this.#limits = limits;
     this.#listener = listener;
+    this.#follow = follow;
   }
 
   get waiting(): number {
@@ -168,7 +177,7 @@ export class GroupCommit {
       const appends = sent.map((waiting) => waiting.append);
       let result: CommitResult;
       try {
-        result = await this.#store.commit(appends, clock.now());
+        result = await this.#store.commit(appends, clock.now(), this.#follow());
       } catch (error) {
         sent = await this.#afterFailure(sent, failures, error);
         continue;
@@ -177,7 +186,7 @@ export class GroupCommit {
       this.flushes += 1;
       this.flushMs = this.flushMs === 0 ? tookMs : this.flushMs * 0.95 + tookMs * 0.05;
       // What goes wrong while the news is spread is no concern of those whose append happened.
-      notify(this.#listener.flushed, { batch: appends, outcomes: result.outcomes, lastChange: result.lastChange });
+      notify(this.#listener.flushed, toFlush(appends, result));
       sent.forEach((waiting, index) => {
         waiting.resolve(result.outcomes[index] as CommitOutcome);
       });
@@ -221,6 +230,16 @@ export class GroupCommit {
     if (left.length < sent.length) this.#listener.lost();
     return left;
   }
+}
+
+/** All that was written, in the order in which it was. */
+function toFlush(appends: readonly EncodedAppend[], { outcomes, followed = [], lastChange }: CommitResult): Flush {
+  if (followed.length === 0) return { batch: appends, outcomes, lastChange };
+  return {
+    batch: [...appends, ...followed.map(({ append }) => append)],
+    outcomes: [...outcomes, ...followed.map(({ outcome }) => outcome)],
+    lastChange,
+  };
 }
 
 function namesOf(append: EncodedAppend): string[] {

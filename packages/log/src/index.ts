@@ -23,6 +23,7 @@ export type { PlacedEvent, PlacedRecord, SnapshotHead, SnapshotPage } from "./sn
 export { checkSnapshot } from "./snapshot.ts";
 export type {
   CommitOutcome,
+  CommitReader,
   CommitResult,
   Durability,
   EncodedAppend,
@@ -30,6 +31,8 @@ export type {
   EncodedRecordChange,
   EncodedRecordWrite,
   EncodedStreamAppend,
+  Follow,
+  FollowedAppend,
   News,
   Store,
 } from "./store.ts";

@@ -4,7 +4,7 @@ import type { EventFilter, Position, StoredEvent, StreamAppend } from "./events.
 import type { ReadFailure } from "./follower.ts";
 import type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
 import type { Row, RowQuery, RowRefusal, RowWrite } from "./row-write.ts";
-import type { Durability } from "./store.ts";
+import type { CommitReader, Durability } from "./store.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 
 /** What one caller wants to happen at once, or not at all. */
@@ -123,12 +123,20 @@ export interface Log extends Part {
    * (`log.store_refused`) by a store without tables. How many rows there may be is for the query to bound.
    */
   query(ctx: Context, query: RowQuery): Promise<readonly Row[]>;
+  /**
+   * @internal Asks in the transaction of each flush that appends something what else is to be written in it, until it is stopped. For
+   * projections that are never behind; each flush then takes several round trips. `follower` must not wait for anything but the reader.
+   */
+  follow(follower: Follower): () => void;
   /** Measured, for health: what waits, how long a flush takes, how far the slowest subscription is behind, and the log's own reading. */
   stats(): LogStats;
   sizeBytes(): Promise<number | undefined>;
   /** Forgets records deleted or expired more than `olderThanMs` ago, at most `limit`; answers how many. A watcher further behind than that misses their end. */
   purgeRecords(ctx: Context, olderThanMs: number, limit: number): Promise<number>;
 }
+
+/** @internal What it answers happens or does not, without harm to what it follows. */
+export type Follower = (reader: CommitReader) => Promise<{ ctx: Context; request: AppendRequest } | undefined>;
 
 export interface LogStats {
   readonly waitingAppends: number;

@@ -1,13 +1,20 @@
 import { ViableError } from "@viable/kernel";
 import { decodeEvent } from "./encode.ts";
 import { notEmpty, snapshotDamaged } from "./errors.ts";
-import type { StoredEvent } from "./events.ts";
+import type { EventFilter, StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal } from "./events.ts";
 import type { StoredRecord } from "./records.ts";
 import type { RowRefusal, RowWrite } from "./row-write.ts";
 import type { PlacedEvent, PlacedRecord, SnapshotHead } from "./snapshot.ts";
 import { checkSnapshot } from "./snapshot.ts";
-import type { CommitOutcome, EncodedAppend, EncodedStreamAppend, Store } from "./store.ts";
+import type {
+  CommitOutcome,
+  CommitReader,
+  EncodedAppend,
+  EncodedStreamAppend,
+  FollowedAppend,
+  Store,
+} from "./store.ts";
 import { storeRefused } from "./store.ts";
 
 /** Items of a snapshot that are handed over at once. */
@@ -114,15 +121,40 @@ export function createMemoryStore(): Store {
     return { kind: "appended", firstOrdinal, firstVersions, recordVersions, repeated: false };
   };
 
+  const readAfter = (from: number, limit: number, filter: EventFilter): StoredEvent[] => {
+    const found: StoredEvent[] = [];
+    for (let index = from; index < events.length && found.length < limit; index++) {
+      const event = events[index] as StoredEvent;
+      if (matchesFilter(event, filter)) found.push(event);
+    }
+    return found;
+  };
+  const liveRecords = (keys: readonly string[], now: number): StoredRecord[] =>
+    keys.flatMap((key) => {
+      const row = rows.get(key);
+      return isLive(row, now) ? [toRecord(key, row)] : [];
+    });
+  const readerAt = (now: number): CommitReader => ({
+    head: async () => events.length,
+    getRecords: async (keys) => liveRecords(keys, now),
+    readAll: async (after, limit, filter) => readAfter(after, limit, filter),
+  });
+
   return {
     durability: "nothing",
     exclusive: true,
     async open() {},
     async close() {},
-    async commit(batch, now) {
+    async commit(batch, now, follow) {
       const undo: (() => void)[] = [];
       try {
-        return { outcomes: batch.map((append) => commitOne(append, now, undo)), lastChange };
+        const outcomes = batch.map((append) => commitOne(append, now, undo));
+        if (follow === undefined || !outcomes.some(isNew)) return { outcomes, lastChange };
+        const followed: FollowedAppend[] = [];
+        for (const append of await follow(readerAt(now))) {
+          followed.push({ append, outcome: commitOne(append, now, undo) });
+        }
+        return { outcomes, followed, lastChange };
       } catch (error) {
         // As of a statement that is refused, nothing is left of the batch.
         for (const step of undo.reverse()) step();
@@ -139,10 +171,9 @@ export function createMemoryStore(): Store {
             .slice(0, limit);
     },
     async readAll(from, limit, direction, filter) {
+      if (direction === "forward") return readAfter(from, limit, filter);
       const found: StoredEvent[] = [];
-      const step = direction === "forward" ? 1 : -1;
-      let index = direction === "forward" ? from : Math.min(from - 2, events.length - 1);
-      for (; index >= 0 && index < events.length && found.length < limit; index += step) {
+      for (let index = Math.min(from - 2, events.length - 1); index >= 0 && found.length < limit; index--) {
         const event = events[index] as StoredEvent;
         if (matchesFilter(event, filter)) found.push(event);
       }
@@ -152,10 +183,7 @@ export function createMemoryStore(): Store {
       return { ordinal: events.length, change: lastChange };
     },
     async getRecords(keys, now) {
-      return keys.flatMap((key) => {
-        const row = rows.get(key);
-        return isLive(row, now) ? [toRecord(key, row)] : [];
-      });
+      return liveRecords(keys, now);
     },
     async listRecords(prefix, after, limit, now) {
       return [...rows]
@@ -220,6 +248,8 @@ export function createMemoryStore(): Store {
     },
   };
 }
+
+const isNew = (outcome: CommitOutcome): boolean => outcome.kind === "appended" && !outcome.repeated;
 
 /** Writes all or none. */
 function writeRows(writes: readonly RowWrite[]): { takeBack: () => void } | { refusal: RowRefusal } {

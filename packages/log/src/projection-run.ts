@@ -1,13 +1,14 @@
 import type { Context, JsonObject } from "@viable/kernel";
 import { rootContext, sleep, toWire, untilSettled, ViableError, withContext } from "@viable/kernel";
 import { undecodableEvent } from "./errors.ts";
-import type { Position, StoredEvent } from "./events.ts";
-import { comparePositions, startPosition, toOrdinal } from "./events.ts";
+import type { EventFilter, Position, StoredEvent } from "./events.ts";
+import { comparePositions, startPosition, toOrdinal, toPosition } from "./events.ts";
 import type { AppendOutcome, AppendRequest, Log } from "./log.ts";
 import type { Parked, Projection, ProjectionTarget, ProjectionWrites } from "./projection.ts";
 import { projectionStream } from "./projection-events.ts";
 import type { Kept, Progress } from "./projection-records.ts";
 import { ownerKey, progressKey, readProgress } from "./projection-records.ts";
+import type { CommitReader } from "./store.ts";
 import type { Subscription } from "./subscription.ts";
 import { pageEvents } from "./subscription.ts";
 
@@ -63,6 +64,7 @@ export class ProjectionRun {
   #wake: () => void = () => {};
   #woken = false;
   #ears: Subscription | undefined;
+  #unfollow: () => void = () => {};
 
   constructor(log: Log, ctx: Context, projection: Projection, target: ProjectionTarget, hooks: ProjectionRunHooks) {
     this.#log = log;
@@ -79,19 +81,15 @@ export class ProjectionRun {
   }
 
   start(): void {
-    this.#ears = this.#log.subscribe(this.#ctx, {
-      name: `projection ${this.target.name}`,
-      after: "now",
-      decoding: "none",
-      ...(this.#projection.filter !== undefined && { filter: this.#projection.filter }),
-      handle: () => this.#awaken(),
-    });
+    if (this.#isImmediate) this.#unfollow = this.#log.follow((reader) => this.#inFlush(reader));
+    else this.#listen();
     this.#ended = this.#run();
   }
 
   /** Ends what is under way; what was not written is done again by whoever goes on. */
   async stop(): Promise<void> {
     this.#life.abort();
+    this.#unfollow();
     this.#ears?.stop();
     await this.#ended;
     this.state = "stopped";
@@ -105,6 +103,59 @@ export class ProjectionRun {
   /** How far it has come; undefined where another process has it. */
   get position(): Position | undefined {
     return this.state === "standby" || this.state === "stopped" ? undefined : this.#seen;
+  }
+
+  get #isImmediate(): boolean {
+    return this.#projection.consistency === "immediate";
+  }
+
+  #listen(): void {
+    this.#ears = this.#log.subscribe(this.#ctx, {
+      name: `projection ${this.target.name}`,
+      after: "now",
+      decoding: "none",
+      filter: this.#filter,
+      handle: () => this.#awaken(),
+    });
+  }
+
+  get #filter(): EventFilter {
+    return this.#projection.filter ?? {};
+  }
+
+  /**
+   * What a flush of this process changes, in the transaction of that flush: the next step that `#goOn` would take, if it is the last.
+   * What it cannot do is left to that.
+   */
+  async #inFlush(reader: CommitReader): Promise<{ ctx: Context; request: AppendRequest } | undefined> {
+    const { name, generation } = this.target;
+    const [record] = await reader.getRecords([progressKey(name, generation)]);
+    const progress = record?.value as unknown as Progress | undefined;
+    if (record === undefined || progress === undefined || progress.parked !== undefined) return undefined;
+    const head = await reader.head();
+    const behind = head - toOrdinal(progress.position);
+    if (behind > pageEvents) return undefined;
+    const events = await reader.readAll(toOrdinal(progress.position), pageEvents, this.#filter);
+    // That nothing of a flush concerned it is written down only before it would seem to be behind.
+    if (events.length === 0 && behind < pageEvents / 2) return undefined;
+    const writes = this.#projectAtOnce(events);
+    if (writes === undefined) return undefined;
+    return { ctx: this.#ctx, request: this.#toRequest({ position: toPosition(head) }, record.version, writes, []) };
+  }
+
+  #projectAtOnce(events: readonly StoredEvent[]): ProjectionWrites | undefined {
+    if (events.some((event) => event.undecodable !== undefined)) return undefined;
+    try {
+      const writes = this.#projection.project(events, this.target, this.#ctx);
+      if (!(writes instanceof Promise)) return writes;
+      writes.catch(() => undefined);
+      this.failure = new ViableError("log.projection_failed", `${this.target.name} is immediate, and waits.`, {
+        next: "Have its `project` answer at once, or make it eventual.",
+      });
+    } catch {
+      // Which event it is, and whether it can be done alone, shows outside of the flush.
+    }
+    return undefined;
   }
 
   async #run(): Promise<void> {
@@ -189,12 +240,14 @@ export class ProjectionRun {
 
   /** Does the next page of events, or waits for one. */
   async #goOn(ctx: Context): Promise<void> {
+    // What came with a flush since then need not be done again.
+    if (this.#isImmediate) this.#take(await readProgress(ctx, this.#log, this.target.name, this.target.generation));
     const head = await this.#log.head(ctx);
     const found = await this.#log.readAll(ctx, {
       from: this.#seen,
       limit: this.#page,
       decoding: "lenient",
-      ...(this.#projection.filter !== undefined && { filter: this.#projection.filter }),
+      filter: this.#filter,
     });
     const [first] = found;
     if (first === undefined) {
@@ -264,8 +317,14 @@ export class ProjectionRun {
     // Whoever lets it go on moves its progress past the event.
     const found = await readProgress(ctx, this.#log, this.target.name, this.target.generation);
     if (found?.value.parked?.position === parked.position) return;
+    this.#take(found);
+  }
+
+  /** Takes in what is written down of its progress. */
+  #take(found: Kept<Progress> | undefined): void {
     this.#progress = found;
-    this.#seen = found?.value.position ?? startPosition;
+    const position = found?.value.position ?? startPosition;
+    if (found?.value.parked !== undefined || comparePositions(position, this.#seen) > 0) this.#seen = position;
   }
 
   /** Nothing is left to do up to `head`: waits until there is. */
@@ -280,7 +339,7 @@ export class ProjectionRun {
       await this.#hooks.onCaughtUp();
       this.state = "live";
     }
-    await this.#rest(ctx, renewMs);
+    await this.#rest(ctx, this.#isImmediate ? lookMs : renewMs);
   }
 
   /** Writes progress alone. */
@@ -305,14 +364,22 @@ export class ProjectionRun {
     writes: ProjectionWrites,
     told: readonly { type: string; data: JsonObject }[],
   ): Promise<AppendOutcome> {
+    return this.#log.append(ctx, this.#toRequest(progress, expected, writes, told));
+  }
+
+  #toRequest(
+    progress: Progress,
+    expected: number,
+    writes: ProjectionWrites,
+    told: readonly { type: string; data: JsonObject }[],
+  ): AppendRequest {
     const { name, generation } = this.target;
     const own = { key: progressKey(name, generation), value: { ...progress } as unknown as JsonObject, expected };
-    const request: AppendRequest = {
+    return {
       records: [own, ...(writes.records ?? [])],
       ...(told.length > 0 && { streams: [{ stream: projectionStream(name), expected: "any" as const, events: told }] }),
       ...(writes.with !== undefined && { with: writes.with }),
     };
-    return this.#log.append(ctx, request);
   }
 
   /** Another process has written the progress: what it has done need not be done again. */

@@ -19,6 +19,12 @@ export interface Projection {
    */
   readonly version: number;
   readonly filter?: EventFilter;
+  /**
+   * `eventual`, which costs appenders nothing: a moment after the append. `immediate`: in the flush of the append itself, so that who
+   * was answered reads what came of it. Every flush then takes some more round trips, `project` must answer at once and without
+   * reading, and while it is more than 500 events behind, or a process without it appends, it is eventual too. Default `eventual`.
+   */
+  readonly consistency?: "eventual" | "immediate";
   /** What is there before the first event, such as tables. Done once for each generation, in one flush with its beginning. */
   readonly create?: (target: ProjectionTarget) => readonly RowWrite[];
   /**

@@ -322,6 +322,93 @@ test("an event that cannot be brought to the shape of today stops it as one that
   expect(await today.read()).toMatchObject({ sum: 3, positions: ["1", "3"] });
 });
 
+/** As `sums`, in a table, and for projections that may not read: a sum is added to. */
+function table(changes: Partial<Projection> & { fails?: (event: StoredEvent) => boolean } = {}) {
+  const { fails = () => false, ...rest } = changes;
+  const positions: string[] = [];
+  const projection: Projection = {
+    name: "sums",
+    version: 1,
+    consistency: "immediate",
+    filter: { types: ["paid"] },
+    project(events) {
+      for (const event of events) if (fails(event)) throw new Error(`${event.data.amount} cannot be added`);
+      const apply = () => {
+        positions.push(...events.map(({ position }) => position));
+        return () => positions.splice(-events.length);
+      };
+      return { with: [{ apply }] };
+    },
+    ...rest,
+  };
+  return { positions, projection };
+}
+
+test("immediate: who was answered reads what came of it, in a log with a past, through either of two processes", async () => {
+  const { clock, startProcess } = setup();
+  const past = await startProcess(() => []);
+  await past.pay(1, 2);
+  const { positions, projection } = table();
+  const one = await startProcess(() => [projection]);
+  const two = await startProcess(() => [projection]);
+  await settled(clock, one.projections.untilCaughtUp(rootContext(createRuntime()), "sums"));
+  for (const by of [one, two, one]) {
+    await by.pay(3);
+    // No time has passed.
+    expect(positions).toEqual((await folded(past.log)).positions);
+  }
+  for (let others = 0; others < 600; others++) await two.other();
+  await two.pay(4);
+  expect(positions).toEqual((await folded(past.log)).positions);
+  await clock.advance(20_000);
+  expect(positions).toEqual((await folded(past.log)).positions);
+});
+
+test("immediate: where a process without it appends it is eventual, and then immediate again", async () => {
+  const { clock, startProcess } = setup();
+  const without = await startProcess(() => []);
+  const { positions, projection } = table();
+  const one = await startProcess(() => [projection]);
+  await clock.advance(2_000);
+  for (let flushes = 0; flushes < 6; flushes++) await without.pay(...Array.from({ length: 100 }, () => 1));
+  expect(positions).toEqual([]);
+  await one.pay(2);
+  // Six hundred events are not done in a flush.
+  expect(positions).toEqual([]);
+  await clock.advance(2_000);
+  expect(positions).toEqual((await folded(one.log)).positions);
+  await one.pay(3);
+  expect(positions).toEqual((await folded(one.log)).positions);
+});
+
+test("immediate: what it cannot do harms no append, and parks it as any other", async () => {
+  const { clock, startProcess } = setup();
+  const { positions, projection } = table({ fails: (event) => event.data.amount === 13 });
+  const one = await startProcess(() => [projection]);
+  await clock.advance(2_000);
+  expect(await one.pay(1)).toMatchObject({ ok: true });
+  expect(await one.pay(13)).toMatchObject({ ok: true });
+  expect(await one.pay(2)).toMatchObject({ ok: true });
+  expect(positions).toHaveLength(1);
+  await clock.advance(5_000);
+  const [status] = await one.status();
+  expect(status?.parked).toMatchObject({ message: "13 cannot be added" });
+  await one.projections.skip(rootContext(createRuntime()), "sums", status?.parked?.position as string, "");
+  await clock.advance(3_000);
+  expect(positions).toEqual((await folded(one.log, ({ data }) => data.amount === 13)).positions);
+  await one.pay(3);
+  expect(positions).toEqual((await folded(one.log, ({ data }) => data.amount === 13)).positions);
+});
+
+test("immediate: one that waits is told that it may not, and is eventual", async () => {
+  const { clock, startProcess } = setup();
+  const one = await startProcess((log) => [sums(log, { consistency: "immediate" })]);
+  await clock.advance(2_000);
+  await one.pay(1, 2);
+  expect((await one.status())[0]?.failure).toMatchObject({ code: "log.projection_failed" });
+  expect(await one.read()).toMatchObject({ sum: 3 });
+});
+
 test("another generation is built beside: until it has caught up the old one is read, a minute later that is gone", async () => {
   const { clock, ctx, startProcess } = setup();
   let held: Promise<void> | undefined;

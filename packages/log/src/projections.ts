@@ -184,7 +184,8 @@ export function createProjections(log: Log, projections: readonly Projection[]):
   const positionOf = async (ctx: Context, kind: Kind, generation: number) => {
     const here = kind.runs.get(generation);
     const kept = await readProgress(ctx, log, kind.projection.name, generation);
-    return { position: here?.position ?? kept?.value.position ?? startPosition, parked: kept?.value.parked };
+    const [seen, written] = [here?.position ?? startPosition, kept?.value.position ?? startPosition];
+    return { position: comparePositions(seen, written) > 0 ? seen : written, parked: kept?.value.parked };
   };
 
   return {
@@ -224,7 +225,7 @@ export function createProjections(log: Log, projections: readonly Projection[]):
         if (awaited !== undefined) {
           const { position, parked } = await positionOf(ctx, kind, awaited.generation);
           if (parked !== undefined) throw standsStill(name, parked);
-          if (live !== undefined && comparePositions(position, head) >= 0)
+          if (live !== undefined && (await isNothingBetween(ctx, log, kind.projection, position, head)))
             return projectionTarget(name, live.version, live.generation);
         }
         await sleep(ctx, lookMs);
@@ -286,6 +287,20 @@ export function createProjections(log: Log, projections: readonly Projection[]):
       throw notParked(name, position);
     },
   };
+}
+
+/** Whether no event that concerns a projection lies after a position and up to another. */
+async function isNothingBetween(
+  ctx: Context,
+  log: Log,
+  { filter }: Projection,
+  position: Position,
+  head: Position,
+): Promise<boolean> {
+  if (comparePositions(position, head) >= 0) return true;
+  const query = { from: position, limit: 1, decoding: "none" as const, ...(filter !== undefined && { filter }) };
+  const [next] = await log.readAll(ctx, query);
+  return next === undefined || comparePositions(next.position, head) > 0;
 }
 
 const told = (name: string, type: string, data: Record<string, JsonValue>): AppendRequest => ({

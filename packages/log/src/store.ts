@@ -68,9 +68,29 @@ export type CommitOutcome =
 
 export interface CommitResult {
   readonly outcomes: readonly CommitOutcome[];
+  /** What was written because of it, in the same transaction: see `Follow`. */
+  readonly followed?: readonly FollowedAppend[] | undefined;
   /** Number of the last record change in the log after this commit. */
   readonly lastChange: number;
 }
+
+export interface FollowedAppend {
+  readonly append: EncodedAppend;
+  readonly outcome: CommitOutcome;
+}
+
+/** What the transaction of a commit sees: the log as it will be, with what the commit has appended. */
+export interface CommitReader {
+  head(): Promise<number>;
+  getRecords(keys: readonly string[]): Promise<StoredRecord[]>;
+  readAll(after: number, limit: number, filter: EventFilter): Promise<StoredEvent[]>;
+}
+
+/**
+ * Asked in the transaction of a commit that appends something: what else is to happen in it. Each of that happens or does not, without
+ * harm to what it follows; what `Follow` throws keeps all of it from happening.
+ */
+export type Follow = (reader: CommitReader) => Promise<readonly EncodedAppend[]>;
 
 export interface EncodedRecordChange {
   readonly change: number;
@@ -119,7 +139,7 @@ export interface Store {
   open(): Promise<void>;
   close(): Promise<void>;
   /** `now` decides which records have expired: the caller's clock, so that simulated time holds for stores too. */
-  commit(batch: readonly EncodedAppend[], now: number): Promise<CommitResult>;
+  commit(batch: readonly EncodedAppend[], now: number, follow?: Follow): Promise<CommitResult>;
   /** Events of a stream from a version on, upwards, or downwards from it. */
   readStream(
     stream: string,

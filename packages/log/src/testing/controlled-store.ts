@@ -1,6 +1,6 @@
-import type { CommitResult, EncodedAppend, Store } from "../store.ts";
+import type { EncodedAppend, Store } from "../store.ts";
 
-type Commit = (batch: readonly EncodedAppend[], now: number) => Promise<CommitResult>;
+type Commit = Store["commit"];
 
 /** A store whose commits a test may hold up, make fail, or lose the answer of; and that remembers what it was sent. */
 export interface ControlledStore extends Store {
@@ -17,12 +17,12 @@ export function controlStore(store: Store, lostAnswer: () => Error): ControlledS
   const batches: (readonly EncodedAppend[])[] = [];
   const fates: ("ok" | "lost-answer" | Error)[] = [];
   let held: Promise<void> | undefined;
-  const commit: Commit = async (batch, now) => {
+  const commit: Commit = async (batch, now, follow) => {
     batches.push(batch);
     const fate = fates.shift() ?? "ok";
     await held;
     if (fate instanceof Error) throw fate;
-    const result = await store.commit(batch, now);
+    const result = await store.commit(batch, now, follow);
     if (fate === "lost-answer") throw lostAnswer();
     return result;
   };

@@ -210,6 +210,64 @@ export function storeContract(
       });
     });
 
+    describe("what follows a commit in its transaction", () => {
+      test("sees the log with what was appended, and is written with it", async () => {
+        const own = newScope();
+        const before = await store.head();
+        const seen: unknown[] = [];
+        const batch = [
+          appendOf([{ stream: own("a"), expected: 0, events: [eventOf(own("1"))] }], [recordOf(own("r"), 0, "1")]),
+          appendOf([{ stream: own("b"), expected: 7, events: [eventOf(own("2"))] }]),
+        ];
+        const following = appendOf([], [recordOf(own("r"), 1, "2"), recordOf(own("s"), 0, "3")]);
+        const result = await store.commit(batch, now, async (reader) => {
+          const page = await reader.readAll(before.ordinal, 10, {});
+          seen.push(
+            await reader.head(),
+            page.map(({ stream }) => stream),
+            await reader.getRecords([own("r")]),
+          );
+          return [following];
+        });
+        const record = { key: own("r"), value: 1, version: 1, expiresAt: null };
+        expect(seen).toEqual([before.ordinal + 1, [own("a")], [record]]);
+        expect(result).toMatchObject({
+          outcomes: [{ kind: "appended" }, { kind: "stream_conflict" }],
+          followed: [{ append: following, outcome: { kind: "appended", recordVersions: [2, 1] } }],
+          lastChange: before.change + 3,
+        });
+        expect(await store.getRecords([own("r")], now)).toEqual([{ ...record, value: 2, version: 2 }]);
+      });
+
+      test("one that is refused harms neither what it follows nor the next", async () => {
+        const own = newScope();
+        const result = await store.commit(
+          [appendOf([{ stream: own("a"), expected: 0, events: [eventOf(own("1"))] }])],
+          now,
+          async () => [appendOf([], [recordOf(own("r"), 5, "1")]), appendOf([], [recordOf(own("s"), 0, "1")])],
+        );
+        expect(result.outcomes).toMatchObject([{ kind: "appended" }]);
+        expect(result.followed?.map(({ outcome }) => outcome.kind)).toEqual(["record_conflict", "appended"]);
+        expect(await readVersions(own("a"))).toEqual([1]);
+      });
+
+      test("is not asked where nothing was appended, and nothing happens where it fails", async () => {
+        const own = newScope();
+        const append = appendOf([{ stream: own("a"), expected: 0, events: [eventOf(own("1"))] }]);
+        const fail = async () => {
+          throw new Error("asked");
+        };
+        await expect(store.commit([append], now, fail)).rejects.toThrow("asked");
+        expect(await readVersions(own("a"))).toEqual([]);
+        await commit(append);
+        expect((await store.commit([append], now, fail)).outcomes).toMatchObject([
+          { kind: "appended", repeated: true },
+        ]);
+        const conflict = appendOf([{ stream: own("a"), expected: 0, events: [eventOf(own("2"))] }]);
+        expect((await store.commit([conflict], now, fail)).outcomes).toMatchObject([{ kind: "stream_conflict" }]);
+      });
+    });
+
     test("several streams and records change together or not at all", async () => {
       const own = newScope();
       await commit(appendOf([{ stream: own("b"), expected: 0, events: [eventOf(own("b1"))] }]));

@@ -1,0 +1,151 @@
+import { codeOf, type ViableError } from "@viable/kernel";
+import type {
+  CommitOutcome,
+  CommitReader,
+  CommitResult,
+  EncodedAppend,
+  Follow,
+  FollowedAppend,
+  RowRefusal,
+  RowWrite,
+} from "@viable/log";
+import { storeRefused } from "@viable/log";
+import { textArray } from "./array-literal.ts";
+import { commitAlone } from "./commit-alone.ts";
+import type { Connection, Session } from "./session.ts";
+import { toEvent } from "./statements/events.ts";
+import { head } from "./statements/head.ts";
+import { readAll } from "./statements/read-all.ts";
+import { getRecords, toRecord } from "./statements/records.ts";
+
+/** A row was refused, so its append does not happen. */
+class RowRefused extends Error {
+  readonly refusal: RowRefusal;
+
+  constructor(refusal: RowRefusal) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+/**
+ * Commits a batch in one transaction, and so in one flush, where some of its appends bring rows of other tables or something follows
+ * them. First as if all went well; where a row is refused, all is taken back and done again append by append, so that only the one
+ * with that row does not happen.
+ */
+export async function commitInTransaction(
+  session: Session,
+  batch: readonly EncodedAppend[],
+  now: number,
+  follow: Follow | undefined,
+): Promise<CommitResult> {
+  const commit = (apply: typeof commitTogether) =>
+    session.transaction(async (connection) => {
+      const result = await apply(connection, batch, now);
+      return follow === undefined ? result : await commitWhatFollows(connection, result, now, follow);
+    });
+  try {
+    return await commit(commitTogether);
+  } catch (error) {
+    if (error instanceof RowRefused) return await commit(commitOneByOne);
+    throw error;
+  }
+}
+
+async function commitTogether(
+  connection: Connection,
+  batch: readonly EncodedAppend[],
+  now: number,
+): Promise<CommitResult> {
+  const result = await commitAlone(({ text }, params) => connection.query(text, params), batch, now);
+  for (const [index, append] of batch.entries()) {
+    if (append.with !== undefined && isNew(result.outcomes[index])) await writeRows(connection, append.with);
+  }
+  return result;
+}
+
+async function commitOneByOne(
+  connection: Connection,
+  batch: readonly EncodedAppend[],
+  now: number,
+): Promise<CommitResult> {
+  const outcomes: CommitOutcome[] = [];
+  for (const append of batch) outcomes.push(await commitBehindSavepoint(connection, append, now));
+  return { outcomes, lastChange: await readLastChange(connection) };
+}
+
+async function commitWhatFollows(
+  connection: Connection,
+  result: CommitResult,
+  now: number,
+  follow: Follow,
+): Promise<CommitResult> {
+  if (!result.outcomes.some(isNew)) return result;
+  const followed: FollowedAppend[] = [];
+  for (const append of await follow(readerOver(connection, now))) {
+    followed.push({ append, outcome: await commitBehindSavepoint(connection, append, now) });
+  }
+  return { outcomes: result.outcomes, followed, lastChange: await readLastChange(connection) };
+}
+
+/** One append, which harms nothing else where it is refused. */
+async function commitBehindSavepoint(
+  connection: Connection,
+  append: EncodedAppend,
+  now: number,
+): Promise<CommitOutcome> {
+  await connection.script("SAVEPOINT viable_append");
+  try {
+    const { outcomes } = await commitTogether(connection, [append], now);
+    await connection.script("RELEASE SAVEPOINT viable_append");
+    return outcomes[0] as CommitOutcome;
+  } catch (error) {
+    if (!(error instanceof RowRefused)) throw error;
+    await connection.script("ROLLBACK TO SAVEPOINT viable_append");
+    return { kind: "row_refused", refusal: error.refusal };
+  }
+}
+
+/** What the transaction sees. */
+const readerOver = (connection: Connection, now: number): CommitReader => ({
+  async head() {
+    const [row] = await connection.query(head.text);
+    return Number(row?.ordinal);
+  },
+  async getRecords(keys) {
+    return (await connection.query(getRecords.text, [textArray(keys), String(now)])).map(toRecord);
+  },
+  async readAll(after, limit, filter) {
+    const query = readAll(after, limit, "forward", filter);
+    return query === undefined ? [] : (await connection.query(query.statement.text, query.params)).map(toEvent);
+  },
+});
+
+async function readLastChange(connection: Connection): Promise<number> {
+  const [row] = await connection.query(head.text);
+  return Number(row?.change);
+}
+
+const isNew = (outcome: CommitOutcome | undefined): boolean => outcome?.kind === "appended" && !outcome.repeated;
+
+async function writeRows(connection: Connection, writes: readonly RowWrite[]): Promise<void> {
+  for (const [index, write] of writes.entries()) {
+    if (!("sql" in write))
+      throw new RowRefused({ write: index, message: "a database takes statements, not functions" });
+    const touched = await connection.execute(write.sql, write.params).catch((error: unknown) => {
+      throw codeOf(error) === storeRefused ? new RowRefused(toRefusal(index, error as ViableError)) : error;
+    });
+    if (write.rows !== undefined && touched !== write.rows)
+      throw new RowRefused({ write: index, message: `it touched ${touched} rows, and was to touch ${write.rows}` });
+  }
+}
+
+function toRefusal(write: number, error: ViableError): RowRefusal {
+  const { sqlState, constraint } = error.details ?? {};
+  return {
+    write,
+    message: error.cause instanceof Error ? error.cause.message : error.message,
+    ...(typeof sqlState === "string" && { sqlState }),
+    ...(typeof constraint === "string" && { constraint }),
+  };
+}
