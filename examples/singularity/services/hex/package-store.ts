@@ -3,7 +3,8 @@
  * changes nothing and equal files of many versions are kept once. A version is there from the moment its label is, which is one write
  * that only the first makes; a crash before it leaves pieces that nobody names.
  */
-import type { AgentContext, JsonValue, Memory } from "viable";
+import { canonicalJson } from "@viable/kernel";
+import type { AgentContext, JsonValue, Memory, MemoryEntry } from "viable";
 import { ViableError } from "viable";
 import { integrityOf, type Manifest, type PackageContent, type PackageFile, sha256Of } from "./package-content.ts";
 
@@ -38,32 +39,43 @@ export async function keepPackage(
   ctx: StoreContext,
   { manifest, integrity, bytes }: PackageContent,
 ): Promise<{ readonly label: PackageLabel; readonly isNew: boolean; readonly mended: number }> {
-  const { name, version, kind, description, dependencies, files } = manifest;
+  const { name, version, files } = manifest;
   const there = await findLabel(ctx.memory, name, version);
   if (there !== undefined && there.integrity !== integrity) throw taken(there);
   let written = 0;
   for (const { sha256 } of files) written += await writePieces(ctx, sha256, bytes.get(sha256) as Buffer);
   written += await writeValue(ctx.memory, integrity, manifest as unknown as JsonValue, manifests);
-  if (there !== undefined) return { label: there, isNew: there.publishedBy === ctx.executionId, mended: written };
+  const key = labelKey(name, version);
+  if (there !== undefined) {
+    const { publishedAt, publishedBy } = there;
+    const label: PackageLabel = { ...describe(manifest), integrity, publishedAt, publishedBy };
+    written += await writeValue(ctx.memory, key, label, labels);
+    return { label, isNew: publishedBy === ctx.executionId, mended: written };
+  }
 
   const label: PackageLabel = {
-    name,
-    version,
-    kind,
-    description,
-    dependencies,
+    ...describe(manifest),
     integrity,
-    files: files.length,
-    bytes: files.reduce((sum, each) => sum + each.bytes, 0),
     publishedAt: new Date(ctx.runtime.clock.now()).toISOString(),
     publishedBy: ctx.executionId,
   };
-  const set = await ctx.memory.set(labelKey(name, version), label, { namespace: labels, expected: 0 });
+  const set = await ctx.memory.set(key, label, { namespace: labels, expected: 0 });
   if (set.ok) return { label, isNew: true, mended: 0 };
   const first = await findLabel(ctx.memory, name, version);
   if (first?.integrity !== integrity) throw taken(first ?? label);
   return { label: first, isNew: false, mended: 0 };
 }
+
+/** What a label says of a manifest. */
+const describe = ({ name, version, kind, description, dependencies, files }: Manifest) => ({
+  name,
+  version,
+  kind,
+  description,
+  dependencies,
+  files: files.length,
+  bytes: files.reduce((sum, each) => sum + each.bytes, 0),
+});
 
 const taken = ({ name, version }: PackageLabel): ViableError =>
   new ViableError("package.version_taken", `${name} ${version} is published with other content.`, {
@@ -86,15 +98,21 @@ const countPieces = (bytes: number): number => Math.ceil(bytes / pieceBytes);
 /** 1 where something was written, 0 where it was there already. */
 async function writeValue(memory: Memory, key: string, value: JsonValue, namespace: string): Promise<number> {
   const there = await memory.get(key, namespace);
-  if (there !== undefined && JSON.stringify(there.value) === JSON.stringify(value)) return 0;
+  if (there !== undefined && canonicalJson(there.value) === canonicalJson(value)) return 0;
   await memory.set(key, value, { namespace });
   return 1;
+}
+
+/** Name and version are those of its key: by them it is asked for, whatever was written below. */
+function labelOf({ key, value }: MemoryEntry): PackageLabel {
+  const at = key.lastIndexOf("@");
+  return { ...(value as unknown as PackageLabel), name: key.slice(0, at), version: key.slice(at + 1) };
 }
 
 /** The label of a version, or undefined. */
 export async function findLabel(memory: Memory, name: string, version: string): Promise<PackageLabel | undefined> {
   const entry = await memory.get(labelKey(name, version), labels);
-  return entry?.value as unknown as PackageLabel | undefined;
+  return entry && labelOf(entry);
 }
 
 /** Labels of all versions, or of those of one name, in the order of their keys, page by page. */
@@ -102,7 +120,7 @@ export async function* listLabels(memory: Memory, name?: string): AsyncGenerator
   const prefix = name === undefined ? {} : { prefix: `${name}@` };
   for (let after: string | undefined; ; ) {
     const page = await memory.list(labels, { limit: pagesOf, ...prefix, ...(after !== undefined && { after }) });
-    for (const entry of page) yield entry.value as unknown as PackageLabel;
+    for (const entry of page) yield labelOf(entry);
     after = page.at(-1)?.key;
     if (page.length < pagesOf) return;
   }
@@ -113,7 +131,11 @@ export async function readManifest(memory: Memory, label: PackageLabel): Promise
   const entry = await memory.get(label.integrity, manifests);
   if (entry === undefined) return { reason: "its manifest is missing" };
   const manifest = entry.value as unknown as Manifest;
-  return integrityOf(manifest) === label.integrity ? manifest : { reason: "its manifest does not fit its integrity" };
+  if (integrityOf(manifest) !== label.integrity) return { reason: "its manifest does not fit its integrity" };
+  // By the label alone a version is resolved, so what was changed there leads astray as well.
+  const { integrity: _, publishedAt: __, publishedBy: ___, ...described } = label;
+  const isSame = canonicalJson(described) === canonicalJson(describe(manifest));
+  return isSame ? manifest : { reason: "its label does not fit its manifest" };
 }
 
 /** The bytes of a file, or what is wrong with them. */

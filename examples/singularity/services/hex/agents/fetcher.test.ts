@@ -95,6 +95,18 @@ test("a damaged byte, a missing piece and another manifest: an error that names 
   });
 });
 
+test("what has not the integrity of a lock list is not handed out, however well it fits together", async () => {
+  await using bench = await openBench();
+  const { integrity } = await bench.run(publisher, greeter("1.0.0"));
+  const { integrity: other } = await bench.run(publisher, greeter("2.0.0"));
+  const locked = { name: "greeter", version: "1.0.0" };
+  expect(await bench.run(fetcher, { ...locked, integrity: integrity as string })).toMatchObject({ integrity });
+  await expect(bench.run(fetcher, { ...locked, integrity: other as string })).rejects.toMatchObject({
+    code: "package.other_content",
+    message: expect.stringContaining(`${integrity}, not ${other}`),
+  });
+});
+
 test("what is not there is told with what there is", async () => {
   await using bench = await openBench();
   await expect(bench.run(fetcher, { name: "greeter" })).rejects.toMatchObject({

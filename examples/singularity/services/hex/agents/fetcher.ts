@@ -12,10 +12,20 @@ export const fetcher = agent({
   input: z.strictObject({
     name: packageName,
     version: packageVersion.optional().describe("Default the highest release"),
+    integrity: z.string().max(200).optional().describe("As a lock list has it: only this content will do"),
   }),
   risk: "low",
-  async handle(ctx, { name, version }) {
+  async handle(ctx, { name, version, integrity: locked }) {
     const label = await findVersion(ctx.memory, name, version);
+    if (locked !== undefined && locked !== label.integrity) {
+      throw new ViableError(
+        "package.other_content",
+        `${name} ${label.version} has ${label.integrity}, not ${locked}.`,
+        {
+          next: "Nothing was handed out. Find out which of the two was changed: a version never does by itself.",
+        },
+      );
+    }
     const manifest = await readManifest(ctx.memory, label);
     if (isDamage(manifest)) throw damaged(label, manifest);
     const files: { path: string; bytes: number; sha256: string; encoding: "text" | "base64"; content: string }[] = [];

@@ -1,8 +1,10 @@
 /** Verifying kept packages: all of them, those of a name, one version; every damaged file is named and the rest is read on. */
 import { createMemory } from "@viable/swarm";
+import type { JsonObject } from "viable";
 import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { type AgentBench, openBench } from "../../../testing/run-agent.ts";
+import { fetcher } from "./fetcher.ts";
 import { publisher } from "./publisher.ts";
 import { verifier } from "./verifier.ts";
 
@@ -69,6 +71,28 @@ test("a manifest that is gone is a problem of its version, and the others are ve
     files: 1,
     problems: [{ name: "a", version: "1.0.0", reason: "its manifest is missing" }],
   });
+});
+
+test("a label that says other than what was published is a problem, and publishing the same again mends it", async () => {
+  await using bench = await openBench();
+  const published = await publish(bench, "a", "1.0.0", "one");
+  const { integrity: other } = await publish(bench, "b", "1.0.0", "two");
+  const memory = createMemory(bench.log, bench.ctx, "bench");
+  const key = "a@1.0.0";
+  const label = (await memory.get(key, "packages"))?.value as JsonObject;
+  const problems = [{ name: "a", version: "1.0.0", reason: "its label does not fit its manifest" }];
+  for (const forged of [{ dependencies: { evil: "*" } }, { description: "evil" }, { kind: "agent" }, { bytes: 9 }]) {
+    await memory.set(key, { ...label, ...forged }, { namespace: "packages" });
+    expect(await bench.run(verifier, {})).toMatchObject({ versions: 2, isSound: false, problems });
+    await expect(bench.run(fetcher, { name: "a" })).rejects.toMatchObject({ code: "package.damaged" });
+    expect(await publish(bench, "a", "1.0.0", "one")).toEqual({ ...published, isNew: false, mended: 1 });
+    expect(await bench.run(verifier, {})).toMatchObject({ isSound: true });
+  }
+  const { value: otherLabel } = (await memory.get("b@1.0.0", "packages")) as { value: JsonObject };
+  for (const forged of [{ ...label, integrity: other as string }, otherLabel]) {
+    await memory.set(key, forged, { namespace: "packages" });
+    expect(await bench.run(verifier, {})).toMatchObject({ versions: 2, isSound: false, problems });
+  }
 });
 
 test("an empty registry is sound; a package that is not there, and a version of nothing, are refused", async () => {
