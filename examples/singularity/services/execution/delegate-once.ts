@@ -34,8 +34,9 @@ export async function delegateOnce(
   ctx.signal.throwIfAborted();
   const begunMs = ctx.runtime.clock.monotonicMs();
   const outcome = await ctx.delegate(capability, args, settings).catch((error: unknown): DelegateOutcome => {
-    // Arguments that no log takes, for one: that is this task's failure, and not that of who runs it.
-    if (ctx.signal.aborted) throw error;
+    // The deadline is this task's own end, even where the wait for the other notices it before the signal says so.
+    if (ctx.signal.aborted || ctx.runtime.clock.now() >= ctx.deadline) throw error;
+    // Arguments that no log takes, for one: that is the other's failure, and not that of who runs it.
     return { ok: false, status: "refused", executionId: undefined, error: toWire(error) };
   });
   ctx.signal.throwIfAborted();

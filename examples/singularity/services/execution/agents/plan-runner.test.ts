@@ -282,6 +282,19 @@ test("of many references that are not to be had some are told, each once", async
   });
 });
 
+test("at its deadline a plan has timed out, and no step that was under way is told as refused", async () => {
+  const calls: string[] = [];
+  await using t = await startTestSystem(systemWith(calls));
+  const client = await t.connect();
+  const long = { args: { ms: 600_000 } };
+  const steps = [step("a", [], long), step("b", [], long), step("c", ["a"])];
+  expect(await client.run("workflow_management", { steps }, { deadlineMs: 5_000 })).toMatchObject({
+    status: "timed_out",
+    error: { code: "execution.timed_out" },
+  });
+  expect(calls).toEqual(["a begun", "b begun"]);
+});
+
 test("a plan that is cancelled ends, and begins nothing more", async () => {
   await using bench = await openBench();
   const abort = new AbortController();
