@@ -48,3 +48,11 @@ export function checkRows(kind: ModelKind, rows: readonly (readonly number[])[],
     });
   }
 }
+
+/** Refuses names that are not one for each feature: `rows.names`. */
+export function checkNames(names: readonly string[] | undefined, [first = []]: readonly (readonly number[])[]): void {
+  if (names === undefined || names.length === first.length) return;
+  throw new ViableError("rows.names", `There are ${first.length} features and ${names.length} names of features.`, {
+    next: "Give one name for each feature, or none.",
+  });
+}

@@ -97,6 +97,10 @@ test("rows that teach nothing are refused with the reason", async () => {
     code: "training.few_rows",
   });
   await refused({ kind: "regression", features, labels: labels.slice(1) }).toMatchObject({ code: "rows.labels" });
+  await refused({ kind: "regression", features, labels, featureNames: ["a", "b", "c"] }).toMatchObject({
+    code: "rows.names",
+    message: "There are 2 features and 3 names of features.",
+  });
   await refused({ kind: "regression", features, labels: labels.map(String) }).toMatchObject({
     code: "rows.not_amounts",
   });

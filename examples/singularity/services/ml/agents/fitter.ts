@@ -1,6 +1,6 @@
 import { threadAgent } from "viable";
 import { z } from "zod";
-import { checkRows, labelsInput, maxFeatures, maxTrainingRows, rowsInput } from "../row-input.ts";
+import { checkNames, checkRows, labelsInput, maxFeatures, maxTrainingRows, rowsInput } from "../row-input.ts";
 
 /** Fits a model to rows, in a thread of its own; the trainer keeps what comes of it. */
 export const fitter = threadAgent({
@@ -20,10 +20,11 @@ export const fitter = threadAgent({
   module: import.meta.url,
   async handle(ctx, { kind, features, labels, featureNames, ordered }) {
     checkRows(kind, features, labels);
+    checkNames(featureNames, features);
     ctx.progress(10, `Fitting ${features.length} rows`);
     // Only the thread loads what it computes with.
     const { fitModel } = await import("../fit-model.ts");
-    const names = (features[0] ?? []).map((_, index) => featureNames?.[index] ?? `f${index + 1}`);
+    const names = featureNames ?? (features[0] ?? []).map((_, index) => `f${index + 1}`);
     return fitModel({ kind, features, labels, featureNames: names, ordered }, ctx.signal);
   },
 });

@@ -146,6 +146,7 @@ describe("refusals", () => {
       labels: [1],
       executions: [{ command: "a", acceptedAt: "2024-01-01T00:00:00Z" }],
     },
+    { featureNames: ["a"], executions: [{ command: "a", acceptedAt: "2024-01-01T00:00:00Z" }] },
     { kind: "regression", features: [[1e300]], labels: [1] },
     { kind: "regression", features: [[]], labels: [1] },
     { executions: [{ command: "a", acceptedAt: "yesterday" }] },

@@ -30,11 +30,11 @@ const input = z
       .describe("In place of rows: executions as they are listed, to learn how long they take"),
   })
   .refine(
-    ({ kind, features, labels, executions }) =>
+    ({ kind, features, labels, featureNames, executions }) =>
       executions === undefined
         ? kind !== undefined && features !== undefined && labels !== undefined
-        : kind === undefined && features === undefined && labels === undefined,
-    "needs either kind, features and labels, or executions",
+        : [kind, features, labels, featureNames].every((each) => each === undefined),
+    "needs either kind, features and labels, or executions without any of them or featureNames",
   );
 
 /** Trains a model and keeps it as the next version of its name, with how far off it is on rows it has not seen. */
