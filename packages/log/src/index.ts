@@ -8,6 +8,8 @@ export type { Decoding } from "./event-types.ts";
 export type { EventFilter, EventMetadata, NewEvent, Position, StoredEvent, StreamAppend } from "./events.ts";
 export { comparePositions, isPosition, matchesFilter, startPosition, toOrdinal, toPosition } from "./events.ts";
 export type { ExplainedIndex, ExplainedRelation, ExplainRequest, Explanation } from "./explain.ts";
+export type { Folded, StreamFold } from "./fold-stream.ts";
+export { foldStream } from "./fold-stream.ts";
 export type { ReadFailure } from "./follower.ts";
 export type { GroupCommitLimits } from "./group-commit.ts";
 export { defaultGroupCommitLimits } from "./group-commit.ts";

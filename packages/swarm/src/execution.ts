@@ -1,5 +1,5 @@
 import type { ErrorOnTheWire, JsonValue } from "@viable/kernel";
-import type { StoredEvent } from "@viable/log";
+import type { StoredEvent, StreamFold } from "@viable/log";
 import type {
   Claim,
   ExecutionEventData,
@@ -107,6 +107,9 @@ export function foldExecution(state: ExecutionState | undefined, stored: StoredE
       return { ...next, status: "timed_out", error: timedOut(event.data.deadline), endedAt: stored.time };
   }
 }
+
+/** For executions of many events, most of them progress. */
+export const executionFold: StreamFold<ExecutionState> = { name: "execution", version: 1, fold: foldExecution };
 
 /** Whether whoever holds this claim may still speak for the execution: nobody has retaken it, and it has no outcome. */
 export function holdsClaim(state: ExecutionState, claim: Claim): boolean {

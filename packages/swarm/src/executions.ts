@@ -1,12 +1,12 @@
 import type { Context, Part, Timer } from "@viable/kernel";
 import { invariant, isId, rootContext, sleep, untilSettled, ViableError, withContext } from "@viable/kernel";
 import type { AppendRequest, Log, Position, StoredEvent, Subscription } from "@viable/log";
-import { comparePositions, startPosition } from "@viable/log";
+import { comparePositions, foldStream, startPosition } from "@viable/log";
 import { isOutcome } from "@viable/protocol";
 import type { EqualWork } from "./equal-work.ts";
 import { foldWork, freeWork, maxFollowers, workFinished, workStarted } from "./equal-work.ts";
 import type { ExecutionEvent, ExecutionState } from "./execution.ts";
-import { executionIdOf, executionStream, foldExecution, isExecutionStream } from "./execution.ts";
+import { executionFold, executionIdOf, executionStream, foldExecution, isExecutionStream } from "./execution.ts";
 
 /** Where this process notes up to which position it has seen everything, and what was open then. */
 const checkpointKey = "executions/open";
@@ -114,11 +114,12 @@ export function createExecutions(log: Log): Executions {
   /** The execution as the log has it, read on from what is known of it. */
   const load = async (ctx: Context, executionId: string): Promise<ExecutionState | undefined> => {
     let state = open.get(executionId);
+    if (state === undefined) return (await foldStream(ctx, log, executionStream(executionId), executionFold)).state;
     for (;;) {
-      const fromVersion = (state?.version ?? 0) + 1;
+      const fromVersion = state.version + 1;
       const page = await log.readStream(ctx, executionStream(executionId), { fromVersion, limit: pageEvents });
-      for (const event of page) state = foldExecution(state, event);
-      if (page.length < pageEvents || (state !== undefined && isOutcome(state.status))) return state;
+      for (const event of page) state = foldExecution(state, event) ?? state;
+      if (page.length < pageEvents || isOutcome(state.status)) return state;
     }
   };
   const read = async (ctx: Context, executionId: string): Promise<ExecutionState | undefined> => {
