@@ -11,7 +11,7 @@ import { resolver } from "./resolver.ts";
 
 /** Publishes packages given as `name@version` with what they need. */
 async function publish(bench: AgentBench, packages: { readonly [id: string]: { readonly [name: string]: string } }) {
-  for (const [id, dependencies] of Object.entries(packages)) {
+  const published = Object.entries(packages).map(async ([id, dependencies]) => {
     const at = id.lastIndexOf("@");
     await bench.run(publisher, {
       name: id.slice(0, at),
@@ -21,7 +21,8 @@ async function publish(bench: AgentBench, packages: { readonly [id: string]: { r
       files: [{ path: "a.ts", content: id }],
       dependencies,
     });
-  }
+  });
+  await Promise.all(published);
 }
 
 const versionsOf = (result: JsonObject): JsonObject =>
@@ -136,6 +137,22 @@ test("a release before its time is taken only where it is asked for", async () =
   await publish(bench, { "a@1.0.0": {}, "a@2.0.0-rc.1": {} });
   expect(versionsOf(await bench.run(resolver, { name: "a" }))).toEqual({ a: "1.0.0" });
   expect(versionsOf(await bench.run(resolver, { name: "a", range: "^2.0.0-rc.0" }))).toEqual({ a: "2.0.0-rc.1" });
+});
+
+test("an old version is found under hundreds of newer ones, and where the highest are not all, the answer says so", async () => {
+  await using bench = await openBench();
+  const packages: { [id: string]: { [name: string]: string } } = { "a@1.0.0": {}, "b@1.0.0": { a: "^1" } };
+  for (let minor = 0; minor < 999; minor++) packages[`a@2.${minor}.0`] = {};
+  await publish(bench, packages);
+  const old = await bench.run(resolver, { name: "b" });
+  expect(versionsOf(old)).toEqual({ a: "1.0.0", b: "1.0.0" });
+  expect(old.truncated).toEqual({});
+  await publish(bench, { "a@3.0.0": {} });
+  expect(await bench.run(resolver, { name: "b" })).toMatchObject({
+    resolved: false,
+    conflicts: [{ name: "a", reason: "None of the 1000 highest versions of a does for all: b@1.0.0 asks for ^1." }],
+    truncated: { versions: 1 },
+  });
 });
 
 test("what fails for a reason of its own is told, however much else there is to choose", async () => {

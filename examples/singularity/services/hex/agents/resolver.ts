@@ -8,8 +8,8 @@ import { packageName, versionRange } from "../package-schema.ts";
 import { listLabels, type PackageLabel } from "../package-store.ts";
 import { type Ask, type Conflict, type Resolution, resolveVersions } from "../resolve-versions.ts";
 
-/** The highest versions of a package are looked at; who asks for an older one asks for it exactly, in another call. */
-const maxVersions = 200;
+/** The highest versions of a package are looked at; a package that has more of them is one that nobody reads the history of. */
+const maxVersions = 1_000;
 /** Packages asked for at once. */
 const maxWanted = 100;
 const maxConflicts = 20;
@@ -51,6 +51,7 @@ export const resolver = agent({
       });
     }
     const labels = new Map<string, PackageLabel[]>();
+    const cut = new Set<string>();
     const truncated: Truncated = {};
     const { packages, conflicts } = await drive(
       ctx,
@@ -63,6 +64,7 @@ export const resolver = agent({
         for await (const label of listLabels(ctx.memory, each)) all.push(label);
         all.sort((a, b) => semver.rcompare(a.version, b.version));
         const considered = cutList("versions", all, maxVersions, truncated);
+        if (considered.length < all.length) cut.add(each);
         labels.set(each, considered);
         ctx.progress(50, `${labels.size} packages looked at`);
         return considered;
@@ -77,7 +79,7 @@ export const resolver = agent({
           const { version, kind, integrity, dependencies: needs } = label;
           return { name: each, version, kind, integrity, dependencies: needs, asked: cutAsks(asked, truncated) };
         }),
-      conflicts: cutList("conflicts", conflicts, maxConflicts, truncated).map((each) => explain(each, truncated)),
+      conflicts: cutList("conflicts", conflicts, maxConflicts, truncated).map((each) => explain(each, cut, truncated)),
       truncated,
     };
   },
@@ -99,12 +101,13 @@ async function drive(
   return step.value;
 }
 
-function explain({ name, asked, known }: Conflict, truncated: Truncated) {
+function explain({ name, asked, known }: Conflict, cut: ReadonlySet<string>, truncated: Truncated) {
+  const which = cut.has(name) ? `None of the ${known.length} highest versions` : "No version";
   const who = asked.slice(0, maxNamed).map(({ by, range }) => `${by} asks for ${range}`);
   const reason =
     known.length === 0
       ? `${name} is not in the registry: ${who.join(", ")}.`
-      : `No version of ${name} does for all: ${who.join(", ")}.`;
+      : `${which} of ${name} does for all: ${who.join(", ")}.`;
   return {
     name,
     reason,
