@@ -2,12 +2,19 @@ import type { Label, ModelError, ModelKind } from "./model.ts";
 
 /** The simplest answer there is: the commonest class, the first of equals, or the mean. */
 export function findBaseline(kind: ModelKind, labels: readonly Label[]): Label {
-  if (kind === "regression") return labels.reduce<number>((sum, label) => sum + Number(label), 0) / labels.length;
+  if (kind === "regression") return meanOf(labels.map(Number));
   const counts = new Map<Label, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
   const [[commonest] = [""]] = [...counts].sort((a, b) => b[1] - a[1]);
   return commonest;
 }
+
+/** Of equal amounts the amount itself: rounded, they would seem to vary about it. */
+export const meanOf = (amounts: readonly number[]): number => {
+  const [first = 0] = amounts;
+  if (amounts.every((each) => each === first)) return first;
+  return amounts.reduce((sum, each) => sum + each, 0) / amounts.length;
+};
 
 export const measureOf = (kind: ModelKind): ModelError["measure"] =>
   kind === "classification" ? "wrong_share" : "rmse";
@@ -36,9 +43,10 @@ export function judgeAnswers(kind: ModelKind, answers: readonly Label[], labels:
   const judged = { measure: measureOf(kind), error: measureError(kind, answers, labels) };
   if (kind === "classification") return { ...judged, classes: judgeClasses(answers, labels) };
   const differences = answers.map((answer, index) => Math.abs(Number(answer) - Number(labels[index])));
+  const middle = meanOf(labels.map(Number));
   const spread = measureError(
     kind,
-    labels.map(() => findBaseline(kind, labels)),
+    labels.map(() => middle),
     labels,
   );
   return {

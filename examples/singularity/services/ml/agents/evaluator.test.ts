@@ -56,6 +56,9 @@ test("amounts by how far off they are, and how much of what varies is explained"
   expect(explained).toBeCloseTo(1 - 9 / 26, 2);
   const same = await bench.run(evaluator, { name: "doubles", rows: [[1], [2]], labels: [4, 4] });
   expect(same).toMatchObject({ model: { explained: null } });
+  // The mean of three times 3.3 is not 3.3.
+  const rounded = await bench.run(evaluator, { name: "doubles", rows: [[1], [2], [3]], labels: [3.3, 3.3, 3.3] });
+  expect(rounded).toMatchObject({ model: { explained: null } });
 });
 
 test("a model that is not there, rows of another width, labels of another kind or number", async () => {

@@ -34,6 +34,15 @@ followsInput(
   },
 );
 
+test.for([5, 3.3, 0.1])("of amounts that are all %d no model is better than always saying so", async (amount) => {
+  await using bench = await openBench();
+  const labels = sums.labels.map(() => amount);
+  expect(await trainOnBench(bench, { name: "m", kind: "regression", features: sums.features, labels })).toMatchObject({
+    error: { heldOut: 0, baseline: 0 },
+    isBetterThanBaseline: false,
+  });
+});
+
 describe("versions", () => {
   test("training again keeps the next version, and the former can still be read", async () => {
     await using bench = await openBench();
