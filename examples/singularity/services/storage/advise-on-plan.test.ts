@@ -30,6 +30,24 @@ test.each([
   expect(adviseOnPlan(recordedPlan("postgresql", name))).toEqual([]);
 });
 
+test.each([
+  ["correlated", ["CREATE INDEX ON shop.sales (customer)"]],
+  ["enumeration", ["CREATE INDEX ON shop.sales (state)"]],
+  ["either", ["CREATE INDEX ON shop.sales (customer)", 'CREATE INDEX ON shop.sales ("Note")']],
+  ["pages", ["CREATE INDEX ON shop.sales (customer, sold)"]],
+  ["regular", ['CREATE INDEX ON shop.sales ("Note" text_pattern_ops)']],
+  ["byDay", ["Compare sold itself, with a range from one moment to another: CREATE INDEX ON shop.sales (sold)"]],
+])("PostgreSQL, %s: %j, and once that was done it is used and all is well", (name, actions) => {
+  expect(adviseOnPlan(recordedPlan("postgresql", name)).map(({ action }) => action)).toEqual(actions);
+  const after = recordedPlan("postgresql", `${name}Advised`);
+  expect(JSON.stringify(after.plan)).not.toContain(
+    '"Node Type":"Seq Scan","Parallel Aware":false,"Async Capable":false,"Relation Name":"sales"',
+  );
+  const used = JSON.stringify(after.plan).match(/"Index Name":"sales_\w+?_idx"/g);
+  expect(used).toHaveLength(actions.length);
+  expect(adviseOnPlan(after)).toEqual([]);
+});
+
 test.each(["viable_read_stream_forward", "viable_read_all_forward", "byId"])("PGlite, all is well: %s", (name) => {
   expect(adviseOnPlan(recordedPlan("pglite", name))).toEqual([]);
 });
@@ -39,6 +57,7 @@ test.each([
   ["expression", ["unused_index public.orders email"]],
   ["otherType", ["unused_index public.orders customer"]],
   ["pattern", ["unindexable_condition public.orders"]],
+  ["distinct", ["unindexable_condition shop.sales"]],
   ["prefix", ["missing_index public.orders note"]],
   ["uncounted", ["missing_statistics public.uncounted"]],
   ["stale", ["wrong_estimate public.stale kind"]],
@@ -128,6 +147,35 @@ test("a name that needs quotes has them", () => {
   const node = { ...seqScan, Schema: "My Schema", "Relation Name": 'T"x', Filter: '("T""x"."Ab" = 1)' };
   const [advice] = adviseOnPlan(planOf(node, { schema: "My Schema", name: 'T"x' }));
   expect(advice?.action).toBe('CREATE INDEX ON "My Schema"."T""x" ("Ab")');
+});
+
+test("a name that needs quotes has them in statistics too", () => {
+  const filter = '((t."Ab" = 1) AND (t.b = 2))';
+  const node = { "Node Type": "Seq Scan", Filter: filter, "Actual Loops": 1, "Actual Rows": 500 };
+  const [advice] = adviseOnPlan(planOf(node, { rows: 1_000, columnsWithStatistics: ["Ab", "b"] }));
+  expect(advice?.action).toContain('CREATE STATISTICS (dependencies, mcv) ON "Ab", b FROM s.t');
+});
+
+test("where any of several conditions is enough, only the index that is not there is advised, and none where one would be useless", () => {
+  const either = { "Node Type": "Seq Scan", Alias: "t", Filter: "((t.a = 1) OR (t.b = 2))" };
+  expect(advise(planOf(either))).toEqual(["missing_index s.t a", "missing_index s.t b"]);
+  expect(advise(planOf(either, { indexes: [indexOn("a")] }))).toEqual(["missing_index s.t b"]);
+  expect(advise(planOf({ ...either, Filter: "((t.a = 1) OR (t.b ~~ '%x'::text))" }))).toEqual([
+    "unindexable_condition s.t",
+  ]);
+  expect(advise(planOf({ ...either, Filter: "((t.c = 3) AND ((t.a = 1) OR (t.b = 2)))" }))).toEqual([
+    "missing_index s.t c",
+  ]);
+});
+
+test("what was made text may be a varchar or not, which is told", () => {
+  const [advice] = adviseOnPlan(planOf({ ...seqScan, Filter: "((t.a)::text = '5'::text)" }));
+  expect(advice?.action).toBe("CREATE INDEX ON s.t (a), or, where a is no varchar, compare it as what it is");
+});
+
+test("a table of the same name in another schema is not to be counted for what was read of this one", () => {
+  const explained = planOf({ ...seqScan, "Plan Rows": 1_000_000 }, { rows: null, schema: "other" });
+  expect(adviseOnPlan(explained)).toEqual([]);
 });
 
 test("estimates count only where the step was run to its end, often enough to show, and nothing below explains it", () => {

@@ -55,42 +55,69 @@ export function adviseOnPlan({ origin, plan, relations }: Explanation): Advice[]
   return withoutRepeats(advice);
 }
 
-function adviseOnScan(node: PlanNode, table: Relation): Advice[] {
-  const found = node.type.endsWith("Seq Scan") ? adviseOnSeqScan(node, table) : adviseOnIndexScan(node, table);
-  return found === undefined ? [] : [found];
-}
+const adviseOnScan = (node: PlanNode, table: Relation): Advice[] =>
+  node.type.endsWith("Seq Scan") ? adviseOnSeqScan(node, table) : adviseOnIndexScan(node, table);
 
 /** A large table that is read from end to end for a few of its rows. */
-function adviseOnSeqScan(node: PlanNode, table: Relation): Advice | undefined {
-  if (node.filter === undefined) return undefined;
+function adviseOnSeqScan(node: PlanNode, table: Relation): Advice[] {
+  if (node.filter === undefined) return [];
   const kept = (node.met?.rows ?? node.estimatedRows) * node.shares;
   const total = node.met === undefined ? table.rows : (node.met.rows + node.met.removed) * node.shares;
   // Of a table that was never counted nothing is known but its size: it is to be counted first.
-  if (total === null || total < largeRows || kept > total * selectiveShare) return undefined;
-  const conditions = readConditions(node.filter);
+  if (total === null || total < largeRows || kept > total * selectiveShare) return [];
+  const conditions = readConditions(node.filter, node.alias);
   const share = `${count(kept)} of ${count(total)} rows ${node.met === undefined ? "are expected to be" : "were"} kept`;
   const reasons = [
     `The whole table is read, and ${share} by ${node.filter}.`,
     ...(node.isDisabled ? ["Reading it so was to be avoided, and no index made anything else possible."] : []),
   ];
-  return adviseIndex(node, table, indexFor(conditions, []), conditions, reasons);
+  return adviseIndexes(node, table, conditions, [], reasons);
 }
 
 /** An index that is read along only to throw most of it away. */
-function adviseOnIndexScan(node: PlanNode, table: Relation): Advice | undefined {
-  if (node.met === undefined || node.filter === undefined) return undefined;
+function adviseOnIndexScan(node: PlanNode, table: Relation): Advice[] {
+  if (node.met === undefined || node.filter === undefined) return [];
   const [kept, removed] = [node.met.rows * node.met.loops, node.met.removed * node.met.loops];
-  if (removed < manyRemoved || removed < kept * removedPerKept) return undefined;
-  const conditions = readConditions(node.filter);
+  if (removed < manyRemoved || removed < kept * removedPerKept) return [];
+  const conditions = readConditions(node.filter, node.alias);
   const known = readConditions(
     node.indexCondition ?? node.children.find((child) => child.indexCondition)?.indexCondition,
+    node.alias,
   );
   const index = node.index ?? node.children.find((child) => child.index !== undefined)?.index;
   const reasons = [
     `${count(removed)} rows were read${index === undefined ? "" : ` along ${index}`} and thrown away by ${node.filter}; ${count(kept)} were kept.`,
   ];
-  return adviseIndex(node, table, indexFor(conditions, known), conditions, reasons);
+  return adviseIndexes(node, table, conditions, known, reasons);
 }
+
+/** One index for conditions that must all hold; where only one of several must, one for each of these, since it takes all of them. */
+function adviseIndexes(
+  node: PlanNode,
+  table: Relation,
+  conditions: readonly Condition[],
+  known: readonly Condition[],
+  reasons: readonly string[],
+): Advice[] {
+  const wanted = indexFor(conditions, known);
+  const alternatives = conditions.find((each) => each.alternatives)?.alternatives ?? [];
+  const served = alternatives.map((each) => ({ each, wanted: indexFor(each, []) }));
+  const isServed = served.length > 0 && served.every((one) => columnsOf(one.wanted).length > 0);
+  if (columnsOf(wanted).length > 0 || !isServed) return [adviseIndex(node, table, wanted, conditions, reasons)];
+  return served
+    .filter((one) => findIndex(table, one.wanted) === undefined)
+    .map(({ each, wanted: own }) =>
+      adviseIndex(node, table, own, each, [
+        ...reasons,
+        `Any of ${served.length} conditions is enough: it takes an index for each of them.`,
+      ]),
+    );
+}
+
+/** The day, or the like, of a moment: what fell into one is a range of moments. */
+const startOfTime = /^date_trunc\(|::date$/i;
+/** What is made of a moment by a time zone, or a language; the database makes an index of it only where neither is one that may be set. */
+const byClock = /^(?:date_trunc|date_part|extract|to_char|age)\(|::date$/i;
 
 /** The order of characters, for indexes that serve the beginnings of texts. */
 const patternOrder = "text_pattern_ops";
@@ -113,11 +140,19 @@ function indexFor(conditions: readonly Condition[], known: readonly Condition[])
   const fixed = [...new Map(columnsWith("equality", all).map((column) => [column.name, column])).values()];
   // The beginning of a text is a range in the order of its characters, which is not that of a language.
   const prefixed = columnsWith("prefix", all).map(({ name, sql }) => ({ name, sql: `${sql} ${patternOrder}` }));
-  const ranged = [...columnsWith("range", all), ...prefixed].filter(
-    ({ name }) => !fixed.some((column) => column.name === name),
+  const isOpen = ({ name }: ConditionColumn): boolean => !fixed.some((column) => column.name === name);
+  // A row that is compared at once has its columns in one order; of single ones a second would be of no use.
+  const row = all.find(
+    ({ subject, test, columns }) => subject.kind === "column" && test === "range" && columns.length > 1,
   );
-  return { fixed, ranged: ranged.slice(0, 1) };
+  const ranged = row?.columns ?? [...columnsWith("range", all), ...prefixed].filter(isOpen).slice(0, 1);
+  return { fixed, ranged: ranged.filter(isOpen) };
 }
+
+const columnsOf = ({ fixed, ranged }: WantedIndex): ConditionColumn[] => [...fixed, ...ranged];
+
+const findIndex = (table: Relation, wanted: WantedIndex): Relation["indexes"][number] | undefined =>
+  table.indexes.find((index) => !index.isPartial && meets(index, wanted));
 
 function adviseIndex(
   node: PlanNode,
@@ -127,10 +162,10 @@ function adviseIndex(
   reasons: readonly string[],
 ): Advice {
   const about = { step: stepOf(node), table: nameOf(table) };
-  const columns = [...wanted.fixed, ...wanted.ranged];
+  const columns = columnsOf(wanted);
   if (columns.length > 0) {
     const names = columns.map(({ name }) => name);
-    const there = table.indexes.find((index) => !index.isPartial && meets(index, wanted));
+    const there = findIndex(table, wanted);
     if (there !== undefined) {
       return {
         ...about,
@@ -140,11 +175,15 @@ function adviseIndex(
         reasons: [...reasons, `${there.name} begins with ${names.join(", ")} and is not used.`],
       };
     }
+    // A plan does not tell a varchar, which is text already, from a number that was made one.
+    const cast = conditions.find((each) => each.isCastToText && names.includes(each.columns[0]?.name ?? ""));
+    const unless =
+      cast === undefined ? "" : `, or, where ${cast.columns[0]?.sql} is no varchar, compare it as what it is`;
     return {
       ...about,
       kind: "missing_index",
       columns: names,
-      action: `CREATE INDEX ON ${nameOf(table)} (${columns.map(({ sql }) => sql).join(", ")})`,
+      action: `CREATE INDEX ON ${nameOf(table)} (${columns.map(({ sql }) => sql).join(", ")})${unless}`,
       reasons: [...reasons, `No index of the table begins with ${names.join(", ")}.`],
     };
   }
@@ -157,16 +196,22 @@ function adviseIndex(
     const there = table.indexes.find(
       (index) => index.columns[0] !== undefined && names.includes(index.columns[0] ?? ""),
     );
+    const onColumn = there === undefined ? `: CREATE INDEX ON ${nameOf(table)} (${expression.columns[0]?.sql})` : "";
     return {
       ...about,
       kind: there === undefined ? "missing_index" : "unused_index",
       columns: names,
-      action: `CREATE INDEX ON ${nameOf(table)} ((${sql})), or compare the column itself`,
+      action: startOfTime.test(sql)
+        ? `Compare ${names.join(", ")} itself, with a range from one moment to another${onColumn}`
+        : `CREATE INDEX ON ${nameOf(table)} ((${sql})), or compare the column itself`,
       reasons: [
         ...reasons,
         there === undefined
           ? `${sql} is compared, and no index holds it.`
           : `${there.name} holds ${names.join(", ")}, but ${sql} is compared, and that it does not hold.`,
+        ...(byClock.test(sql)
+          ? [`What ${sql} is may depend on the time zone, and then no index can be made of it.`]
+          : []),
       ],
     };
   }
@@ -233,10 +278,10 @@ function adviseOnEstimates(root: PlanNode, find: (node: PlanNode) => Relation | 
         reasons,
       };
     }
-    const columns = [...readConditions(node.filter), ...readConditions(node.indexCondition)].flatMap(
-      (each) => each.columns,
-    );
-    const names = [...new Set(columns.map(({ name }) => name))];
+    const conditions = [node.filter, node.indexCondition].flatMap((each) => readConditions(each, node.alias));
+    const columns = new Map(conditions.flatMap((each) => each.columns).map((column) => [column.name, column]));
+    const names = [...columns.keys()];
+    const inSql = [...columns.values()].map(({ sql }) => sql).join(", ");
     const unknown = names.filter((name) => !table.columnsWithStatistics.includes(name));
     const isKnown = table.rows !== null && unknown.length === 0;
     return {
@@ -246,7 +291,7 @@ function adviseOnEstimates(root: PlanNode, find: (node: PlanNode) => Relation | 
       columns: names,
       action:
         isKnown && names.length > 1
-          ? `ANALYZE ${nameOf(table)}; if it goes on, CREATE STATISTICS (dependencies, mcv) ON ${names.join(", ")} FROM ${nameOf(table)}`
+          ? `ANALYZE ${nameOf(table)}; if it goes on, CREATE STATISTICS (dependencies, mcv) ON ${inSql} FROM ${nameOf(table)}`
           : `ANALYZE ${nameOf(table)}`,
       reasons: [
         ...reasons,
@@ -288,7 +333,11 @@ const isToBeCounted = (table: Relation, root: PlanNode, all: readonly Relation[]
   table.bytes >= largeBytes &&
   (all.length > 1 ||
     [...nodesOf(root)].some(
-      ({ node }) => node.table === table.name && node.type.endsWith("Seq Scan") && node.filter !== undefined,
+      ({ node }) =>
+        node.schema === table.schema &&
+        node.table === table.name &&
+        node.type.endsWith("Seq Scan") &&
+        node.filter !== undefined,
     ));
 
 const adviseToCount = (table: Relation): Advice => ({

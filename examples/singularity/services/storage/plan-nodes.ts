@@ -43,6 +43,7 @@ const rawNode = z.object({
   "Join Type": z.string().optional(),
   Schema: z.string().optional(),
   "Relation Name": z.string().optional(),
+  Alias: z.string().optional(),
   "Index Name": z.string().optional(),
   "Index Cond": z.string().optional(),
   Filter: z.string().optional(),
@@ -71,6 +72,8 @@ export interface PlanNode {
   readonly joinType: string | undefined;
   readonly schema: string | undefined;
   readonly table: string | undefined;
+  /** What the table goes by in its conditions. */
+  readonly alias: string | undefined;
   readonly index: string | undefined;
   readonly indexCondition: string | undefined;
   readonly filter: string | undefined;
@@ -105,6 +108,7 @@ interface Above {
   /** Of the scan that a bitmap is made for. */
   readonly schema?: string | undefined;
   readonly table?: string | undefined;
+  readonly alias?: string | undefined;
 }
 
 function readNode(value: unknown, above: Above): PlanNode {
@@ -116,12 +120,12 @@ function readNode(value: unknown, above: Above): PlanNode {
   }
   const raw = found.data;
   const met = readMet(raw);
-  const { Schema: schema = above.schema, "Relation Name": table = above.table } = raw;
+  const { Schema: schema = above.schema, "Relation Name": table = above.table, Alias: alias = above.alias } = raw;
   const isBitmap = raw["Node Type"].startsWith("Bitmap");
   const below: Above = {
     depth: above.depth + 1,
     processes: raw["Workers Planned"] === undefined ? above.processes : raw["Workers Planned"] + 1,
-    ...(isBitmap && { schema, table }),
+    ...(isBitmap && { schema, table, alias }),
   };
   return {
     type: raw["Node Type"],
@@ -130,6 +134,7 @@ function readNode(value: unknown, above: Above): PlanNode {
     joinType: raw["Join Type"],
     schema,
     table,
+    alias,
     index: raw["Index Name"],
     indexCondition: raw["Index Cond"],
     filter: raw.Filter,
