@@ -439,7 +439,7 @@ test("what is not there is a problem with a code, not a page", async () => {
   });
   expect(await json("/v1/swarms/absent")).toMatchObject({ status: 404, body: { code: "gateway.not_found" } });
   expect(await json("/v1/executions/exe_nonsense")).toMatchObject({ status: 404 });
-  expect(await json("/v1/events?after=nonsense")).toMatchObject({ status: 422 });
+  expect(await json("/v1/events?after=nonsense")).toMatchObject({ status: 400 });
   await t.stop();
 });
 

@@ -1,6 +1,7 @@
 import type { Clock, JsonValue } from "@viable/kernel";
 import { systemClock } from "@viable/kernel";
 import type {
+  CloudEvent,
   CommandAnswer,
   CommandList,
   CreateSession,
@@ -20,6 +21,8 @@ import type {
   SwarmView,
 } from "@viable/protocol";
 import {
+  cloudEventBatch,
+  cloudEventsBatchType,
   commandAnswer,
   commandList,
   discovery,
@@ -49,6 +52,22 @@ export interface ClientSettings {
   readonly fetch?: typeof fetch;
   /** For the pauses between reconnects; the machine's own unless told. */
   readonly clock?: Clock;
+}
+
+/** Which events: those after a position, oldest first, or else the latest. */
+export interface EventsQuery {
+  readonly after?: string;
+  readonly before?: string;
+  readonly limit?: number;
+  /** Types, or globs of them, with commas between. */
+  readonly type?: string;
+  readonly session?: string;
+}
+
+/** Events as CloudEvents, and the position to go on from. */
+export interface CloudEventPage {
+  readonly events: readonly CloudEvent[];
+  readonly next: string;
 }
 
 export interface WatchOptions {
@@ -98,13 +117,9 @@ export interface Client {
     key?: string;
     limit?: number;
   }): Promise<MemoryPage>;
-  events(query?: {
-    after?: string;
-    before?: string;
-    limit?: number;
-    type?: string;
-    session?: string;
-  }): Promise<EventPage>;
+  events(query?: EventsQuery): Promise<EventPage>;
+  /** The same as CloudEvents. */
+  cloudEvents(query?: EventsQuery): Promise<CloudEventPage>;
   health(): Promise<HealthView>;
 }
 
@@ -160,11 +175,12 @@ export function createClient(settings: ClientSettings): Client {
     options?: Parameters<typeof request>[2],
   ): Promise<T> => {
     const response = await request(method, path, options);
-    const text = await response.text().catch((error) => {
-      throw lost(error, options?.signal);
-    });
-    return check(text, schema, base + path, response.status);
+    return check(await textOf(response, options?.signal), schema, base + path, response.status);
   };
+  const textOf = (response: Response, signal?: AbortSignal): Promise<string> =>
+    response.text().catch((error) => {
+      throw lost(error, signal);
+    });
   const read = <T>(path: string, schema: z.ZodType<T>): Promise<T> => json("GET", path, schema);
 
   return {
@@ -231,7 +247,15 @@ export function createClient(settings: ClientSettings): Client {
     swarm: (service) => read(`/v1/swarms/${encodeURIComponent(service)}`, swarmView),
     discover: (capability) => read(`/v1/registry/discover${toQuery({ capability })}`, discovery),
     memory: (query) => read(`/v1/memory${toQuery(query)}`, memoryPage),
-    events: (query = {}) => read(`/v1/events${toQuery(query)}`, eventPage),
+    events: (query = {}) => read(`/v1/events${toQuery({ ...query })}`, eventPage),
+    async cloudEvents(query = {}) {
+      const path = `/v1/events${toQuery({ ...query })}`;
+      const response = await request("GET", path, { headers: { accept: cloudEventsBatchType } });
+      const events = check(await textOf(response), cloudEventBatch, base + path, response.status);
+      const next = nextOf(response.headers.get("link"));
+      if (next === undefined) throw unexpectedAnswer(base + path, response.status, "it does not say where to go on");
+      return { events, next };
+    },
     health: () => read("/health", healthView),
   };
 }
@@ -317,6 +341,12 @@ function toQuery(query: Readonly<Record<string, JsonValue | undefined>>): string
     value === undefined ? [] : [[name, String(value)]],
   );
   return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs)}`;
+}
+
+/** The position that a page's link to the next one names (RFC 8288). */
+function nextOf(link: string | null): string | undefined {
+  const query = /<\?([^>]*)>; rel="next"/.exec(link ?? "")?.[1];
+  return new URLSearchParams(query).get("after") ?? undefined;
 }
 
 function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -30,6 +30,7 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
   const executions = { get: async () => execution } as never;
   const receive = createReceive({ runtime, tokens, sessions, executions, intake: absent });
   const app = createHttpApp({
+    system: "alone",
     runtime,
     receive,
     sessions,

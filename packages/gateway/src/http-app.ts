@@ -11,8 +11,10 @@ import type { Executions } from "@viable/swarm";
 import { executionStream, toExecutionView } from "@viable/swarm";
 import type { Context } from "hono";
 import { Hono } from "hono";
-import { toEventView } from "./event-view.ts";
+import { answerEvents } from "./answer-events.ts";
+import { sourceOf } from "./cloud-event.ts";
 import { endsExecution, followStored, readExecutionEvents } from "./execution-events.ts";
+import { readLogEvents } from "./log-events.ts";
 import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
 import { quotaHeaders } from "./rate-limit-headers.ts";
 import type { Authenticated, Receive } from "./receive.ts";
@@ -29,6 +31,8 @@ const maxDiscardedBytes = 16 * maxBodyBytes;
 const maxIdempotencyKeyChars = 200;
 
 export interface HttpAppSettings {
+  /** The system's name, which says where events come from. */
+  readonly system: string;
   readonly runtime: Runtime;
   readonly receive: Receive;
   readonly sessions: Sessions;
@@ -45,6 +49,7 @@ export interface HttpAppSettings {
 /** The gateway over HTTP: routes that translate to and from `receive`, and nothing else. */
 export function createHttpApp(settings: HttpAppSettings): Hono {
   const { runtime, receive, sessions, executions, log } = settings;
+  const source = sourceOf(settings.system);
   const app = new Hono();
 
   const who = (c: Context): Promise<Authenticated> =>
@@ -195,8 +200,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     const after = positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition;
     if (headerOf(c, "accept")?.includes("text/event-stream") !== true) {
       const limit = queryNumber(c.req.query(), "limit", 1_000, 1_000);
-      const { events, next } = await readExecutionEvents(caller.ctx, log, executionId, { after, limit });
-      return c.json({ events: events.map(toEventView), ...(next !== undefined && { next }) });
+      return answerEvents(c, await readExecutionEvents(caller.ctx, log, executionId, { after, limit }), source);
     }
     const first = await followStored(caller.ctx, log, executionId, after);
     // There is nothing to wait for: this answer keeps an EventSource from asking again.
@@ -210,6 +214,19 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       endsWith: endsExecution,
       expiresAt: caller.grant.expiresAt,
     });
+  });
+
+  app.get("/v1/events", async (c) => {
+    const { ctx, grant } = await reader(c, "events", "session");
+    const { type, session, ...query } = c.req.query();
+    const page = await readLogEvents(ctx, log, {
+      after: positionOf(query.after),
+      before: positionOf(query.before),
+      limit: queryNumber(query, "limit", 100, 1_000),
+      session: grant.sessionId ?? session,
+      types: type?.split(","),
+    });
+    return answerEvents(c, page, source);
   });
 
   for (const view of settings.views) {

@@ -1,5 +1,4 @@
 export { sessionEventTypes } from "./event-types.ts";
-export { toEventView } from "./event-view.ts";
 export type { HttpAppSettings } from "./http-app.ts";
 export { createHttpApp } from "./http-app.ts";
 export type { Listener } from "./listen.ts";

@@ -1,3 +1,5 @@
+export type { CloudEvent } from "./cloud-event.ts";
+export { cloudEvent, cloudEventBatch, cloudEventsBatchType } from "./cloud-event.ts";
 export type { CommandAnswer, CommandDescriptor, CommandList, CommandMode, SendCommand } from "./command.ts";
 export { commandAnswer, commandDescriptor, commandList, commandMode, maxDeadlineMs, sendCommand } from "./command.ts";
 export type { EventPage, EventView, ExecutionEventPage } from "./event.ts";

@@ -219,6 +219,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     });
   const metrics = createMetrics({ swarms, log, bus, membership, executions, accesses });
   const app = createHttpApp({
+    system: definition.name,
     runtime,
     receive,
     sessions,

@@ -1,10 +1,9 @@
 import type { Membership } from "@viable/cluster";
 import type { View } from "@viable/gateway";
-import { queryNumber, toEventView } from "@viable/gateway";
+import { queryNumber } from "@viable/gateway";
 import type { JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
-import { isPosition, startPosition } from "@viable/log";
 import type { MemoryEntryView, RegistryMetrics, Traffic } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import type { AccessCounter, Catalogue, MemoryEntry, Swarm } from "@viable/swarm";
@@ -78,32 +77,6 @@ export function systemViews({ catalogue, registry, swarms, log, accesses, member
               })
             : [await memory.get(query.key, namespace)].filter((entry) => entry !== undefined);
         return { entries: found.map((entry) => toMemoryEntryView(service, entry)) } as unknown as JsonValue;
-      },
-    },
-    {
-      name: "events",
-      scope: "session",
-      path: "/events",
-      read: async (ctx, { grant, query }) => {
-        const backward = query.after === undefined;
-        const from = query.after ?? query.before;
-        if (from !== undefined && !isPosition(from))
-          throw new ViableError("log.invalid_position", "That is not a position of this log.");
-        const session = grant.sessionId ?? query.session;
-        const events = await log.readAll(ctx, {
-          direction: backward ? "backward" : "forward",
-          limit: queryNumber(query, "limit", 100, 1_000),
-          decoding: "lenient",
-          ...(from !== undefined && { from }),
-          filter: {
-            tenant: ctx.tenant,
-            ...(session !== undefined && { session }),
-            ...(query.type !== undefined && { types: query.type.split(",") }),
-          },
-        });
-        if (backward) events.reverse();
-        const next = events.at(-1)?.position ?? query.after ?? startPosition;
-        return { events: events.map(toEventView), next } as unknown as JsonValue;
       },
     },
   ];

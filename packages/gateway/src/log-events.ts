@@ -1,0 +1,35 @@
+import type { Context } from "@viable/kernel";
+import type { Log, Position, StoredEvent } from "@viable/log";
+import { startPosition } from "@viable/log";
+
+export interface LogEventsQuery {
+  /** On from here, oldest first. Without it the latest come, still oldest first. */
+  readonly after: Position | undefined;
+  /** Where the latest end, if they are asked for. */
+  readonly before: Position | undefined;
+  readonly limit: number;
+  readonly session: string | undefined;
+  readonly types: readonly string[] | undefined;
+}
+
+/** Events of the caller's tenant, oldest first, and where to go on from, also when there are no more yet. */
+export async function readLogEvents(
+  ctx: Context,
+  log: Log,
+  { after, before, limit, session, types }: LogEventsQuery,
+): Promise<{ events: StoredEvent[]; next: Position }> {
+  const from = after ?? before;
+  const events = await log.readAll(ctx, {
+    direction: after === undefined ? "backward" : "forward",
+    limit,
+    decoding: "lenient",
+    ...(from !== undefined && { from }),
+    filter: {
+      tenant: ctx.tenant,
+      ...(session !== undefined && { session }),
+      ...(types !== undefined && { types }),
+    },
+  });
+  if (after === undefined) events.reverse();
+  return { events, next: events.at(-1)?.position ?? after ?? startPosition };
+}
