@@ -1,6 +1,6 @@
 // What each verb prints, and the exit status it ends with: the real command against one real system on the embedded database.
 import { readFileSync } from "node:fs";
-import type { EventPage, ExecutionPage, ExecutionView, HealthView, SwarmView } from "@viable/protocol";
+import type { CloudEvent, EventPage, ExecutionPage, ExecutionView, HealthView, SwarmView } from "@viable/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { eventually, Place, type Running } from "./cli.ts";
@@ -233,6 +233,31 @@ test("events are read, filtered and followed, one JSON line each, none missed an
   expect(ofOne.filter((event) => event.type === "execution.accepted")).toHaveLength(3);
   expect(new Set(seen.map((event) => event.position)).size).toBe(seen.length);
   expect((await place.run("events", "--after", "no position")).status).toBe(2);
+});
+
+test("events are printed as CloudEvents, one a line, also as they come", async () => {
+  const done = await place.run("events", "--after", "0", "--limit", "5", "--format", "cloudevents");
+  expect(done).toMatchObject({ status: 0, err: "" });
+  const events = done.out.trimEnd().split("\n");
+  expect(events).toHaveLength(5);
+  for (const event of events)
+    expect(JSON.parse(event)).toMatchObject({ specversion: "1.0", source: "/systems/workshop" });
+  expect((await place.run("events", "--format", "cloudevents", "--output", "yaml")).status).toBe(2);
+
+  const follow = place.begin("events", "--follow", "--type", "execution.*", "--format", "cloudevents");
+  const id = await accept("text.words", "--text", "told");
+  await follow.saw(`"subject":"execution:${id}"`, 2);
+  follow.signal("SIGINT");
+  const { status, out } = await follow.finished;
+  expect(status).toBe(130);
+  const told = out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as CloudEvent);
+  expect(told.filter(({ subject }) => subject === `execution:${id}`).map(({ type }) => type)).toEqual([
+    "execution.accepted",
+    "execution.completed",
+  ]);
 });
 
 test("whoever has seen enough of a verb that only prints may leave: 0", async () => {

@@ -1,6 +1,8 @@
+import type { Client, EventsQuery } from "@viable/client";
 import { rootContext, sleep } from "@viable/kernel";
 import type { EventView } from "@viable/protocol";
 import type { Command } from "commander";
+import { Option } from "commander";
 import { interrupted } from "./exit-status.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
@@ -16,6 +18,7 @@ interface EventsOptions extends GatewayOptions, OutputOptions {
   readonly session?: string;
   readonly after?: string;
   readonly limit: string;
+  readonly format?: "cloudevents";
 }
 
 /** The most events one answer holds. */
@@ -33,9 +36,14 @@ export function addEvents(program: Command, shell: Shell): void {
     .option("--session <id>", "only of this session")
     .option("--after <position>", "from this position on; 0 is the beginning")
     .option("--limit <count>", `how many, at most ${maxPage}`, "50")
+    .addOption(
+      new Option("--format <format>", "each event in this form, as a line of JSON")
+        .choices(["cloudevents"])
+        .conflicts("output"),
+    )
     .addHelpText(
       "after",
-      "\nWith --follow and JSON each event is one line. Nothing is missed or told twice: it goes on after the last position.\n\nExample:\n  $ viable events --follow --type 'execution.*' --output json",
+      "\nWith --follow and JSON each event is one line. Nothing is missed or told twice: it goes on after the last position.\n\nExamples:\n  $ viable events --follow --type 'execution.*' --output json\n  $ viable events --follow --after 0 --format cloudevents",
     );
   addGatewayOptions(command);
   addOutputOption(command).action(async (options: EventsOptions) => {
@@ -45,7 +53,10 @@ export function addEvents(program: Command, shell: Shell): void {
 }
 
 async function printEvents(shell: Shell, options: EventsOptions): Promise<void> {
-  const page = await connect(shell, options).events({ ...queryOf(options), ...afterOf(options) });
+  const client = connect(shell, options);
+  const query = { ...queryOf(options), ...afterOf(options) };
+  if (options.format !== undefined) return (await readPage(shell, client, options, query)).print();
+  const page = await client.events(query);
   printData(shell, options.output, page, () =>
     page.events.map((event) => `${renderEvent(event, widthOf(shell))}\n`).join(""),
   );
@@ -56,13 +67,28 @@ async function printEvents(shell: Shell, options: EventsOptions): Promise<void> 
 async function followEvents(shell: Shell, options: EventsOptions): Promise<void> {
   const client = connect(shell, options);
   const ctx = rootContext(shell.runtime, { signal: shell.catchInterrupt() });
-  let page = await client.events({ ...queryOf(options), ...afterOf(options) });
+  let page = await readPage(shell, client, options, { ...queryOf(options), ...afterOf(options) });
   for (;;) {
-    for (const event of page.events) printItem(shell, options.output, event, () => renderEvent(event, widthOf(shell)));
+    page.print();
     if (page.events.length === 0) await sleep(ctx, askEveryMs).catch(() => undefined);
     if (ctx.signal.aborted) throw interrupted(`Followed up to position ${page.next}.`);
-    page = await client.events({ ...queryOf({ ...options, limit: String(maxPage) }), after: page.next });
+    const query = { ...queryOf({ ...options, limit: String(maxPage) }), after: page.next };
+    page = await readPage(shell, client, options, query);
   }
+}
+
+/** A page in the form that is asked for, to be printed event by event. */
+async function readPage(shell: Shell, client: Client, { format, output }: EventsOptions, query: EventsQuery) {
+  if (format === "cloudevents") {
+    const page = await client.cloudEvents(query);
+    const print = () => shell.out.write(page.events.map((event) => `${JSON.stringify(event)}\n`).join(""));
+    return { ...page, print };
+  }
+  const page = await client.events(query);
+  const print = () => {
+    for (const event of page.events) printItem(shell, output, event, () => renderEvent(event, widthOf(shell)));
+  };
+  return { ...page, print };
 }
 
 const queryOf = ({ type, session, limit }: EventsOptions) => ({
