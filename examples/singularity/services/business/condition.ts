@@ -79,12 +79,16 @@ function* findProblems(raw: unknown): Generator<Problem> {
       else if (!Array.isArray(inner) || inner.length === 0) {
         yield { path: [...path, kind], reason: "must be a list of at least one condition" };
       } else {
+        // What waits holds a comparison each, at least: past the bound nothing more is looked at, or told.
+        const least = comparisons + waiting.length + inner.length;
+        if (least > maxComparisons) {
+          yield { path: [], reason: `has ${least} comparisons or more; ${maxComparisons} are evaluated at most` };
+          return;
+        }
         waiting.push(...inner.map((each, index) => ({ value: each, path: [...path, kind, index], depth: depth + 1 })));
       }
     }
   }
-  if (comparisons <= maxComparisons) return;
-  yield { path: [], reason: `has ${comparisons} comparisons; ${maxComparisons} are evaluated at most` };
 }
 
 const kinds = ["all", "any", "not"] as const;

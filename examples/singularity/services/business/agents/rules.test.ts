@@ -188,10 +188,19 @@ describe("what is no rule is refused with place and reason", () => {
     [{ all: [known], any: [known] }, "when.any", /is not known/],
     [deep(16), expect.stringMatching(/^when(\.not){16}$/), /deeper than 16/],
     [{ all: Array.from({ length: 201 }, () => known) }, "when", /201 comparisons/],
+    [{ any: [known, { all: Array.from({ length: 200 }, () => known) }] }, "when", /201 comparisons/],
   ] as const)("%j", ([when, place, reason]) => {
     const parsed = rules.input.safeParse({ facts: {}, rules: [{ name: "r", when }] });
     const issues = parsed.error?.issues.map(({ path, message }) => ({ at: path.slice(2).join("."), message }));
     expect(issues).toContainEqual({ at: place, message: expect.stringMatching(reason) });
+  });
+
+  test("a list of more than anybody could read, with one reason", () => {
+    const when = { all: Array.from({ length: 200_000 }, () => 5) };
+    const issues = rules.input.safeParse({ facts: {}, rules: [{ name: "r", when }] }).error?.issues;
+    expect(issues).toMatchObject([
+      { path: ["rules", 0, "when"], message: expect.stringContaining("200000 comparisons") },
+    ]);
   });
 
   test("two rules of one name, none at all, and too many", () => {
