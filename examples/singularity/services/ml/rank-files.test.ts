@@ -47,13 +47,16 @@ const fixesFollowChurn: Law = (dice) => {
 const originsOf = (law: Law) =>
   Array.from({ length: 15 }, (_, seed) => rankFiles(makeHistory(seed, law), signal).origin);
 
-test("of fifteen histories without a law, it claims to know better in one or two at most", () => {
+/** Fifteen rankings are two seconds of computing, and some times that where others compute beside. */
+const fifteen = { timeout: 60_000 };
+
+test("of fifteen histories without a law, it claims to know better in one or two at most", fifteen, () => {
   const origins = originsOf(noLaw);
   expect(origins.filter((origin) => origin === "model").length).toBeLessThanOrEqual(2);
   expect(origins).not.toContain("none");
 });
 
-test("of fifteen histories in which fixes follow churn and not commits, it knows better in nearly all", () => {
+test("of fifteen histories in which fixes follow churn and not commits, it knows better in nearly all", fifteen, () => {
   expect(originsOf(fixesFollowChurn).filter((origin) => origin === "model").length).toBeGreaterThanOrEqual(14);
 });
 
