@@ -66,7 +66,8 @@ async function listPackages(folder: string): Promise<{ name: string; isLink: boo
         packages.push({ name: `.pnpm/${name}/node_modules`, isLink: false });
     } else if (entry.name.startsWith("@")) {
       for (const each of await list(`${folder}/${entry.name}`)) {
-        packages.push({ name: `${entry.name}/${each.name}`, isLink: each.isSymbolicLink() });
+        const isLink = entry.isSymbolicLink() || each.isSymbolicLink();
+        packages.push({ name: `${entry.name}/${each.name}`, isLink });
       }
     } else if (!entry.name.startsWith(".")) packages.push({ name: entry.name, isLink: entry.isSymbolicLink() });
   }

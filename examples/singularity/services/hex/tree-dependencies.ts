@@ -324,12 +324,14 @@ function keep(found: Map<string, Dependency>, dependency: Dependency): void {
   }
   const [{ dev: _, ...better }, other] = known.licence === unknown ? [dependency, known] : [known, dependency];
   const range = better.range ?? other.range;
+  const installScripts = better.installScripts ?? other.installScripts;
   const dev = mergeDev(known.dev, dependency.dev);
   found.set(key, {
     ...better,
     direct: better.direct || other.direct,
     installed: better.installed || other.installed,
     ...(range !== undefined && { range }),
+    ...(installScripts !== undefined && { installScripts }),
     ...(dev !== undefined && { dev }),
   });
 }

@@ -411,6 +411,21 @@ test("for work alone is what every lockfile says is: where one is silent, what r
   ]);
 });
 
+test("what runs code on installation is known, whichever lockfile says so", async () => {
+  await using bench = await openBench();
+  const npm = json({ packages: { "node_modules/esbuild": { version: "1.0.0", hasInstallScript: true } } });
+  const yarn = `esbuild@^1:\n  version "1.0.0"\n`;
+  for (const [first, second] of [
+    [{ "package-lock.json": npm }, { "yarn.lock": yarn }],
+    [{ "yarn.lock": yarn }, { "package-lock.json": npm }],
+  ] as const) {
+    const place = (folder: string, files: object) =>
+      Object.fromEntries(Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text as string]));
+    const result = await readFiles(bench, { "package.json": "{}", ...place("a", first), ...place("b", second) });
+    expect(result).toMatchObject({ count: 1, withInstallScripts: 1 });
+  }
+});
+
 test("folders of the tree are no dependencies, and a fixture of the same name hides none", async () => {
   await using bench = await openBench();
   const files = {
@@ -533,6 +548,8 @@ test("names that lead out of the tree lead to no file, of what a link leads to o
   await using outside = await plantTree({
     "package.json": json({ name: "out", version: "1.0.0", license: "MIT" }),
     "node_modules/inner/package.json": json({ name: "inner", version: "2.0.0", license: "MIT" }),
+    "house/log/package.json": json({ name: "@house/log", version: "1.0.0", license: "MIT" }),
+    "house/log/node_modules/deep/package.json": json({ name: "deep", version: "2.0.0", license: "MIT" }),
   });
   await using tree = await plantTree({
     "package.json": json({ dependencies: { "../../etc": "1", loop: "1", out: "1" } }),
@@ -540,6 +557,8 @@ test("names that lead out of the tree lead to no file, of what a link leads to o
       packages: {
         "node_modules/../../x": { version: "1.0.0" },
         "node_modules/a/node_modules/inner": { version: "2.0.0" },
+        "node_modules/a/node_modules/deep": { version: "2.0.0" },
+        "node_modules/@house/log": { version: "1.0.0" },
       },
     }),
     "node_modules/loop/package.json": json({ name: "loop", version: "1.0.0", license: "ISC" }),
@@ -547,10 +566,13 @@ test("names that lead out of the tree lead to no file, of what a link leads to o
   await tree.link("node_modules/loop/node_modules", join(tree.path, "node_modules"));
   await tree.link("node_modules/self", tree.path);
   await tree.link("node_modules/out", outside.path);
+  await tree.link("node_modules/@house", join(outside.path, "house"));
   const result = await bench.run(treeReader, { path: tree.path });
   expect(result.dependencies).toMatchObject([
     { name: "../../etc", version: "unknown", licence: "unknown", installed: false },
     { name: "../../x", licence: "unknown", installed: false },
+    { name: "@house/log", version: "1.0.0", licence: "MIT" },
+    { name: "deep", licence: "unknown", installed: false },
     { name: "inner", licence: "unknown", installed: false },
     { name: "loop", version: "1.0.0", licence: "ISC" },
     { name: "out", version: "1.0.0", licence: "MIT" },
