@@ -145,11 +145,11 @@ test("rows that go with an append: bounded, storable, and never alone", () => {
   const rows = (count: number, sql = "SELECT 1", params: (string | null)[] = []) =>
     Array.from({ length: count }, () => ({ sql, params }));
   const withRows = (rows: AppendRequest["with"]): AppendRequest => ({ ...withEvent({}), with: rows ?? [] });
-  expect(encode(withRows(rows(100, "INSERT …", ["a", null])))).toMatchObject({
-    with: rows(100, "INSERT …", ["a", null]),
+  expect(encode(withRows(rows(1_000, "INSERT …", ["a", null])))).toMatchObject({
+    with: rows(1_000, "INSERT …", ["a", null]),
   });
   expect(encode(withRows([]))).not.toHaveProperty("with");
-  for (const bad of [rows(101), rows(1, "SELECT '\u0000'"), rows(1, "SELECT $1", ["\ud800"])])
+  for (const bad of [rows(1_001), rows(1, "SELECT '\u0000'"), rows(1, "SELECT $1", ["\ud800"])])
     expect(() => encode(withRows(bad))).toThrow(
       expect.objectContaining({ ...invalid, details: expect.objectContaining({ path: "with" }) }),
     );

@@ -19,6 +19,8 @@ export type { Parked, Projection, ProjectionTarget, ProjectionWrites } from "./p
 export { logEventTypes } from "./projection-events.ts";
 export type { ProjectionStatus, Projections } from "./projections.ts";
 export { createProjections } from "./projections.ts";
+export type { ReactionSettings } from "./reaction.ts";
+export { reaction } from "./reaction.ts";
 export type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
 export type { MemoryWrite, Row, RowQuery, RowRefusal, RowWrite, StatementWrite } from "./row-write.ts";
 export type { PlacedEvent, PlacedRecord, SnapshotHead, SnapshotPage } from "./snapshot.ts";

@@ -16,7 +16,7 @@ export interface AppendRequest {
   readonly id?: string;
   readonly streams?: readonly StreamAppend[];
   readonly records?: readonly RecordWrite[];
-  /** Rows of somebody else's tables that are written in the same flush, or nothing of it all is. At most 100. */
+  /** Rows of somebody else's tables that are written in the same flush, or nothing of it all is. At most 1,000. */
   readonly with?: readonly RowWrite[];
   /** `urgent` goes into the next flush whatever waits before it. For pain signals and outcomes of races, not for hurry. */
   readonly lane?: "normal" | "urgent";

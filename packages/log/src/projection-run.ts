@@ -224,7 +224,8 @@ export class ProjectionRun {
       this.#triedParked = false;
       return found;
     }
-    const first: Progress = { position: startPosition };
+    const first: Progress = { position: this.#projection.begins === "now" ? await this.#log.head(ctx) : startPosition };
+    this.#seen = first.position;
     const outcome = await this.#write(ctx, first, 0, { with: this.#projection.create?.(this.target) ?? [] }, []);
     if (!outcome.ok) throw notWritten(this.target.name, outcome);
     return { value: first, version: outcome.recordVersions[0] ?? 0 };
@@ -271,7 +272,7 @@ export class ProjectionRun {
 
   async #project(ctx: Context, events: readonly StoredEvent[]): Promise<void> {
     const writes = await this.#projection.project(events, this.target, ctx);
-    const { position } = events[events.length - 1] as StoredEvent;
+    const position = writes.upTo ?? (events[events.length - 1] as StoredEvent).position;
     const outcome = await this.#write(ctx, { position }, this.#progress?.version ?? 0, writes, []);
     if (outcome.ok) this.#moved(ctx, { position }, outcome.recordVersions[0] ?? 0);
     else if (this.#isOvertaken(outcome)) this.#progress = undefined;

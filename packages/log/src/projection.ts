@@ -1,6 +1,6 @@
 import type { Context } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
-import type { EventFilter, StoredEvent } from "./events.ts";
+import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import type { RecordWrite } from "./records.ts";
 import type { RowWrite } from "./row-write.ts";
 
@@ -25,6 +25,8 @@ export interface Projection {
    * reading, and while it is more than 500 events behind, or a process without it appends, it is eventual too. Default `eventual`.
    */
   readonly consistency?: "eventual" | "immediate";
+  /** Before the first event of the log, or after the last one that there is when it is met first. Default `start`. */
+  readonly begins?: "start" | "now";
   /** What is there before the first event, such as tables. Done once for each generation, in one flush with its beginning. */
   readonly create?: (target: ProjectionTarget) => readonly RowWrite[];
   /**
@@ -45,6 +47,8 @@ export interface Projection {
 export interface ProjectionWrites {
   readonly records?: readonly RecordWrite[];
   readonly with?: readonly RowWrite[];
+  /** The last event that these are of, where it is not the last that was handed in: the rest is asked for again. */
+  readonly upTo?: Position;
 }
 
 /** Where a generation of a projection keeps what it has. */

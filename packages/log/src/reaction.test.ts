@@ -1,0 +1,112 @@
+// Reactions: every event at least once, in order, in one process at a time, and none again that was written down as done.
+import type { SimulatedTime } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
+import { expect, test } from "vitest";
+import { createLog } from "./create-log.ts";
+import type { StoredEvent } from "./events.ts";
+import { createMemoryStore } from "./memory-store.ts";
+import { createProjections } from "./projections.ts";
+import type { ReactionSettings } from "./reaction.ts";
+import { reaction } from "./reaction.ts";
+
+function setup() {
+  const clock = simulateTime();
+  const store = { ...createMemoryStore(), exclusive: false };
+  let seed = 0;
+  const startProcess = async (settings: Partial<ReactionSettings> & Pick<ReactionSettings, "react">) => {
+    const runtime = createRuntime({ clock, random: seededRandom(++seed) });
+    const ctx = rootContext(runtime);
+    const log = createLog(store, runtime);
+    await log.start(ctx);
+    const projections = createProjections(log, [reaction({ name: "mail", filter: { types: ["paid"] }, ...settings })]);
+    await projections.start(ctx);
+    return {
+      ctx,
+      projections,
+      pay: (...amounts: number[]) => {
+        const events = amounts.map((amount) => ({ type: "paid", data: { amount } }));
+        return log.append(ctx, { streams: [{ stream: "payments", expected: "any", events }] });
+      },
+      stop: async () => {
+        await passing(clock, projections.stop(ctx));
+        await passing(clock, log.stop(ctx));
+      },
+    };
+  };
+  return { clock, startProcess };
+}
+
+async function passing(clock: SimulatedTime, promise: Promise<void>): Promise<void> {
+  let done = false;
+  void promise.finally(() => {
+    done = true;
+  });
+  for (let steps = 0; !done && steps < 10_000; steps++) await clock.advance(10);
+  await promise;
+}
+
+const amountOf = ({ data }: StoredEvent): number => Number(data.amount);
+
+test("begins with what comes, or with the first event where it is told to", async () => {
+  const { clock, startProcess } = setup();
+  const payer = await startProcess({ name: "nobody", react: async () => {} });
+  await payer.pay(1, 2);
+  const sent: number[] = [];
+  const fromStart: number[] = [];
+  await startProcess({ react: async (event) => void sent.push(amountOf(event)) });
+  await startProcess({ name: "all", begins: "start", react: async (event) => void fromStart.push(amountOf(event)) });
+  await clock.advance(100);
+  await payer.pay(3);
+  await clock.advance(5_000);
+  expect(sent).toEqual([3]);
+  expect(fromStart).toEqual([1, 2, 3]);
+});
+
+test("what one process has done the next does not do again; what it was cut off in, it does", async () => {
+  const { clock, startProcess } = setup();
+  const sent: string[] = [];
+  const one = await startProcess({ react: async (event) => void sent.push(`one ${amountOf(event)}`) });
+  await clock.advance(100);
+  await one.pay(1, 2);
+  await clock.advance(100);
+  await one.stop();
+  const two = await startProcess({
+    react: async (event, ctx) => {
+      sent.push(`two ${amountOf(event)}`);
+      if (amountOf(event) === 4) await new Promise((_, reject) => ctx.signal.addEventListener("abort", reject));
+    },
+  });
+  await clock.advance(100);
+  await two.pay(3, 4, 5);
+  await clock.advance(100);
+  await two.stop();
+  await startProcess({ react: async (event) => void sent.push(`three ${amountOf(event)}`) });
+  await clock.advance(100);
+  const order = sent.map((text) => Number(text.split(" ")[1]));
+  expect(sent.slice(0, 4)).toEqual(["one 1", "one 2", "two 3", "two 4"]);
+  expect(sent).toContain("three 4");
+  expect(sent.filter((text) => text.endsWith(" 5"))).toEqual(["three 5"]);
+  expect(order.filter((amount, index) => order.indexOf(amount) === index)).toEqual([1, 2, 3, 4, 5]);
+});
+
+test("one that may pass is tried until it goes; one that does not parks it, with those before done once", async () => {
+  const { clock, startProcess } = setup();
+  const sent: number[] = [];
+  let away = 3;
+  const one = await startProcess({
+    react: async (event) => {
+      if (amountOf(event) === 2 && away-- > 0) throw new ViableError("mail.away", "away", { retryable: true });
+      if (amountOf(event) === 4) throw new Error("no such address");
+      sent.push(amountOf(event));
+    },
+  });
+  await clock.advance(100);
+  await one.pay(1, 2, 3, 4, 5);
+  await clock.advance(20_000);
+  expect(sent).toEqual([1, 2, 3]);
+  const [status] = await one.projections.status(one.ctx);
+  expect(status).toMatchObject({ name: "mail", parked: { message: "no such address" } });
+  await one.projections.skip(one.ctx, "mail", status?.parked?.position as string, "bounced");
+  await clock.advance(5_000);
+  expect(sent).toEqual([1, 2, 3, 5]);
+});

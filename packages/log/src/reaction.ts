@@ -1,0 +1,44 @@
+import type { Context } from "@viable/kernel";
+import type { EventFilter, StoredEvent } from "./events.ts";
+import type { Projection } from "./projection.ts";
+
+/** Something that is done because of events, outside of the log's database, such as telling somebody. */
+export interface ReactionSettings {
+  /** As a projection's: it stands among them, with how far it has come. */
+  readonly name: string;
+  readonly filter?: EventFilter;
+  /** `now` begins with what comes after it was met first. Default `now`: few want their past done again. */
+  readonly begins?: "start" | "now";
+  /**
+   * Does it, and rejects where it could not; one that may be done later rejects retryably. Done at least once for each event, in order,
+   * and in one process at a time: who was cut off between doing it and writing that down does it again, so hand on the event's id to
+   * whoever can recognise a repeat.
+   */
+  readonly react: (event: StoredEvent, ctx: Context) => Promise<void>;
+}
+
+/**
+ * A subscription with a position that is kept: a projection that keeps nothing but how far it has come. It parks before an event that
+ * it cannot do, as every projection.
+ */
+export function reaction({ react, begins = "now", ...settings }: ReactionSettings): Projection {
+  return {
+    ...settings,
+    begins,
+    version: 1,
+    async project(events, _target, ctx) {
+      let done: StoredEvent | undefined;
+      for (const event of events) {
+        try {
+          await react(event, ctx);
+        } catch (error) {
+          // What was done is written down before the one that was not is tried again.
+          if (done === undefined) throw error;
+          break;
+        }
+        done = event;
+      }
+      return done === undefined ? {} : { upTo: done.position };
+    },
+  };
+}
