@@ -25,7 +25,8 @@ beforeAll(async () => {
     servicePorts: "any",
   });
   for (let round = 0; round < 12; round++) {
-    const events = Array.from({ length: 1_000 }, () => ({ type: "often.seen", data: {} }));
+    const ended = { type: "session.ended", data: { by: "owner", reason: "one of a crowd" } };
+    const events = Array.from({ length: 1_000 }, () => ended);
     const stream = `crowd/${round}`;
     await opened.system.log.append(ctx, { streams: [{ stream, expected: 0, events, correlation: "exe_crowd" }] });
   }
@@ -56,7 +57,13 @@ test("the log's own statement that reads past everything else is told an index, 
     status: "completed",
     result: {
       origin: "measured",
-      advice: [{ kind: "missing_index", table: "viable.events", columns: ["correlation", "position"] }],
+      advice: expect.arrayContaining([
+        expect.objectContaining({
+          kind: "missing_index",
+          table: "viable.events",
+          action: 'CREATE INDEX ON viable.events (correlation, partition, "position")',
+        }),
+      ]),
     },
   });
   expect(JSON.stringify(answer.result)).toMatch(/12,0\d\d rows were read/);
