@@ -1,6 +1,7 @@
+import { createMemory } from "@viable/swarm";
 import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
-import { openBench } from "../../../testing/run-agent.ts";
+import { type AgentBench, openBench } from "../../../testing/run-agent.ts";
 import { answerAsSystem } from "../testing/answer-as-system.ts";
 import { healthMonitor } from "./health-monitor.ts";
 
@@ -33,15 +34,49 @@ followsInput(healthMonitor, "all is well, and what is not", async (bench) => {
   return [first, second];
 });
 
-test("a service that went is a change, and the same execution looks once", async () => {
+test("a service that went is a change", async () => {
   await using bench = await openBench();
-  const looked = { executionId: "exe_a", delegate: answerAsSystem(well) };
   await bench.run(healthMonitor, {}, { delegate: answerAsSystem(well) });
-  await bench.run(healthMonitor, {}, looked);
   const { storage } = well;
   expect(await bench.run(healthMonitor, {}, { delegate: answerAsSystem({ storage }) })).toMatchObject({
     changes: [{ service: "tools", from: "healthy", to: "absent" }],
+    observations: 2,
+  });
+});
+
+/** A look as it is remembered. */
+async function remember(bench: AgentBench, executionId: string, at: number, tools: string): Promise<void> {
+  const look = { at, status: "ok", services: { tools, storage: "healthy" } };
+  const key = `${String(at).padStart(16, "0")}-${executionId}`;
+  await createMemory(bench.log, bench.ctx, "bench").set(key, look, { namespace: "observations" });
+}
+
+test("an execution that is begun again has looked once, at what it saw last", async () => {
+  await using bench = await openBench();
+  await remember(bench, "exe_1", 1, "healthy");
+  await remember(bench, "exe_a", 2, "degraded");
+  const again = await bench.run(healthMonitor, {}, { executionId: "exe_a", delegate: answerAsSystem(well) });
+  expect(again).toMatchObject({ changes: [], observations: 2, services: [{ healthyShare: 1 }, { healthyShare: 1 }] });
+  expect(await bench.run(healthMonitor, {}, { delegate: answerAsSystem(well) })).toMatchObject({
     observations: 3,
+    services: [{ healthyShare: 1 }, { healthyShare: 1 }],
+  });
+});
+
+test("the latest thousand looks are remembered, and the last of them is compared with", async () => {
+  await using bench = await openBench();
+  // More than there may be, as after looks at the same moment.
+  for (let at = 1; at <= 1_003; at++) await remember(bench, `exe_${at}`, at, at === 1_003 ? "degraded" : "healthy");
+  expect(await bench.run(healthMonitor, {}, { delegate: answerAsSystem(well) })).toMatchObject({
+    observations: 1_000,
+    since: new Date(5).toISOString(),
+    changes: [{ service: "tools", from: "degraded", to: "healthy" }],
+  });
+  const memory = createMemory(bench.log, bench.ctx, "bench");
+  expect(await memory.list("observations", { limit: 1_000 })).toHaveLength(1_000);
+  expect(await bench.run(healthMonitor, {}, { delegate: answerAsSystem(well) })).toMatchObject({
+    observations: 1_000,
+    since: new Date(6).toISOString(),
   });
 });
 

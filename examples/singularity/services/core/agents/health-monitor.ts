@@ -1,6 +1,6 @@
 import { agent } from "viable";
 import { z } from "zod";
-import { addObservation, type Observation, readObservations } from "../observations.ts";
+import { addObservation, type Observation } from "../observations.ts";
 import { readSwarms, readSystemHealth } from "../system-answers.ts";
 
 /** How the whole is now, and how it was at the looks before. */
@@ -15,8 +15,7 @@ export const healthMonitor = agent({
     const services: Record<string, string> = {};
     for (const { service, status } of swarms) services[service] = status;
     const observation: Observation = { at: ctx.runtime.clock.now(), status: health.status, services };
-    const before = await readObservations(ctx.memory);
-    await addObservation(ctx.memory, ctx.executionId, observation);
+    const before = await addObservation(ctx.memory, ctx.executionId, observation);
     const all = [...before, observation];
     return {
       status: health.status,

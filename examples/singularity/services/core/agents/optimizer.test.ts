@@ -64,3 +64,20 @@ test("without anybody who allocates nothing is changed, and the answer says who 
     missing: [{ capability: "resource_allocation", reason: 'There is no command "resource_allocation".' }],
   });
 });
+
+test("how long tasks take weighs no more than an allocator takes, be it for hours", async () => {
+  await using bench = await openBench();
+  const asked: JsonValue[] = [];
+  const system = withEnough({ tools: { capabilities: ["sizes"], running: 9, latencyMs: 3_600_000 } });
+  await bench.run(
+    optimizer,
+    { workers: 20 },
+    {
+      delegate: async (capability, args) => {
+        if (capability === "resource_allocation") asked.push(args);
+        return await system(capability, args);
+      },
+    },
+  );
+  expect(asked).toMatchObject([{ demands: [{ name: "tools", weight: 1_000_000, wanted: 9 }] }]);
+});

@@ -7,6 +7,8 @@ import { readSwarms, type SwarmState } from "../system-answers.ts";
 const minWorkers = 3;
 /** No swarm is given more at once: beyond this a queue of one process is not what holds it up. */
 const maxWorkers = 64;
+/** The heaviest that a share of a budget may be; tasks of a quarter of an hour are as heavy. */
+const maxWeight = 1_000_000;
 
 /** Divides the workers of all swarms by what is measured of them, over the whole and not swarm by swarm. */
 export const optimizer = agent({
@@ -50,7 +52,8 @@ const answer = z.object({
 /** As many workers as have something to do or waiting, weighted by how long their tasks take. */
 function toDemand({ service, measurement: { running, queued, latencyMs } }: SwarmState) {
   const wanted = Math.min(maxWorkers, Math.max(minWorkers, running + queued));
-  return { name: service, weight: Math.max(1, Math.round(latencyMs)), min: minWorkers, max: maxWorkers, wanted };
+  const weight = Math.min(maxWeight, Math.max(1, Math.round(latencyMs)));
+  return { name: service, weight, min: minWorkers, max: maxWorkers, wanted };
 }
 
 interface Change {

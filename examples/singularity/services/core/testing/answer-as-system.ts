@@ -10,6 +10,7 @@ export type SystemState = Readonly<
       readonly capabilities: string[];
       readonly queued?: number;
       readonly running?: number;
+      readonly latencyMs?: number;
       readonly isBroken?: boolean;
     }
   >
@@ -45,7 +46,10 @@ const healthOf = (state: SystemState) => ({
   })),
 });
 
-const viewOf = (service: string, { capabilities, queued = 0, running = 0, isBroken = false }: SystemState[string]) => ({
+const viewOf = (
+  service: string,
+  { capabilities, queued = 0, running = 0, latencyMs = 10, isBroken = false }: SystemState[string],
+) => ({
   service,
   description: "",
   processId: "prc_1",
@@ -53,7 +57,7 @@ const viewOf = (service: string, { capabilities, queued = 0, running = 0, isBrok
   reasons: isBroken ? ["queen is restarting"] : [],
   capabilities,
   agents: [],
-  measurement: { workers: 3, running, queued, completed: 0, failed: 0, latencyMs: 10 },
+  measurement: { workers: 3, running, queued, completed: 0, failed: 0, latencyMs },
   parts: [],
   workers: [],
 });
