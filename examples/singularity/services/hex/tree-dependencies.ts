@@ -47,6 +47,8 @@ interface Declared {
   /** Its own name: an alias has another. */
   readonly name: string;
   readonly range: string;
+  /** In which range other fields of the manifest ask for the same: of a peer, what it is worked with. */
+  readonly otherRanges: readonly string[];
   readonly dev: boolean;
   /** It may be absent. */
   readonly optional: boolean;
@@ -173,12 +175,18 @@ function listDeclared({ manifest, folder }: TreePackage): Declared[] {
     const names = manifest[field];
     if (!isObject(names)) continue;
     for (const [key, range] of Object.entries(names)) {
+      if (typeof range !== "string") continue;
+      const first = declared.get(key);
       // A peer that may be absent gives way: another field asks for it in earnest.
-      if (typeof range !== "string" || declared.get(key)?.optional === false) continue;
+      if (first?.optional === false) {
+        declared.set(key, { ...first, otherRanges: [...first.otherRanges, range] });
+        continue;
+      }
       const about = isObject(peerDependenciesMeta) ? peerDependenciesMeta[key] : undefined;
       const optional = field === "peerDependencies" && isObject(about) && about.optional === true;
       const dev = field === "devDependencies";
-      declared.set(key, { key, name: parseAlias(range)?.name ?? key, range, dev, optional, folder });
+      const name = parseAlias(range)?.name ?? key;
+      declared.set(key, { key, name, range, otherRanges: [], dev, optional, folder });
     }
   }
   return [...declared.values()];
@@ -202,7 +210,8 @@ function matchDeclared(
   const byName = new Map<string, LockedPackage[]>();
   for (const each of packages) {
     if (each.location !== undefined) byPlace.set(each.location, each);
-    for (const asked of each.asked ?? []) byAsked.set(asked, each);
+    // A path is asked for from somewhere, which Yarn writes behind it.
+    for (const asked of each.asked ?? []) byAsked.set(asked.replace(/::locator=.*$/, ""), each);
     if (each.asked === undefined) continue;
     const named = byName.get(each.name) ?? [];
     named.push(each);
@@ -214,12 +223,13 @@ function matchDeclared(
     const found =
       (workspaces?.has(from) ? lookUp(byPlace, from, each.key) : undefined) ??
       links?.get(joinPath(from, `node_modules/${each.key}`)) ??
-      findAsked(each.key, resolutions.get(`${each.key}@${each.range}`) ?? resolutions.get(each.key) ?? each.range);
+      [each.range, ...each.otherRanges].map((range) => findAsked(each.key, range)).find((one) => one !== undefined);
     if (found !== undefined && !matched.has(found)) matched.set(found, each);
   }
   return matched;
 
-  function findAsked(key: string, range: string): LockedPackage | undefined {
+  function findAsked(key: string, declaredRange: string): LockedPackage | undefined {
+    const range = resolutions.get(`${key}@${declaredRange}`) ?? resolutions.get(key) ?? declaredRange;
     const asked = byAsked.get(`${key}@${range}`) ?? byAsked.get(`${key}@npm:${range}`);
     if (asked !== undefined || !range.startsWith("catalog:")) return asked;
     // A catalog has the range, which Yarn keeps elsewhere: where there is one version, it is that one.

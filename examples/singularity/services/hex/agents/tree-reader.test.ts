@@ -304,6 +304,30 @@ test("a manifest gets what Yarn's resolutions and catalogs put in place of its r
   ]);
 });
 
+test("what a manifest works with is what it gets from Yarn, also where it is a peer of another range", async () => {
+  await using bench = await openBench();
+  const result = await readFiles(bench, {
+    "package.json": json({ peerDependencies: { react: "^18 || ^19" }, devDependencies: { react: "^19.2.0" } }),
+    "yarn.lock": `__metadata:\n  version: 8\n"react@npm:^19.2.0":\n  version: 19.2.3\n  resolution: "react@npm:19.2.3"\n`,
+  });
+  expect(result.dependencies).toMatchObject([
+    { name: "react", version: "19.2.3", direct: true, range: "^18 || ^19", dev: false },
+  ]);
+});
+
+test("a manifest gets what Yarn has patched for it", async () => {
+  await using bench = await openBench();
+  const patch = "patch:react-native@0.64.0#./patches/react-native.patch";
+  const result = await readFiles(bench, {
+    "package.json": json({ resolutions: { "react-native": patch } }),
+    "app/package.json": json({ dependencies: { "react-native": "0.64.0" } }),
+    "yarn.lock": `__metadata:\n  version: 4\n"react-native@${patch}::locator=%40jest%2Fmonorepo%40workspace%3A.":\n  version: 0.64.0\n  resolution: "react-native@${patch}::version=0.64.0&hash=0c5a8b&locator=%40jest%2Fmonorepo%40workspace%3A."\n`,
+  });
+  expect(result.dependencies).toMatchObject([
+    { name: "react-native", version: "0.64.0", direct: true, range: "0.64.0" },
+  ]);
+});
+
 test.for([
   [
     5,
