@@ -159,15 +159,20 @@ test("an id that SPDX has given up is what it says to write instead, in packages
   }
 });
 
-test("a package with a whole text for a licence is for a person, and keeps nobody from judging the others", async () => {
+test("a package with a whole text for a licence is for a person, and neither it nor an address for a version keeps anybody from judging the others", async () => {
   await using bench = await openBench();
   const dependencies = [
+    { name: "signed", version: `https://house.io/signed.tgz?signature=${"0".repeat(500)}`, licence: "MIT" },
     { name: "wordy", version: "1.0.0", licence: "Permission is hereby granted, free of charge. ".repeat(100) },
     { name: "zod", version: "4.6.7", licence: "MIT" },
   ];
   const result = await bench.run(compliance, { dependencies });
-  expect(result.verdicts).toMatchObject([{ verdict: "review", rule: "not SPDX" }, { verdict: "allowed" }]);
-  expect(JSON.stringify(result).length).toBeLessThan(1_000);
+  expect(result.verdicts).toMatchObject([
+    { verdict: "allowed" },
+    { verdict: "review", rule: "not SPDX" },
+    { verdict: "allowed" },
+  ]);
+  expect(JSON.stringify(result).length).toBeLessThan(2_000);
 });
 
 test("a policy that names no licences, or one twice, is refused with the place", async () => {

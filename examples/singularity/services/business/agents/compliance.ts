@@ -7,6 +7,8 @@ import { declaredPolicy, findPolicyProblems, licencePolicy } from "../policy.ts"
 
 /** As many as an inventory names; with their reasons they fit into a result of four mebibytes. */
 const maxDependencies = 5_000;
+/** What comes from elsewhere than a registry has an address for a version, and browsers stop at about as long ones. */
+const maxVersionChars = 2_000;
 
 /** Judges the licences of dependencies by a declared policy. */
 export const compliance = threadAgent({
@@ -19,7 +21,7 @@ export const compliance = threadAgent({
       .describe("The folder whose dependencies these are; only repeated in the answer"),
     dependencies: z
       // Whatever stands for a licence is judged, so that one package with a whole text there does not keep the others from it.
-      .array(z.object({ name: z.string().max(214), version: z.string().max(256), licence: z.string() }))
+      .array(z.object({ name: z.string().max(214), version: z.string().max(maxVersionChars), licence: z.string() }))
       .max(maxDependencies)
       .describe('What to judge, as [{"name","version","licence"}]; licence is an SPDX expression or "unknown"'),
     policy: licencePolicy
