@@ -1,0 +1,297 @@
+/** When the log is sealed and when not, that any number of sealers make one chain, and that failures and restarts leave no gap. */
+import { createPublicKey } from "node:crypto";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createRuntime, rootContext, simulateTime, ViableError } from "@viable/kernel";
+import type { Store } from "@viable/log";
+import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
+import { afterAll, expect, test, vi } from "vitest";
+import type { Seal } from "./seal.ts";
+import { readSeal, sealStream } from "./seal.ts";
+import { readSealFile, sealFile, sizeOfSealFile } from "./seal-file.ts";
+import { createSealKey } from "./seal-key.ts";
+import { createSealer } from "./sealer.ts";
+import { verifySeals } from "./verify-seals.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "viable-sealer-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+const newFile = () => join(folder, `seals-${++files}.jsonl`);
+
+/** Several writers on one store, none of which hears of the others but by looking. */
+function world(inner: Store = createMemoryStore()) {
+  const store: Store = { ...inner, exclusive: false };
+  const time = simulateTime();
+  const runtime = createRuntime({ clock: time });
+  const ctx = rootContext(runtime);
+  /** Files are written in the machine's own time, which goes on between two steps of ours. */
+  const settled = async <T>(promise: Promise<T>): Promise<T> => {
+    let done = false;
+    const end = () => {
+      done = true;
+    };
+    promise.then(end, end);
+    while (!done) await time.advance(10);
+    return await promise;
+  };
+  const open = async (path = newFile(), key = createSealKey()) => {
+    const log = createLog(store, runtime);
+    const notices: string[] = [];
+    const sealer = createSealer({
+      log,
+      runtime,
+      key,
+      file: sealFile(path),
+      onNotice: (_, message) => notices.push(message),
+    });
+    await settled(log.start(ctx));
+    await sealer.start(ctx);
+    let written = 0;
+    const stream = `w${files}`;
+    return {
+      log,
+      sealer,
+      path,
+      key,
+      notices,
+      async write(count: number) {
+        for (let left = count; left > 0; left -= 500) {
+          const events = Array.from({ length: Math.min(left, 500) }, () => ({
+            type: "written",
+            data: { nr: ++written },
+          }));
+          const outcome = await settled(log.append(ctx, { streams: [{ stream, expected: "any", events }] }));
+          expect(outcome).toMatchObject({ ok: true });
+        }
+      },
+      async stop() {
+        // Simulated time stands still meanwhile: the file has all the time it needs.
+        await sealer.stop(ctx);
+        await settled(log.stop(ctx));
+      },
+    };
+  };
+  const seals = async (): Promise<Seal[]> =>
+    (await inner.readStream(sealStream, 1, 10_000, "forward")).map(({ data }) => readSeal(data) as Seal);
+  return { store: inner, time, ctx, open, seals };
+}
+
+const waits = { timeout: 20_000, interval: 5 };
+const numbersIn = async (path: string): Promise<number[]> => {
+  const numbers: number[] = [];
+  for await (const { number } of readSealFile(path, (await sizeOfSealFile(path)) ?? 0)) numbers.push(number);
+  return numbers;
+};
+/** Waits until a file has every seal, without a gap. */
+const untilKept = (path: string, count: number) =>
+  vi.waitFor(
+    async () => expect(await numbersIn(path)).toEqual(Array.from({ length: count }, (_, at) => at + 1)),
+    waits,
+  );
+
+/** The verdict on all that is in a store. */
+async function judge(store: Store, keys: readonly ReturnType<typeof createSealKey>[], path?: string) {
+  async function* every() {
+    const { ordinal } = await store.head();
+    for (let from = 0; from < ordinal; ) {
+      const page = await store.readAll(from, 500, "forward", {});
+      yield* page;
+      from = Number(page.at(-1)?.position);
+    }
+  }
+  return await verifySeals(
+    {
+      head: String((await store.head()).ordinal),
+      events: every,
+      async *seals() {
+        yield* await store.readStream(sealStream, 1, 10_000, "forward");
+      },
+    },
+    {
+      keys: new Map(keys.map((key) => [key.id, createPublicKey(key.privateKey)])),
+      ...(path !== undefined && { outside: readSealFile(path, (await sizeOfSealFile(path)) ?? 0) }),
+    },
+  );
+}
+
+test("a minute after the first event that is not sealed, and never for seals alone", async () => {
+  const { time, open, seals, store } = world();
+  const one = await open();
+  await one.write(3);
+  await time.advance(30_000);
+  await one.write(2);
+  await time.advance(29_000);
+  expect(await seals()).toEqual([]);
+  expect(one.sealer.status()).toMatchObject({ last: undefined, unsealed: 5, problem: undefined });
+  await time.advance(2_000);
+  expect(await seals()).toMatchObject([{ number: 1, from: "1", to: "5", count: 5, previous: null }]);
+  expect(one.sealer.status()).toMatchObject({ last: { number: 1, to: "5" }, unsealed: 0 });
+  await time.advance(3_600_000);
+  expect(await seals()).toHaveLength(1);
+  await one.write(1);
+  await time.advance(61_000);
+  // The seal before is among what this one covers.
+  expect(await seals()).toMatchObject([{ number: 1 }, { number: 2, from: "6", to: "7", count: 2 }]);
+  await untilKept(one.path, 2);
+  expect(statSync(one.path).mode & 0o777).toBe(0o600);
+  expect(await judge(store, [one.key], one.path)).toMatchObject({ sound: true, sealedTo: "7", outsideTo: "7" });
+  await one.stop();
+});
+
+test("every 1,000 events without waiting; many that nobody had sealed, a thousand at a time", {
+  timeout: 30_000,
+}, async () => {
+  const { time, open, seals, store } = world();
+  const unsealed = createLog(store, createRuntime({ clock: time }));
+  for (let nr = 0; nr < 11; nr++) {
+    const events = Array.from({ length: 500 }, () => ({ type: "old", data: {} }));
+    await unsealed.append(rootContext(createRuntime({ clock: time })), {
+      streams: [{ stream: "old", expected: "any", events }],
+    });
+  }
+  const one = await open();
+  await vi.waitFor(async () => {
+    await time.advance(100);
+    expect(await seals()).toHaveLength(6);
+  }, waits);
+  const made = await seals();
+  expect(made.map(({ count }) => count)).toEqual([1_000, 1_000, 1_000, 1_000, 1_000, expect.any(Number)]);
+  await one.write(1_000);
+  await time.advance(1);
+  expect((await seals()).length).toBe(7);
+  await untilKept(one.path, 7);
+  expect(await judge(store, [one.key], one.path)).toMatchObject({ sound: true, outside: 7 });
+  await one.stop();
+});
+
+test("a stop seals what is there, and the next start goes on behind it, in the log and in the file", async () => {
+  const { time, open, seals, store } = world();
+  const first = await open();
+  await first.write(5);
+  await first.stop();
+  expect(await seals()).toMatchObject([{ number: 1, to: "5" }]);
+  // Killed while it wrote: half a line, and a seal that only the log has.
+  const second = await open(first.path, first.key);
+  await second.write(1);
+  await second.stop();
+  const whole = readFileSync(first.path, "utf8").trimEnd().split("\n");
+  expect(whole).toHaveLength(2);
+  writeFileSync(first.path, `${whole[0]}\n${whole[1]?.slice(0, 100)}`);
+  const third = await open(first.path, first.key);
+  await third.write(1);
+  await time.advance(61_000);
+  await untilKept(first.path, 3);
+  await third.stop();
+  expect(await seals()).toHaveLength(3);
+  expect(await judge(store, [first.key], first.path)).toMatchObject({ sound: true, outside: 3 });
+});
+
+test("two that seal one log make one chain, and each file has all of it", async () => {
+  const { time, open, seals, store } = world();
+  const [a, b] = [await open(), await open()];
+  for (let round = 0; round < 5; round++) {
+    await a.write(700);
+    await b.write(700);
+    await time.advance(61_000);
+  }
+  const made = await seals();
+  expect(made.map(({ number }) => number)).toEqual(made.map((_, at) => at + 1));
+  expect(made.length).toBeGreaterThanOrEqual(7);
+  for (const one of [a, b]) {
+    await untilKept(one.path, made.length);
+    expect(await judge(store, [a.key, b.key], one.path)).toMatchObject({ sound: true, outside: made.length });
+    expect(one.sealer.status()).toMatchObject({ problem: undefined, fileProblem: undefined });
+  }
+  await a.stop();
+  await b.stop();
+});
+
+test("while the database is away it says so and tries again, and leaves no gap", async () => {
+  const inner = createMemoryStore();
+  let isAway = false;
+  const { time, open, seals, store } = world({
+    ...inner,
+    commit: async (batch, now) => {
+      if (isAway) throw new ViableError(storeUnavailable, "The database is away.");
+      return await inner.commit(batch, now);
+    },
+  });
+  const one = await open();
+  await one.write(3);
+  isAway = true;
+  await vi.waitFor(async () => {
+    await time.advance(5_000);
+    expect(one.sealer.status().problem).toBeDefined();
+  }, waits);
+  expect(one.notices).toEqual([expect.stringMatching(/^The log is not sealed at present/)]);
+  expect(await seals()).toEqual([]);
+  isAway = false;
+  await vi.waitFor(async () => {
+    await time.advance(5_000);
+    expect(one.sealer.status()).toMatchObject({ problem: undefined, unsealed: 0 });
+  }, waits);
+  expect(one.notices).toHaveLength(2);
+  expect(await judge(store, [one.key])).toMatchObject({ sound: true });
+  await one.stop();
+});
+
+test("a file that tells of another log is left as it is, and that is told until it is moved away", async () => {
+  const other = world();
+  const elsewhere = await other.open();
+  await elsewhere.write(2);
+  await elsewhere.stop();
+  const evidence = readFileSync(elsewhere.path, "utf8");
+
+  const { time, open, store } = world();
+  const one = await open(elsewhere.path);
+  await one.write(1);
+  await time.advance(61_000);
+  await vi.waitFor(() => expect(one.sealer.status().fileProblem).toContain("another seal 1"), waits);
+  expect(readFileSync(elsewhere.path, "utf8")).toBe(evidence);
+  renameSync(elsewhere.path, `${elsewhere.path}.old`);
+  await vi.waitFor(async () => {
+    await time.advance(10_000);
+    expect(one.sealer.status().fileProblem).toBeUndefined();
+  }, waits);
+  expect(await judge(store, [one.key], one.path)).toMatchObject({ sound: true, outside: 1 });
+  await one.stop();
+});
+
+test("a file that holds something else is not touched; what two processes wrote at once is read once", async () => {
+  const path = newFile();
+  const { time, open } = world();
+  writeFileSync(path, "My notes");
+  const one = await open(path);
+  await one.write(1);
+  await time.advance(61_000);
+  await vi.waitFor(
+    () => expect(one.sealer.status().fileProblem).toContain("does not end as a file of seals does"),
+    waits,
+  );
+  expect(readFileSync(path, "utf8")).toBe("My notes");
+  rmSync(path);
+  await one.write(1);
+  await time.advance(61_000);
+  await vi.waitFor(
+    () => expect(existsSync(path) && readFileSync(path, "utf8").split("\n").length === 3).toBe(true),
+    waits,
+  );
+  appendFileSync(path, readFileSync(path));
+  expect(await numbersIn(path)).toEqual([1, 2]);
+  appendFileSync(path, "{}\n");
+  await expect(numbersIn(path)).rejects.toMatchObject({
+    code: "security.seal_file_damaged",
+    message: expect.stringContaining("line 5"),
+  });
+  await one.stop();
+});
