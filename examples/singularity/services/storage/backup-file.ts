@@ -5,17 +5,18 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { lstat, open, rename, rm } from "node:fs/promises";
+import { link, lstat, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ViableError } from "viable";
 import { z } from "zod";
 import { sha256Of } from "./documents.ts";
 
 const format = "viable-storage-backup";
-/** Larger files are not read: no memory of documents is. */
-const maxFileBytes = 1024 * 1024 * 1024;
 /** A document has 4 Mi characters of JSON, each of three bytes at most, and its name and checksum beside it. */
 const maxLineBytes = 16 * 1024 * 1024;
+
+/** Versions have eight digits, and are in order by them. */
+const maxVersion = 99_999_999;
 
 const head = z.strictObject({
   format: z.literal(format),
@@ -27,7 +28,7 @@ const head = z.strictObject({
 });
 const line = z.strictObject({
   name: z.string(),
-  version: z.number().int().min(1),
+  version: z.number().int().min(1).max(maxVersion),
   sha256: z.string(),
   keptAt: z.string(),
   text: z.string(),
@@ -78,7 +79,8 @@ export async function writeBackup(
     await write({ documents: count, sha256 }, false);
     await handle.sync();
     await handle.close();
-    await rename(partial, path);
+    if (overwrite) await rename(partial, path);
+    else await moveToFree(partial, path);
     return { documents: count, bytes, sha256 };
   } catch (error) {
     await handle.close().catch(() => undefined);
@@ -87,16 +89,31 @@ export async function writeBackup(
   }
 }
 
+/** Moves a file where none is: another may have come there since that was looked at, which a rename would take the place of. */
+async function moveToFree(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST") throw alreadyThere(to);
+    // A file system without links can only rename.
+    return await rename(from, to);
+  }
+  await rm(from);
+}
+
+const alreadyThere = (path: string): ViableError =>
+  new ViableError("backup.exists", `${path} is there already.`, { next: "Name another file, or say overwrite." });
+
 async function refuseToReplace(path: string, tenant: string, overwrite: boolean): Promise<void> {
   const there = await lstat(path).catch(() => undefined);
   if (there === undefined) return;
   const found = overwrite && there.isFile() ? await readHead(path) : undefined;
   if (found?.tenant === tenant) return;
-  throw new ViableError(
-    "backup.exists",
-    overwrite ? `${path} is there already, and no backup of these documents.` : `${path} is there already.`,
-    { next: overwrite ? "Name another file." : "Name another file, or say overwrite." },
-  );
+  if (!overwrite) throw alreadyThere(path);
+  throw new ViableError("backup.exists", `${path} is there already, and no backup of these documents.`, {
+    next: "Name another file.",
+  });
 }
 
 /** The head of a file; undefined where it begins otherwise than a backup of documents. */
@@ -143,7 +160,6 @@ async function checkBackup(path: string, tenant: string, signal: AbortSignal): P
   });
   // A link would lead out of the folder.
   if (!found.isFile()) throw damaged(path, 0, "it is not a file");
-  if (found.size > maxFileBytes) throw damaged(path, 0, `it is larger than ${maxFileBytes} bytes`);
   const hash = createHash("sha256");
   let index = 0;
   let last: z.infer<typeof end> | undefined;

@@ -64,12 +64,13 @@ export async function keepDocument(ctx: DocumentContext, name: string, document:
   throw new ViableError("document.busy", `${maxTries} others kept "${name}" at the same moment.`, { retryable: true });
 }
 
-/** Writes a version under its number and reads it back; undefined when the number was taken. */
+/** Writes a version under its number and reads it back; undefined when the number was taken. It is kept now, unless it was before. */
 export async function writeDocument(
   ctx: DocumentContext,
   name: string,
   version: number,
   text: string,
+  keptAt: string = new Date(ctx.runtime.clock.now()).toISOString(),
 ): Promise<DocumentLabel | undefined> {
   if (text.length > maxDocumentChars) {
     throw new ViableError(
@@ -85,7 +86,7 @@ export async function writeDocument(
     sha256: sha256Of(text),
     chars: text.length,
     pieces: parts.length,
-    keptAt: new Date(ctx.runtime.clock.now()).toISOString(),
+    keptAt,
     keptBy: ctx.executionId,
     state: "writing",
   };
@@ -96,33 +97,41 @@ export async function writeDocument(
     await ctx.memory.set(pieceKey(name, version, index), part, { namespace: pieces });
   }
   const back = await readText(ctx.memory, label);
-  if (back === undefined || sha256Of(back) !== label.sha256) {
-    throw new ViableError("document.not_kept", `Version ${version} of "${name}" was not read back as it was written.`, {
-      retryable: true,
-      next: "Check the database; keep it again.",
-    });
-  }
   const kept: DocumentLabel = { ...label, state: "kept" };
-  await ctx.memory.set(keyOf(name, version), kept, { namespace: labels, expected: reserved.version });
-  return kept;
+  const isWhole = back !== undefined && sha256Of(back) === label.sha256;
+  // Who makes room, or restores, may have taken it away meanwhile.
+  const options = { namespace: labels, expected: reserved.version };
+  if (isWhole && (await ctx.memory.set(keyOf(name, version), kept, options)).ok) return kept;
+  throw new ViableError("document.not_kept", `Version ${version} of "${name}" was not read back as it was written.`, {
+    retryable: true,
+    next: "Check the database; keep it again.",
+  });
 }
 
 /** Versions of a name that are there, whole or not, oldest first. */
 export async function listVersions(memory: Memory, name: string): Promise<DocumentLabel[]> {
-  // More than there can be: those in the middle of being written come on top.
-  const entries = await memory.list(labels, { prefix: `${name}@`, limit: maxVersions * 4 });
-  return entries.map((entry) => entry.value as unknown as DocumentLabel);
+  const versions: DocumentLabel[] = [];
+  // As a rule fewer than one page; restoring several backups may bring more back, until the next one is kept.
+  for await (const label of listLabels(memory, `${name}@`)) versions.push(label);
+  return versions;
 }
 
-/** Labels of all documents in the order of their names, page by page. */
-export async function* listLabels(memory: Memory): AsyncGenerator<DocumentLabel> {
+/** Labels of all documents, or of those whose key begins so, in the order of their names, page by page. */
+export async function* listLabels(memory: Memory, prefix = ""): AsyncGenerator<DocumentLabel> {
   const limit = 200;
   for (let after: string | undefined; ; ) {
-    const page = await memory.list(labels, { limit, ...(after !== undefined && { after }) });
+    const page = await memory.list(labels, { prefix, limit, ...(after !== undefined && { after }) });
     for (const entry of page) yield entry.value as unknown as DocumentLabel;
     after = page.at(-1)?.key;
     if (page.length < limit) return;
   }
+}
+
+/** Whether a version that was listed some time ago is there yet: where it had to make room since, its pieces are not missing. */
+export async function isStillKept(memory: Memory, { name, version, sha256 }: DocumentLabel): Promise<boolean> {
+  const entry = await memory.get(keyOf(name, version), labels);
+  const label = entry?.value as DocumentLabel | undefined;
+  return label?.state === "kept" && label.sha256 === sha256;
 }
 
 /** The label of a version, of the latest where none is named. Throws `document.not_found`. */
@@ -163,9 +172,12 @@ export async function readText(memory: Memory, label: DocumentLabel): Promise<st
   return parts.join("");
 }
 
-/** Removes versions: the label last, so that what is half removed still says what it was. */
+/** Removes versions: the label last, so that what is half removed still says what it was, and from the first that it is not whole. */
 export async function dropVersions(memory: Memory, versions: readonly DocumentLabel[]): Promise<void> {
-  for (const { name, version, pieces: count } of versions) {
+  for (const label of versions) {
+    const { name, version, pieces: count } = label;
+    const half: DocumentLabel = { ...label, state: "writing" };
+    await memory.set(keyOf(name, version), half, { namespace: labels });
     for (let index = 0; index < count; index++) await memory.delete(pieceKey(name, version, index), pieces);
     await memory.delete(keyOf(name, version), labels);
   }

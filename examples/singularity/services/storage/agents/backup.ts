@@ -1,10 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Memory } from "viable";
 import { agent } from "viable";
 import { z } from "zod";
 import { type BackupLine, findOwnBackup, writeBackup } from "../backup-file.ts";
 import { backupFolder, backupName, type Environment } from "../backup-folder.ts";
-import { listLabels, readDocument } from "../documents.ts";
+import { type DocumentLabel, isStillKept, listLabels, readDocument } from "../documents.ts";
 
 /** Writes all kept documents of the tenant into a file of the folder that the environment names. */
 export const createBackup = (environment: Environment) =>
@@ -20,7 +21,8 @@ export const createBackup = (environment: Environment) =>
         for await (const label of listLabels(ctx.memory)) {
           ctx.signal.throwIfAborted();
           if (label.state !== "kept") continue;
-          const { text } = await readDocument(ctx.memory, label);
+          const text = await readIfThere(ctx.memory, label);
+          if (text === undefined) continue;
           const { name, version, sha256, keptAt } = label;
           yield { name, version, sha256, keptAt, text };
           if (++count % 20 === 0) ctx.progress(50, `${count} versions written`);
@@ -37,5 +39,15 @@ export const createBackup = (environment: Environment) =>
       return { file: path, at, ...(await writeBackup(path, about, documents())) };
     },
   });
+
+/** The text of a version; undefined where it had to make room for newer ones while the backup was written. */
+async function readIfThere(memory: Memory, label: DocumentLabel): Promise<string | undefined> {
+  try {
+    return (await readDocument(memory, label)).text;
+  } catch (error) {
+    if (await isStillKept(memory, label)) throw error;
+    return undefined;
+  }
+}
 
 export const backup = createBackup(process.env);

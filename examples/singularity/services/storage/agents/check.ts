@@ -1,7 +1,7 @@
 import { agent } from "viable";
 import { z } from "zod";
 import { cutList, type Truncated } from "../../../source/cut-list.ts";
-import { listLabels, readText, sha256Of } from "../documents.ts";
+import { isStillKept, listLabels, readText, sha256Of } from "../documents.ts";
 
 const maxProblems = 500;
 
@@ -28,6 +28,7 @@ export const check = agent({
       }
       const text = await readText(ctx.memory, label);
       const reason = whatIsWrong(text, label.sha256);
+      if (reason !== undefined && !(await isStillKept(ctx.memory, label))) continue;
       if (reason !== undefined) problems.push({ name, version, reason });
       checked++;
       if (checked % 20 === 0) ctx.progress(50, `${checked} versions checked, ${problems.length} with a problem`);

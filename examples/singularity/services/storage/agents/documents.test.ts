@@ -4,14 +4,15 @@
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
-import { readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { readdir, readFile, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createMemory } from "@viable/swarm";
-import type { JsonObject } from "viable";
+import type { JsonObject, Memory } from "viable";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { type AgentBench, openBench } from "../../../testing/run-agent.ts";
 import { backupFolder } from "../backup-folder.ts";
+import { type DocumentContext, dropVersions, isStillKept, writeDocument } from "../documents.ts";
 import { createBackup } from "./backup.ts";
 import { cache } from "./cache.ts";
 import { check } from "./check.ts";
@@ -80,6 +81,60 @@ test("old versions go when there are fifty newer ones", async () => {
   for (let count = 0; count < 53; count++) await bench.run(keep, { name: "p", document: count });
   const { versions } = await bench.run(read, { name: "p" });
   expect(versions).toEqual(Array.from({ length: 50 }, (_, index) => index + 4));
+});
+
+/** What keeping a document takes of an agent's context. */
+const keeping = (bench: AgentBench, executionId: string): DocumentContext => ({
+  memory: memoryOf(bench),
+  signal: new AbortController().signal,
+  runtime: bench.ctx.runtime,
+  executionId,
+});
+
+test("the latest is the latest also where restoring brought back more versions than are kept otherwise", async () => {
+  await using bench = await openBench();
+  for (let version = 1; version <= 230; version++)
+    await writeDocument(keeping(bench, "exe_r"), "p", version, `${version}`);
+  expect(await bench.run(read, { name: "p" })).toMatchObject({ version: 230, document: 230 });
+  expect(await bench.run(keep, { name: "p", document: "new" })).toMatchObject({ version: 231 });
+  const { versions } = await bench.run(read, { name: "p" });
+  expect(versions).toEqual(Array.from({ length: 50 }, (_, index) => index + 182));
+});
+
+test("a version that somebody took away while it was written is not said to be kept", async () => {
+  await using bench = await openBench();
+  const ctx = keeping(bench, "exe_a");
+  const memory: Memory = {
+    ...ctx.memory,
+    async set(key, value, options) {
+      const outcome = await ctx.memory.set(key, value, options);
+      if (options?.namespace === "document-pieces") await ctx.memory.delete("p@00000001", "document-labels");
+      return outcome;
+    },
+  };
+  await expect(writeDocument({ ...ctx, memory }, "p", 1, "1")).rejects.toMatchObject({
+    code: "document.not_kept",
+    retryable: true,
+  });
+});
+
+test("a version that has to make room is not damaged", async () => {
+  await using bench = await openBench();
+  const ctx = keeping(bench, "exe_a");
+  const label = await writeDocument(ctx, "p", 1, "1");
+  if (label === undefined) throw new Error("the number was taken");
+  expect(await isStillKept(ctx.memory, label)).toBe(true);
+  // It is gone in two steps, and is not taken for whole between them.
+  const memory: Memory = {
+    ...ctx.memory,
+    async delete(key, namespace) {
+      expect(await isStillKept(ctx.memory, label)).toBe(false);
+      await ctx.memory.delete(key, namespace);
+    },
+  };
+  await dropVersions(memory, [label]);
+  expect(await isStillKept(ctx.memory, label)).toBe(false);
+  expect(await ctx.memory.list("document-pieces")).toEqual([]);
 });
 
 test("what appeared, went and changed, entry by entry", async () => {
@@ -160,6 +215,38 @@ test("a backup restores into an empty memory, overwrites nothing, and is of one 
   await changed.run(keep, { name: "a", document: { n: 7 } });
   expect(await changed.run(restore, { file })).toMatchObject({ restored: 0, conflicts: [{ name: "a", version: 1 }] });
   expect(await changed.run(read, { name: "a" })).toMatchObject({ document: { n: 7 } });
+});
+
+test("what is restored was kept when it was kept", async () => {
+  await using bench = await openBench();
+  const keptAt = "2026-01-01T00:00:00.000Z";
+  await writeDocument(keeping(bench, "exe_a"), "a", 1, "1", keptAt);
+  await bench.run(backup, { file });
+  await using empty = await openBench();
+  await empty.run(restore, { file });
+  expect(await empty.run(read, { name: "a" })).toMatchObject({ keptAt });
+});
+
+test("no size is too large to be read back, as none is too large to be written", async () => {
+  await using bench = await openBench();
+  await bench.run(backup, { file });
+  // A gibibyte of nothing after the first line, which takes no room.
+  await truncate(path, (await readFile(path)).indexOf("\n") + 1);
+  await truncate(path, 1024 * 1024 * 1024 + 1);
+  await expect(bench.run(restore, { file })).rejects.toThrow("line 2: it is longer than");
+});
+
+test("of two that write the same backup at once one is told that it is there", async () => {
+  await using bench = await openBench();
+  await bench.run(keep, { name: "a", document: 1 });
+  const outcomes = await Promise.allSettled(Array.from({ length: 4 }, async () => await bench.run(backup, { file })));
+  const [done, ...others] = outcomes.filter((each) => each.status === "fulfilled");
+  expect(others).toEqual([]);
+  expect(done?.value).toMatchObject({ documents: 1 });
+  expect(outcomes.filter((each) => each.status === "rejected").map((each) => each.reason.code)).toEqual(
+    Array(3).fill("backup.exists"),
+  );
+  expect((await readdir(folder)).filter((name) => name.startsWith(file))).toEqual([file]);
 });
 
 test("a backup that was cut off, altered or is none restores nothing", async () => {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { agent } from "viable";
+import { agent, ViableError } from "viable";
 import { z } from "zod";
 import { cutList, type Truncated } from "../../../source/cut-list.ts";
 import { readBackup } from "../backup-file.ts";
@@ -34,7 +34,17 @@ export const createRestore = (environment: Environment) =>
           }
           await dropVersions(ctx.memory, [there]);
         }
-        await writeDocument(ctx, name, line.version, line.text);
+        const written = await writeDocument(ctx, name, line.version, line.text, line.keptAt);
+        if (written === undefined) {
+          throw new ViableError(
+            "document.busy",
+            `Somebody else wrote version ${line.version} of "${name}" meanwhile.`,
+            {
+              retryable: true,
+              next: "Restore it again: what is there by now is left alone.",
+            },
+          );
+        }
         restored++;
         if (restored % 20 === 0) ctx.progress(50, `${restored} versions restored`);
       });
