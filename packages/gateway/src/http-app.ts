@@ -196,7 +196,8 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
   app.get("/v1/executions/:id/events", async (c) => {
     const caller = await reader(c, "execution events", "session");
-    const { executionId } = await receive.execution(caller, c.req.param("id"));
+    const executionId = c.req.param("id");
+    await receive.mayFollow(caller, executionId);
     const after = positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition;
     if (headerOf(c, "accept")?.includes("text/event-stream") !== true) {
       const limit = queryNumber(c.req.query(), "limit", 1_000, 1_000);

@@ -45,6 +45,8 @@ export interface Receive {
   session(who: Authenticated, sessionId: string): Promise<Session>;
   command(who: Authenticated, session: Session, body: unknown, idempotencyKey: string | undefined): Promise<Received>;
   execution(who: Authenticated, executionId: string): Promise<ExecutionState>;
+  /** Refuses as `execution` does, without asking how the execution stands. */
+  mayFollow(who: Authenticated, executionId: string): Promise<void>;
   cancel(who: Authenticated, executionId: string, reason: string): Promise<ExecutionState>;
 }
 
@@ -55,6 +57,10 @@ export interface ReceiveSettings {
   readonly executions: Executions;
   readonly intake: Intake;
 }
+
+/** A session's token sees that session's executions; an unbound one sees its tenant's. */
+const sees = ({ sessionId }: Grant, execution: { readonly session: string | undefined }): boolean =>
+  sessionId === undefined || execution.session === sessionId;
 
 export function createReceive({ runtime, tokens, sessions, executions, intake }: ReceiveSettings): Receive {
   const self: Receive = {
@@ -140,10 +146,12 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
     },
     async execution({ ctx, grant }, executionId) {
       const state = await executions.get(ctx, executionId);
-      // A session's token sees that session's executions; an unbound one sees its tenant's.
-      if (state === undefined || (grant.sessionId !== undefined && state.session !== grant.sessionId))
-        throw notFound("execution");
+      if (state === undefined || !sees(grant, state)) throw notFound("execution");
       return state;
+    },
+    async mayFollow({ ctx, grant }, executionId) {
+      const owner = await executions.owner(ctx, executionId);
+      if (owner === undefined || !sees(grant, owner)) throw notFound("execution");
     },
     async cancel(who, executionId, reason) {
       const state = await self.execution(who, executionId);

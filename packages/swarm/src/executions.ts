@@ -43,6 +43,11 @@ export interface Executions extends Part {
   failure(): unknown;
   /** The execution as it is now, from memory where it is open, from the log where not. Undefined for other tenants' (W11). */
   get(ctx: Context, executionId: string): Promise<ExecutionState | undefined>;
+  /**
+   * Whose it is, not how it stands: told also where its events cannot be read, so that they can be looked at. Undefined for other
+   * tenants' (W11).
+   */
+  owner(ctx: Context, executionId: string): Promise<{ readonly session: string | undefined } | undefined>;
   /** Newest first. `before` is the position that the last page ended at. */
   list(
     ctx: Context,
@@ -209,6 +214,13 @@ export function createExecutions(log: Log): Executions {
       if (!isId("exe", executionId)) return undefined;
       const state = open.get(executionId) ?? recent.get(executionId) ?? (await read(ctx, executionId));
       return state?.tenant === ctx.tenant ? state : undefined;
+    },
+    async owner(ctx, executionId) {
+      if (!isId("exe", executionId)) return undefined;
+      const known = open.get(executionId) ?? recent.get(executionId);
+      if (known !== undefined) return known.tenant === ctx.tenant ? known : undefined;
+      const [first] = await log.readStream(ctx, executionStream(executionId), { limit: 1, decoding: "none" });
+      return first?.metadata.tenant === ctx.tenant ? { session: first.metadata.session } : undefined;
     },
     async list(ctx, options) {
       const accepted = await log.readAll(ctx, {
