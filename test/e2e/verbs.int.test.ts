@@ -140,6 +140,25 @@ describe("executions", () => {
     expect((await place.run("executions", "cancel", ended)).status).toBe(1);
   });
 
+  test("are replayed, event by event, to where they stand", async () => {
+    const id = await accept("text.words", "--text", "one two");
+    await place.run("executions", "watch", id);
+    const steps = await place.json<{ event: { type: string }; state: { status: string } }[]>(
+      "executions",
+      "replay",
+      id,
+    );
+    expect(steps.map(({ event, state }) => [event.type, state.status])).toEqual([
+      ["execution.accepted", "running"],
+      ["execution.completed", "completed"],
+    ]);
+    const shown = await place.run("executions", "replay", id, "--until", "1");
+    expect(shown).toMatchObject({ status: 0, err: "" });
+    expect(shown.out).toContain("  + status running\n");
+    expect(shown.out).not.toContain("execution.completed");
+    expect((await place.run("executions", "replay", id, "--until", "soon")).status).toBe(2);
+  });
+
   test("that are not there end with 2", async () => {
     expect((await place.run("executions", "show", "exe_nothing")).status).toBe(2);
     expect((await place.run("executions", "list", "--limit", "many")).status).toBe(2);

@@ -27,7 +27,31 @@ export function toEventView(event: StoredEvent): EventView {
   };
 }
 
-/** The same for a live feed: what is large is left out, and named. */
+/** The event that a view shows, in the shape of today; what a view does not tell, which shape it was written in, is not there. */
+export function fromEventView(view: EventView): StoredEvent {
+  const { id, type, stream, version, position, time, tenant, actor, undecodable } = view;
+  const { sessionId, correlationId, causationId, traceparent } = view;
+  return {
+    id,
+    type,
+    stream,
+    version,
+    position,
+    time: Date.parse(time),
+    metadata: {
+      tenant,
+      actor,
+      ...(sessionId !== undefined && { session: sessionId }),
+      ...(correlationId !== undefined && { correlation: correlationId }),
+      ...(causationId !== undefined && { causation: causationId }),
+      ...(traceparent !== undefined && { traceparent }),
+    },
+    data: view.data as StoredEvent["data"],
+    ...(undecodable !== undefined && { undecodable }),
+  };
+}
+
+/** An event for a live feed: what is large is left out, and named. */
 export function toFeedEvent(event: StoredEvent): EventView {
   const view = toEventView(event);
   const omitted = largeMembers.filter(

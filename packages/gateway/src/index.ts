@@ -1,4 +1,5 @@
 export { sessionEventTypes } from "./event-types.ts";
+export { fromEventView } from "./event-view.ts";
 export type { HttpAppSettings } from "./http-app.ts";
 export { createHttpApp } from "./http-app.ts";
 export type { Listener } from "./listen.ts";

@@ -9,12 +9,18 @@ import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData, renderJson } from "./output.ts";
+import { printReplay, toUntil } from "./print-replay.ts";
 import { createProgressDisplay } from "./progress-display.ts";
+import { replayExecution } from "./replay-execution.ts";
 import type { Shell } from "./shell.ts";
 import { renderPairs, renderTable } from "./table.ts";
 import { toWholeNumber } from "./whole-number.ts";
 
 type ReadOptions = GatewayOptions & OutputOptions;
+
+interface ReplayOptions extends ReadOptions {
+  readonly until?: string;
+}
 
 interface ListOptions extends ReadOptions {
   readonly limit: string;
@@ -66,6 +72,19 @@ export function addExecutions(program: Command, shell: Shell): void {
   addOutputOption(watch, "json").action(async (id: string, options: ReadOptions) => {
     const view = await watchExecution(shell, id, options);
     printOutcome(shell, options, view);
+  });
+
+  const replay = executions
+    .command("replay <execution>")
+    .description("each event of an execution and what it changed, from its acceptance on; nothing is done again")
+    .option("--until <event>", "the last event: by its version, such as 3, or by its position, such as @1042")
+    .addHelpText(
+      "after",
+      "\nAs JSON or YAML: an array of {event, state}, state being what the system makes of the events so far. Ends with 1 where an event cannot be folded; from there on state is null.\n\nExample:\n  $ viable executions replay exe_01jd8q5k3v7x2m9c4h6t8w0y1z --until 3",
+    );
+  addGatewayOptions(replay);
+  addOutputOption(replay).action(async (id: string, { until, ...options }: ReplayOptions) => {
+    await printReplay(shell, options.output, replayExecution(connect(shell, options), id, toUntil(until)));
   });
 
   const cancel = executions

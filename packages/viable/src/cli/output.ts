@@ -30,6 +30,22 @@ export function printItem(shell: Shell, format: OutputFormat, item: unknown, toL
   else shell.out.write(`${toLine()}\n`);
 }
 
+/** An array as `printData` prints one, item by item as they come: it may be larger than memory. */
+export async function printArray(
+  shell: Shell,
+  format: Exclude<OutputFormat, "table">,
+  items: AsyncIterable<unknown>,
+): Promise<void> {
+  let count = 0;
+  for await (const item of items) {
+    if (format === "yaml") shell.out.write(stringify([item]));
+    else shell.out.write(`${count === 0 ? "[" : ","}\n${JSON.stringify(item, null, 2).replace(/^/gm, "  ")}`);
+    count += 1;
+  }
+  if (count === 0) shell.out.write("[]\n");
+  else if (format === "json") shell.out.write("\n]\n");
+}
+
 /** Any JSON for people: a table where it is a list of objects, pairs where it is an object, else its text. */
 export function renderJson(shell: Shell, value: JsonValue): string {
   if (Array.isArray(value) && value.length > 0 && value.every(isObject)) {

@@ -31,7 +31,7 @@ async function run(...words: string[]): Promise<{ status: number; out: string; e
 
 const single = ["dev", "start", "exec", "health", "status", "doctor", "events", "backup", "restore"];
 const groups = {
-  executions: ["list", "show", "watch", "cancel"],
+  executions: ["list", "show", "watch", "replay", "cancel"],
   swarms: ["list", "show", "scale", "restart"],
   registry: ["discover", "explain"],
   memory: ["get", "set", "list", "watch"],
