@@ -1,7 +1,7 @@
 import type { Context, JsonObject, JsonValue } from "@viable/kernel";
 import { createRuntime, findJsonProblem, rootContext } from "@viable/kernel";
-import { createLog, createMemoryStore, type Log } from "@viable/log";
-import { createMemory } from "@viable/swarm";
+import { createLog, createMemoryStore, createProjections, type Log } from "@viable/log";
+import { createMemory, readProjection } from "@viable/swarm";
 import type { AgentContext, AgentDefinition, DelegateOutcome } from "viable";
 
 export interface AgentBench extends AsyncDisposable {
@@ -57,6 +57,7 @@ export async function openBench(): Promise<AgentBench> {
         },
         memory: createMemory(log, memoryCtx, "bench"),
         globalMemory: createMemory(log, memoryCtx, "@global"),
+        projection: (name) => readProjection(memoryCtx, log, createProjections(log, []), name),
       };
       const result = (await agent.handle(agentCtx, agent.input.parse(args) as never)) as JsonObject;
       const problem = findJsonProblem(result);

@@ -14,6 +14,7 @@ import type {
   HealthView,
   MemoryPage,
   Problem,
+  ProjectionList,
   SendCommand,
   SessionCreated,
   SessionView,
@@ -35,6 +36,7 @@ import {
   healthView,
   memoryPage,
   problem as problemSchema,
+  projectionList,
   sessionCreated,
   sessionView,
   swarmList,
@@ -120,6 +122,7 @@ export interface Client {
   events(query?: EventsQuery): Promise<EventPage>;
   /** The same as CloudEvents. */
   cloudEvents(query?: EventsQuery): Promise<CloudEventPage>;
+  projections(): Promise<ProjectionList>;
   health(): Promise<HealthView>;
 }
 
@@ -243,6 +246,7 @@ export function createClient(settings: ClientSettings): Client {
       }
     },
     commands: () => read("/v1/commands", commandList),
+    projections: () => read("/v1/projections", projectionList),
     swarms: () => read("/v1/swarms", swarmList),
     swarm: (service) => read(`/v1/swarms/${encodeURIComponent(service)}`, swarmView),
     discover: (capability) => read(`/v1/registry/discover${toQuery({ capability })}`, discovery),

@@ -58,17 +58,24 @@ export interface ProjectionTarget {
   readonly generation: number;
   /** The beginning of names of tables, such as `totals_3`. */
   readonly table: string;
-  /** The key of a record. */
-  key(rest: string): string;
+  /** Where all records of this generation are. */
+  readonly prefix: string;
+  /** The key of a record. Whose it is stands first, so that it cannot be found by another tenant's reader by mistake (W11). */
+  key(tenant: string, rest: string): string;
 }
 
-export const projectionTarget = (name: string, version: number, generation: number): ProjectionTarget => ({
-  name,
-  version,
-  generation,
-  table: `${name}_${generation}`,
-  key: (rest) => `projected/${name}/${generation}/${rest}`,
-});
+export function projectionTarget(name: string, version: number, generation: number): ProjectionTarget {
+  const prefix = `projected/${name}/${generation}/`;
+  return {
+    name,
+    version,
+    generation,
+    table: `${name}_${generation}`,
+    prefix,
+    // A tenant's name may have the sign that separates it.
+    key: (tenant, rest) => `${prefix}${encodeURIComponent(tenant)}/${rest}`,
+  };
+}
 
 /** Why a generation stands still, before an event that it cannot do. */
 export interface Parked {
@@ -82,10 +89,16 @@ export interface Parked {
 
 const namePattern = /^[a-z][a-z0-9_]{0,39}$/;
 
-/** Refuses what could not be kept under its name (`log.invalid_projection`). */
-export function checkProjection({ name, version }: Projection): void {
-  if (namePattern.test(name) && Number.isSafeInteger(version) && version >= 1) return;
-  throw new ViableError("log.invalid_projection", `There can be no projection "${name}" of version ${version}.`, {
-    next: "Name it with 1 to 40 small letters, digits and _, beginning with a letter; versions are whole numbers from 1.",
-  });
+/** Refuses what could not be kept under its name, or would be kept under another's (`log.invalid_projection`). */
+export function checkProjections(projections: readonly Projection[]): void {
+  const names = new Set<string>();
+  for (const { name, version } of projections) {
+    if (!namePattern.test(name) || !Number.isSafeInteger(version) || version < 1) {
+      throw new ViableError("log.invalid_projection", `There can be no projection "${name}" of version ${version}.`, {
+        next: "Name it with 1 to 40 small letters, digits and _, beginning with a letter; versions are whole numbers from 1.",
+      });
+    }
+    if (names.has(name)) throw new ViableError("log.invalid_projection", `There are two projections named ${name}.`);
+    names.add(name);
+  }
 }

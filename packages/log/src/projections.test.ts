@@ -28,7 +28,7 @@ const sums = (
     version: 1,
     filter: { types: ["paid"] },
     async project(events, target, ctx) {
-      const kept = (await log.getRecord(ctx, target.key("sum")))?.value as
+      const kept = (await log.getRecord(ctx, target.key("acme", "sum")))?.value as
         | { sum: number; positions: string[] }
         | undefined;
       let { sum, positions } = kept ?? { sum: 0, positions: [] };
@@ -37,7 +37,7 @@ const sums = (
         sum += Number(event.data.amount) * factor;
         positions = [...positions, event.position];
       }
-      return { records: [{ key: target.key("sum"), value: { sum, positions }, expected: "any" }] };
+      return { records: [{ key: target.key("acme", "sum"), value: { sum, positions }, expected: "any" }] };
     },
     ...rest,
   };
@@ -75,7 +75,10 @@ function setup(options: { types?: readonly EventType[] } = {}) {
         log.append(own, { streams: [{ stream: "else", expected: "any", events: [{ type: "else", data: {} }] }] }),
       read: async () => {
         const target = await settled(clock, projections.untilCaughtUp(own, "sums"));
-        return { generation: target.generation, ...((await log.getRecord(own, target.key("sum")))?.value as object) };
+        return {
+          generation: target.generation,
+          ...((await log.getRecord(own, target.key("acme", "sum")))?.value as object),
+        };
       },
       status: () => settled(clock, projections.status(own)),
       stop: async () => {
@@ -253,7 +256,7 @@ test("an event that cannot be done stops it before that event, in every process,
     state: "live",
     parked: { code: "internal", message: "13 cannot be added", type: "paid" },
   });
-  const sum = await one.log.getRecord(rootContext(createRuntime()), "projected/sums/1/sum");
+  const sum = await one.log.getRecord(rootContext(createRuntime()), "projected/sums/1/acme/sum");
   expect(sum?.value).toMatchObject({ sum: 3 });
 
   const owner = rootContext(createRuntime(), { principal: "owner" });
@@ -440,9 +443,9 @@ test("another generation is built beside: until it has caught up the old one is 
   await settled(clock, expect.poll(() => one.projections.target("sums")?.generation).toBe(2) as Promise<void>);
   expect(await one.read()).toEqual({ generation: 2, ...(await folded(one.log)), sum: 6 });
   const left = async () => (await one.log.listRecords(ctx, "projected/sums/")).map(({ key }) => key);
-  expect(await left()).toEqual(["projected/sums/1/sum", "projected/sums/2/sum"]);
+  expect(await left()).toEqual(["projected/sums/1/acme/sum", "projected/sums/2/acme/sum"]);
   await clock.advance(130_000);
-  expect(await left()).toEqual(["projected/sums/2/sum"]);
+  expect(await left()).toEqual(["projected/sums/2/acme/sum"]);
   expect((await one.status()).map(({ generation }) => generation)).toEqual([2]);
   expect((await one.log.listRecords(ctx, "projections/sums/1/")).map(({ key }) => key)).toEqual([]);
 });

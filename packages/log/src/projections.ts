@@ -4,7 +4,7 @@ import type { Position } from "./events.ts";
 import { comparePositions, isPosition, startPosition } from "./events.ts";
 import type { AppendRequest, Log } from "./log.ts";
 import type { Parked, Projection, ProjectionTarget } from "./projection.ts";
-import { checkProjection, projectionTarget } from "./projection.ts";
+import { checkProjections, projectionTarget } from "./projection.ts";
 import { projectionStream } from "./projection-events.ts";
 import type { Generation, Generations } from "./projection-generations.ts";
 import { caughtUp, dropped, liveOf, lost, rebuilt, withVersion } from "./projection-generations.ts";
@@ -63,10 +63,8 @@ interface Kind {
 
 export function createProjections(log: Log, projections: readonly Projection[]): Projections {
   const kinds = new Map<string, Kind>();
+  checkProjections(projections);
   for (const projection of projections) {
-    checkProjection(projection);
-    if (kinds.has(projection.name))
-      throw new ViableError("log.invalid_projection", `There are two projections named ${projection.name}.`);
     kinds.set(projection.name, { projection, generations: { value: [], version: 0 }, runs: new Map() });
   }
   let life: Context | undefined;
@@ -155,7 +153,7 @@ export function createProjections(log: Log, projections: readonly Projection[]):
         if (state !== "retired" || version !== projection.version) continue;
         if (ctx.runtime.clock.now() - since < retiredMs) continue;
         const target = projectionTarget(projection.name, version, generation);
-        await deleteRecords(ctx, log, target.key(""));
+        await deleteRecords(ctx, log, target.prefix);
         await deleteRecords(ctx, log, `projections/${projection.name}/${generation}/`);
         await decide(
           ctx,

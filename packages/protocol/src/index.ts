@@ -31,6 +31,8 @@ export type { HealthView } from "./health.ts";
 export { healthView } from "./health.ts";
 export type { FieldProblem, Problem } from "./problem.ts";
 export { errorOnTheWire, fieldProblem, problem, toFieldProblems } from "./problem.ts";
+export type { ProjectionList, ProjectionView } from "./projection.ts";
+export { projectionList } from "./projection.ts";
 export type {
   ClientType,
   CreateSession,

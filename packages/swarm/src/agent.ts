@@ -4,6 +4,7 @@ import type { Operation } from "@viable/protocol";
 import type { z } from "zod";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 import type { Memory } from "./memory.ts";
+import type { ProjectionReader } from "./projection-reader.ts";
 
 /** How dangerous a command is. What follows from it (audit, approval) is policy; unknown is never low. */
 export type Risk = "low" | "medium" | "high";
@@ -47,6 +48,8 @@ export interface AgentContext {
   readonly memory: Memory;
   /** Memory shared by all services of this tenant. */
   readonly globalMemory: Memory;
+  /** Reads a projection of the system, as far as it is this tenant's. */
+  projection(name: string): ProjectionReader;
 }
 
 /** What an agent in a worker thread may use: it computes from its input, and neither delegates nor remembers. */

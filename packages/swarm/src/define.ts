@@ -12,5 +12,6 @@ export type { Catalogue, Offer } from "./catalogue.ts";
 export { createCatalogue } from "./catalogue.ts";
 export type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 export type { Memory, MemoryEntry, MemoryWrite } from "./memory.ts";
+export type { ProjectionReader } from "./projection-reader.ts";
 export type { ServiceDefinition, ServiceSettings } from "./service.ts";
 export { service } from "./service.ts";

@@ -10,6 +10,7 @@ export type { Intake } from "./intake.ts";
 export { createIntake } from "./intake.ts";
 export type { IntakeOutcome, IntakeRequest, Quota } from "./intake-request.ts";
 export { createMemory, globalMemoryService } from "./memory-records.ts";
+export { readProjection } from "./projection-reader.ts";
 export type { Swarm } from "./swarm.ts";
 export { createSwarm } from "./swarm.ts";
 export { ThreadPool } from "./thread/thread-pool.ts";

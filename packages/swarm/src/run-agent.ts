@@ -1,6 +1,6 @@
 import type { Clock, Context, JsonValue, Timer } from "@viable/kernel";
 import { findJsonProblem, rootContext, ViableError, withContext } from "@viable/kernel";
-import type { Log } from "@viable/log";
+import type { Log, Projections } from "@viable/log";
 import type { Progress } from "@viable/protocol";
 import type { AccessCounter } from "./access-counter.ts";
 import type { AgentContext } from "./agent.ts";
@@ -9,6 +9,7 @@ import type { ExecutionEvent, ExecutionState } from "./execution.ts";
 import { holdsClaim } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import { createMemory, globalMemoryService } from "./memory-records.ts";
+import { readProjection } from "./projection-reader.ts";
 import { toRecordableError } from "./recordable-error.ts";
 import type { Task } from "./task.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
@@ -23,6 +24,7 @@ export interface RunAgentPorts {
   readonly log: Log;
   readonly executions: Executions;
   readonly accesses: AccessCounter;
+  readonly projections: Projections;
   readonly threads: ThreadPool;
   delegate(
     ctx: Context,
@@ -121,6 +123,7 @@ async function runInline(
     },
     memory: createMemory(ports.log, memoryCtx, state.accepted.service, ports.accesses),
     globalMemory: createMemory(ports.log, memoryCtx, globalMemoryService, ports.accesses),
+    projection: (name) => readProjection(memoryCtx, ports.log, ports.projections, name),
   };
   // An agent that ignores its signal must not keep the worker: it goes on alone, and what it says no longer counts.
   return await raceAbort(ctx.signal, async () => agent.handle(agentCtx, input as never));

@@ -1,7 +1,7 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonValue, Runtime, Timer } from "@viable/kernel";
 import { rootContext, sleep, toWire, ViableError } from "@viable/kernel";
-import type { Log } from "@viable/log";
+import type { Log, Projections } from "@viable/log";
 import { storeNoSpace, storeRefused } from "@viable/log";
 import type { SwarmMeasurement, SwarmView } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
@@ -34,6 +34,7 @@ export interface SwarmSettings {
   readonly threads: ThreadPool;
   /** The process's one: counts what agents read of memory. */
   readonly accesses: AccessCounter;
+  readonly projections: Projections;
   /** Where the service answers for itself; undefined where it has no listener. */
   readonly healthUrl?: string | undefined;
   readonly metricsUrl?: string | undefined;
@@ -153,6 +154,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         executions,
         threads: settings.threads,
         accesses: settings.accesses,
+        projections: settings.projections,
         delegate: settings.delegate,
         onWait,
       });

@@ -1,12 +1,15 @@
 /** What a config and its agents need. What runs a system is in `viable/run`, so that a worker thread does not load it. */
 export type { ErrorOnTheWire, JsonObject, JsonValue } from "@viable/kernel";
 export { ViableError } from "@viable/kernel";
+export type { Position, Projection, ProjectionTarget, ProjectionWrites, StoredEvent } from "@viable/log/define";
+export { reaction } from "@viable/log/define";
 export type {
   AgentContext,
   AgentDefinition,
   DelegateOutcome,
   Memory,
   MemoryEntry,
+  ProjectionReader,
   ServiceDefinition,
   ThreadAgentContext,
 } from "@viable/swarm/define";

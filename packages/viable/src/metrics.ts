@@ -1,11 +1,15 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Bus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
-import type { Log } from "@viable/log";
+import type { Runtime } from "@viable/kernel";
+import { rootContext } from "@viable/kernel";
+import type { Log, Projections } from "@viable/log";
 import type { SwarmMeasurement } from "@viable/protocol";
 import type { AccessCounter, Executions, Swarm } from "@viable/swarm";
 import { Gauge, Registry } from "prom-client";
 
+/** How long a scrape waits for the database, in milliseconds. */
+const answerWithinMs = 2_000;
 /** How fine the event loop's delay is sampled, in milliseconds. */
 const loopResolutionMs = 10;
 
@@ -16,6 +20,8 @@ export interface MetricsSources {
   readonly membership: Membership;
   readonly executions: Executions;
   readonly accesses: AccessCounter;
+  readonly projections: Projections;
+  readonly runtime: Runtime;
 }
 
 /** Prometheus text, read from the parts' own counters at the moment of the scrape: nothing is kept twice. */
@@ -38,7 +44,8 @@ const swarmGauges: Readonly<Record<string, { help: string; read(measurement: Swa
   },
 };
 
-export function createMetrics({ swarms, log, bus, membership, executions, accesses }: MetricsSources): Metrics {
+export function createMetrics(sources: MetricsSources): Metrics {
+  const { swarms, log, bus, membership, executions, accesses, projections, runtime } = sources;
   const loopDelay = monitorEventLoopDelay({ resolution: loopResolutionMs });
   loopDelay.enable();
   const addSwarms = (registry: Registry, services: readonly string[]) => {
@@ -50,9 +57,34 @@ export function createMetrics({ swarms, log, bus, membership, executions, access
       }
     }
   };
+  /** Of projections it is the database that knows; while it is away they are left out. */
+  const addProjections = async (registry: Registry) => {
+    const ctx = rootContext(runtime, { deadline: runtime.clock.now() + answerWithinMs });
+    const all = await projections.status(ctx).catch(() => []);
+    if (all.length === 0) return;
+    const labelNames = ["projection", "generation"] as const;
+    const lag = new Gauge({
+      name: "viable_projection_lag_events",
+      help: "Events of the log that a projection has not looked at.",
+      labelNames,
+      registers: [registry],
+    });
+    const parked = new Gauge({
+      name: "viable_projection_parked",
+      help: "1 while it stands still before an event that it cannot do.",
+      labelNames,
+      registers: [registry],
+    });
+    for (const each of all) {
+      const labels = { projection: each.name, generation: String(each.generation) };
+      lag.set(labels, each.lagEvents);
+      parked.set(labels, each.parked === undefined ? 0 : 1);
+    }
+  };
   return {
-    all() {
+    async all() {
       const registry = new Registry();
+      await addProjections(registry);
       addSwarms(registry, [...swarms.keys()]);
       const stats = log.stats();
       const set = (name: string, help: string, value: number) =>

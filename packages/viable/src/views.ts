@@ -3,8 +3,8 @@ import type { View } from "@viable/gateway";
 import { queryNumber } from "@viable/gateway";
 import type { JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
-import type { Log } from "@viable/log";
-import type { MemoryEntryView, RegistryMetrics, Traffic } from "@viable/protocol";
+import type { Log, ProjectionStatus, Projections } from "@viable/log";
+import type { MemoryEntryView, ProjectionView, RegistryMetrics, Traffic } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import type { AccessCounter, Catalogue, MemoryEntry, Swarm } from "@viable/swarm";
 import { createMemory, globalMemoryService } from "@viable/swarm";
@@ -17,11 +17,21 @@ export interface ViewSources {
   readonly log: Log;
   readonly accesses: AccessCounter;
   readonly membership: Membership;
+  readonly projections: Projections;
   traffic(): readonly Traffic[];
 }
 
 /** The reads that the system offers under `/v1`. */
-export function systemViews({ catalogue, registry, swarms, log, accesses, membership, traffic }: ViewSources): View[] {
+export function systemViews({
+  catalogue,
+  registry,
+  swarms,
+  log,
+  accesses,
+  membership,
+  projections,
+  traffic,
+}: ViewSources): View[] {
   return [
     {
       name: "commands",
@@ -62,6 +72,12 @@ export function systemViews({ catalogue, registry, swarms, log, accesses, member
       read: () => readRegistryMetrics(registry, membership, traffic()) as unknown as JsonValue,
     },
     {
+      name: "projections",
+      path: "/projections",
+      read: async (ctx) =>
+        ({ projections: (await projections.status(ctx)).map(toProjectionView) }) as unknown as JsonValue,
+    },
+    {
       name: "memory",
       path: "/memory",
       read: async (ctx, { query }) => {
@@ -81,6 +97,11 @@ export function systemViews({ catalogue, registry, swarms, log, accesses, member
     },
   ];
 }
+
+const toProjectionView = ({ parked, ...rest }: ProjectionStatus): ProjectionView => ({
+  ...rest,
+  ...(parked !== undefined && { parked: { ...parked, since: toIso(parked.since) } }),
+});
 
 function toMemoryEntryView(service: string, entry: MemoryEntry): MemoryEntryView {
   const { value, metadata, createdAt, updatedAt, expiresAt, lastAccessAt, ...rest } = entry;

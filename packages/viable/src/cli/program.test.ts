@@ -35,9 +35,11 @@ const groups = {
   swarms: ["list", "show", "scale", "restart"],
   registry: ["discover", "explain"],
   memory: ["get", "set", "list", "watch"],
+  projections: ["list", "skip", "rebuild"],
   config: ["check", "show"],
 };
 const verbs = [
+  ["events", "verify"],
   ...single.map((verb) => [verb]),
   ...Object.entries(groups).flatMap(([group, names]) => [[group], ...names.map((name) => [group, name])]),
 ];

@@ -10,6 +10,7 @@ import { addExecutions } from "./executions.ts";
 import { exitStatus } from "./exit-status.ts";
 import { addHealth } from "./health.ts";
 import { addMemory } from "./memory.ts";
+import { addProjections } from "./projections.ts";
 import { addRegistry } from "./registry.ts";
 import { addRestore } from "./restore.ts";
 import { reportFailure } from "./run-to-exit.ts";
@@ -28,6 +29,7 @@ const verbs = [
   addRegistry,
   addMemory,
   addEvents,
+  addProjections,
   addHealth,
   addStatus,
   addDoctor,
