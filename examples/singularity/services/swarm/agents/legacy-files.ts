@@ -8,9 +8,11 @@ import { aboutTree } from "../../../source/module-graph.ts";
 import { readTree, reasonOf } from "../../../source/read-tree.ts";
 import { pathInput, treeTimeoutMs } from "../../../source/task.ts";
 
-/** Files listed with their checksums; more would not fit into an event. The sums are over all. */
-const maxFilesListed = 10_000;
-const maxGroups = 500;
+/** Files listed with their checksums, and characters of JSON that they take: more would not fit into an event. The sums are over all. */
+const maxFiles = { entries: 10_000, chars: 1_500_000 };
+const maxGroups = { entries: 500, chars: 750_000 };
+/** Files named of those with the same content; their number is told in any case. */
+const maxPaths = 100;
 /** Files are read piece by piece, so this bounds time and not memory. */
 const maxBytesPerFile = 1024 * 1024 * 1024;
 /** One piece, in bytes: hashing it takes a moment only, and then others have their turn. */
@@ -36,7 +38,7 @@ export const legacyFiles = agent({
       if (index % 100 === 0)
         ctx.progress(Math.floor((index / tree.files.length) * 95), `Hashing: ${index} of ${tree.files.length}`);
       try {
-        files.push({ path: file, bytes, sha256: await hashFile(`${tree.root}/${file}`, ctx.signal) });
+        files.push({ path: file, bytes, sha256: await hashFile(`${tree.root}/${file}`, bytes, ctx.signal) });
       } catch (error) {
         ctx.signal.throwIfAborted();
         findings.push({ kind: "source.unreadable", file, message: `The file cannot be read: ${reasonOf(error)}.` });
@@ -44,12 +46,17 @@ export const legacyFiles = agent({
     }
     const groups = findDuplicates(files);
     const truncated: Truncated = {};
+    const duplicates = groups.map(({ paths, ...group }) => ({
+      ...group,
+      count: paths.length,
+      paths: cutList("duplicates.paths", paths, maxPaths, truncated),
+    }));
     return {
       count: files.length,
       bytes: files.reduce((sum, file) => sum + file.bytes, 0),
       wastedBytes: groups.reduce((sum, group) => sum + wastedBytes(group), 0),
-      files: cutList("files", files, maxFilesListed, truncated),
-      duplicates: cutList("duplicates", groups, maxGroups, truncated),
+      files: cutToFit("files", files, maxFiles, truncated),
+      duplicates: cutToFit("duplicates", duplicates, maxGroups, truncated),
       ...aboutTree(tree, findings, truncated),
     };
   },
@@ -75,14 +82,33 @@ function findDuplicates(files: readonly HashedFile[]): Group[] {
 const wastedBytes = ({ bytes, paths }: Group): number => bytes * (paths.length - 1);
 const firstPath = ({ paths }: Group): string => paths[0] ?? "";
 
-async function hashFile(path: string, signal: AbortSignal): Promise<string> {
-  await using file = await open(path);
+/** Keeps what comes first, as long as it has room: paths may be long, and an event does not hold thousands of them. */
+function cutToFit<T>(
+  name: string,
+  list: readonly T[],
+  bound: { entries: number; chars: number },
+  truncated: Truncated,
+) {
+  let chars = 0;
+  const end = list.findIndex((entry) => {
+    chars += JSON.stringify(entry).length;
+    return chars > bound.chars;
+  });
+  return cutList(name, list, end < 0 ? bound.entries : Math.min(end, bound.entries), truncated);
+}
+
+/** As much of it as there was when the folder was read: a file may grow, and one of the kernel's has no end. */
+async function hashFile(path: string, bytes: number, signal: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
+  if (bytes === 0) return hash.digest("hex");
+  await using file = await open(path);
   const piece = Buffer.alloc(pieceBytes);
-  for (;;) {
+  for (let at = 0; at < bytes; ) {
     signal.throwIfAborted();
-    const { bytesRead } = await file.read(piece, 0, pieceBytes);
-    if (bytesRead === 0) return hash.digest("hex");
+    const { bytesRead } = await file.read(piece, 0, Math.min(pieceBytes, bytes - at), at);
+    if (bytesRead === 0) break;
     hash.update(piece.subarray(0, bytesRead));
+    at += bytesRead;
   }
+  return hash.digest("hex");
 }
