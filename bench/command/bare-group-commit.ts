@@ -1,7 +1,5 @@
+import type { Execute } from "../harness/bare-database.ts";
 import type { EventSample } from "./two-events.ts";
-
-/** Runs one statement with text parameters and resolves when it is committed. */
-export type Execute = (text: string, params: readonly string[]) => Promise<unknown>;
 
 /** Our table of events with our indexes. */
 export const bareSchema = `
@@ -23,18 +21,34 @@ CREATE UNIQUE INDEX events_by_id ON events (id);
 CREATE INDEX events_by_session ON events (session, position) WHERE session IS NOT NULL;
 `;
 
-const insert = `INSERT INTO events (position, stream, version, id, type, tenant, session, correlation, data, metadata, time)
+const insertOf = (data: string, metadata: string) => `
+INSERT INTO events (position, stream, version, id, type, tenant, session, correlation, data, metadata, time)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-  $9::text[], $10::text[], $11::double precision[])`;
+  ${data}, ${metadata}, $11::double precision[])`;
+const quotedInsert = insertOf("$9::text[]", "$10::text[]");
+const joinedInsert = insertOf("string_to_array($9::text, E'\\x1f')", "string_to_array($10::text, E'\\x1f')");
+/** The columns of data and metadata in a row. */
+const jsonColumns = new Set([8, 9]);
 
 type Row = readonly (string | number | null)[];
+
+export interface BareGroupCommitOptions {
+  /** Where the table ends already. */
+  readonly lastPosition?: number;
+  /** Sends JSON texts joined by a character that they cannot hold, as we do, and not quoted, which costs a sixth of the throughput. */
+  readonly joinsJson?: boolean;
+}
 
 /**
  * The least that makes events durable together: what arrives while an INSERT is under way travels in the next. No expected
  * versions, no repeats recognised, no bounds, nobody told.
  */
-export function createBareGroupCommit(execute: Execute, nextId: (kind: "evt") => string) {
-  let position = 0;
+export function createBareGroupCommit(
+  execute: Execute,
+  nextId: (kind: "evt") => string,
+  options: BareGroupCommitOptions = {},
+) {
+  let position = options.lastPosition ?? 0;
   let waiting: { readonly row: Row; resolve(): void; reject(error: unknown): void }[] = [];
   let flushing = false;
 
@@ -45,7 +59,10 @@ export function createBareGroupCommit(execute: Execute, nextId: (kind: "evt") =>
       const batch = waiting;
       waiting = [];
       try {
-        await execute(insert, toColumns(batch.map(({ row }) => row)));
+        const rows = batch.map(({ row }) => row);
+        await (options.joinsJson
+          ? execute(joinedInsert, toColumns(rows, jsonColumns))
+          : execute(quotedInsert, toColumns(rows, new Set())));
         for (const each of batch) each.resolve();
       } catch (error) {
         for (const each of batch) each.reject(error);
@@ -66,9 +83,10 @@ export function createBareGroupCommit(execute: Execute, nextId: (kind: "evt") =>
     });
 }
 
-/** Rows as one array literal for each column. */
-function toColumns(rows: readonly Row[]): string[] {
+/** Rows as one array literal for each column, or as its texts joined. */
+function toColumns(rows: readonly Row[], joined: ReadonlySet<number>): string[] {
   return Array.from({ length: rows[0]?.length ?? 0 }, (_, column) => {
+    if (joined.has(column)) return rows.map((row) => row[column]).join("\u001f");
     const items = rows.map((row) => toItem(row[column] ?? null));
     return `{${items.join(",")}}`;
   });

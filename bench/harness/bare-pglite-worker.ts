@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { importSameCopy } from "../harness/same-copy.ts";
+import { importSameCopy } from "./same-copy.ts";
 
 interface PgliteModule {
   readonly PGlite: {
