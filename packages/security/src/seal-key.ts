@@ -68,7 +68,7 @@ export function parsePublicKey(pem: string, from: string): [id: string, key: Key
 }
 
 /** The public key to a key, as text. */
-export const publicPem = (key: SealKey): string =>
+const publicPem = (key: SealKey): string =>
   createPublicKey(key.privateKey).export({ type: "spki", format: "pem" }) as string;
 
 /** Written beside and put in place only where nobody else has put one meanwhile. */

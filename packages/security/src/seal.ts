@@ -84,7 +84,7 @@ export function readTags(seal: Pick<Seal, "tags">): string[] {
 }
 
 /** The hash over leaves in order: each has the same length, so no other row of leaves gives the same bytes. */
-export const rootOf = (leaves: readonly Buffer[]): string => hash("sha256", Buffer.concat(leaves), "base64url");
+const rootOf = (leaves: readonly Buffer[]): string => hash("sha256", Buffer.concat(leaves), "base64url");
 
 /** Seals what stands behind a seal, or at the beginning of the log: `leaves` are those of the events that come next. */
 export function sealLeaves(

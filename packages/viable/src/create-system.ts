@@ -7,13 +7,13 @@ import { createHttpApp, createReceive, createSessions, listen } from "@viable/ga
 import type { Context, Part, Runtime, Timer } from "@viable/kernel";
 import { createRuntime, rootContext, ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Log, Store } from "@viable/log";
-import { createLog } from "@viable/log";
+import { createLog, createProjections } from "@viable/log";
 import type { StoreWarning } from "@viable/log-postgres";
 import type { HealthView } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import { createRegistry } from "@viable/registry";
-import type { Tokens } from "@viable/security";
-import { createTokens, mintOwnerToken } from "@viable/security";
+import type { SealKey, Tokens } from "@viable/security";
+import { createSealer, createTokens, mintOwnerToken, sealFile } from "@viable/security";
 import type { SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
 import type { Executions, Intake, ServiceDefinition, Swarm } from "@viable/swarm";
@@ -35,6 +35,8 @@ import { readHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { migrationCommands } from "./migration-commands.ts";
 import { createMigrationWatch } from "./migration-watch.ts";
+import { projectionCommands } from "./projection-commands.ts";
+import { sealCommands } from "./seal-commands.ts";
 import { serviceApp } from "./service-app.ts";
 import { serviceHost } from "./settings.ts";
 import { createSystemBus } from "./system-bus.ts";
@@ -59,6 +61,8 @@ export interface SystemOptions {
   readonly ownerToken?: string | undefined;
   /** The folder that `database.backup` writes into; undefined where nothing is kept on a disk. */
   readonly backups?: string | undefined;
+  /** Has the log sealed: with which key, in which file besides, and where the public keys lie that are trusted. */
+  readonly seals?: { readonly key: SealKey; readonly file: string; readonly keys: string } | undefined;
   /** What happens, for whoever writes the process's own log. */
   onNotice?(notice: Notice): void;
 }
@@ -103,7 +107,7 @@ const afterDrainMs = 5_000;
 const closeMs = 1_000;
 
 /**
- * Puts a system together and starts and stops it in order: log, bus, membership, tokens, registry, executions, the counter of accesses to
+ * Puts a system together and starts and stops it in order: log, sealer, bus, membership, tokens, registry, executions, the counter of accesses to
  * memory, services' listeners, swarms by start priority, gateway; and back. The only place that knows all rooms.
  */
 export function createSystem(definition: SystemDefinition, ports: SystemPorts, options: SystemOptions): System {
@@ -121,12 +125,14 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         health: () => health(),
       }),
       ...databaseCommands({ store: ports.store, system: definition.name, backups: options.backups }),
+      ...sealCommands({ store: ports.store, seals: options.seals }),
       ...migrationCommands({
         services: definition.services,
         registry: () => registry,
         executions: () => executions,
         watch: () => migrationWatch,
       }),
+      ...projectionCommands(() => projections),
       ...definition.commands,
     ]),
     ...definition.services,
@@ -148,9 +154,13 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     if (id !== membership.processId)
       notice("warn", `Process ${id} (epoch ${epoch}) is gone: what it had claimed is taken over.`);
   });
+  const sealer =
+    options.seals &&
+    createSealer({ log, runtime, key: options.seals.key, file: sealFile(options.seals.file), onNotice: notice });
   const tokens = createTokens(log);
   const registry = createRegistry({ log, bus, membership });
   const executions = createExecutions(log);
+  const projections = createProjections(log, definition.projections);
   const accesses = new AccessCounter(log);
   const catalogue = createCatalogue(services);
   const traffic = createTraffic();
@@ -213,11 +223,13 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       membership,
       swarms,
       executions,
+      projections,
+      sealer,
       runtime,
       running,
       uptimeMs: runtime.clock.monotonicMs() - startedMs,
     });
-  const metrics = createMetrics({ swarms, log, bus, membership, executions, accesses });
+  const metrics = createMetrics({ swarms, log, bus, membership, executions, accesses, projections, runtime });
   const app = createHttpApp({
     system: definition.name,
     runtime,
@@ -225,7 +237,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     sessions,
     executions,
     log,
-    views: systemViews({ catalogue, registry, swarms, log, accesses, membership, traffic: traffic.pairs }),
+    views: systemViews({ catalogue, registry, swarms, log, accesses, membership, projections, traffic: traffic.pairs }),
     health,
     metrics: () => metrics.all(),
     onError: (error) => notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error)),
@@ -258,6 +270,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       executions,
       threads,
       accesses,
+      projections,
       healthUrl: listener && `${listener.url}/health`,
       metricsUrl: listener && `${listener.url}/metrics`,
       drainMs: definition.limits.drainMs,
@@ -340,12 +353,15 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       try {
         await begin(ctx, "log", log);
         for (const { message, next } of ports.store.warnings ?? []) notice("warn", `${message} ${next}`);
+        // Stops last but for the log, so that it seals what the others write while they stop.
+        if (sealer !== undefined) await begin(ctx, "sealer", sealer);
         await begin(ctx, "bus", bus);
         await begin(ctx, "membership", membership);
         await begin(ctx, "tokens", tokens);
         ownerToken = await ensureOwnerToken(ctx, log, tokens, ownerToken);
         await begin(ctx, "registry", registry);
         await begin(ctx, "executions", executions);
+        await begin(ctx, "projections", projections);
         await begin(ctx, "memory accesses", accesses);
         started.push({ name: "threads", stop: () => threads.stop() });
         await begin(ctx, "intake", intake);

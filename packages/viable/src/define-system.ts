@@ -1,4 +1,6 @@
 import { ViableError } from "@viable/kernel";
+import type { Projection } from "@viable/log/define";
+import { checkProjections } from "@viable/log/define";
 import type { ClientType } from "@viable/protocol";
 import type { ClientLimits } from "@viable/security";
 import { baseClientLimits } from "@viable/security";
@@ -13,6 +15,8 @@ export interface SystemSettings {
   readonly services: readonly ServiceDefinition[];
   /** Agents that belong to no one service: they run in the built-in swarm `system` and delegate to the others by capability. */
   readonly commands?: readonly AgentDefinition[];
+  /** What is to be kept up to date from the log, for agents to read (`ctx.projection`). */
+  readonly projections?: readonly Projection[];
   readonly gateway?: {
     /** Default 127.0.0.1: nobody from outside this machine until you say so. */
     readonly host?: string;
@@ -37,6 +41,7 @@ export interface SystemDefinition {
   readonly name: string;
   readonly services: readonly ServiceDefinition[];
   readonly commands: readonly AgentDefinition[];
+  readonly projections: readonly Projection[];
   readonly gateway: { readonly host: string; readonly port: number };
   readonly clients: Readonly<Record<ClientType, ClientLimits>>;
   readonly limits: {
@@ -53,6 +58,7 @@ export const systemCapabilities: readonly string[] = [
   "chat",
   "database.backup",
   "database.explain",
+  "events.verify",
   "help",
   "memory.delete",
   "memory.set",
@@ -60,6 +66,8 @@ export const systemCapabilities: readonly string[] = [
   "migration.end",
   "migration.set",
   "migration.status",
+  "projection.rebuild",
+  "projection.skip",
   "swarm.restart",
   "swarm.scale",
   "system.health",
@@ -71,6 +79,14 @@ const shape = z.strictObject({
   services: z.array(z.custom<ServiceDefinition>((value) => isKind(value, "service"), "must be made by service({...})")),
   commands: z
     .array(z.custom<AgentDefinition>((value) => isKind(value, "agent"), "must be made by agent({...})"))
+    .default([]),
+  projections: z
+    .array(
+      z.custom<Projection>(
+        (value) => typeof (value as Partial<Projection>)?.project === "function",
+        "must be a projection, with a function project",
+      ),
+    )
     .default([]),
   gateway: z
     .strictObject({
@@ -115,7 +131,8 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
       details: { path: parsed.error.issues[0]?.path.map(String).join(".") ?? "" },
     });
   }
-  const { name, services, commands, gateway, limits } = parsed.data;
+  const { name, services, commands, projections, gateway, limits } = parsed.data;
+  checkProjections(projections);
   checkServices(services, gateway.port);
   checkCapabilities([...services.flatMap((each) => each.agents), ...commands]);
   // Made once here so that clashes of capabilities show now and not at start.
@@ -125,6 +142,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
     name,
     services: Object.freeze([...services]),
     commands: Object.freeze([...commands]),
+    projections: Object.freeze([...projections]),
     gateway,
     clients: mergeClients(parsed.data.clients as SystemSettings["clients"]),
     limits: { maxOpenExecutions: limits.maxOpenExecutions, threads: limits.threads, drainMs: limits.drainMs },

@@ -1,6 +1,13 @@
 import { sessionEventTypes } from "@viable/gateway";
 import type { EventType } from "@viable/log";
+import { logEventTypes } from "@viable/log";
+import { sealEventTypes } from "@viable/security";
 import { swarmEventTypes } from "@viable/swarm";
 
 /** Every type of event that the rooms of a system write. One that is missing here cannot be written. */
-export const eventTypes: readonly EventType[] = [...sessionEventTypes, ...swarmEventTypes];
+export const eventTypes: readonly EventType[] = [
+  ...logEventTypes,
+  ...sessionEventTypes,
+  ...swarmEventTypes,
+  ...sealEventTypes,
+];

@@ -2,8 +2,9 @@ import type { Bus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
 import type { Runtime } from "@viable/kernel";
 import { rootContext, toWire, waitFor } from "@viable/kernel";
-import type { Log } from "@viable/log";
+import type { Log, Projections } from "@viable/log";
 import type { HealthView } from "@viable/protocol";
+import type { Sealer } from "@viable/security";
 import type { Executions, Swarm } from "@viable/swarm";
 import type { SystemPorts } from "./create-system.ts";
 import type { SystemDefinition } from "./define-system.ts";
@@ -18,6 +19,9 @@ export interface HealthSources {
   readonly membership: Membership;
   readonly swarms: ReadonlyMap<string, Swarm>;
   readonly executions: Executions;
+  readonly projections: Projections;
+  /** Undefined where the log is not sealed. */
+  readonly sealer: Sealer | undefined;
   readonly runtime: Runtime;
   readonly running: boolean;
   readonly uptimeMs: number;
@@ -34,7 +38,9 @@ export async function readHealth(sources: HealthSources): Promise<HealthView> {
   const checks: Check[] = [
     await checkLog(sources),
     ...checkDatabase(sources.store),
+    ...checkSeals(sources.sealer),
     checkExecutions(sources.executions),
+    ...(await checkProjections(sources)),
     checkBus(sources.bus),
     checkMembership(sources.membership),
     ...[...sources.swarms.values()].map(checkSwarm),
@@ -83,6 +89,39 @@ async function checkLog({ log, runtime }: HealthSources): Promise<Check> {
 function checkDatabase({ warnings = [] }: SystemPorts["store"]): Check[] {
   if (warnings.length === 0) return [];
   return [{ name: "database", status: "degraded", detail: warnings.map(({ message }) => message).join(" ") }];
+}
+
+/** Never worse than degraded: nobody waits for it, and what is not sealed now is sealed later. But what is not sealed shows nothing. */
+function checkSeals(sealer: Sealer | undefined): Check[] {
+  if (sealer === undefined) return [];
+  const { last, unsealed, problem, fileProblem } = sealer.status();
+  const detail = [
+    last === undefined
+      ? "nothing is sealed yet"
+      : `seal ${last.number} of ${new Date(last.sealedAt).toISOString()} reaches position ${last.to}`,
+    `${unsealed} events since`,
+    ...(problem === undefined ? [] : [`no further one at present: ${problem}`]),
+    ...(fileProblem === undefined ? [] : [`none goes into the file outside: ${fileProblem}`]),
+  ].join(", ");
+  return [{ name: "seals", status: problem === undefined && fileProblem === undefined ? "ok" : "degraded", detail }];
+}
+
+/** How far behind a projection may be: at 5,000 events a second, two seconds. Twice as long and somebody should look. */
+async function checkProjections({ definition, projections, runtime }: HealthSources): Promise<Check[]> {
+  if (definition.projections.length === 0) return [];
+  const ctx = rootContext(runtime, { deadline: runtime.clock.now() + answerWithinMs });
+  try {
+    const all = await projections.status(ctx);
+    const problems = all.flatMap(({ name, state, lagEvents, parked, failure }) => {
+      if (parked !== undefined) return [`${name} stands still before event ${parked.position}: ${parked.message}`];
+      if (failure !== undefined) return [`${name}: ${failure.message}`];
+      return state === "live" && lagEvents > maxLagEvents ? [`${name} is ${lagEvents} events behind`] : [];
+    });
+    const detail = problems.length === 0 ? `${definition.projections.length} kept` : problems.join("; ");
+    return [{ name: "projections", status: problems.length === 0 ? "ok" : "degraded", detail }];
+  } catch (error) {
+    return [{ name: "projections", status: "degraded", detail: toWire(error).message }];
+  }
 }
 
 function checkExecutions(executions: Executions): Check {

@@ -1,5 +1,6 @@
 import type { Context } from "@viable/kernel";
 import { createPgliteStore, createPostgresStore } from "@viable/log-postgres";
+import { openSealKey } from "@viable/security";
 import type { Notice, System, SystemPorts } from "./create-system.ts";
 import { createSystem } from "./create-system.ts";
 import type { SystemDefinition } from "./define-system.ts";
@@ -20,7 +21,7 @@ export interface OpenedSystem {
 
 /**
  * Opens a system as this machine's settings say: on the embedded database in its state folder or on a PostgreSQL server, with
- * the owner's token kept in the state folder and the gateway's address noted there for the command line.
+ * the owner's token kept in the state folder and the gateway's address noted there for the command line. Its log is sealed.
  */
 export async function openSystem(
   ctx: Context,
@@ -40,6 +41,7 @@ export async function openSystem(
       threads: settings.threads,
       ownerToken: kept,
       backups: state.backups,
+      seals: { key: openSealKey(state.path), file: settings.sealsFile ?? state.seals, keys: state.path },
       ...(options.onNotice !== undefined && { onNotice: options.onNotice }),
     },
   );

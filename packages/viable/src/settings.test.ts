@@ -30,6 +30,10 @@ test("without variables the config holds", () => {
 test("each variable overrides its setting and no other", () => {
   expect(read({ VIABLE_STATE_DIR: "/state" })).toEqual({ ...ofTheConfig, stateDir: resolve("/state") });
   expect(read({ DATABASE_URL: "postgres://h/d" })).toEqual({ ...ofTheConfig, databaseUrl: "postgres://h/d" });
+  expect(read({ VIABLE_SEALS_FILE: "/mnt/seals.jsonl" })).toEqual({
+    ...ofTheConfig,
+    sealsFile: resolve("/mnt/seals.jsonl"),
+  });
   expect(read({ VIABLE_HOST: "0.0.0.0" })).toEqual({ ...ofTheConfig, host: "0.0.0.0" });
   expect(read({ VIABLE_PORT: "0" })).toEqual({ ...ofTheConfig, port: 0 });
   expect(read({ VIABLE_THREADS: "7" })).toEqual({ ...ofTheConfig, threads: 7 });
@@ -41,6 +45,7 @@ describe("a variable that is empty is not set", () => {
   test.each([
     "VIABLE_STATE_DIR",
     "DATABASE_URL",
+    "VIABLE_SEALS_FILE",
     "VIABLE_HOST",
     "VIABLE_PORT",
     "VIABLE_THREADS",

@@ -8,6 +8,8 @@ export interface Settings {
   readonly stateDir: string;
   /** A PostgreSQL server (`DATABASE_URL`); the embedded database where absent. */
   readonly databaseUrl: string | undefined;
+  /** Where the seals of the log are kept besides it (`VIABLE_SEALS_FILE`); in the state folder where absent. */
+  readonly sealsFile?: string | undefined;
   readonly host: string;
   readonly port: number;
   readonly threads: number | undefined;
@@ -22,9 +24,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The settings of a system on this machine: the config's, overridden by the environment's. */
 export function readSettings(system: SystemDefinition, configFile: string, environment: Environment): Settings {
+  const sealsFile = variable(environment, "VIABLE_SEALS_FILE");
   return {
     stateDir: resolve(variable(environment, "VIABLE_STATE_DIR") ?? join(dirname(configFile), ".viable")),
     databaseUrl: variable(environment, "DATABASE_URL"),
+    sealsFile: sealsFile === undefined ? undefined : resolve(sealsFile),
     host: variable(environment, "VIABLE_HOST") ?? system.gateway.host,
     port: wholeNumber(environment, "VIABLE_PORT", 0, 65_535) ?? system.gateway.port,
     threads: wholeNumber(environment, "VIABLE_THREADS", 1, 256) ?? system.limits.threads,

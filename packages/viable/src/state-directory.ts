@@ -17,6 +17,8 @@ export interface StateDirectory {
   readonly database: string;
   /** Where backups of the database are written. */
   readonly backups: string;
+  /** Where the seals of the log are kept besides it, unless settings name another disk. */
+  readonly seals: string;
   /** Makes the folder where it is missing. Throws `state.not_writable`. */
   prepare(): void;
   readToken(): string | undefined;
@@ -60,6 +62,7 @@ export function stateDirectory(path: string): StateDirectory {
     path,
     database: join(path, "database"),
     backups: join(path, "backups"),
+    seals: join(path, "seals.jsonl"),
     prepare() {
       try {
         mkdirSync(path, { recursive: true, mode: 0o700 });

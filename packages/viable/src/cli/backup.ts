@@ -55,7 +55,7 @@ Examples:
 }
 
 /** The running system; undefined where none runs and none was named. */
-function findRunning(shell: Shell, options: BackupOptions): ReturnType<typeof connect> | undefined {
+export function findRunning(shell: Shell, options: BackupOptions): ReturnType<typeof connect> | undefined {
   try {
     return connect(shell, options);
   } catch (error) {

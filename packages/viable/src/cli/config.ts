@@ -65,6 +65,7 @@ export function addConfig(program: Command, shell: Shell): void {
 const variables = [
   "VIABLE_STATE_DIR",
   "DATABASE_URL",
+  "VIABLE_SEALS_FILE",
   "VIABLE_HOST",
   "VIABLE_PORT",
   "VIABLE_THREADS",
@@ -84,6 +85,7 @@ function describeConfig(
     settings: {
       stateDir: settings.stateDir,
       database: settings.databaseUrl === undefined ? "embedded" : withoutPassword(settings.databaseUrl),
+      sealsFile: settings.sealsFile ?? "seals.jsonl in the state folder",
       host: settings.host,
       port: settings.port,
       threads: settings.threads ?? "one less than there are cores",

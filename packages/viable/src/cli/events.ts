@@ -3,6 +3,7 @@ import { rootContext, sleep } from "@viable/kernel";
 import type { EventView } from "@viable/protocol";
 import type { Command } from "commander";
 import { Option } from "commander";
+import { addEventsVerify } from "./events-verify.ts";
 import { interrupted } from "./exit-status.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
@@ -50,6 +51,7 @@ export function addEvents(program: Command, shell: Shell): void {
     if (options.follow === true) await followEvents(shell, options);
     else await printEvents(shell, options);
   });
+  addEventsVerify(command, shell);
 }
 
 async function printEvents(shell: Shell, options: EventsOptions): Promise<void> {
