@@ -1,0 +1,191 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createRuntime, rootContext, seededRandom } from "@viable/kernel";
+import type { Projection, Store, StoredEvent } from "@viable/log";
+import { createLog, createMemoryStore, createProjections } from "@viable/log";
+import { createSealer, openSealKey, sealFile } from "@viable/security";
+import type { TestSystem } from "@viable/testing";
+import { startTestSystem } from "@viable/testing";
+import type { AgentContext } from "viable";
+import { agent, defineSystem, service } from "viable";
+import { z } from "zod";
+import { knownTypes, maxHistoryEvents } from "./history.ts";
+
+const pause = (ctx: AgentContext, ms: number) =>
+  new Promise<void>((resolve, reject) => {
+    const timer = ctx.runtime.clock.setTimer(resolve, ms);
+    ctx.signal.addEventListener("abort", () => {
+      timer.cancel();
+      reject(ctx.signal.reason);
+    });
+  });
+
+const job = z.strictObject({ label: z.string(), ms: z.number().default(1_000), fails: z.boolean().default(false) });
+
+const nap = agent({
+  name: "napper",
+  capability: "nap",
+  description: "Takes its time, tells how far it is, and fails where it is asked to.",
+  maxAttempts: 2,
+  joinable: true,
+  input: job,
+  handle: async (ctx, { label, ms, fails }) => {
+    ctx.progress(50, `half of ${label}`, { label });
+    await pause(ctx, ms);
+    if (fails) throw new Error("as asked");
+    return { label };
+  },
+});
+const chief = agent({
+  name: "chief",
+  capability: "ask",
+  description: "Has another do it.",
+  input: job,
+  handle: async (ctx, args) => (await ctx.delegate("nap", args)) as never,
+});
+const settings = {
+  name: "histories",
+  services: [service({ name: "work", description: "Works.", port: 0, agents: [nap] })],
+  commands: [chief],
+};
+const definition = defineSystem(settings);
+
+const stored = (store: Store): Promise<StoredEvent[]> => store.readAll(0, maxHistoryEvents, "forward", {});
+
+/** Ends whatever way there is: done, failed, cancelled with what was delegated, out of time; and the session ends. */
+async function outcomes(): Promise<StoredEvent[]> {
+  await using t = await startTestSystem(definition);
+  const client = await t.connect("api");
+  await client.run("ask", { label: "done" }, { idempotencyKey: "first" });
+  await client.run("nap", { label: "failed", fails: true });
+  await client.run("nap", { label: "late", ms: 5_000 }, { deadlineMs: 1_000 });
+  const cancelled = await client.begin("ask", { label: "cancelled", ms: 5_000 });
+  await t.time.advance(100);
+  await t.settled(client.api.cancel(cancelled));
+  await client.outcome(cancelled);
+  await t.connect("web");
+  const owner = new Request(`http://test.invalid/v1/sessions/${client.sessionId}`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${t.system.ownerToken}` },
+  });
+  await t.settled(Promise.resolve(t.system.fetch(owner)));
+  return await t.events();
+}
+
+/** Equal tasks: shared when done and when failed; and of three of which the first is cancelled, the second does what both want. */
+async function equalWork(): Promise<StoredEvent[]> {
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  const share = async (count: number, label: string, fails: boolean) => {
+    const ids: string[] = [];
+    for (let each = 0; each < count; each++) ids.push(await client.begin("nap", { label, fails }));
+    return ids;
+  };
+  for (const id of await share(2, "done", false)) await client.outcome(id);
+  for (const id of await share(2, "failed", true)) await client.outcome(id);
+  const [first = "", ...others] = await share(3, "left", false);
+  await t.settled(client.api.cancel(first));
+  for (const id of others) await client.outcome(id);
+  return await t.events();
+}
+
+/** Work that changes hands: a worker dies, once and once too often; a process stops and gives back; a process dies. */
+async function takeovers(): Promise<StoredEvent[]> {
+  const store = createMemoryStore();
+  const kill = async (t: TestSystem) => {
+    await t.time.advance(200);
+    for (const worker of ["worker-1", "worker-2", "worker-3"]) t.system.swarms.get("work")?.kill(worker, "a test");
+    await t.time.advance(200);
+  };
+  const impatient = defineSystem({ ...settings, limits: { drainMs: 200 } });
+  const first = await startTestSystem(impatient, { store });
+  const client = await first.connect();
+  const again = await client.begin("nap", { label: "again" });
+  await kill(first);
+  await client.outcome(again);
+  const exhausted = await client.begin("nap", { label: "exhausted" });
+  await kill(first);
+  await kill(first);
+  await client.outcome(exhausted);
+  const released = await client.begin("nap", { label: "released", ms: 10_000 });
+  await first.time.advance(100);
+  await first.stop();
+  const second = await startTestSystem(definition, { store, seed: 2, time: first.time });
+  await second.time.advance(1_000);
+  // Nobody is told: its time stands still from here on.
+  await using third = await startTestSystem(definition, { store, seed: 3 });
+  await third.settled(third.system.executions.whenSettled(third.ctx, released));
+  return await stored(store);
+}
+
+/** A projection that stands still before an event, goes on without it when told to, and is built anew. */
+async function projections(): Promise<StoredEvent[]> {
+  const t = await startTestSystem(definition);
+  const client = await t.connect();
+  for (const label of ["counted", "unlucky"]) await client.run("nap", { label });
+  await t.stop();
+  const counts: Projection = {
+    name: "counts",
+    version: 1,
+    filter: { types: ["execution.accepted"] },
+    project: (events, target) => ({
+      records: events.map(({ id, data, metadata }) => {
+        if (JSON.stringify(data).includes("unlucky")) throw new Error("That cannot be counted.");
+        return { key: target.key(metadata.tenant, id), value: 1, expected: "any" };
+      }),
+    }),
+  };
+  const runtime = createRuntime({ clock: t.time, random: seededRandom(2) });
+  const ctx = rootContext(runtime, { principal: "owner" });
+  const log = createLog(t.store, runtime, { types: knownTypes });
+  await log.start(ctx);
+  const kept = createProjections(log, [counts]);
+  await t.settled(kept.start(ctx));
+  // It does not: it stands still before the unlucky one.
+  await t.settled(kept.untilCaughtUp(ctx, "counts")).catch(() => undefined);
+  const [parked] = await t.settled(kept.status(ctx));
+  await t.settled(kept.skip(ctx, "counts", parked?.parked?.position ?? "", "nobody counts that"));
+  await t.settled(kept.untilCaughtUp(ctx, "counts"));
+  await t.settled(kept.rebuild(ctx, "counts"));
+  await t.time.advance(1_000);
+  await t.settled(kept.stop(ctx));
+  await t.settled(log.stop(ctx));
+  return await stored(t.store);
+}
+
+/** A log that is sealed twice. */
+async function seals(): Promise<StoredEvent[]> {
+  const folder = mkdtempSync(join(tmpdir(), "viable-history-"));
+  const t = await startTestSystem(definition);
+  try {
+    const runtime = createRuntime({ clock: t.time, random: seededRandom(2) });
+    const ctx = rootContext(runtime);
+    const log = createLog({ ...t.store, exclusive: false }, runtime, { types: knownTypes });
+    await log.start(ctx);
+    const file = sealFile(join(folder, "seals.jsonl"));
+    const sealer = createSealer({ log, runtime, key: openSealKey(folder), file, onNotice: () => undefined });
+    await sealer.start(ctx);
+    const client = await t.connect();
+    for (const label of ["first", "second"]) {
+      await client.run("nap", { label });
+      await t.time.advance(90_000);
+    }
+    const events = await stored(t.store);
+    await t.settled(sealer.stop(ctx));
+    await t.settled(log.stop(ctx));
+    return events;
+  } finally {
+    await t.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Runs of a system, in simulated time, that between them write every type of event. */
+export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
+  outcomes,
+  "equal-work": equalWork,
+  takeovers,
+  projections,
+  seals,
+};
