@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 // The suffix is the tier: `.test.ts` needs nothing outside the process, `.int.test.ts` a database, a child process or a port, and
-// `.fault.test.ts` breaks things while they run.
+// `.fault.test.ts` breaks things while they run. `.full.fault.test.ts` is part of the long form alone (`npm run test:faults -- --full`),
+// since it needs what not every machine gives.
 export default defineConfig({
   ssr: { resolve: { conditions: ["viable-source"] } },
   test: {
@@ -30,6 +31,7 @@ export default defineConfig({
         test: {
           name: "faults",
           include: ["test/faults/**/*.fault.test.ts"],
+          exclude: ["**/node_modules/**", ...(process.env.VIABLE_TEST_FULL === "1" ? [] : ["**/*.full.fault.test.ts"])],
           testTimeout: 300_000,
           // Faults take the whole machine: one file after the other.
           fileParallelism: false,
