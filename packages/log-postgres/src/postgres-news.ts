@@ -19,6 +19,9 @@ export class PostgresNews implements News {
   #client: pg.Client | undefined;
   #connecting: Promise<void> | undefined;
   #retry: Timer | undefined;
+  #announcing = false;
+  /** Something more was written while the last word was on its way. */
+  #again = false;
 
   constructor(config: pg.ClientConfig, clock: Clock) {
     this.#config = config;
@@ -31,8 +34,22 @@ export class PostgresNews implements News {
   }
 
   announce(): void {
+    if (this.#announcing) {
+      this.#again = true;
+      return;
+    }
+    const client = this.#client;
+    if (client === undefined) return;
+    this.#announcing = true;
+    this.#again = false;
     // Whether it went well is of no concern: who did not hear it looks anyway.
-    this.#client?.query(`NOTIFY ${channel}`).catch(() => {});
+    client
+      .query(`NOTIFY ${channel}`)
+      .catch(() => {})
+      .finally(() => {
+        this.#announcing = false;
+        if (this.#again) this.announce();
+      });
   }
 
   async stop(): Promise<void> {
