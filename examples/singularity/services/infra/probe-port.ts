@@ -1,5 +1,5 @@
 /** Finds out about a port by trying: first whether somebody answers, then whether it could be had. Neither says who holds it. */
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import type { Clock } from "@viable/kernel";
 
 /**
@@ -39,7 +39,14 @@ export async function probePort(ctx: ProbeContext, address: string, port: number
   }
 }
 
-/** `connected`, or the code of what went wrong. */
+/**
+ * Whether a connection was made with itself: of a port that nobody listens on, the system may choose that very port to go out by, and
+ * then both ends are one.
+ */
+export const meetsItself = ({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean =>
+  localPort === remotePort && localAddress === remoteAddress;
+
+/** `connected`, `alone` where nobody is there but ourselves, or the code of what went wrong. */
 async function tryConnect(ctx: ProbeContext, host: string, port: number): Promise<string> {
   return await new Promise((resolve) => {
     const socket = connect({ host, port });
@@ -52,7 +59,7 @@ async function tryConnect(ctx: ProbeContext, host: string, port: number): Promis
       socket.destroy();
       resolve(outcome);
     };
-    socket.once("connect", () => end("connected"));
+    socket.once("connect", () => end(meetsItself(socket) ? "alone" : "connected"));
     socket.once("error", (error) => end(codeOf(error)));
   });
 }

@@ -97,6 +97,17 @@ test("where there are no control groups, or what stands there is none of theirs,
   });
 });
 
+test("version 1: a quota that cannot be read might be the least, and a group without one sets none", async () => {
+  const files = {
+    "proc/self/cgroup": "4:cpu:/a/b\n",
+    "sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us": "200000\n",
+    "sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us": "100000\n",
+  };
+  expect(await read(files)).toMatchObject({ cpus: 2 });
+  // A folder is not read as a file, whoever asks.
+  expect(await read({ ...files, "sys/fs/cgroup/cpu/a/cpu.cfs_quota_us/x": "" })).toMatchObject({ cpus: "unknown" });
+});
+
 test("single values", () => {
   expect(["max", "0", "1024", "-1", "", "x"].map(parseLimit)).toEqual([
     "unlimited",
@@ -120,4 +131,7 @@ test("what may be used is the least of host and group, and of an unknown limit t
   expect(effective({ cpus: 1.5, cpusAllowed: 4, memoryBytes: 500 })).toMatchObject({ cpus: 1.5, memoryBytes: 100 });
   expect(effective({ cpus: "unlimited", cpusAllowed: "unknown", memoryBytes: "unknown" })).toMatchObject(host);
   expect(findEffective(host, undefined)).toEqual({ ...host, limitedBy: "host" });
+  expect(effective({ cpus: 1.5 }).limitedBy).toBe("host and control group");
+  expect(effective({ memoryBytes: 99 }).limitedBy).toBe("host and control group");
+  expect(effective({ cpus: 8, cpusAllowed: 8, memoryBytes: "unlimited" }).limitedBy).toBe("host");
 });

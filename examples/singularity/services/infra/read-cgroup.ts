@@ -105,8 +105,9 @@ async function readQuota(folders: readonly string[]): Promise<Limit> {
   for (const folder of folders) {
     const quota = await readSmallFile(`${folder}/cpu.cfs_quota_us`);
     const period = await readSmallFile(`${folder}/cpu.cfs_period_us`);
-    if (!quota.ok || !period.ok) continue;
-    limits.push(quota.text === "-1" ? "unlimited" : parseCpuMax(`${quota.text} ${period.text}`));
+    if (quota.ok && period.ok) {
+      limits.push(quota.text === "-1" ? "unlimited" : parseCpuMax(`${quota.text} ${period.text}`));
+    } else if ([quota, period].some((read) => !read.ok && read.reason === "unreadable")) limits.push("unknown");
   }
   return least(limits);
 }

@@ -52,6 +52,18 @@ test("the process asked for and all under it, each before its own children; othe
   });
 });
 
+test("a number that was given anew while the tree was read, so that it goes in a circle, is gone around once", async () => {
+  await using tree = await plantTree({
+    "proc/10/stat": stat(10, "node", 11),
+    "proc/11/stat": stat(11, "child", 10),
+  });
+  const found = await readProcesses(tree.path, 10, AbortSignal.timeout(4_000));
+  expect(found?.processes.map(({ pid, depth }) => [pid, depth])).toEqual([
+    [10, 0],
+    [11, 1],
+  ]);
+});
+
 test("where there is no such process, or no tree at all, there is no answer", async () => {
   await using tree = await plantTree({ "proc/1/stat": stat(1, "init", 0) });
   expect(await readProcesses(tree.path, 2, signal)).toBeUndefined();

@@ -49,7 +49,8 @@ export async function readProcesses(root: string, pid: number, signal: AbortSign
     signal,
     async (each) => [each, await readParent(root, each)] as const,
   )) {
-    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), each]);
+    // Who started the first is none of its tree. Were it, then by a number that was given anew meanwhile, and the tree a circle.
+    if (parent !== undefined && each !== pid) children.set(parent, [...(children.get(parent) ?? []), each]);
   }
   const tree = listTree(pid, children);
   const read = await inTurns(tree, signal, async ({ pid: each, depth }) => await readProcess(root, each, depth));

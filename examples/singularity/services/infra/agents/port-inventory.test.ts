@@ -4,6 +4,7 @@ import { connect, createServer, type Server } from "node:net";
 import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { openBench } from "../../../testing/run-agent.ts";
+import { meetsItself } from "../probe-port.ts";
 import { portInventory } from "./port-inventory.ts";
 
 interface Held extends AsyncDisposable {
@@ -59,6 +60,21 @@ test("a port that somebody goes out by is held: nobody answers, and it cannot be
     ports: [{ port, isInUse: true, addresses: [{ address: "127.0.0.1", state: "held" }, {}] }],
   });
   socket.destroy();
+});
+
+test("a connection that the system has made with itself is nobody's answer", async () => {
+  await using held = await listen("127.0.0.1");
+  const { port } = held;
+  const reached = connect({ host: "127.0.0.1", port });
+  await once(reached, "connect");
+  expect(meetsItself(reached)).toBe(false);
+  reached.destroy();
+  await held[Symbol.asyncDispose]();
+  // The system may choose for the way out the very port that is asked for: then the socket answers itself.
+  const alone = connect({ host: "127.0.0.1", port, localPort: port });
+  await once(alone, "connect");
+  expect(meetsItself(alone)).toBe(true);
+  alone.destroy();
 });
 
 test("without ports only the listens are read", async () => {

@@ -46,11 +46,10 @@ export function findEffective(
 ): { cpus: number; memoryBytes: number; limitedBy: "host" | "host and control group" } {
   const least = (amount: number, ...limits: readonly (Limit | undefined)[]): number =>
     Math.min(amount, ...limits.filter((limit) => typeof limit === "number"));
-  return {
-    cpus: least(host.cpus, cgroup?.cpus, cgroup?.cpusAllowed),
-    memoryBytes: least(host.memoryBytes, cgroup?.memoryBytes),
-    limitedBy: cgroup === undefined ? "host" : "host and control group",
-  };
+  const cpus = least(host.cpus, cgroup?.cpus, cgroup?.cpusAllowed);
+  const memoryBytes = least(host.memoryBytes, cgroup?.memoryBytes);
+  const isLess = cpus < host.cpus || memoryBytes < host.memoryBytes;
+  return { cpus, memoryBytes, limitedBy: isLess ? "host and control group" : "host" };
 }
 
 async function measureDisk(path: string) {
