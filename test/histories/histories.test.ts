@@ -4,9 +4,10 @@
  */
 import type { EventType } from "@viable/log";
 import { eventType } from "@viable/log";
+import { eventTypes } from "viable/run";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { foldHistory, knownTypes, readHistories, shapeOf, writtenShapes } from "./history.ts";
+import { foldHistory, readHistories, shapeOf, writtenShapes } from "./history.ts";
 import { walks } from "./walks.ts";
 
 const histories = readHistories();
@@ -15,7 +16,7 @@ const findMissing = (types: readonly EventType[]) => writtenShapes(types).filter
 
 test("every version of every type of event stands in a history", () => {
   expect(
-    findMissing(knownTypes),
+    findMissing(eventTypes),
     "No history has these (type and version). Record one: test/histories/README.md says how.",
   ).toEqual([]);
 });
@@ -33,7 +34,7 @@ test.each(Object.keys(walks))("the walk %s is still gone, and what it writes tod
 
 describe("a change that breaks what was written is found", () => {
   const replaced = (name: string, schema: z.ZodType, upcasts: EventType["upcasts"] = []) =>
-    knownTypes.map((type) => (type.type === name ? eventType(name, schema, upcasts) : type));
+    eventTypes.map((type) => (type.type === name ? eventType(name, schema, upcasts) : type));
   const outcomes = histories.find(({ name }) => name === "outcomes");
 
   test("a field that is wanted now and was not there", async () => {
@@ -45,7 +46,7 @@ describe("a change that breaks what was written is found", () => {
   });
 
   test("a type that is known no more", async () => {
-    const types = knownTypes.filter(({ type }) => type !== "session.ended");
+    const types = eventTypes.filter(({ type }) => type !== "session.ended");
     await expect(foldHistory(outcomes?.events ?? [], types)).rejects.toMatchObject({ code: "log.undecodable_event" });
   });
 
@@ -57,7 +58,7 @@ describe("a change that breaks what was written is found", () => {
   });
 
   test("a type, or a version of one, of which no event was recorded", () => {
-    const raised = knownTypes.map((type) =>
+    const raised = eventTypes.map((type) =>
       type.type === "session.ended" ? eventType(type.type, type.schema, [...type.upcasts, (data) => data]) : type,
     );
     const next = raised.find(({ type }) => type === "session.ended")?.version;

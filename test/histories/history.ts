@@ -4,13 +4,10 @@ import { createSessions } from "@viable/gateway";
 import type { Context, JsonObject, JsonValue } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
 import type { EventType, Log, PlacedEvent, SnapshotPage, StoredEvent } from "@viable/log";
-import { createLog, createMemoryStore, logEventTypes, toOrdinal } from "@viable/log";
-import { baseClientLimits, createTokens, sealEventTypes } from "@viable/security";
+import { createLog, createMemoryStore, toOrdinal } from "@viable/log";
+import { baseClientLimits, createTokens } from "@viable/security";
 import { createExecutions } from "@viable/swarm";
 import { eventTypes } from "viable/run";
-
-/** Every type of event that may stand in a log: those of a system, and those of rooms that a system may do without. */
-export const knownTypes: readonly EventType[] = [...new Set([...eventTypes, ...logEventTypes, ...sealEventTypes])];
 
 /** A history is read at once: as many events as a log gives. Whatever is worth keeping shows in fewer. */
 export const maxHistoryEvents = 10_000;
@@ -54,7 +51,7 @@ export const writtenShapes = (types: readonly EventType[]): string[] =>
  * What the streams of a history fold to, read by the rooms that fold them, from a log that takes nothing but the types of today. Of a
  * stream that nobody folds, its events as they are read.
  */
-export async function foldHistory(events: readonly StoredEvent[], types = knownTypes): Promise<JsonObject> {
+export async function foldHistory(events: readonly StoredEvent[], types = eventTypes): Promise<JsonObject> {
   const store = createMemoryStore();
   await store.restore(toPages(events));
   const runtime = createRuntime({ clock: simulateTime() });

@@ -9,8 +9,9 @@ import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
 import { agent, defineSystem, service } from "viable";
+import { eventTypes } from "viable/run";
 import { z } from "zod";
-import { knownTypes, maxHistoryEvents } from "./history.ts";
+import { maxHistoryEvents } from "./history.ts";
 
 const pause = (ctx: AgentContext, ms: number) =>
   new Promise<void>((resolve, reject) => {
@@ -138,7 +139,7 @@ async function projections(): Promise<StoredEvent[]> {
   };
   const runtime = createRuntime({ clock: t.time, random: seededRandom(2) });
   const ctx = rootContext(runtime, { principal: "owner" });
-  const log = createLog(t.store, runtime, { types: knownTypes });
+  const log = createLog(t.store, runtime, { types: eventTypes });
   await log.start(ctx);
   const kept = createProjections(log, [counts]);
   await t.settled(kept.start(ctx));
@@ -161,7 +162,7 @@ async function seals(): Promise<StoredEvent[]> {
   try {
     const runtime = createRuntime({ clock: t.time, random: seededRandom(2) });
     const ctx = rootContext(runtime);
-    const log = createLog({ ...t.store, exclusive: false }, runtime, { types: knownTypes });
+    const log = createLog({ ...t.store, exclusive: false }, runtime, { types: eventTypes });
     await log.start(ctx);
     const file = sealFile(join(folder, "seals.jsonl"));
     const sealer = createSealer({ log, runtime, key: openSealKey(folder), file, onNotice: () => undefined });
