@@ -1,5 +1,6 @@
-import { expect } from "vitest";
+import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
+import { openBench } from "../../../testing/run-agent.ts";
 import { answerAsSystem } from "../testing/answer-as-system.ts";
 import { coordinator } from "./coordinator.ts";
 
@@ -33,4 +34,17 @@ followsInput(coordinator, "who offers what is needed, and what nobody can do now
     capabilities: [{ capability: "keep" }, { capability: "sizes" }, { capability: "fly", offered: [] }],
   });
   return [ready, lacking];
+});
+
+test("what is needed may come in one text, in a list, or, as the command line sends it, as a text in a list", async () => {
+  await using bench = await openBench();
+  for (const capabilities of ["sizes, fly", ["sizes", "fly"], ["sizes,fly"]]) {
+    expect(await bench.run(coordinator, { capabilities }, { delegate })).toMatchObject({
+      missing: ["fly"],
+      capabilities: [{ capability: "sizes" }, { capability: "fly" }],
+    });
+  }
+  for (const capabilities of ["", ",", [], ["sizes", ""]]) {
+    expect(coordinator.input.safeParse({ capabilities }).success, JSON.stringify(capabilities)).toBe(false);
+  }
 });

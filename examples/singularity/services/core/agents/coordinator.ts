@@ -2,6 +2,10 @@ import { agent } from "viable";
 import { z } from "zod";
 import { readSwarms, type SwarmState } from "../system-answers.ts";
 
+/** A list as a client sends it, or as a person types it: `a,b`, which the command line hands on as one entry of a list. */
+const toList = (given: string | string[]): string[] =>
+  [given].flat().flatMap((each) => each.split(",").map((name) => name.trim()));
+
 /** Says who would do what now. */
 export const coordinator = agent({
   name: "coordinator",
@@ -9,7 +13,8 @@ export const coordinator = agent({
   description: "For each capability that is needed: who offers it, how busy they are, and what nobody offers",
   input: z.strictObject({
     capabilities: z
-      .union([z.string().transform((text) => text.split(",").map((each) => each.trim())), z.array(z.string())])
+      .union([z.string(), z.array(z.string())])
+      .transform(toList)
       .pipe(z.array(z.string().min(1).max(200)).min(1).max(100))
       .describe("What is needed, separated by commas: secret_scan,code_analysis.sizes"),
   }),

@@ -47,7 +47,7 @@ test("only what changes is set, and only when asked to", async () => {
   await bench.run(optimizer, { workers: 20 }, { delegate: withEnough(busy, scaled) });
   expect(scaled).toEqual([]);
   expect(
-    await bench.run(optimizer, { workers: 20, apply: "true" }, { delegate: withEnough(busy, scaled) }),
+    await bench.run(optimizer, { workers: 20, apply: true }, { delegate: withEnough(busy, scaled) }),
   ).toMatchObject({
     applied: true,
     refused: [],

@@ -17,7 +17,7 @@ export const optimizer = agent({
   description: "Divides the workers of all swarms by their measured load; with apply it also sets them",
   input: z.strictObject({
     workers: z.coerce.number().int().min(1).max(10_000).optional().describe("How many in all; as many as there are"),
-    apply: z.stringbool().or(z.boolean()).default(false),
+    apply: z.boolean().default(false).describe("Also sets the workers of each swarm; else only says how many"),
   }),
   risk: "medium",
   async handle(ctx, input) {
