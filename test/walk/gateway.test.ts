@@ -107,6 +107,7 @@ const guarded = [
   ["GET", "/v1/registry/discover?capability=echo"],
   ["GET", "/v1/registry/metrics"],
   ["GET", "/v1/memory"],
+  ["GET", "/v1/projections"],
   ["GET", "/v1/events"],
   ["GET", "/metrics"],
 ] as const;
@@ -270,7 +271,7 @@ describe("a session's token", () => {
     const { t, call, mine, other, executionId } = await twoSessions();
     const aimed = path.replace(/ses_0+/, other.sessionId).replace(/exe_0+/, executionId);
     const answer = await call(aimed, { token: mine.token });
-    const expected = aimed !== path ? 404 : ["/v1/memory", "/metrics"].includes(path) ? 403 : 200;
+    const expected = aimed !== path ? 404 : ["/v1/memory", "/v1/projections", "/metrics"].includes(path) ? 403 : 200;
     expect(answer.status).toBe(expected);
     const text = await answer.text();
     for (const secret of ["secret-key", "secret-value", "secret-argument", other.sessionId, executionId])
@@ -278,7 +279,7 @@ describe("a session's token", () => {
     await t.stop();
   });
 
-  test.each(["/v1/memory", "/v1/memory?key=secret-key", "/v1/memory?service=work", "/metrics"])(
+  test.each(["/v1/memory", "/v1/memory?key=secret-key", "/v1/memory?service=work", "/v1/projections", "/metrics"])(
     "does not open %s, which is the tenant's as a whole; the opener's does",
     async (path) => {
       const { t, json, call, mine } = await twoSessions();

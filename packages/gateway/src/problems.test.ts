@@ -19,3 +19,13 @@ test("a defect is told without its text", () => {
   expect(problem.status).toBe(500);
   expect(JSON.stringify(problem)).not.toContain("secret");
 });
+
+test("an event that this release cannot read is named, with what would read it", () => {
+  const error = {
+    code: "log.undecodable_event",
+    message: "Event 7 cannot be read.",
+    next: "Upgrade.",
+    retryable: false,
+  };
+  expect(ofError(error)).toEqual({ status: 500, code: error.code, detail: error.message, next: error.next });
+});

@@ -108,6 +108,15 @@ export function ofError(error: ErrorOnTheWire): ProblemParts {
       ...(error.next !== undefined && { next: error.next }),
     };
   }
+  if (error.code === "log.undecodable_event") {
+    // Nothing is broken but this release's knowledge, and who asked can be told what it lacks.
+    return {
+      status: 500,
+      code: error.code,
+      detail: error.message,
+      ...(error.next !== undefined && { next: error.next }),
+    };
+  }
   if (error.code.endsWith(".not_found")) return { status: 404, code: error.code, detail: error.message };
   if (/\.(invalid[a-z_]*|too_large|unknown_[a-z_]+)$/.test(error.code)) {
     return {
