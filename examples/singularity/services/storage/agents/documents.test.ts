@@ -14,7 +14,7 @@ import { type AgentBench, openBench } from "../../../testing/run-agent.ts";
 import { backupFolder } from "../backup-folder.ts";
 import { type DocumentContext, dropVersions, isStillKept, writeDocument } from "../documents.ts";
 import { createBackup } from "./backup.ts";
-import { cache } from "./cache.ts";
+import { cache, placeOf } from "./cache.ts";
 import { check } from "./check.ts";
 import { compare } from "./compare.ts";
 import { keep } from "./keep.ts";
@@ -347,4 +347,21 @@ test("the cache answers until its time is over", async () => {
   await run({ operation: "put", key: "short", value: 1, expiresInMs: 1 });
   await expect.poll(() => run({ operation: "get", key: "short" })).toMatchObject({ hit: false });
   await expect(run({ operation: "put", key: "k", value: null })).rejects.toMatchObject({ code: "cache.no_value" });
+});
+
+test("the cache has so many places and no more; of two keys of one place the later is remembered, and no answer is the other's", async () => {
+  await using bench = await openBench();
+  const keys = Array.from({ length: 100_000 }, (_, index) => `key ${index}`);
+  expect(new Set(keys.map(placeOf)).size).toBeLessThanOrEqual(16_384);
+  const [first = ""] = keys;
+  const second = keys.find((each) => each !== first && placeOf(each) === placeOf(first)) ?? "";
+  const get = (key: string) => bench.run(cache, { operation: "get", key });
+  await bench.run(cache, { operation: "put", key: first, value: 1 });
+  await bench.run(cache, { operation: "put", key: second, value: 2 });
+  expect(await get(second)).toMatchObject({ hit: true, value: 2 });
+  expect(await get(first)).toEqual({ key: first, hit: false });
+  // What is not there cannot be forgotten.
+  await bench.run(cache, { operation: "forget", key: first });
+  expect(await get(second)).toMatchObject({ hit: true });
+  expect(await memoryOf(bench).list("cache")).toHaveLength(1);
 });
