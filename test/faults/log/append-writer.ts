@@ -29,6 +29,8 @@ export interface WriterSettings {
 const repeatEvery = 16;
 /** How often an append is tried whose fate is unknown. Each takes up to 10 s in group commit. */
 const maxTries = 30;
+/** How long a writer waits where the disk is full, in milliseconds. */
+const noSpacePauseMs = 500;
 
 const settings = readSettings<WriterSettings>();
 const runtime = createRuntime();
@@ -104,6 +106,11 @@ async function appendUntilAnswered(to: Log, plan: Plan): Promise<AppendOutcome |
       await sleep(ctx, outcome.retryAfterMs);
     } catch (error) {
       const code = codeOf(error);
+      if (code === "log.no_space") {
+        tell(["full", plan.id]);
+        await sleep(ctx, noSpacePauseMs);
+        continue;
+      }
       if (code !== "log.unavailable") {
         tell(["refused", plan.id, `${code}: ${(error as Error).message}`]);
         return undefined;

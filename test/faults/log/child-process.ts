@@ -20,6 +20,10 @@ export interface LogProcess {
   readonly followedTo: number;
   /** What it told that there is no reason for. */
   readonly complaints: readonly string[];
+  /** How often it was told that the disk is full. */
+  readonly fulls: number;
+  /** How many appends were there after all, though that was told of them last. */
+  readonly fullsKept: number;
   /** How often the fate of an append was unknown for a while. */
   readonly unknowns: number;
   readonly parked: number;
@@ -49,10 +53,14 @@ function start(name: string, module: URL, settings: object): LogProcess {
     },
   );
   const acks: Ack[] = [];
+  const acknowledged = new Set<string>();
   const conflicts = new Set<string>();
   const seen: (readonly [number, string])[] = [];
   const complaints: string[] = [];
   let followedTo = 0;
+  const toldFull = new Set<string>();
+  let fulls = 0;
+  let fullsKept = 0;
   let unknowns = 0;
   let parked = 0;
   let errors = "";
@@ -66,6 +74,9 @@ function start(name: string, module: URL, settings: object): LogProcess {
     switch (line[0]) {
       case "ack":
         acks.push(line[1]);
+        acknowledged.add(line[1].id);
+        // Known by now as a repeat: so it had been written.
+        if (toldFull.delete(line[1].id) && line[1].repeated) fullsKept += 1;
         break;
       case "open":
         isOpen = true;
@@ -78,6 +89,10 @@ function start(name: string, module: URL, settings: object): LogProcess {
         break;
       case "followed":
         followedTo = line[1];
+        break;
+      case "full":
+        fulls += 1;
+        if (!acknowledged.has(line[1])) toldFull.add(line[1]);
         break;
       case "unknown":
         unknowns += 1;
@@ -121,6 +136,12 @@ function start(name: string, module: URL, settings: object): LogProcess {
     complaints,
     get followedTo() {
       return followedTo;
+    },
+    get fullsKept() {
+      return fullsKept;
+    },
+    get fulls() {
+      return fulls;
     },
     get unknowns() {
       return unknowns;

@@ -14,6 +14,8 @@ export type Line =
   | readonly ["conflict", string]
   /** Nobody knows whether it happened; it is sent again with the same ids. */
   | readonly ["unknown", string, string]
+  /** The disk is full: it did not happen, and is sent again later. */
+  | readonly ["full", string]
   /** It was refused: there is no reason for that in these tests. */
   | readonly ["refused", string, string]
   /** An append that had been acknowledged was sent again, and this came of it instead of the same answer. */

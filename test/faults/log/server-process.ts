@@ -64,6 +64,11 @@ export class ServerProcess implements AsyncDisposable {
     return [this.#pid, ...childrenOf(this.#pid)];
   }
 
+  /** Whether the postmaster runs. */
+  get isThere(): boolean {
+    return ![undefined, "Z", "X"].includes(stateOf(this.#pid));
+  }
+
   /** Kills it and answers when it is gone; after `backend`, when one of its processes is. */
   async die(how: ServerDeath, backend: number | undefined): Promise<void> {
     if (how === "backend") {
@@ -112,7 +117,9 @@ export class ServerProcess implements AsyncDisposable {
     this.#child = child;
     this.#pid = child.pid as number;
     this.#said = "";
-    process.once("exit", () => child.kill("SIGQUIT"));
+    const orphaned = () => child.kill("SIGQUIT");
+    process.once("exit", orphaned);
+    child.once("exit", () => process.off("exit", orphaned));
     let isUp = false;
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       if (this.#said.length < maxSaidChars) this.#said += text;
