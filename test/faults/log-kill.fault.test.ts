@@ -3,7 +3,7 @@
  * round on the same database. After each round every acknowledged append is there once, at the position and the versions it was
  * acknowledged with; of the others each is there whole or not at all; positions, streams and records have no gaps. Where the server
  * dies and the writers live on they send again with the same ids, and nothing is written twice. What a reader saw before a crash is
- * there after it. Short form 4 rounds on PostgreSQL and 2 on PGlite, full form 200 and 100 (`npm run test:faults -- log-kill --full`).
+ * there after it. Short form 4 rounds on PostgreSQL and 2 on PGlite, full form 200 and 60 (`npm run test:faults -- log-kill --full`).
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -27,7 +27,7 @@ import { ServerProcess } from "./log/server-process.ts";
 /** Writers in all processes together. */
 const writers = 64;
 const postgresRounds = isFull ? 200 : 4;
-const pgliteRounds = isFull ? 100 : 2;
+const pgliteRounds = isFull ? 60 : 2;
 /** How long the load goes on before something dies, at most, in milliseconds. */
 const maxLoadMs = 1_000;
 /** A round that did less has shown nothing: appends acknowledged before the kill, and after the server has come back. */

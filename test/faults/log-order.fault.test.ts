@@ -6,7 +6,7 @@
  * And the checkers bite: with the lock, the version check, the record check or the id check taken out of the log's functions the
  * same load and the same checks fail, each in its own way.
  *
- * Short form 4 s of load, full form 300 s (`npm run test:faults -- log-order --full`).
+ * Short form 4 s of load, full form 180 s (`npm run test:faults -- log-order --full`).
  */
 import { setTimeout } from "node:timers/promises";
 import { seededRandom } from "@viable/kernel";
@@ -26,7 +26,7 @@ import { plantBug, slowCommits } from "./log/planted-bugs.ts";
 import { isFull, keepResult, sayReplay, seed } from "./log/result-file.ts";
 import { type Mix, sharedPrefix } from "./log/workload.ts";
 
-const loadMs = isFull ? 300_000 : 4_000;
+const loadMs = isFull ? 180_000 : 4_000;
 /** How long a planted bug is given to show. The first seconds show it many times over. */
 const plantedLoadMs = 1_000;
 const writingProcesses = 4;
