@@ -12,12 +12,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { JsonObject } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime, ViableError } from "@viable/kernel";
-import type { Store } from "@viable/log";
+import type { Store, StoredEvent } from "@viable/log";
 import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
 import { afterAll, expect, test, vi } from "vitest";
 import type { Seal } from "./seal.ts";
-import { readSeal, sealStream } from "./seal.ts";
+import { leafOf, readSeal, sealLeaves, sealStream } from "./seal.ts";
 import { readSealFile, sealFile, sizeOfSealFile } from "./seal-file.ts";
 import { createSealKey } from "./seal-key.ts";
 import { createSealer } from "./sealer.ts";
@@ -86,6 +87,7 @@ function world(inner: Store = createMemoryStore()) {
   return { store: inner, time, ctx, open, seals };
 }
 
+vi.setConfig({ testTimeout: 60_000 });
 const waits = { timeout: 20_000, interval: 5 };
 const numbersIn = async (path: string): Promise<number[]> => {
   const numbers: number[] = [];
@@ -148,9 +150,7 @@ test("a minute after the first event that is not sealed, and never for seals alo
   await one.stop();
 });
 
-test("every 1,000 events without waiting; many that nobody had sealed, a thousand at a time", {
-  timeout: 30_000,
-}, async () => {
+test("every 1,000 events without waiting; many that nobody had sealed, a thousand at a time", async () => {
   const { time, open, seals, store } = world();
   const unsealed = createLog(store, createRuntime({ clock: time }));
   for (let nr = 0; nr < 11; nr++) {
@@ -214,6 +214,75 @@ test("two that seal one log make one chain, and each file has all of it", async 
   }
   await a.stop();
   await b.stop();
+});
+
+test("what another has sealed is kept in one's own file at once, and not sealed again", async () => {
+  const { time, open, seals } = world();
+  const [a, b] = [await open(), await open()];
+  await a.write(5);
+  await vi.waitFor(async () => {
+    await time.advance(100);
+    expect(b.sealer.status().unsealed).toBe(5);
+  }, waits);
+  await a.stop();
+  await time.advance(3_000);
+  expect(b.sealer.status()).toMatchObject({ last: { number: 1, to: "5" }, unsealed: 0 });
+  await untilKept(b.path, 1);
+  await time.advance(120_000);
+  expect(await seals()).toHaveLength(1);
+  await b.stop();
+});
+
+test("of what another has sealed before it was read here, nothing is sealed again", async () => {
+  const time = simulateTime();
+  const runtime = createRuntime({ clock: time });
+  const eventAt = (position: number, version: number, type: string, data: JsonObject): StoredEvent => ({
+    id: `evt_${position}`,
+    stream: type === "log.sealed" ? sealStream : "written",
+    version,
+    position: String(position),
+    type,
+    data,
+    metadata: { tenant: "default", actor: "system" },
+    time: time.now(),
+  });
+  const written = Array.from({ length: 12 }, (_, at) => eventAt(at + 1, at + 1, "written", { at }));
+  const others = sealLeaves(written.slice(0, 10).map(leafOf), undefined, createSealKey(), time.now());
+  const inLog: StoredEvent[] = [];
+  let handle: (event: StoredEvent) => unknown = () => {};
+  const appended: Seal[] = [];
+  const sealer = createSealer({
+    runtime,
+    key: createSealKey(),
+    file: { path: "none", last: async () => undefined, append: async () => {} },
+    onNotice: () => {},
+    log: {
+      readStream: async (_, __, { fromVersion = 1 } = {}) => inLog.filter(({ version }) => version >= fromVersion),
+      subscribe(_, options) {
+        handle = options.handle;
+        return { name: "sealer", state: "live", position: "0", lagEvents: 0, caughtUp: async () => {}, stop: () => {} };
+      },
+      async append(_, { streams }) {
+        const seal = readSeal(streams?.[0]?.events[0]?.data) as Seal;
+        if (seal.number <= inLog.length)
+          return { ok: false, reason: "conflict", stream: sealStream, expected: seal.number - 1, actual: inLog.length };
+        appended.push(seal);
+        return { ok: true, position: "14", versions: [seal.number], recordVersions: [], repeated: false };
+      },
+    },
+  });
+  await sealer.start(rootContext(runtime));
+  await time.settle();
+  for (const event of written.slice(0, 5)) await handle(event);
+  inLog.push(eventAt(13, 1, "log.sealed", { ...others }));
+  // Ours comes too late: the other's reaches further than has been read here.
+  await time.advance(61_000);
+  expect(appended).toEqual([]);
+  expect(sealer.status()).toMatchObject({ last: { number: 1, to: "10" }, unsealed: 0 });
+  for (const event of [...written.slice(5), ...inLog]) await handle(event);
+  await time.advance(61_000);
+  expect(appended).toMatchObject([{ number: 2, from: "11", to: "13", count: 3 }]);
+  await sealer.stop(rootContext(runtime));
 });
 
 test("while the database is away it says so and tries again, and leaves no gap", async () => {
