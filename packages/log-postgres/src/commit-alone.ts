@@ -1,18 +1,72 @@
+import { ViableError } from "@viable/kernel";
 import type { CommitResult, EncodedAppend } from "@viable/log";
+import { storeRefused } from "@viable/log";
+import type { KnownHeads } from "./known-heads.ts";
 import type { Param, Row, Statement } from "./session.ts";
 import { appendBatch, appendBatchParams, toCommitResult } from "./statements/append-batch.ts";
 import { appendEvents, appendEventsParams, isEventsAlone, toEventsResult } from "./statements/append-events.ts";
+import { appendKnown, appendKnownParams, toKnownResult } from "./statements/append-known.ts";
 
-/** The short way where a batch is of events alone and nothing stands against it; else the one that can answer everything. */
+type Send = (statement: Statement, params: readonly Param[]) => Promise<Row[]>;
+
+/**
+ * Commits a batch in one statement. The shortest way where it is of events alone and their streams' versions are known here, the next where
+ * nothing stands against it, else the one that can answer everything; a way that turns out to be too short has written nothing.
+ */
 export async function commitAlone(
-  send: (statement: Statement, params: readonly Param[]) => Promise<Row[]>,
+  send: Send,
   batch: readonly EncodedAppend[],
   now: number,
+  heads: KnownHeads,
 ): Promise<CommitResult> {
-  if (isEventsAlone(batch)) {
-    const [row] = await send(appendEvents, appendEventsParams(batch));
-    const result = toEventsResult(batch, row);
-    if (result !== undefined) return result;
+  try {
+    if (isEventsAlone(batch)) {
+      const known = await commitKnown(send, batch, heads);
+      if (known !== undefined) return known;
+      const [row] = await send(appendEvents, appendEventsParams(batch));
+      const result = toEventsResult(batch, row);
+      if (result !== undefined) return learnt(heads, batch, result, row);
+    }
+    const rows = await send(appendBatch, appendBatchParams(batch, now));
+    return learnt(heads, batch, toCommitResult(batch, rows), rows[0]);
+  } catch (error) {
+    // It may have happened, and been followed by others' on a server that we have not seen.
+    heads.forget();
+    throw error;
   }
-  return toCommitResult(batch, await send(appendBatch, appendBatchParams(batch, now)));
+}
+
+function learnt(
+  heads: KnownHeads,
+  batch: readonly EncodedAppend[],
+  result: CommitResult,
+  row: Row | undefined,
+): CommitResult {
+  heads.learn(batch, result.outcomes, typeof row?.connection === "string" ? row.connection : undefined);
+  return result;
+}
+
+const uniqueViolation = "23505";
+
+async function commitKnown(
+  send: Send,
+  batch: readonly EncodedAppend[],
+  heads: KnownHeads,
+): Promise<CommitResult | undefined> {
+  const { connection, ordinal } = heads;
+  const versions = heads.versionsFor(batch);
+  if (versions === undefined || connection === undefined) return undefined;
+  try {
+    const [row] = await send(appendKnown, appendKnownParams(batch, versions, connection, ordinal));
+    const result = toKnownResult(batch, versions, row);
+    if (result === undefined) heads.forget();
+    else heads.learn(batch, result.outcomes, connection);
+    return result;
+  } catch (error) {
+    const isRefusedByIndex =
+      error instanceof ViableError && error.code === storeRefused && error.details?.sqlState === uniqueViolation;
+    if (!isRefusedByIndex) throw error;
+    // A stream that was taken for new is there, or an append is a repeat: what stands against it is found by looking.
+    return undefined;
+  }
 }

@@ -12,6 +12,7 @@ import type {
 import { storeRefused } from "@viable/log";
 import { textArray } from "./array-literal.ts";
 import { commitAlone } from "./commit-alone.ts";
+import { KnownHeads } from "./known-heads.ts";
 import type { Connection, Session } from "./session.ts";
 import { toEvent } from "./statements/events.ts";
 import { head } from "./statements/head.ts";
@@ -57,7 +58,7 @@ async function commitTogether(
   batch: readonly EncodedAppend[],
   now: number,
 ): Promise<CommitResult> {
-  const result = await commitAlone(({ text }, params) => connection.query(text, params), batch, now);
+  const result = await commitAlone(({ text }, params) => connection.query(text, params), batch, now, new KnownHeads());
   for (const [index, append] of batch.entries()) {
     if (append.with !== undefined && isNew(result.outcomes[index])) await writeRows(connection, append.with);
   }

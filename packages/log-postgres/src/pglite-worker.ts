@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { PGlite } from "@electric-sql/pglite";
 import type { Param, Row } from "./session.ts";
+import { nameConnection } from "./session.ts";
 import type { WorkerError } from "./worker-error.ts";
 import { toWorkerError } from "./worker-error.ts";
 
@@ -50,6 +51,7 @@ async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): 
     });
     // See migration 1: a plan made for an empty table must not read a large one from end to end.
     await opened.exec("SET enable_seqscan = off");
+    await opened.exec(nameConnection);
     return nothing;
   });
   if (opened === undefined || "error" in started) return;

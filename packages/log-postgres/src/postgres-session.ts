@@ -7,6 +7,7 @@ import { fromDriver, unavailable } from "./errors.ts";
 import { inTransaction } from "./in-transaction.ts";
 import { PostgresNews } from "./postgres-news.ts";
 import type { Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
+import { nameConnection } from "./session.ts";
 
 export interface PostgresSessionOptions {
   readonly connectionString: string;
@@ -59,6 +60,7 @@ export class PostgresSession implements Session {
       // Looked at again on every new connection: after a failover another server answers.
       onConnect: async (client) => {
         await setPlanner(client);
+        await client.query(nameConnection);
         onConnected(await readSettings(client));
       },
     });

@@ -10,6 +10,9 @@ export interface Unprepared {
   readonly text: string;
 }
 
+/** Gives a connection a name, by which what was learnt on it is told from what was learnt on another (`known-heads.ts`). */
+export const nameConnection = "SELECT set_config('viable.connection', gen_random_uuid()::text, false)";
+
 /** Every parameter travels as text, cast in the statement: no driver decides how a value is written. */
 export type Param = string | null;
 

@@ -2,6 +2,7 @@ import type { CommitOutcome, CommitResult, EncodedAppend, Follow, FollowedAppend
 import { textArray } from "./array-literal.ts";
 import { commitAlone } from "./commit-alone.ts";
 import { commitInTransaction } from "./commit-in-transaction.ts";
+import { KnownHeads } from "./known-heads.ts";
 import type { Session } from "./session.ts";
 import { toEvent } from "./statements/events.ts";
 import { head } from "./statements/head.ts";
@@ -15,6 +16,7 @@ import { canBeStored } from "./text.ts";
 export type SqlStore = Omit<Store, "durability" | "exclusive" | "open" | "close" | "snapshot" | "restore" | "explain">;
 
 export function createSqlStore(session: Session): SqlStore {
+  const heads = new KnownHeads();
   const readHead = async () => {
     const [row] = await session.read(head, []);
     return { ordinal: Number(row?.ordinal), change: Number(row?.change) };
@@ -27,7 +29,7 @@ export function createSqlStore(session: Session): SqlStore {
   ): Promise<CommitResult> =>
     follow !== undefined || part.some((append) => append.with !== undefined)
       ? commitInTransaction(session, part, now, follow)
-      : commitAlone((statement, params) => session.write(statement, params), part, now);
+      : commitAlone((statement, params) => session.write(statement, params), part, now, heads);
 
   return {
     async commit(batch, now, follow) {

@@ -5,7 +5,7 @@ import type { Param, Row, Statement } from "../session.ts";
 /** Calls the function of migration 1: one round trip, whatever is in the batch. */
 export const appendBatch: Statement = {
   name: "viable_append_batch",
-  text: `SELECT * FROM viable.append_batch($1::double precision, $2::int,
+  text: `SELECT *, current_setting('viable.connection', true) AS connection FROM viable.append_batch($1::double precision, $2::int,
     $3::int[], $4::text[], $5::bigint[], $6::text[], $7::int[],
     $8::int[], $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], string_to_array($15::text, E'\\x1f'), string_to_array($16::text, E'\\x1f'), $17::double precision[],
     $18::int[], $19::text[], $20::bigint[], $21::text[], $22::double precision[], $23::text[])`,

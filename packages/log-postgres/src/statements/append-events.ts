@@ -7,7 +7,8 @@ export const appendEvents: Statement = {
   name: "viable_append_events",
   text: `SELECT viable.append_events($1::text[], $2::bigint[], $3::text[],
     $4::int[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-    string_to_array($12::text, E'\\x1f'), string_to_array($13::text, E'\\x1f'), $14::double precision[]) AS answer`,
+    string_to_array($12::text, E'\\x1f'), string_to_array($13::text, E'\\x1f'), $14::double precision[]) AS answer,
+    current_setting('viable.connection', true) AS connection`,
 };
 
 /** Whether a batch is of events alone, at least one in each write, and no stream is written twice: then the short way can decide it. */

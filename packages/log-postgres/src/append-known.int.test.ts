@@ -1,0 +1,120 @@
+// The shortest way of a commit: that it is taken, and that whatever stands against it is answered as on the ways that look.
+import type { EncodedAppend, Store } from "@viable/log";
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createPostgresStore } from "./postgres-store.ts";
+import type { PostgresServer } from "./testing/index.ts";
+import { startPostgres } from "./testing/index.ts";
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres({ own: true, settings: ["track_functions=all"] });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+let ids = 0;
+const appendTo = (stream: string, expected: number, id = `e${++ids}`): EncodedAppend => ({
+  streams: [
+    {
+      stream,
+      expected,
+      events: [{ id, type: "t", data: "{}", tenant: "d", session: null, correlation: null, metadata: "{}", time: 1 }],
+    },
+  ],
+  records: [],
+});
+
+async function setup() {
+  const connectionString = await server.createDatabase();
+  const open = async () => {
+    const store = createPostgresStore({ connectionString });
+    await store.open();
+    return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
+  };
+  const own = await open();
+  const commit = async (store: Store, ...batch: EncodedAppend[]) => (await store.commit(batch, 1)).outcomes;
+  /** Has it alone for long enough that it takes the shortest way from then on. */
+  const beAlone = async (store = own) => {
+    const stream = `alone-${++ids}`;
+    for (let version = 0; version < 9; version++) await commit(store, appendTo(stream, version));
+    return stream;
+  };
+  /** How often the function was called by whoever's statistics are in by now. */
+  const calls = async (store: Store, name: string) => {
+    const sql =
+      "SELECT pg_stat_force_next_flush(), coalesce(sum(calls), 0)::int AS calls FROM pg_stat_user_functions WHERE funcname = $1";
+    return Number((await store.query({ sql, params: [name] }))[0]?.calls);
+  };
+  return { connectionString, open, own, commit, beAlone, calls };
+}
+
+test("whoever is alone takes it, and leaves no gap", async () => {
+  const { own, commit, beAlone, calls } = await setup();
+  await using store = own;
+  const stream = await beAlone();
+  for (let version = 9; version < 60; version++) {
+    expect(await commit(store, appendTo(stream, version), appendTo(`new-${version}`, 0))).toMatchObject([
+      { kind: "appended", firstVersions: [version + 1] },
+      { kind: "appended", firstVersions: [1] },
+    ]);
+  }
+  // A connection tells what it has done only now and then, when it commits.
+  await expect.poll(() => beAlone().then(() => calls(store, "append_known")), { timeout: 20_000 }).toBeGreaterThan(40);
+  const events = await store.readAll(0, 1_000, "forward", {});
+  expect(events.map(({ position }) => Number(position))).toEqual(events.map((_, index) => index + 1));
+  expect((await store.head()).ordinal).toBe(events.length);
+});
+
+test("what another has written meanwhile is seen: versions, new streams, repeats", async () => {
+  const { own, open, commit, beAlone } = await setup();
+  await using store = own;
+  await using other = await open();
+  const stream = await beAlone();
+  expect(await commit(other, appendTo(stream, 9))).toMatchObject([{ kind: "appended" }]);
+  expect(await commit(store, appendTo(stream, 9))).toEqual([{ kind: "stream_conflict", stream, actual: 10 }]);
+  expect(await commit(store, appendTo(stream, 10))).toMatchObject([{ kind: "appended", firstVersions: [11] }]);
+  await beAlone();
+  // A stream that it has never heard of is there already.
+  await commit(other, appendTo("theirs", 0, "first"));
+  await beAlone();
+  expect(await commit(store, appendTo("theirs", 0), appendTo("mine", 0))).toMatchObject([
+    { kind: "stream_conflict", stream: "theirs", actual: 1 },
+    { kind: "appended", firstVersions: [1] },
+  ]);
+  await beAlone();
+  expect(await commit(store, appendTo("theirs", 0, "first"))).toMatchObject([{ kind: "appended", repeated: true }]);
+});
+
+test("its own repeats are recognised, at a version and at any", async () => {
+  const { own, commit, beAlone } = await setup();
+  await using store = own;
+  await beAlone();
+  const first = appendTo("a", 0);
+  const any = appendTo("a", -1);
+  const [one, two] = [await commit(store, first), await commit(store, any)];
+  for (let again = 0; again < 2; again++) {
+    expect(await commit(store, first)).toEqual(one.map((outcome) => ({ ...outcome, repeated: true })));
+    expect(await commit(store, any)).toEqual(two.map((outcome) => ({ ...outcome, repeated: true })));
+    await beAlone();
+  }
+  expect(await store.readStream("a", 1, 10, "forward")).toHaveLength(2);
+});
+
+test("on another connection nothing is taken for known: the server behind it may have lost what we know of", async () => {
+  const { connectionString, own, commit, beAlone } = await setup();
+  await using store = own;
+  const stream = await beAlone();
+  const { ordinal } = await store.head();
+  await server.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%append_known%' AND pid <> pg_backend_pid()",
+  );
+  // The same ordinal as before, but the last event is another's.
+  const client = new pg.Client(connectionString);
+  await client.connect();
+  await client.query(`UPDATE viable.events SET stream = 'theirs', version = 1 WHERE position = ${ordinal}`);
+  await client.end();
+  await expect
+    .poll(async () => (await commit(store, appendTo(stream, 9)).catch(() => undefined))?.[0])
+    .toEqual({ kind: "stream_conflict", stream, actual: 8 });
+  expect(await commit(store, appendTo(stream, 8))).toMatchObject([{ kind: "appended", firstVersions: [9] }]);
+});

@@ -1,0 +1,85 @@
+import type { CommitOutcome, CommitResult, EncodedAppend } from "@viable/log";
+import { jsonTexts, numberArray, textArray } from "../array-literal.ts";
+import type { Param, Row, Statement } from "../session.ts";
+
+/** Calls the function of migration 4. */
+export const appendKnown: Statement = {
+  name: "viable_append_known",
+  text: `SELECT viable.append_known($1::text, $2::bigint, $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
+    $9::text[], string_to_array($10::text, E'\\x1f'), string_to_array($11::text, E'\\x1f'), $12::double precision[]) AS answer`,
+};
+
+/** `versions` are those before, one for each stream of the batch in its order. */
+export function appendKnownParams(
+  batch: readonly EncodedAppend[],
+  versions: readonly number[],
+  connection: string,
+  ordinal: number,
+): Param[] {
+  const columns = {
+    stream: [] as string[],
+    id: [] as string[],
+    type: [] as string[],
+    tenant: [] as string[],
+    data: [] as string[],
+    metadata: [] as string[],
+  };
+  const version: number[] = [];
+  const session: (string | null)[] = [];
+  const correlation: (string | null)[] = [];
+  const time: number[] = [];
+  let at = 0;
+  for (const append of batch) {
+    for (const { stream, events } of append.streams) {
+      let next = versions[at++] as number;
+      for (let index = 0; index < events.length; index++) {
+        const event = events[index] as (typeof events)[number];
+        columns.stream.push(stream);
+        version.push(++next);
+        columns.id.push(event.id);
+        columns.type.push(event.type);
+        columns.tenant.push(event.tenant);
+        columns.data.push(event.data);
+        columns.metadata.push(event.metadata);
+        session.push(event.session);
+        correlation.push(event.correlation);
+        time.push(event.time);
+      }
+    }
+  }
+  return [
+    connection,
+    String(ordinal),
+    textArray(columns.stream),
+    numberArray(version),
+    textArray(columns.id),
+    textArray(columns.type),
+    textArray(columns.tenant),
+    textArray(session),
+    textArray(correlation),
+    jsonTexts(columns.data),
+    jsonTexts(columns.metadata),
+    numberArray(time),
+  ];
+}
+
+/** Reads the function's answer; undefined where it wrote nothing. */
+export function toKnownResult(
+  batch: readonly EncodedAppend[],
+  versions: readonly number[],
+  row: Row | undefined,
+): CommitResult | undefined {
+  if (typeof row?.answer !== "string") return undefined;
+  const [baseOrdinal = 0, lastChange = 0] = row.answer.split(",").map(Number);
+  let ordinal = baseOrdinal + 1;
+  let at = 0;
+  const outcomes = batch.map((append): CommitOutcome => {
+    const firstOrdinal = ordinal;
+    const firstVersions = append.streams.map((write) => {
+      ordinal += write.events.length;
+      return (versions[at++] as number) + 1;
+    });
+    return { kind: "appended", firstOrdinal, firstVersions, recordVersions: [], repeated: false };
+  });
+  return { outcomes, lastChange };
+}
