@@ -1,5 +1,6 @@
 // What is explained is real, and nothing that is handed in is run: the server's own parser says no to all but a single SELECT.
 import type { JsonObject } from "@viable/kernel";
+import { toWire } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPgliteStore } from "./pglite-store.ts";
@@ -92,6 +93,25 @@ describe.each(Object.keys(stores))("on %s", (kind) => {
     expect(await store.explain({ sql: "SELECT 1;" })).toMatchObject({ relations: [] });
   });
 
+  test("what the planner reads to estimate does not come out in what it says when it fails", async () => {
+    await store.commit(
+      [{ streams: [], records: [{ key: "secret", expected: -1, value: '"hush-hush"', expiresAt: null }] }],
+      1,
+    );
+    const reading = "table_to_xml('viable.records', true, false, '')::text";
+    for (const sql of [
+      `SELECT 1 FROM viable.events WHERE version = (${reading})::int`,
+      `SELECT 1 FROM pg_class WHERE oid = (${reading})::regclass`,
+      `SELECT 1 FROM viable.events WHERE version = (current_setting('data_directory') || 'x')::int`,
+    ]) {
+      const error = await store.explain({ sql }).catch((thrown) => toWire(thrown));
+      expect(error).toMatchObject({ code: "log.not_explained", message: expect.stringContaining("SQLSTATE") });
+      expect(JSON.stringify(error)).not.toMatch(/hush|<row|\/data|\/tmp/i);
+    }
+    // What is wrong with the query itself is told.
+    await expect(store.explain({ sql: "SELECT nonsense FROM viable.events" })).rejects.toThrow("nonsense");
+  });
+
   test.each([
     "DELETE FROM viable.events",
     "SELECT 1; DELETE FROM viable.events",
@@ -109,6 +129,8 @@ describe.each(Object.keys(stores))("on %s", (kind) => {
     "/* nothing */",
     "",
     `SELECT '${"x".repeat(10_000)}'`,
+    "SELECT repeat('x', 2000000)",
+    "SELECT 1 FROM viable.events WHERE version = repeat('x', 2000000)::int",
   ])("%s is refused, and nothing has changed", async (sql) => {
     const before = await store.head();
     await expect(store.explain({ sql })).rejects.toMatchObject({ code: "log.not_explained", retryable: false });

@@ -13,12 +13,16 @@ import { describeRelations, explainable, sample } from "./statements/explain.ts"
 const timeoutMs = 5_000;
 /** A query that a person would look at. */
 const maxSqlChars = 10_000;
+/** The same for a plan: what is constant in a query is computed by the planner, and stands in it. */
+const maxPlanChars = 1_000_000;
+const syntaxError = "42601";
 
 /**
  * Has the database explain a query, in a transaction that may only read and is rolled back.
  *
  * What somebody hands in is never run. It is judged by the server's own parser: sent as one statement, as what a cursor is to be
- * declared for, which takes a SELECT alone, without anything in it that writes.
+ * declared for, which takes a SELECT alone, without anything in it that writes. But to estimate, the planner computes what is stable in it,
+ * functions that read tables among that: so of what fails there no text is passed on, since it may hold what they read.
  */
 export async function explainOver(connection: Connection, request: ExplainRequest): Promise<Explanation> {
   await connection.script("BEGIN READ ONLY");
@@ -32,19 +36,26 @@ export async function explainOver(connection: Connection, request: ExplainReques
     await connection.script("ROLLBACK").catch(() => {
       throw error;
     });
+    await forgetPrepared(connection);
     throw error instanceof ViableError && error.code === "log.unknown_statement" ? error : notExplained(error as Error);
   }
   await connection.script("ROLLBACK");
+  await forgetPrepared(connection);
   return explanation;
 }
+
+/** What was prepared outlives its transaction. There may be nothing. */
+const forgetPrepared = (connection: Connection): Promise<void> =>
+  connection.script("DEALLOCATE viable_explained").catch(() => {});
 
 async function explainSql(connection: Connection, sql: string): Promise<Explanation> {
   if (sql.length > maxSqlChars)
     throw new Error(`it has ${sql.length} characters, and ${maxSqlChars} are read at most.`);
   // As it would be planned for anybody else: for the store's own statements reading a table from end to end is ruled out.
   await connection.script("SET LOCAL enable_seqscan = on");
-  await connection.query(`EXPLAIN DECLARE viable_explained NO SCROLL CURSOR FOR ${sql}`);
-  const plan = toPlan(await connection.query(`EXPLAIN (VERBOSE, FORMAT JSON) ${sql}`));
+  // Read and not planned: what is wrong with it by itself is told in the server's words.
+  await connection.query(`PREPARE viable_explained AS ${sql}`);
+  const plan = await planOf(connection, sql);
   return {
     origin: "estimated",
     query: sql,
@@ -52,6 +63,23 @@ async function explainSql(connection: Connection, sql: string): Promise<Explanat
     plan,
     relations: await readRelations(connection, plan),
   };
+}
+
+async function planOf(connection: Connection, sql: string): Promise<JsonObject> {
+  try {
+    await connection.query(`EXPLAIN DECLARE viable_explained NO SCROLL CURSOR FOR ${sql}`);
+    const plan = toPlan(await connection.query(`EXPLAIN (VERBOSE, FORMAT JSON) ${sql}`));
+    if (JSON.stringify(plan).length <= maxPlanChars) return plan;
+  } catch (error) {
+    const sqlState = error instanceof ViableError ? error.details?.sqlState : undefined;
+    if (typeof sqlState !== "string") throw error;
+    throw new Error(
+      sqlState === syntaxError
+        ? "it is no single SELECT that only reads."
+        : `it cannot be planned (SQLSTATE ${sqlState}); why is not told, since that may hold what it would have read.`,
+    );
+  }
+  throw new Error(`its plan is longer than ${maxPlanChars} characters.`);
 }
 
 async function explainOwn(connection: Connection, name: string): Promise<Explanation> {
