@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { writeSync } from "node:fs";
 
 /**
  * What a writer or a reader tells the test, one JSON line each. A line is written when the thing has happened and not before: what
@@ -37,8 +37,19 @@ export interface Ack {
   readonly repeated: boolean;
 }
 
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
 export const tell = (line: Line): void => {
-  writeFileSync(1, `${JSON.stringify(line)}\n`);
+  const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+  for (let written = 0; written < bytes.length; ) {
+    try {
+      written += writeSync(1, bytes, written);
+    } catch (error) {
+      // Something else has opened stdout as a stream, and whoever reads it is busy. Where nobody reads any more it is another error.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
 };
 
 /** Calls back when the parent asks for an end. A parent that is gone asks for nothing: then the process ends at once. */

@@ -66,7 +66,7 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Whether the postmaster runs. */
   get isThere(): boolean {
-    return ![undefined, "Z", "X"].includes(stateOf(this.#pid));
+    return !hasEnded(this.#pid);
   }
 
   /** Kills it and answers when it is gone; after `backend`, when one of its processes is. */
@@ -76,20 +76,19 @@ export class ServerProcess implements AsyncDisposable {
       const served = childrenOf(this.#pid);
       process.kill(backend, "SIGKILL");
       // The postmaster ends all the others before it recovers.
-      await allGone(served);
-      return;
-    }
-    if (how === "immediate") {
-      const all = this.pids;
-      process.kill(this.#pid, "SIGQUIT");
-      await allGone(all);
+      await until(() => served.every(hasEnded), "The server's processes did not end.");
       return;
     }
     // Held first, so that it starts no more processes while they are counted.
     process.kill(this.#pid, "SIGSTOP");
     const all = this.pids;
-    for (const pid of [...all].reverse()) signalIfThere(pid, "SIGKILL");
-    await allGone(all);
+    if (how === "kill") for (const pid of all.toReversed()) signalIfThere(pid, "SIGKILL");
+    else {
+      process.kill(this.#pid, "SIGQUIT");
+      process.kill(this.#pid, "SIGCONT");
+    }
+    // The next server looks whether the postmaster that its directory names is there.
+    await until(() => all.every(hasEnded) && isForgotten(this.#pid), "The server did not end.");
   }
 
   /** Starts it again where it was. */
@@ -173,10 +172,13 @@ export function stateOf(pid: number): string | undefined {
   }
 }
 
-async function allGone(pids: readonly number[]): Promise<void> {
-  const isThere = (pid: number) => ![undefined, "Z", "X"].includes(stateOf(pid));
-  for (const giveUpAt = Date.now() + maxWaitMs; pids.some(isThere); ) {
-    if (Date.now() > giveUpAt) throw new Error(`Processes ${pids.filter(isThere)} did not end.`);
+const hasEnded = (pid: number): boolean => [undefined, "Z", "X"].includes(stateOf(pid));
+/** Ended and taken note of by its parent. Until then whoever asks for it by its number is told that it is there. */
+const isForgotten = (pid: number): boolean => stateOf(pid) === undefined;
+
+async function until(holds: () => boolean, otherwise: string): Promise<void> {
+  for (const giveUpAt = Date.now() + maxWaitMs; !holds(); ) {
+    if (Date.now() > giveUpAt) throw new Error(otherwise);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
