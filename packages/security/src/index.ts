@@ -7,7 +7,7 @@ export type { Seal } from "./seal.ts";
 export { hashOfSeal, sealEventTypes, sealStream } from "./seal.ts";
 export type { SealFile } from "./seal-file.ts";
 export { readSealFile, sealFile, sizeOfSealFile } from "./seal-file.ts";
-export type { SealKey } from "./seal-key.ts";
+export type { PublicKey, SealKey } from "./seal-key.ts";
 export { openSealKey, parsePublicKey, readPublicKey, readPublicKeys } from "./seal-key.ts";
 export type { Sealer, SealerStatus } from "./sealer.ts";
 export { createSealer } from "./sealer.ts";

@@ -1,14 +1,21 @@
 import type { KeyObject } from "node:crypto";
-import { createPrivateKey, createPublicKey, generateKeyPairSync, hash } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, hash, sign, verify } from "node:crypto";
 import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toWire, ViableError } from "@viable/kernel";
 
+/** What seals are proven by. An id names a key and vouches for nothing: only a signature does. */
+export interface PublicKey {
+  readonly id: string;
+  /** Whether a signature (base64url) of a text was made with the private key to it. */
+  verifies(text: string, signature: string): boolean;
+}
+
 /** What a process signs its seals with. */
 export interface SealKey {
-  /** Follows from the public key. */
-  readonly id: string;
-  readonly privateKey: KeyObject;
+  readonly publicKey: PublicKey;
+  /** The signature of a text, in base64url. */
+  sign(text: string): string;
 }
 
 const privateFile = "seal-key.pem";
@@ -27,25 +34,26 @@ export const createSealKey = (): SealKey => toSealKey(generateKeyPairSync("ed255
 export function openSealKey(folder: string): SealKey {
   const file = join(folder, privateFile);
   if (!existsSync(file)) makeKeyFile(file);
-  let key: SealKey;
   try {
-    key = toSealKey(createPrivateKey(readFileSync(file)));
+    const privateKey = createPrivateKey(readFileSync(file));
+    const key = toSealKey(privateKey);
+    const pem = createPublicKey(privateKey).export({ type: "spki", format: "pem" });
+    writeFileSync(join(folder, `seal-key-${key.publicKey.id}.pub.pem`), pem, { mode: 0o600 });
+    return key;
   } catch (error) {
     throw unreadable(file, error);
   }
-  writeFileSync(join(folder, `seal-key-${key.id}.pub.pem`), publicPem(key), { mode: 0o600 });
-  return key;
 }
 
 /** The public keys that lie in a folder, by their ids: its own, and those that somebody has put there to be trusted as well. */
-export function readPublicKeys(folder: string): Map<string, KeyObject> {
+export function readPublicKeys(folder: string): Map<string, PublicKey> {
   if (!existsSync(folder)) return new Map();
   const files = readdirSync(folder).filter((name) => publicFile.test(name));
-  return new Map(files.map((name) => readPublicKey(join(folder, name))));
+  return new Map(files.map((name) => readPublicKey(join(folder, name))).map((key) => [key.id, key]));
 }
 
-/** A public key from a file, with its id. Throws `security.key_unreadable`. */
-export function readPublicKey(file: string): [id: string, key: KeyObject] {
+/** A public key from a file. Throws `security.key_unreadable`. */
+export function readPublicKey(file: string): PublicKey {
   let pem: string;
   try {
     pem = readFileSync(file, "utf8");
@@ -55,21 +63,15 @@ export function readPublicKey(file: string): [id: string, key: KeyObject] {
   return parsePublicKey(pem, file);
 }
 
-/** A public key as text (PEM), with its id; `from` says where it comes from. Throws `security.key_unreadable`. */
-export function parsePublicKey(pem: string, from: string): [id: string, key: KeyObject] {
+/** A public key from its text (PEM); `from` says where it comes from. Throws `security.key_unreadable`. */
+export function parsePublicKey(pem: string, from: string): PublicKey {
   try {
     if (pem.length > maxKeyChars || pem.includes("PRIVATE KEY")) throw new Error("it is no public key");
-    const key = createPublicKey(pem);
-    if (key.asymmetricKeyType !== "ed25519") throw new Error(`it is of the kind ${key.asymmetricKeyType}, not ed25519`);
-    return [idOf(key), key];
+    return toPublicKey(createPublicKey(pem));
   } catch (error) {
     throw unreadable(from, error);
   }
 }
-
-/** The public key to a key, as text. */
-const publicPem = (key: SealKey): string =>
-  createPublicKey(key.privateKey).export({ type: "spki", format: "pem" }) as string;
 
 /** Written beside and put in place only where nobody else has put one meanwhile. */
 function makeKeyFile(file: string): void {
@@ -85,14 +87,21 @@ function makeKeyFile(file: string): void {
   }
 }
 
+/** The key itself stays in here: what is handed on can be printed by mistake, and shows nothing. */
 function toSealKey(privateKey: KeyObject): SealKey {
-  if (privateKey.asymmetricKeyType !== "ed25519") throw new Error("it is no Ed25519 key");
-  return { id: idOf(createPublicKey(privateKey)), privateKey };
+  return {
+    publicKey: toPublicKey(createPublicKey(privateKey)),
+    sign: (text) => sign(null, Buffer.from(text), privateKey).toString("base64url"),
+  };
 }
 
-/** An id names a key and vouches for nothing: only a signature does. */
-const idOf = (publicKey: KeyObject): string =>
-  hash("sha256", publicKey.export({ type: "spki", format: "der" }), "hex").slice(0, 16);
+function toPublicKey(key: KeyObject): PublicKey {
+  if (key.asymmetricKeyType !== "ed25519") throw new Error(`it is of the kind ${key.asymmetricKeyType}, not ed25519`);
+  return {
+    id: hash("sha256", key.export({ type: "spki", format: "der" }), "hex").slice(0, 16),
+    verifies: (text, signature) => verify(null, Buffer.from(text), key, Buffer.from(signature, "base64url")),
+  };
+}
 
 const unreadable = (file: string, cause: unknown): ViableError =>
   new ViableError("security.key_unreadable", `${file} is no key for seals: ${toWire(cause).message}`, {

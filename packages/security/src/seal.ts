@@ -6,12 +6,11 @@
  * before it, and of each leaf the first bytes, by which the first event that is not what it was can be named. It is itself an event,
  * and lies in the stretch that the next one covers.
  */
-import type { KeyObject } from "node:crypto";
-import { hash, sign, verify } from "node:crypto";
+import { hash } from "node:crypto";
 import type { EventType, StoredEvent } from "@viable/log";
 import { eventType, isPosition, toOrdinal, toPosition } from "@viable/log";
 import { z } from "zod";
-import type { SealKey } from "./seal-key.ts";
+import type { PublicKey, SealKey } from "./seal-key.ts";
 
 /** Every seal is an event of this stream, its number being its version. */
 export const sealStream = "seals";
@@ -70,10 +69,11 @@ export function leafText({ position: at, stream, version, id, type, metadata, da
   return JSON.stringify([at, stream, version, id, type, sorted, data, time]);
 }
 
-export const leafOf = (event: StoredEvent): Buffer => hash("sha256", leafText(event), "buffer");
+/** The hash of an event, in hexadecimal. */
+export const leafOf = (event: StoredEvent): string => hash("sha256", leafText(event), "hex");
 
-/** What a seal keeps of a leaf. */
-export const tagOf = (leaf: Buffer): string => leaf.toString("hex", 0, tagBytes);
+/** What a seal keeps of a leaf, in hexadecimal. */
+export const tagOf = (leaf: string): string => leaf.slice(0, 2 * tagBytes);
 
 /** The tags of a seal, as `tagOf` makes them. */
 export function readTags(seal: Pick<Seal, "tags">): string[] {
@@ -84,11 +84,11 @@ export function readTags(seal: Pick<Seal, "tags">): string[] {
 }
 
 /** The hash over leaves in order: each has the same length, so no other row of leaves gives the same bytes. */
-const rootOf = (leaves: readonly Buffer[]): string => hash("sha256", Buffer.concat(leaves), "base64url");
+const rootOf = (leaves: readonly string[]): string => hash("sha256", Buffer.from(leaves.join(""), "hex"), "base64url");
 
 /** Seals what stands behind a seal, or at the beginning of the log: `leaves` are those of the events that come next. */
 export function sealLeaves(
-  leaves: readonly Buffer[],
+  leaves: readonly string[],
   previous: Seal | undefined,
   key: SealKey,
   sealedAt: number,
@@ -102,11 +102,10 @@ export function sealLeaves(
     root: rootOf(leaves),
     previous: previous === undefined ? null : hashOfSeal(previous),
     sealedAt,
-    keyId: key.id,
-    tags: Buffer.concat(leaves.map((leaf) => leaf.subarray(0, tagBytes))).toString("base64url"),
+    keyId: key.publicKey.id,
+    tags: Buffer.from(leaves.map(tagOf).join(""), "hex").toString("base64url"),
   };
-  const signature = sign(null, Buffer.from(signedText(unsigned)), key.privateKey).toString("base64url");
-  return { ...unsigned, signature };
+  return { ...unsigned, signature: key.sign(signedText(unsigned)) };
 }
 
 /** What the next seal holds of this one. */
@@ -128,11 +127,10 @@ const signedText = (seal: Omit<Seal, "signature">): string =>
   ]);
 
 /** Whether a seal was signed with the key it names, as far as these keys can tell. */
-export function checkSignature(seal: Seal, keys: ReadonlyMap<string, KeyObject>): "good" | "bad" | "unknown_key" {
+export function checkSignature(seal: Seal, keys: ReadonlyMap<string, PublicKey>): "good" | "bad" | "unknown_key" {
   const key = keys.get(seal.keyId);
   if (key === undefined) return "unknown_key";
-  const signature = Buffer.from(seal.signature, "base64url");
-  return verify(null, Buffer.from(signedText(seal)), key, signature) ? "good" : "bad";
+  return key.verifies(signedText(seal), seal.signature) ? "good" : "bad";
 }
 
 /** Why a seal does not follow on another, or does not begin a log; undefined where it does. */

@@ -1,5 +1,4 @@
 /** When the log is sealed and when not, that any number of sealers make one chain, and that failures and restarts leave no gap. */
-import { createPublicKey } from "node:crypto";
 import {
   appendFileSync,
   existsSync,
@@ -120,7 +119,7 @@ async function judge(store: Store, keys: readonly ReturnType<typeof createSealKe
       },
     },
     {
-      keys: new Map(keys.map((key) => [key.id, createPublicKey(key.privateKey)])),
+      keys: new Map(keys.map(({ publicKey }) => [publicKey.id, publicKey])),
       ...(path !== undefined && { outside: readSealFile(path, (await sizeOfSealFile(path)) ?? 0) }),
     },
   );

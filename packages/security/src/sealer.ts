@@ -59,7 +59,7 @@ const again = { baseMs: 1_000, maxMs: 30_000, maxAttempts: Number.POSITIVE_INFIN
 
 interface Pending {
   readonly position: Position;
-  readonly leaf: Buffer;
+  readonly leaf: string;
   readonly isSeal: boolean;
   readonly time: number;
 }

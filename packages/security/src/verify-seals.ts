@@ -2,12 +2,12 @@
  * What a log is worth, by its seals and, where there are, by those that were kept outside. Walks the log once, in order, and remembers no
  * more than two events and what one seal says. Changes nothing, and decides nothing by what it cannot prove: what is not proven is told.
  */
-import type { KeyObject } from "node:crypto";
 import { createHash } from "node:crypto";
 import type { Position, StoredEvent } from "@viable/log";
 import { comparePositions, startPosition, toOrdinal, toPosition } from "@viable/log";
 import type { Seal } from "./seal.ts";
 import { checkSignature, findBreak, hashOfSeal, leafOf, leafText, readSeal, readTags, tagOf } from "./seal.ts";
+import type { PublicKey } from "./seal-key.ts";
 
 /** An event as it was found, or a place where there is something that is no event any more. */
 export type FoundEvent = StoredEvent | { readonly position: Position; readonly unreadable: string };
@@ -72,7 +72,7 @@ export interface SealVerdict {
 
 export interface VerifyOptions {
   /** Public keys that are trusted, by id. */
-  readonly keys: ReadonlyMap<string, KeyObject>;
+  readonly keys: ReadonlyMap<string, PublicKey>;
   /** Seals that were kept outside the log, in order: all that should be in it, and no later ones. */
   readonly outside?: AsyncIterable<Seal> | undefined;
   /** Of seals that were kept outside and are not at hand the last one's number and hash: it stands for all before it. */
@@ -297,7 +297,7 @@ async function checkStretch(
     }
     if (tenants.size < maxTenants) tenants.add(event.metadata.tenant);
     const leaf = leafOf(event);
-    root.update(leaf);
+    root.update(leaf, "hex");
     if (tagOf(leaf) !== tags[index])
       bad ??= { position, ...diagnose(event, await events.peek(), { from, tags, tenants }) };
   }

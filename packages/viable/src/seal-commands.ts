@@ -1,6 +1,7 @@
 import type { JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
+import type { PublicKey } from "@viable/security";
 import { parsePublicKey, readPublicKeys } from "@viable/security";
 import type { AgentDefinition } from "@viable/swarm";
 import { agent } from "@viable/swarm";
@@ -46,8 +47,11 @@ export function sealCommands({ store, seals }: SealCommandSources): AgentDefinit
             next: "Wait for it, and ask again.",
           });
         }
-        const keys = seals === undefined ? new Map() : readPublicKeys(seals.keys);
-        for (const pem of publicKeys) keys.set(...parsePublicKey(pem, "A given key"));
+        const keys = seals === undefined ? new Map<string, PublicKey>() : readPublicKeys(seals.keys);
+        for (const pem of publicKeys) {
+          const key = parsePublicKey(pem, "A given key");
+          keys.set(key.id, key);
+        }
         isRunning = true;
         try {
           const verdict = await verifyDatabase(store, {

@@ -1,7 +1,6 @@
-import type { KeyObject } from "node:crypto";
 import type { StoredEvent } from "@viable/log";
 import { decodeEvent, type Store, toOrdinal, toPosition } from "@viable/log";
-import type { FoundEvent, LogRows, Seal, SealVerdict } from "@viable/security";
+import type { FoundEvent, LogRows, PublicKey, Seal, SealVerdict } from "@viable/security";
 import { readSealFile, sealStream, sizeOfSealFile, verifySeals } from "@viable/security";
 import type { BackupSummary } from "./backup-file.ts";
 import { checkBackup, readBackup } from "./backup-file.ts";
@@ -14,7 +13,7 @@ export type VerifiedLog = SealVerdict & {
 
 export interface VerifyEventsOptions {
   /** Public keys that are trusted, by id. */
-  readonly keys: ReadonlyMap<string, KeyObject>;
+  readonly keys: ReadonlyMap<string, PublicKey>;
   /** Where seals were kept outside the log; where no such file is, the verdict says what that means. */
   readonly sealsFile: string | undefined;
   readonly expected?: { readonly number: number; readonly hash: string } | undefined;

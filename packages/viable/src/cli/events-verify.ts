@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Seal } from "@viable/security";
+import type { PublicKey, Seal } from "@viable/security";
 import { hashOfSeal, readPublicKey, readPublicKeys, readSealFile, sizeOfSealFile } from "@viable/security";
 import type { Command } from "commander";
 import { findConfig, loadConfig } from "../config-file.ts";
@@ -97,8 +97,11 @@ async function readLastSeal(path: string): Promise<Seal> {
 /** A backup, or the database of a system that does not run. */
 async function verifyStopped(shell: Shell, options: VerifyOptions, backup: string | undefined): Promise<VerifiedLog> {
   const place = await findPlace(shell, options, backup !== undefined);
-  const keys = place === undefined ? new Map() : readPublicKeys(place.state.path);
-  for (const file of options.publicKey ?? []) keys.set(...readPublicKey(resolve(shell.cwd, file)));
+  const keys = place === undefined ? new Map<string, PublicKey>() : readPublicKeys(place.state.path);
+  for (const file of options.publicKey ?? []) {
+    const key = readPublicKey(resolve(shell.cwd, file));
+    keys.set(key.id, key);
+  }
   const sealsFile =
     options.seals === undefined ? (place?.settings.sealsFile ?? place?.state.seals) : resolve(shell.cwd, options.seals);
   const signal = shell.catchInterrupt();
