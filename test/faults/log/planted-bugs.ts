@@ -45,7 +45,7 @@ $1`,
 ];
 
 const changes: { readonly [bug in PlantedBug]: { readonly [name: string]: readonly Change[] } } = {
-  "no lock": { append_events: [isLocked], append_batch: [isLocked] },
+  "no lock": { append_events: [isLocked], append_batch: [isLocked], append_known: [isLocked] },
   "positions before the commit": { append_events: fromCounter },
   "no version check": { append_events: [versions], append_batch: [versions] },
   "no record check": { append_batch: [records] },
