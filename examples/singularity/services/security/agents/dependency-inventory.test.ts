@@ -424,3 +424,39 @@ test("names that lead out of the tree lead to no file, and circles of links end"
     { name: "round", licence: "ISC" },
   ]);
 });
+
+const lockedZod =
+  "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      zod: {specifier: ^4.0.0, version: 4.6.7}\npackages:\n  zod@4.6.7: {}\n";
+const aboutPnpm =
+  "---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    configDependencies:\n      ms: {specifier: 2.1.3, version: 2.1.3}\npackages:\n  ms@2.1.3: {}\n\n---\n";
+
+test.for([
+  ["in two documents", `${aboutPnpm}${lockedZod}`],
+  ["in two documents, written on Windows", `${aboutPnpm}${lockedZod}`.replaceAll("\n", "\r\n")],
+  ["in one document that has a beginning", `---\n${lockedZod}`],
+] as const)("of pnpm's lockfile that counts which is about the tree: %s", async ([, text]) => {
+  await using bench = await openBench();
+  await using tree = await plantTree({
+    "package.json": JSON.stringify({ dependencies: { zod: "^4.0.0" } }),
+    "pnpm-lock.yaml": text,
+  });
+  const { dependencies, count, findings } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(dependencies).toMatchObject([{ name: "zod", version: "4.6.7", direct: true, from: "lockfile" }]);
+  expect(count).toBe(1);
+  expect(findings).not.toMatchObject([{ kind: "lockfile.invalid" }]);
+});
+
+test("pnpm writes no third document, and a reason names the line of the whole file", async () => {
+  await using bench = await openBench();
+  const reasonOf = async (text: string) => {
+    await using tree = await plantTree({ "a.ts": "", "package.json": "{}", "pnpm-lock.yaml": text });
+    const { findings } = await bench.run(dependencyInventory, { path: tree.path });
+    return findings;
+  };
+  expect(await reasonOf(`${aboutPnpm}${lockedZod}---\n${lockedZod}`)).toMatchObject([
+    { kind: "lockfile.invalid", message: expect.stringContaining("multiple documents") },
+  ]);
+  expect(await reasonOf(`${aboutPnpm}lockfileVersion: '9.0'\npackages: ]\n`)).toMatchObject([
+    { kind: "lockfile.invalid", message: expect.stringContaining("line 12") },
+  ]);
+});
