@@ -19,17 +19,16 @@ export type Dependency = {
 
 export const unknown = "unknown";
 
-/** The licence that a manifest names, in all the shapes that were ever in use; `unknown` where it names none. */
+/** In characters. Expressions are shorter; some packages have the whole text of their licence there, and an answer names thousands. */
+const maxLicenceChars = 200;
+
+/** The licence that a manifest names, in all the shapes that were ever in use; `unknown` where it names none. Ends in `…` where it was cut. */
 export function licenceOf(manifest: { readonly [field: string]: unknown }): string {
   const { license, licenses } = manifest;
   for (const value of [license, licenses]) {
-    if (typeof value === "string" && value.trim() !== "") return value.trim();
-    if (Array.isArray(value)) {
-      const names = value.map(nameOf).filter((name) => name !== undefined);
-      if (names.length > 0) return names.length === 1 ? (names[0] as string) : `(${names.join(" OR ")})`;
-    }
-    const name = nameOf(value);
-    if (name !== undefined) return name;
+    const names = (Array.isArray(value) ? value : [value]).map(nameOf).filter((name) => name !== undefined);
+    // Several licences in a list were always a choice.
+    if (names.length > 0) return cut(names.length === 1 ? (names[0] as string) : `(${names.join(" OR ")})`);
   }
   return unknown;
 }
@@ -39,6 +38,10 @@ function nameOf(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || !("type" in value)) return undefined;
   return typeof value.type === "string" && value.type.trim() !== "" ? value.type.trim() : undefined;
 }
+
+/** Cut text is no expression any more, so that nobody takes its beginning for the whole. */
+const cut = (licence: string): string =>
+  licence.length > maxLicenceChars ? `${licence.slice(0, maxLicenceChars).toWellFormed()}…` : licence;
 
 /** Whether a manifest has scripts that run when it is installed. */
 export function hasInstallScripts(manifest: { readonly [field: string]: unknown }): boolean {

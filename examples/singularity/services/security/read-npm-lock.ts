@@ -1,4 +1,5 @@
 import { isObject } from "../../source/tree-packages.ts";
+import { licenceOf, unknown } from "./dependency.ts";
 import { findAbove } from "./find-above.ts";
 import { type LockedPackage, type Lockfile, ofTree, packagesOf } from "./lockfile.ts";
 import { parseTarget } from "./parse-target.ts";
@@ -31,6 +32,7 @@ function takePlaces(entries: Entries, places: Places): void {
     if (at === -1 || !isObject(entry)) continue;
     if (entry.link === true) places.set(location, ofTree);
     else if (typeof entry.version === "string") {
+      const licence = licenceOf(entry);
       places.set(location, {
         // An alias has its own name here, and lies under another.
         name: typeof entry.name === "string" ? entry.name : location.slice(at + "node_modules/".length),
@@ -39,7 +41,7 @@ function takePlaces(entries: Entries, places: Places): void {
         // Not where it says `devOptional`: then an optional part of what runs may need it as well.
         dev: entry.dev === true,
         installScripts: entry.hasInstallScript === true,
-        ...(typeof entry.license === "string" && { licence: entry.license }),
+        ...(licence !== unknown && { licence }),
       });
     }
   }

@@ -460,3 +460,63 @@ test("pnpm writes no third document, and a reason names the line of the whole fi
     { kind: "lockfile.invalid", message: expect.stringContaining("line 12") },
   ]);
 });
+
+test("licences that are named like parts of an object are counted like any other", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree({
+    "package.json": "{}",
+    "package-lock.json": JSON.stringify({
+      packages: {
+        "node_modules/a": { version: "1.0.0", license: "constructor" },
+        "node_modules/b": { version: "1.0.0", license: "__proto__" },
+        "node_modules/c": { version: "1.0.0", license: "__proto__" },
+      },
+    }),
+  });
+  const { licences, unknownLicences } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(Object.entries(licences as object)).toEqual([
+    ["constructor", 1],
+    ["__proto__", 2],
+  ]);
+  expect(unknownLicences).toBe(0);
+});
+
+test("of a licence that is a whole text only the beginning is told, wherever it stands", async () => {
+  await using bench = await openBench();
+  const text = "Permission is hereby granted. ".repeat(25_000);
+  await using tree = await plantTree({
+    "package.json": JSON.stringify({ dependencies: { a: "1", b: "1", c: "1" } }),
+    "package-lock.json": JSON.stringify({
+      packages: {
+        "": {},
+        "node_modules/a": { version: "1.0.0", license: text },
+        "node_modules/b": { version: "1.0.0", license: { type: "ISC" } },
+      },
+    }),
+    "node_modules/c/package.json": JSON.stringify({ version: "1.0.0", licenses: [{ type: text }, "MIT"] }),
+  });
+  const result = await bench.run(dependencyInventory, { path: tree.path });
+  expect(result.dependencies).toMatchObject([
+    { name: "a", licence: expect.stringMatching(/^Permission is .*…$/) },
+    { name: "b", licence: "ISC" },
+    { name: "c", licence: expect.stringMatching(/^\(Permission is .*…$/) },
+  ]);
+  expect(Object.keys(result.licences as object)).toEqual([
+    expect.stringMatching(/^Perm/),
+    "ISC",
+    expect.stringMatching(/^\(Perm/),
+  ]);
+  expect(JSON.stringify(result).length).toBeLessThan(2_000);
+});
+
+test("of more different licences than anybody has, the first are counted and the rest is said to be missing", async () => {
+  await using bench = await openBench();
+  const packages = Object.fromEntries(
+    Array.from({ length: 510 }, (_, at) => [`node_modules/p${at}`, { version: "1.0.0", license: `L${at}` }]),
+  );
+  await using tree = await plantTree({ "package.json": "{}", "package-lock.json": JSON.stringify({ packages }) });
+  const { licences, truncated, count } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(Object.keys(licences as object)).toHaveLength(500);
+  expect(truncated).toMatchObject({ licences: 10 });
+  expect(count).toBe(510);
+});

@@ -10,6 +10,9 @@ import { maxLockfileBytes } from "../read-lockfile.ts";
 
 const maxDependencies = 5_000;
 
+/** Different ones; the largest trees we saw have thirty. */
+const maxLicences = 500;
+
 /** Which packages a tree depends on, and under which licences. */
 export const dependencyInventory = threadAgent({
   name: "dependency-inventory",
@@ -32,15 +35,16 @@ export const dependencyInventory = threadAgent({
         message: "No package.json here: nothing says what it depends on.",
       });
     }
-    const licences: { [licence: string]: number } = {};
-    for (const { licence } of dependencies) licences[licence] = (licences[licence] ?? 0) + 1;
+    // Not an object: a licence may have any name, also that of something every object has.
+    const licences = new Map<string, number>();
+    for (const { licence } of dependencies) licences.set(licence, (licences.get(licence) ?? 0) + 1);
     const truncated: Truncated = {};
     return {
       count: dependencies.length,
       direct: dependencies.filter((each) => each.direct).length,
-      unknownLicences: licences[unknown] ?? 0,
+      unknownLicences: licences.get(unknown) ?? 0,
       withInstallScripts: dependencies.filter((each) => each.installScripts === true).length,
-      licences,
+      licences: Object.fromEntries(cutList("licences", [...licences], maxLicences, truncated)),
       dependencies: cutList("dependencies", dependencies, maxDependencies, truncated),
       ...aboutTree(tree, [...tree.findings, ...findings, ...about], truncated),
     };
