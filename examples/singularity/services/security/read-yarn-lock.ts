@@ -9,8 +9,14 @@ type Named = Map<string, LockedPackage | typeof ofTree>;
 export function readYarnClassicLock(text: string): Lockfile {
   const named: Named = new Map();
   let asked: string[] = [];
-  for (const line of text.split(/\r?\n/)) {
-    if (/^[^\s#].*:$/.test(line)) {
+  let askedAt = 0;
+  for (const [before, line] of text.split(/\r?\n/).entries()) {
+    const at = before + 1;
+    if (/^([<|=>])\1{6}( |$)/.test(line)) throw new SyntaxError(`line ${at} is of a merge that is not finished`);
+    if (/^[^\s#]/.test(line)) {
+      if (!line.endsWith(":")) throw new SyntaxError(`line ${at} is neither a package nor a part of one`);
+      if (asked.length > 0) throw new SyntaxError(`line ${askedAt} names a package without a version`);
+      askedAt = at;
       asked = [...line.slice(0, -1).matchAll(/"([^"]+)"|[^\s",]+/g)].map(([bare, quoted]) => quoted ?? bare);
     }
     const [, version] = /^ {2}version "?([^"\s]+)"?$/.exec(line) ?? [];
@@ -18,6 +24,9 @@ export function readYarnClassicLock(text: string): Lockfile {
     take(named, asked, asked[0], version);
     asked = [];
   }
+  if (asked.length > 0) throw new SyntaxError(`line ${askedAt} names a package without a version`);
+  // A tree that depends on nothing has comments there.
+  if (named.size === 0 && /^\s*[^\s#]/m.test(text)) throw new SyntaxError("it names no package");
   return createLockfile(named);
 }
 
@@ -29,6 +38,8 @@ export function readYarnBerryLock(lock: unknown): Lockfile {
     if (!isObject(entry) || typeof entry.resolution !== "string" || entry.version === undefined) continue;
     take(named, key.split(/,\s*/), entry.resolution, String(entry.version));
   }
+  // Yarn names the tree's own manifest there too.
+  if (named.size === 0) throw new SyntaxError("it names no package");
   return createLockfile(named);
 }
 
