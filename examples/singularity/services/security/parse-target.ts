@@ -8,7 +8,11 @@ export type Target = { readonly name: string; readonly range: string };
  * and the like, and a path that is no archive, are folders.
  */
 export function parseTarget(name: string, range: string): Target | typeof ofTree {
-  if (/^(workspace|link|portal):|^(file:|\.{0,2}\/|~\/)/.test(range) && !/\.t(ar\.)?gz\b/.test(range)) return ofTree;
+  if (/^(workspace|link|portal):/.test(range)) return ofTree;
+  if (/^(file:|\.{0,2}\/|~\/)/.test(range) && !archive.test(range)) return ofTree;
   const alias = /^npm:((?:@[^/@]+\/)?[^/@]+)@(.+)$/.exec(range);
   return alias === null ? { name, range } : { name: alias[1] as string, range: alias[2] as string };
 }
+
+/** Where the path ends, and what Yarn writes behind it begins: a folder may be in one that is named like an archive. */
+const archive = /\.(tgz|tar|tar\.gz)($|[#?:])/i;

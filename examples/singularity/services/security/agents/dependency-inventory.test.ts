@@ -555,3 +555,46 @@ test("a yarn.lock that Yarn wrote for no dependency at all is no finding", async
   await using tree = await plantTree({ "a.ts": "", "package.json": "{}", "yarn.lock": text });
   expect(await bench.run(dependencyInventory, { path: tree.path })).toMatchObject({ count: 0, findings: [] });
 });
+
+const archives = {
+  "none.txt": "",
+  "package-lock.json": JSON.stringify({
+    packages: {
+      "": {},
+      "node_modules/packed": { version: "1.0.0", resolved: "file:vendor/packed-1.0.0.tgz" },
+      "node_modules/tar": { version: "1.0.0", resolved: "file:vendor/tar-1.0.0.TAR" },
+      "node_modules/inner": { link: true, resolved: "vendor.tgz/inner" },
+    },
+  }),
+  "npm-shrinkwrap.json": JSON.stringify({
+    dependencies: {
+      packed: { version: "file:vendor/packed-1.0.0.tgz" },
+      tar: { version: "file:vendor/tar-1.0.0.TAR" },
+      inner: { version: "file:vendor.tgz/inner" },
+    },
+  }),
+  "yarn.lock": `"packed@file:./vendor/packed-1.0.0.tgz":\n  version "1.0.0"\n\n"tar@file:./vendor/tar-1.0.0.TAR#aa":\n  version "1.0.0"\n\n"inner@file:./vendor.tgz/inner":\n  version "1.0.0"\n`,
+  "berry/yarn.lock": `__metadata:\n  version: 8\n"packed@file:./vendor/packed-1.0.0.tgz::locator=house%40workspace%3A.":\n  version: 1.0.0\n  resolution: "packed@file:./vendor/packed-1.0.0.tgz#./vendor/packed-1.0.0.tgz::hash=c4&locator=house%40workspace%3A."\n"inner@file:./vendor.tgz/inner::locator=house%40workspace%3A.":\n  version: 1.0.0\n  resolution: "inner@file:./vendor.tgz/inner#./vendor.tgz/inner::hash=c4&locator=house%40workspace%3A."\n`,
+  "pnpm-lock.yaml":
+    "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      packed: {specifier: 'file:./vendor/packed-1.0.0.tgz', version: 'file:vendor/packed-1.0.0.tgz'}\n      tar: {specifier: 'file:./vendor/tar-1.0.0.TAR', version: 'file:vendor/tar-1.0.0.TAR'}\n      inner: {specifier: 'file:./vendor.tgz/inner', version: 'link:vendor.tgz/inner'}\npackages:\n  packed@file:vendor/packed-1.0.0.tgz:\n    resolution: {integrity: x, tarball: 'file:vendor/packed-1.0.0.tgz'}\n    version: 1.0.0\n  tar@file:vendor/tar-1.0.0.TAR:\n    resolution: {integrity: x, tarball: 'file:vendor/tar-1.0.0.TAR'}\n    version: 1.0.0\n",
+};
+
+test.for(Object.entries(archives))(
+  "an archive that is asked for by its path is a dependency, a folder named like one is none: %s",
+  async ([file, text]) => {
+    await using bench = await openBench();
+    const packed = "file:./vendor/packed-1.0.0.tgz";
+    await using tree = await plantTree({
+      [join(dirname(file), "package.json")]: JSON.stringify({
+        dependencies: { packed, tar: "file:./vendor/tar-1.0.0.TAR", inner: "file:./vendor.tgz/inner" },
+      }),
+      [file]: text,
+    });
+    const { dependencies, count } = await bench.run(dependencyInventory, { path: tree.path });
+    expect(dependencies).toMatchObject([
+      { name: "packed", direct: true, range: packed },
+      { name: "tar", direct: true },
+    ]);
+    expect(count).toBe(2);
+  },
+);
