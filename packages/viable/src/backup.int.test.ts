@@ -138,7 +138,7 @@ describe.each(["PGlite", "PostgreSQL"] as const)("on %s", (kind) => {
           {
             stream: "writer",
             expected: appended,
-            events: [{ type: "written", data: { nr, text: "漢\u2028字".repeat(50) } }],
+            events: [{ type: "session.ended", data: { by: `writer ${nr}`, reason: "漢\u2028字".repeat(50) } }],
           },
         ],
         records: [
