@@ -4,7 +4,7 @@ import type { EventSample } from "./two-events.ts";
 /** Our table of events with our indexes. */
 export const bareSchema = `
 CREATE TABLE events (
-  position bigint PRIMARY KEY,
+  position bigint NOT NULL,
   stream text COLLATE "C" NOT NULL,
   version bigint NOT NULL,
   id text COLLATE "C" NOT NULL,
@@ -14,7 +14,9 @@ CREATE TABLE events (
   correlation text COLLATE "C",
   data text NOT NULL,
   metadata text NOT NULL,
-  time double precision NOT NULL
+  time double precision NOT NULL,
+  partition smallint NOT NULL DEFAULT 1,
+  PRIMARY KEY (partition, position)
 );
 CREATE UNIQUE INDEX events_by_stream ON events (stream, version);
 CREATE UNIQUE INDEX events_by_id ON events (id);
