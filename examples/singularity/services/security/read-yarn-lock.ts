@@ -26,7 +26,7 @@ export function readYarnClassicLock(text: string): Lockfile {
   }
   if (asked.length > 0) throw new SyntaxError(`line ${askedAt} names a package without a version`);
   // A tree that depends on nothing has comments there.
-  if (named.size === 0 && /^\s*[^\s#]/m.test(text)) throw new SyntaxError("it names no package");
+  if (named.size === 0 && /^[ \t]*[^\s#]/m.test(text)) throw new SyntaxError("it names no package");
   return createLockfile(named);
 }
 

@@ -598,3 +598,9 @@ test.for(Object.entries(archives))(
     expect(count).toBe(2);
   },
 );
+
+test("a yarn.lock of nothing but empty lines is read once", async () => {
+  await using bench = await openBench();
+  await using tree = await plantTree({ "a.ts": "", "package.json": "{}", "yarn.lock": "\n".repeat(500_000) });
+  expect(await bench.run(dependencyInventory, { path: tree.path })).toMatchObject({ count: 0, findings: [] });
+});
