@@ -16,7 +16,7 @@ export function readNpmLock(lock: unknown): Lockfile {
   const places: Places = new Map();
   const workspaces = isObject(lock.packages) ? lock.packages : {};
   if (isObject(lock.packages)) takePlaces(lock.packages, places);
-  else if (isObject(lock.dependencies)) takeTree(lock.dependencies, "", places);
+  else if (isObject(lock.dependencies)) takeTree(lock.dependencies, [], places);
   return {
     packages: packagesOf(places.values()),
     find: ({ folder, name }) =>
@@ -47,14 +47,19 @@ function takePlaces(entries: Entries, places: Places): void {
   }
 }
 
-/** Until npm 6: trees in trees. Their depth is bounded by what the JSON parser took. */
-function takeTree(entries: Entries, parent: string, places: Places): void {
+/** A tree in which each package has all of its own has a dozen levels; each level makes the places below it longer. */
+const maxDepth = 100;
+
+/** Until npm 6: trees in trees. */
+function takeTree(entries: Entries, above: readonly string[], places: Places): void {
+  if (above.length >= maxDepth) throw new SyntaxError(`it is nested deeper than ${maxDepth} levels`);
   for (const [installedAs, entry] of Object.entries(entries)) {
     if (!isObject(entry) || typeof entry.version !== "string") continue;
-    const location = `${parent}node_modules/${installedAs}`;
+    const way = [...above, `node_modules/${installedAs}`];
+    const location = way.join("/");
     const target = parseTarget(installedAs, entry.version);
     const locked = { location, dev: entry.dev === true };
     places.set(location, target === ofTree ? ofTree : { name: target.name, version: target.range, ...locked });
-    if (isObject(entry.dependencies)) takeTree(entry.dependencies, `${location}/`, places);
+    if (isObject(entry.dependencies)) takeTree(entry.dependencies, way, places);
   }
 }

@@ -604,3 +604,18 @@ test("a yarn.lock of nothing but empty lines is read once", async () => {
   await using tree = await plantTree({ "a.ts": "", "package.json": "{}", "yarn.lock": "\n".repeat(500_000) });
   expect(await bench.run(dependencyInventory, { path: tree.path })).toMatchObject({ count: 0, findings: [] });
 });
+
+test("trees in npm's old lockfile have a depth that a place for each of them can bear", async () => {
+  await using bench = await openBench();
+  const nest = (depth: number) =>
+    `{"version":"1.0.0"${',"dependencies":{"a":{"version":"1.0.0"'.repeat(depth)}${"}}".repeat(depth)}}`;
+  const inventory = async (depth: number) => {
+    await using tree = await plantTree({ "a.ts": "", "package.json": "{}", "package-lock.json": nest(depth) });
+    return await bench.run(dependencyInventory, { path: tree.path });
+  };
+  expect(await inventory(50)).toMatchObject({ dependencies: [{ name: "a", version: "1.0.0" }], findings: [] });
+  expect(await inventory(2_000)).toMatchObject({
+    count: 0,
+    findings: [{ kind: "lockfile.invalid", message: expect.stringContaining("nested deeper than 100 levels") }],
+  });
+});
