@@ -74,7 +74,9 @@ async function* listPackages(folder: string): AsyncGenerator<{ name: string; isL
       for (const { name } of await list(`${folder}/.pnpm`)) yield { name: `.pnpm/${name}/node_modules`, isLink: false };
     } else if (entry.name.startsWith("@")) {
       for (const each of await list(`${folder}/${entry.name}`)) {
-        yield { name: `${entry.name}/${each.name}`, isLink: each.isSymbolicLink() };
+        // Through a link to a scope all of its packages are links.
+        const isLink = entry.isSymbolicLink() || each.isSymbolicLink();
+        yield { name: `${entry.name}/${each.name}`, isLink };
       }
     } else if (!entry.name.startsWith(".")) yield { name: entry.name, isLink: entry.isSymbolicLink() };
   }

@@ -619,3 +619,27 @@ test("trees in npm's old lockfile have a depth that a place for each of them can
     findings: [{ kind: "lockfile.invalid", message: expect.stringContaining("nested deeper than 100 levels") }],
   });
 });
+
+test("behind a scope that is a link only manifests are read", async () => {
+  await using bench = await openBench();
+  await using outside = await plantTree({
+    "own/package.json": JSON.stringify({ name: "@out/own", version: "1.0.0", license: "MIT" }),
+    "own/node_modules/inner/package.json": JSON.stringify({ name: "inner", version: "2.0.0", license: "MIT" }),
+  });
+  await using tree = await plantTree({
+    "package.json": JSON.stringify({ dependencies: { "@out/own": "1" } }),
+    "package-lock.json": JSON.stringify({
+      packages: {
+        "node_modules/@out/own": { version: "1.0.0" },
+        "node_modules/@out/own/node_modules/inner": { version: "2.0.0" },
+      },
+    }),
+    "node_modules/ms/package.json": "{}",
+  });
+  await tree.link("node_modules/@out", outside.path);
+  const { dependencies } = await bench.run(dependencyInventory, { path: tree.path });
+  expect(dependencies).toMatchObject([
+    { name: "@out/own", licence: "MIT" },
+    { name: "inner", licence: "unknown" },
+  ]);
+});
