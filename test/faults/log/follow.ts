@@ -23,6 +23,8 @@ const beginAgainMs = 100;
  */
 export function follow(ctx: Context, log: Log, options: FollowOptions): () => Promise<void> {
   let seen: [number, string][] = [];
+  /** A slow reader may be far behind when it is ended; it reads the rest without a pause. */
+  let isEnding = false;
   const flush = () => {
     if (seen.length > 0) tell(["seen", seen]);
     seen = [];
@@ -35,7 +37,7 @@ export function follow(ctx: Context, log: Log, options: FollowOptions): () => Pr
       handle: (event) => {
         if (seen.length === 0) setImmediate(flush);
         seen.push([toOrdinal(event.position), event.id]);
-        if (options.slow === undefined || options.slow.random.next() > 0.01) return;
+        if (options.slow === undefined || isEnding || options.slow.random.next() > 0.01) return;
         // Mostly short; now and then long enough for more to come than a subscription keeps.
         const factor = options.slow.random.next() < 0.1 ? 10 : 1;
         return sleep(ctx, options.slow.random.next() * options.slow.maxPauseMs * factor);
@@ -52,6 +54,7 @@ export function follow(ctx: Context, log: Log, options: FollowOptions): () => Pr
   let subscription = begin(options.after ?? startPosition);
   const waking = setInterval(() => log.wake(), wakeMs);
   return async () => {
+    isEnding = true;
     const head = toOrdinal(await log.head(ctx));
     // A subscription is caught up with what its process has read; what it has not is waited for.
     while (toOrdinal(subscription.position) < head) await sleep(ctx, wakeMs);
