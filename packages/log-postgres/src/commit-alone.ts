@@ -58,7 +58,7 @@ async function commitKnown(
   if (versions === undefined || connection === undefined) return undefined;
   try {
     const [row] = await send(appendKnown, appendKnownParams(batch, versions, connection, ordinal));
-    const result = toKnownResult(batch, versions, row);
+    const result = toKnownResult(batch, versions, ordinal, row);
     if (result === undefined) heads.forget();
     else heads.learn(batch, result.outcomes, connection);
     return result;

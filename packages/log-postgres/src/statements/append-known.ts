@@ -6,7 +6,7 @@ import type { Param, Row, Statement } from "../session.ts";
 export const appendKnown: Statement = {
   name: "viable_append_known",
   text: `SELECT viable.append_known($1::text, $2::bigint, $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::text[], string_to_array($10::text, E'\\x1f'), string_to_array($11::text, E'\\x1f'), $12::double precision[]) AS answer`,
+    $9::text[], string_to_array($10::text, E'\\x1f'), string_to_array($11::text, E'\\x1f'), $12::double precision[]) AS last_change`,
 };
 
 /** `versions` are those before, one for each stream of the batch in its order. */
@@ -63,15 +63,15 @@ export function appendKnownParams(
   ];
 }
 
-/** Reads the function's answer; undefined where it wrote nothing. */
+/** Reads the function's answer; undefined where it wrote nothing. `before` is the ordinal before. */
 export function toKnownResult(
   batch: readonly EncodedAppend[],
   versions: readonly number[],
+  before: number,
   row: Row | undefined,
 ): CommitResult | undefined {
-  if (typeof row?.answer !== "string") return undefined;
-  const [baseOrdinal = 0, lastChange = 0] = row.answer.split(",").map(Number);
-  let ordinal = baseOrdinal + 1;
+  if (typeof row?.last_change !== "number") return undefined;
+  let ordinal = before + 1;
   let at = 0;
   const outcomes = batch.map((append): CommitOutcome => {
     const firstOrdinal = ordinal;
@@ -81,5 +81,5 @@ export function toKnownResult(
     });
     return { kind: "appended", firstOrdinal, firstVersions, recordVersions: [], repeated: false };
   });
-  return { outcomes, lastChange };
+  return { outcomes, lastChange: row.last_change };
 }
