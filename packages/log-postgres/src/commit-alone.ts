@@ -5,7 +5,7 @@ import type { KnownHeads } from "./known-heads.ts";
 import type { Param, Row, Statement } from "./session.ts";
 import { appendBatch, appendBatchParams, toCommitResult } from "./statements/append-batch.ts";
 import { appendEvents, appendEventsParams, isEventsAlone, toEventsResult } from "./statements/append-events.ts";
-import { appendKnown, appendKnownParams, toKnownResult } from "./statements/append-known.ts";
+import { appendKnownTo, toKnownResult } from "./statements/append-known.ts";
 
 type Send = (statement: Statement, params: readonly Param[]) => Promise<Row[]>;
 
@@ -57,7 +57,8 @@ async function commitKnown(
   const versions = heads.versionsFor(batch);
   if (versions === undefined || connection === undefined) return undefined;
   try {
-    const [row] = await send(appendKnown, appendKnownParams(batch, versions, connection, ordinal));
+    const { statement, params } = appendKnownTo(batch, versions, connection, ordinal);
+    const [row] = await send(statement, params);
     const result = toKnownResult(batch, versions, ordinal, row);
     if (result === undefined) heads.forget();
     else heads.learn(batch, result.outcomes, connection);

@@ -3,64 +3,78 @@ import { jsonTexts, numberArray, textArray } from "../array-literal.ts";
 import type { Param, Row, Statement } from "../session.ts";
 
 /** Calls the function of migration 4. */
-export const appendKnown: Statement = {
+const appendKnown: Statement = {
   name: "viable_append_known",
   text: `SELECT viable.append_known($1::text, $2::bigint, $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
     $9::text[], string_to_array($10::text, E'\\x1f'), string_to_array($11::text, E'\\x1f'), $12::double precision[]) AS last_change`,
 };
 
-/** `versions` are those before, one for each stream of the batch in its order. */
-export function appendKnownParams(
+/** The same for a batch of one event. */
+const appendKnownEvent: Statement = {
+  name: "viable_append_known_event",
+  text: `SELECT viable.append_known_event($1::text, $2::bigint, $3::text, $4::bigint, $5::text, $6::text, $7::text, $8::text,
+    $9::text, $10::text, $11::text, $12::double precision) AS last_change`,
+};
+
+/** What appends a batch; `versions` are those before, one for each stream of the batch in its order. */
+export function appendKnownTo(
   batch: readonly EncodedAppend[],
   versions: readonly number[],
   connection: string,
   ordinal: number,
-): Param[] {
+): { readonly statement: Statement; readonly params: Param[] } {
   const columns = {
     stream: [] as string[],
+    version: [] as number[],
     id: [] as string[],
     type: [] as string[],
     tenant: [] as string[],
+    session: [] as (string | null)[],
+    correlation: [] as (string | null)[],
     data: [] as string[],
     metadata: [] as string[],
+    time: [] as number[],
   };
-  const version: number[] = [];
-  const session: (string | null)[] = [];
-  const correlation: (string | null)[] = [];
-  const time: number[] = [];
   let at = 0;
   for (const append of batch) {
     for (const { stream, events } of append.streams) {
-      let next = versions[at++] as number;
+      let version = versions[at++] as number;
       for (let index = 0; index < events.length; index++) {
         const event = events[index] as (typeof events)[number];
         columns.stream.push(stream);
-        version.push(++next);
+        columns.version.push(++version);
         columns.id.push(event.id);
         columns.type.push(event.type);
         columns.tenant.push(event.tenant);
+        columns.session.push(event.session);
+        columns.correlation.push(event.correlation);
         columns.data.push(event.data);
         columns.metadata.push(event.metadata);
-        session.push(event.session);
-        correlation.push(event.correlation);
-        time.push(event.time);
+        columns.time.push(event.time);
       }
     }
   }
-  return [
-    connection,
-    String(ordinal),
-    textArray(columns.stream),
-    numberArray(version),
-    textArray(columns.id),
-    textArray(columns.type),
-    textArray(columns.tenant),
-    textArray(session),
-    textArray(correlation),
-    jsonTexts(columns.data),
-    jsonTexts(columns.metadata),
-    numberArray(time),
-  ];
+  const where = [connection, String(ordinal)];
+  if (columns.id.length === 1) {
+    const event = Object.values(columns).map(([only]) => (typeof only === "number" ? String(only) : (only ?? null)));
+    return { statement: appendKnownEvent, params: [...where, ...event] };
+  }
+  return {
+    statement: appendKnown,
+    params: [
+      ...where,
+      textArray(columns.stream),
+      numberArray(columns.version),
+      textArray(columns.id),
+      textArray(columns.type),
+      textArray(columns.tenant),
+      textArray(columns.session),
+      textArray(columns.correlation),
+      jsonTexts(columns.data),
+      jsonTexts(columns.metadata),
+      numberArray(columns.time),
+    ],
+  };
 }
 
 /** Reads the function's answer; undefined where it wrote nothing. `before` is the ordinal before. */
