@@ -23,7 +23,7 @@ export async function commitAlone(
     if (isEventsAlone(batch)) {
       const known = await commitKnown(send, batch, heads);
       if (known !== undefined) return known;
-      const [row] = await send(appendEvents, appendEventsParams(batch));
+      const [row] = await orIndex(send(appendEvents, appendEventsParams(batch)));
       const result = toEventsResult(batch, row);
       if (result !== undefined) return learnt(heads, batch, result, row);
     }
@@ -42,9 +42,13 @@ function learnt(
   result: CommitResult,
   row: Row | undefined,
 ): CommitResult {
-  heads.learn(batch, result.outcomes, typeof row?.connection === "string" ? row.connection : undefined);
+  heads.learn(batch, result.outcomes, nameOf(row));
   return result;
 }
+
+/** A pooler that has wiped a connection leaves an empty name. */
+const nameOf = (row: Row | undefined): string | undefined =>
+  typeof row?.connection === "string" && row.connection !== "" ? row.connection : undefined;
 
 const uniqueViolation = "23505";
 
@@ -56,18 +60,25 @@ async function commitKnown(
   const { connection, ordinal } = heads;
   const versions = heads.versionsFor(batch);
   if (versions === undefined || connection === undefined) return undefined;
+  const { statement, params } = appendKnownTo(batch, versions, connection, ordinal);
+  const rows = await orIndex(send(statement, params));
+  const result = toKnownResult(batch, versions, ordinal, rows[0]);
+  if (result !== undefined) heads.learn(batch, result.outcomes, connection);
+  else if (rows.length > 0) heads.forget();
+  return result;
+}
+
+/**
+ * No rows where a unique index refused: a stream that was taken for new is there, or an append has happened already, at whatever version it
+ * is expected now. What it is shows when it is looked for.
+ */
+async function orIndex(rows: Promise<Row[]>): Promise<Row[]> {
   try {
-    const { statement, params } = appendKnownTo(batch, versions, connection, ordinal);
-    const [row] = await send(statement, params);
-    const result = toKnownResult(batch, versions, ordinal, row);
-    if (result === undefined) heads.forget();
-    else heads.learn(batch, result.outcomes, connection);
-    return result;
+    return await rows;
   } catch (error) {
     const isRefusedByIndex =
       error instanceof ViableError && error.code === storeRefused && error.details?.sqlState === uniqueViolation;
-    if (!isRefusedByIndex) throw error;
-    // A stream that was taken for new is there, or an append is a repeat: what stands against it is found by looking.
-    return undefined;
+    if (isRefusedByIndex) return [];
+    throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { codeOf, type ViableError } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
 import type {
   CommitOutcome,
   CommitReader,
@@ -11,9 +11,8 @@ import type {
 } from "@viable/log";
 import { storeRefused } from "@viable/log";
 import { textArray } from "./array-literal.ts";
-import { commitAlone } from "./commit-alone.ts";
-import { KnownHeads } from "./known-heads.ts";
 import type { Connection, Session } from "./session.ts";
+import { appendBatch, appendBatchParams, toCommitResult } from "./statements/append-batch.ts";
 import { toEvent } from "./statements/events.ts";
 import { head } from "./statements/head.ts";
 import { readAll } from "./statements/read-all.ts";
@@ -58,7 +57,8 @@ async function commitTogether(
   batch: readonly EncodedAppend[],
   now: number,
 ): Promise<CommitResult> {
-  const result = await commitAlone(({ text }, params) => connection.query(text, params), batch, now, new KnownHeads());
+  // The way that can answer everything: a shorter one that fails would leave the transaction of no use.
+  const result = toCommitResult(batch, await connection.query(appendBatch.text, appendBatchParams(batch, now)));
   for (const [index, append] of batch.entries()) {
     if (append.with !== undefined && isNew(result.outcomes[index])) await writeRows(connection, append.with);
   }
@@ -129,17 +129,34 @@ async function readLastChange(connection: Connection): Promise<number> {
 
 const isNew = (outcome: CommitOutcome | undefined): boolean => outcome?.kind === "appended" && !outcome.repeated;
 
+/**
+ * How long a row's statement may compute, or wait for a lock, in milliseconds: everybody's commits wait for it. PGlite, which has no
+ * timers, does not keep it.
+ */
+const rowTimeoutMs = 3_000;
+/** What stopped a statement that took longer. */
+const tookTooLong = new Set(["57014", "55P03"]);
+
 async function writeRows(connection: Connection, writes: readonly RowWrite[]): Promise<void> {
+  await connection.script(`SET LOCAL statement_timeout = ${rowTimeoutMs}; SET LOCAL lock_timeout = ${rowTimeoutMs}`);
   for (const [index, write] of writes.entries()) {
     if (!("sql" in write))
       throw new RowRefused({ write: index, message: "a database takes statements, not functions" });
-    const touched = await connection.execute(write.sql, write.params).catch((error: unknown) => {
-      throw codeOf(error) === storeRefused ? new RowRefused(toRefusal(index, error as ViableError)) : error;
-    });
+    const touched = await connection.execute(write.sql, write.params).catch(refuse(index));
     if (write.rows !== undefined && touched !== write.rows)
       throw new RowRefused({ write: index, message: `it touched ${touched} rows, and was to touch ${write.rows}` });
   }
+  // What a table checks only at the end must not refuse those who share the flush.
+  await connection.script("SET CONSTRAINTS ALL IMMEDIATE").catch(refuse(writes.length - 1));
 }
+
+const refuse =
+  (write: number) =>
+  (error: unknown): never => {
+    if (!(error instanceof ViableError)) throw error;
+    const isAnswer = error.code === storeRefused || tookTooLong.has(String(error.details?.sqlState));
+    throw isAnswer ? new RowRefused(toRefusal(write, error)) : error;
+  };
 
 function toRefusal(write: number, error: ViableError): RowRefusal {
   const { sqlState, constraint } = error.details ?? {};

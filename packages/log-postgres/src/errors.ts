@@ -3,11 +3,12 @@ import { ViableError } from "@viable/kernel";
 import { storeNoSpace, storeRefused, storeUnavailable } from "@viable/log";
 
 /** `log.store_unavailable`: nothing is known to be wrong with what was asked; whether it happened is not known either. */
-export const unavailable = (message: string, cause?: unknown): ViableError =>
+export const unavailable = (message: string, cause?: unknown, details?: JsonObject): ViableError =>
   new ViableError(storeUnavailable, message, {
     retryable: true,
     next: "Ask again; if it goes on, look whether the database runs and can be reached.",
     cause,
+    details,
   });
 
 /** `log.store_refused`: the database answered, and a retry would be answered alike. */
@@ -75,7 +76,8 @@ export function fromDriver(thrown: unknown, sqlState: string | undefined, constr
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   if (sqlState === "53100" || /no space left on device/i.test(error.message)) return diskFull(error);
   if (sqlState === undefined || passing.some((start) => sqlState.startsWith(start))) {
-    return unavailable(`The database cannot be reached at present: ${error.message}`, error);
+    const details = sqlState === undefined ? undefined : { sqlState };
+    return unavailable(`The database cannot be reached at present: ${error.message}`, error, details);
   }
   return refused(
     `The database refused: ${error.message} (SQLSTATE ${sqlState}).`,

@@ -83,6 +83,17 @@ export class PgliteSession implements Session {
     return turn;
   }
 
+  readForeign(text: string, params: readonly Param[]): Promise<Row[]> {
+    return this.exclusively(async (connection) => {
+      await connection.script("BEGIN READ ONLY");
+      try {
+        return await connection.query(text, params);
+      } finally {
+        await connection.script("ROLLBACK");
+      }
+    });
+  }
+
   transaction<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
     return this.exclusively((connection) => inTransaction(connection, run));
   }

@@ -48,6 +48,7 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
   const sql = createSqlStore({
     write: async (statement, params) => opened().write(statement, params),
     read: async (statement, params) => opened().read(statement, params),
+    readForeign: async (text, params) => opened().readForeign(text, params),
     transaction: async (run) => opened().transaction(run),
   });
 

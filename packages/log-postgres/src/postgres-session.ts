@@ -87,8 +87,16 @@ export class PostgresSession implements Session {
     return query(this.#reads, statement, params);
   }
 
+  /** The connections that read are set to do no more. */
+  readForeign(text: string, params: readonly Param[]): Promise<Row[]> {
+    return this.read({ text }, params);
+  }
+
   async transaction<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
     const client = await this.#commits.connect().catch(rethrow);
+    // One that breaks says so to whoever waits for an answer on it; lent out, it has no other listener, and would end the process.
+    const ignore = () => {};
+    client.on("error", ignore);
     let broken: unknown;
     try {
       return await inTransaction(connectionOver(client), run);
@@ -97,6 +105,7 @@ export class PostgresSession implements Session {
       if (codeOf(error) !== storeRefused) broken = error;
       throw error;
     } finally {
+      client.off("error", ignore);
       client.release(broken !== undefined);
     }
   }

@@ -27,6 +27,8 @@ export interface Session {
   /** Runs a statement of the one writer: before reads that wait. */
   write(statement: Statement, params: readonly Param[]): Promise<Row[]>;
   read(statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]>;
+  /** A query that is not the store's own: it cannot write. */
+  readForeign(text: string, params: readonly Param[]): Promise<Row[]>;
   /**
    * Runs several statements of the one writer in one transaction, which is rolled back where `run` rejects. Other commits wait, so it
    * is for what takes milliseconds.

@@ -2,6 +2,7 @@ import type { CommitOutcome, CommitResult, EncodedAppend, Follow, FollowedAppend
 import { textArray } from "./array-literal.ts";
 import { commitAlone } from "./commit-alone.ts";
 import { commitInTransaction } from "./commit-in-transaction.ts";
+import { refused } from "./errors.ts";
 import { KnownHeads } from "./known-heads.ts";
 import type { Session } from "./session.ts";
 import { toEvent } from "./statements/events.ts";
@@ -80,7 +81,14 @@ export function createSqlStore(session: Session): SqlStore {
       return Number(row?.purged);
     },
     async query({ sql, params }) {
-      return await session.read({ text: sql }, params);
+      // Anything else might end or begin a transaction on a connection that is everybody's.
+      if (!/^\s*(select|with|values|table)\b/i.test(sql)) {
+        throw refused(
+          "Only a query is read: one that begins with SELECT, WITH, VALUES or TABLE.",
+          "Write with an append.",
+        );
+      }
+      return await session.readForeign(sql, params);
     },
     async sizeBytes() {
       const [row] = await session.read(size, []);

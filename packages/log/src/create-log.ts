@@ -50,7 +50,12 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
     };
     for (const follower of followers) {
       const wanted = await follower(decoding);
-      if (wanted !== undefined) appends.push(encodeAppend(wanted.ctx, wanted.request, types).append);
+      if (wanted === undefined) continue;
+      try {
+        appends.push(encodeAppend(wanted.ctx, wanted.request, types).append);
+      } catch {
+        // What cannot be kept must not keep others' appends from happening; whoever wanted it meets it again outside of the flush.
+      }
     }
     return appends;
   };

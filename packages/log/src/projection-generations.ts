@@ -46,11 +46,15 @@ export function lost(generations: Generations, generation: number, now: number):
   const rest = generations.map(
     (each): Generation => (each === gone ? { ...each, state: "retired", since: now } : each),
   );
-  return withVersion(rest, gone.version, now);
+  // Another in any case, so that its number never comes again.
+  return begun(rest, gone.version, now);
 }
 
+/** Answers the same where it is gone already. */
 export const dropped = (generations: Generations, generation: number): Generations =>
-  generations.filter((each) => each.generation !== generation);
+  generations.some((each) => each.generation === generation)
+    ? generations.filter((each) => each.generation !== generation)
+    : generations;
 
 /** The one to read for a release that knows a version; undefined while it is built for the first time. */
 export const liveOf = (generations: Generations, version: number): Generation | undefined =>

@@ -1,5 +1,5 @@
-import type { Context, JsonObject } from "@viable/kernel";
-import { rootContext, sleep, toWire, untilSettled, ViableError, withContext } from "@viable/kernel";
+import type { Context, JsonObject, Timer } from "@viable/kernel";
+import { rootContext, sleep, toWire, untilSettled, ViableError, waitFor, withContext } from "@viable/kernel";
 import { undecodableEvent } from "./errors.ts";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { comparePositions, startPosition, toOrdinal, toPosition } from "./events.ts";
@@ -51,13 +51,17 @@ export class ProjectionRun {
   readonly #token: string;
   state: "standby" | "catching-up" | "live" | "parked" | "stopped" = "standby";
   /** Why it could not go on for a while, though nobody has parked it. */
-  failure: ViableError | undefined;
+  #failure: ViableError | undefined;
+  /** Why it is not kept in flushes, though it wants to be. */
+  #misfit: ViableError | undefined;
   #progress: Kept<Progress> | undefined;
   /** How far it has looked, beyond what is written down. */
   #seen: Position = startPosition;
   #seenWrittenMs = 0;
   #ownVersion = 0;
   #ownUntilMs = 0;
+  /** One look at a time, whoever asks. */
+  #owning: Promise<boolean> | undefined;
   #triedParked = false;
   #page = pageEvents;
   #ended: Promise<void> | undefined;
@@ -86,12 +90,12 @@ export class ProjectionRun {
     this.#ended = this.#run();
   }
 
-  /** Ends what is under way; what was not written is done again by whoever goes on. */
-  async stop(): Promise<void> {
+  /** Ends what is under way, waiting for it as long as the context lasts; what was not written is done again by whoever goes on. */
+  async stop(stopping: Context): Promise<void> {
     this.#life.abort();
     this.#unfollow();
     this.#ears?.stop();
-    await this.#ended;
+    await waitFor(stopping, this.#ended ?? Promise.resolve());
     this.state = "stopped";
     if (this.#ownVersion === 0) return;
     // Given back, so that nobody has to wait for it. Where that fails it ends by itself.
@@ -103,6 +107,10 @@ export class ProjectionRun {
   /** How far it has come; undefined where another process has it. */
   get position(): Position | undefined {
     return this.state === "standby" || this.state === "stopped" ? undefined : this.#seen;
+  }
+
+  get failure(): ViableError | undefined {
+    return this.#failure ?? this.#misfit;
   }
 
   get #isImmediate(): boolean {
@@ -140,16 +148,17 @@ export class ProjectionRun {
     if (events.length === 0 && behind < pageEvents / 2) return undefined;
     const writes = this.#projectAtOnce(events);
     if (writes === undefined) return undefined;
-    return { ctx: this.#ctx, request: this.#toRequest({ position: toPosition(head) }, record.version, writes, []) };
+    const position = writes.upTo ?? toPosition(head);
+    return { ctx: this.#ctx, request: this.#toRequest({ position }, record.version, writes, []) };
   }
 
   #projectAtOnce(events: readonly StoredEvent[]): ProjectionWrites | undefined {
-    if (events.some((event) => event.undecodable !== undefined)) return undefined;
+    if (this.#misfit !== undefined || events.some((event) => event.undecodable !== undefined)) return undefined;
     try {
       const writes = this.#projection.project(events, this.target, this.#ctx);
-      if (!(writes instanceof Promise)) return writes;
+      if (!(writes instanceof Promise)) return isWithin(events, writes.upTo) ? writes : undefined;
       writes.catch(() => undefined);
-      this.failure = new ViableError("log.projection_failed", `${this.target.name} is immediate, and waits.`, {
+      this.#misfit = new ViableError("log.projection_failed", `${this.target.name} is immediate, and waits.`, {
         next: "Have its `project` answer at once, or make it eventual.",
       });
     } catch {
@@ -163,10 +172,10 @@ export class ProjectionRun {
     while (!ctx.signal.aborted) {
       try {
         await this.#turn(ctx);
-        this.failure = undefined;
+        this.#failure = undefined;
       } catch (error) {
         if (ctx.signal.aborted) return;
-        this.failure =
+        this.#failure =
           error instanceof ViableError
             ? error
             : new ViableError("log.projection_failed", String(error), { cause: error });
@@ -180,7 +189,9 @@ export class ProjectionRun {
     if (!(await this.#own(ctx))) {
       this.state = "standby";
       this.#progress = undefined;
-      await this.#rest(ctx, lookMs);
+      // Not woken by events: they are the owner's business, and each look is an append.
+      await sleep(ctx, lookMs);
+      this.#woken = true;
       return;
     }
     this.#progress ??= await this.#begin(ctx);
@@ -190,7 +201,14 @@ export class ProjectionRun {
   }
 
   /** Whether this process has the generation: it is worth the trouble that only one of them does the work. */
-  async #own(ctx: Context): Promise<boolean> {
+  #own(ctx: Context): Promise<boolean> {
+    this.#owning ??= this.#renew(ctx).finally(() => {
+      this.#owning = undefined;
+    });
+    return this.#owning;
+  }
+
+  async #renew(ctx: Context): Promise<boolean> {
     const { clock } = ctx.runtime;
     if (clock.monotonicMs() < this.#ownUntilMs - ownMs + renewMs) return true;
     const { name, generation } = this.target;
@@ -235,7 +253,8 @@ export class ProjectionRun {
   async #isGone(ctx: Context): Promise<boolean> {
     const { table } = this.target;
     if (!(this.#projection.create?.(this.target) ?? []).some((write) => "sql" in write)) return false;
-    const sql = "SELECT EXISTS (SELECT FROM pg_class WHERE starts_with(relname::text, $1::text)) AS found";
+    const sql = `SELECT EXISTS (SELECT FROM pg_class WHERE pg_table_is_visible(oid)
+      AND (relname = $1::text OR starts_with(relname::text, $1::text || '_'))) AS found`;
     return (await this.#log.query(ctx, { sql, params: [table] }))[0]?.found !== true;
   }
 
@@ -255,13 +274,16 @@ export class ProjectionRun {
       await this.#idle(ctx, head);
       return;
     }
-    this.state = "catching-up";
+    if (found.length === this.#page) this.state = "catching-up";
     const undecodableAt = found.findIndex((event) => event.undecodable !== undefined);
     const events = undecodableAt < 0 ? found : found.slice(0, undecodableAt);
     try {
       if (events.length === 0) throw undecodableEvent(first, first.undecodable ?? "");
-      await this.#project(ctx, events);
+      const isAll = found.length < this.#page && undecodableAt < 0;
+      const isDone = await this.#project(ctx, events);
       this.#page = Math.min(pageEvents, this.#page * 2);
+      // Under load no page is ever empty; but all that was there when it looked is done.
+      if (isAll && isDone) await this.#tellCaughtUp();
     } catch (error) {
       if (ctx.signal.aborted || (error instanceof ViableError && error.retryable)) throw error;
       // Which of them it is shows when they are done in ever smaller parts.
@@ -270,14 +292,49 @@ export class ProjectionRun {
     }
   }
 
-  async #project(ctx: Context, events: readonly StoredEvent[]): Promise<void> {
-    const writes = await this.#projection.project(events, this.target, ctx);
-    const position = writes.upTo ?? (events[events.length - 1] as StoredEvent).position;
+  /** Answers whether it did all of them. */
+  async #project(ctx: Context, events: readonly StoredEvent[]): Promise<boolean> {
+    const writes = await this.#whileOwned(ctx, async (owned) => this.#projection.project(events, this.target, owned));
+    if (!isWithin(events, writes.upTo))
+      throw new Error(`it says that it is done up to ${writes.upTo}, which it was not asked for`);
+    const last = (events[events.length - 1] as StoredEvent).position;
+    const position = writes.upTo ?? last;
     const outcome = await this.#write(ctx, { position }, this.#progress?.version ?? 0, writes, []);
     if (outcome.ok) this.#moved(ctx, { position }, outcome.recordVersions[0] ?? 0);
     else if (this.#isOvertaken(outcome)) this.#progress = undefined;
     else if (outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
     else throw notWritten(this.target.name, outcome);
+    return outcome.ok && position === last;
+  }
+
+  /** Goes on saying that this process has the generation while something long is done; where that is no more so, the context ends. */
+  async #whileOwned<T>(ctx: Context, work: (owned: Context) => Promise<T>): Promise<T> {
+    const lost = new AbortController();
+    let timer: Timer | undefined;
+    const renewLater = () => {
+      timer = ctx.runtime.clock.setTimer(
+        () => {
+          this.#own(ctx).then(
+            (isOurs) => (isOurs ? renewLater() : lost.abort(leaseLost(this.target.name))),
+            () => renewLater(),
+          );
+        },
+        renewMs,
+        { background: true },
+      );
+    };
+    renewLater();
+    try {
+      return await work(withContext(ctx, { signal: lost.signal }));
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  async #tellCaughtUp(): Promise<void> {
+    if (this.state === "live") return;
+    await this.#hooks.onCaughtUp();
+    this.state = "live";
   }
 
   /** One event alone fails: it is tried a few times, then the generation stands still. */
@@ -314,7 +371,7 @@ export class ProjectionRun {
 
   async #standStill(ctx: Context, parked: Parked): Promise<void> {
     this.state = "parked";
-    await this.#rest(ctx, lookMs);
+    await sleep(ctx, lookMs);
     // Whoever lets it go on moves its progress past the event.
     const found = await readProgress(ctx, this.#log, this.target.name, this.target.generation);
     if (found?.value.parked?.position === parked.position) return;
@@ -336,10 +393,7 @@ export class ProjectionRun {
       // A position that only says that nothing was there is worth a write now and then.
       if (clock.monotonicMs() - this.#seenWrittenMs >= idleProgressMs) await this.#record(ctx, { position: head }, []);
     }
-    if (this.state !== "live") {
-      await this.#hooks.onCaughtUp();
-      this.state = "live";
-    }
+    await this.#tellCaughtUp();
     await this.#rest(ctx, this.#isImmediate ? lookMs : renewMs);
   }
 
@@ -416,6 +470,13 @@ function notWritten(name: string, outcome: Exclude<AppendOutcome, { ok: true }>)
     details: { reason: outcome.reason },
   });
 }
+
+const leaseLost = (name: string): ViableError =>
+  new ViableError("log.projection_taken_over", `Another process keeps ${name} by now.`, { retryable: true });
+
+/** Whether a position is of one of some events, or none is said. */
+const isWithin = (events: readonly StoredEvent[], position: Position | undefined): boolean =>
+  position === undefined || events.some((event) => event.position === position);
 
 /** How many events lie between two positions, all filters apart. */
 export const lagBetween = (position: Position, head: Position): number =>

@@ -27,6 +27,8 @@ export interface Projection {
   readonly consistency?: "eventual" | "immediate";
   /** Before the first event of the log, or after the last one that there is when it is met first. Default `start`. */
   readonly begins?: "start" | "now";
+  /** It does something that must not be done again: it is not built anew (`reaction`). */
+  readonly isReaction?: boolean;
   /** What is there before the first event, such as tables. Done once for each generation, in one flush with its beginning. */
   readonly create?: (target: ProjectionTarget) => readonly RowWrite[];
   /**
@@ -87,7 +89,8 @@ export interface Parked {
   readonly since: number;
 }
 
-const namePattern = /^[a-z][a-z0-9_]{0,39}$/;
+/** Not as a generation's tables are named, or one's would pass for another's. */
+const namePattern = /^(?!.*_[0-9]+$)[a-z][a-z0-9_]{0,39}$/;
 
 /** Refuses what could not be kept under its name, or would be kept under another's (`log.invalid_projection`). */
 export function checkProjections(projections: readonly Projection[]): void {
@@ -95,7 +98,7 @@ export function checkProjections(projections: readonly Projection[]): void {
   for (const { name, version } of projections) {
     if (!namePattern.test(name) || !Number.isSafeInteger(version) || version < 1) {
       throw new ViableError("log.invalid_projection", `There can be no projection "${name}" of version ${version}.`, {
-        next: "Name it with 1 to 40 small letters, digits and _, beginning with a letter; versions are whole numbers from 1.",
+        next: "Name it with 1 to 40 small letters, digits and _, beginning with a letter and not ending in _ and a number; versions are whole numbers from 1.",
       });
     }
     if (names.has(name)) throw new ViableError("log.invalid_projection", `There are two projections named ${name}.`);

@@ -44,14 +44,18 @@ const sums = (
 };
 
 function setup(options: { types?: readonly EventType[] } = {}) {
-  const clock = simulateTime();
-  const ctx = rootContext(createRuntime({ clock }));
+  const time = simulateTime();
+  const ctx = rootContext(createRuntime({ clock: time }));
   const store = controlStore(
     { ...createMemoryStore(), exclusive: false },
     () => new ViableError(storeUnavailable, "away", { retryable: true }),
   );
   let seed = 0;
-  const startProcess = async (make: (log: Log) => readonly Projection[], types = options.types) => {
+  const startProcess = async (
+    make: (log: Log) => readonly Projection[],
+    types = options.types,
+    clock: SimulatedTime = time,
+  ) => {
     const runtime = createRuntime({ clock, random: seededRandom(++seed) });
     const own = rootContext(runtime);
     const log = createLog(store, runtime, types === undefined ? {} : { types });
@@ -89,7 +93,7 @@ function setup(options: { types?: readonly EventType[] } = {}) {
       crash: () => settled(clock, log.stop(own)),
     };
   };
-  return { clock, ctx, store, startProcess };
+  return { clock: time, ctx, store, startProcess };
 }
 
 /** Moves time on until a promise is settled. */
@@ -223,12 +227,14 @@ test("a process that was away for longer than its lease adds nothing to what ano
       return { with: [{ apply }] };
     },
   });
-  const slow = await startProcess(() => [adding()]);
-  await settled(clock, slow.projections.untilCaughtUp(rootContext(createRuntime()), "sums"));
+  // Its clock is its own, and stands still with it.
+  const slowClock = simulateTime();
+  const slow = await startProcess(() => [adding()], undefined, slowClock);
+  await settled(slowClock, slow.projections.untilCaughtUp(rootContext(createRuntime()), "sums"));
   const { promise, resolve: letGo } = Promise.withResolvers<void>();
   held = promise;
   await slow.pay(1, 2);
-  await clock.advance(100);
+  await slowClock.advance(100);
   held = undefined;
   const other = await startProcess(() => [adding()]);
   await clock.advance(12_000);
@@ -238,7 +244,10 @@ test("a process that was away for longer than its lease adds nothing to what ano
   expect(added).toEqual(positions);
   letGo();
   await slow.pay(4);
-  await clock.advance(30_000);
+  for (let seconds = 0; seconds < 30; seconds++) {
+    await slowClock.advance(1_000);
+    await clock.advance(1_000);
+  }
   expect(added).toEqual((await folded(other.log)).positions);
 });
 
@@ -403,6 +412,89 @@ test("immediate: what it cannot do harms no append, and parks it as any other", 
   expect(positions).toEqual((await folded(one.log, ({ data }) => data.amount === 13)).positions);
 });
 
+test("immediate: what cannot be kept harms no append, nor does one that does less than it was asked for lose anything", async () => {
+  const { clock, startProcess } = setup();
+  const tooLong: Projection = {
+    name: "long",
+    version: 1,
+    consistency: "immediate",
+    filter: { types: ["paid"] },
+    project: () => ({ records: [{ key: "k".repeat(1_000), value: 1, expected: "any" }] }),
+  };
+  const some: string[] = [];
+  const someOf: Projection = {
+    ...table().projection,
+    name: "some",
+    project(events) {
+      const done = events.slice(0, 2);
+      const apply = () => {
+        some.push(...done.map(({ position }) => position));
+        return () => some.splice(-done.length);
+      };
+      return { with: [{ apply }], ...(done.length < events.length && { upTo: done.at(-1)?.position as string }) };
+    },
+  };
+  const one = await startProcess(() => [tooLong, someOf]);
+  await clock.advance(2_000);
+  expect(await one.pay(1, 2, 3, 4, 5)).toMatchObject({ ok: true });
+  expect(await one.other()).toMatchObject({ ok: true });
+  await clock.advance(20_000);
+  expect(some).toEqual((await folded(one.log)).positions);
+  expect((await one.status()).find(({ name }) => name === "long")?.parked).toMatchObject({ code: "log.invalid_event" });
+});
+
+test("under a load that never ends a new generation is still read, when it has done what was there", async () => {
+  const { clock, startProcess } = setup();
+  const one = await startProcess((log) => [sums(log)]);
+  const { resolve: stopPaying, promise: stopped } = Promise.withResolvers<void>();
+  let paying = true;
+  void stopped.then(() => {
+    paying = false;
+  });
+  const load = (async () => {
+    while (paying) {
+      await one.pay(1);
+      await new Promise<void>((resolve) => void clock.setTimer(resolve, 1));
+    }
+  })();
+  await clock.advance(1_500);
+  expect(one.projections.target("sums")?.generation).toBe(1);
+  expect((await one.status())[0]?.lagEvents).toBeLessThan(600);
+  stopPaying();
+  await settled(clock, load);
+});
+
+test("who stands by looks once a second, however much there is to be done", async () => {
+  const { clock, store, startProcess } = setup();
+  const one = await startProcess((log) => [sums(log)]);
+  await one.read();
+  await startProcess((log) => [sums(log)]);
+  await clock.advance(2_000);
+  const before = store.batches.flat().length;
+  for (let paid = 0; paid < 100; paid++) {
+    await one.pay(1);
+    await clock.advance(10);
+  }
+  const owns = store.batches
+    .flat()
+    .slice(before)
+    .filter(({ records }) => records.some(({ key }) => key.endsWith("/owner")));
+  expect(owns.length).toBeLessThan(6);
+});
+
+test("it stops within the time it is given, whatever goes on", async () => {
+  const { clock, startProcess } = setup();
+  const one = await startProcess(() => [
+    { name: "stuck", version: 1, filter: { types: ["paid"] }, project: () => new Promise(() => {}) },
+  ]);
+  await one.pay(1);
+  await clock.advance(1_000);
+  const bounded = rootContext(createRuntime({ clock }), { deadline: clock.now() + 3_000 });
+  await expect(settled(clock, one.projections.stop(bounded))).rejects.toMatchObject({
+    code: "context.deadline_exceeded",
+  });
+});
+
 test("immediate: one that waits is told that it may not, and is eventual", async () => {
   const { clock, startProcess } = setup();
   const one = await startProcess((log) => [sums(log, { consistency: "immediate" })]);
@@ -463,7 +555,14 @@ test("a release with another version builds its own; the one before goes on keep
 
 test("a projection that could not be kept under its name is refused", async () => {
   const { startProcess } = setup();
-  for (const bad of [{ name: "Sums" }, { name: "" }, { name: "a/b" }, { name: "x".repeat(41) }, { version: 0 }])
+  for (const bad of [
+    { name: "Sums" },
+    { name: "sums_1" },
+    { name: "" },
+    { name: "a/b" },
+    { name: "x".repeat(41) },
+    { version: 0 },
+  ])
     await expect(startProcess((log) => [sums(log, bad)])).rejects.toMatchObject({ code: "log.invalid_projection" });
   await expect(startProcess((log) => [sums(log), sums(log)])).rejects.toMatchObject({ code: "log.invalid_projection" });
 });

@@ -1,5 +1,5 @@
 import type { Context, ErrorOnTheWire, JsonValue, Part, Timer } from "@viable/kernel";
-import { rootContext, sleep, toWire, ViableError } from "@viable/kernel";
+import { rootContext, sleep, toWire, ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Position } from "./events.ts";
 import { comparePositions, isPosition, startPosition } from "./events.ts";
 import type { AppendRequest, Log } from "./log.ts";
@@ -49,7 +49,10 @@ export interface Projections extends Part {
   /** Waits until a projection has done all that is in the log now; rejects (`log.projection_parked`) where it stands still before that. */
   untilCaughtUp(ctx: Context, name: string): Promise<ProjectionTarget>;
   status(ctx: Context): Promise<readonly ProjectionStatus[]>;
-  /** Begins another generation beside what is there; it takes its place when it has caught up. Answers its number. */
+  /**
+   * Begins another generation beside what is there; it takes its place when it has caught up. Answers its number. Rejects for a reaction
+   * (`log.not_rebuildable`).
+   */
   rebuild(ctx: Context, name: string): Promise<number>;
   /** Lets a generation that stands still go on without the event it stands before. Rejects (`log.not_parked`) where it does not stand there. */
   skip(ctx: Context, name: string, position: Position, reason: string): Promise<void>;
@@ -68,6 +71,7 @@ export function createProjections(log: Log, projections: readonly Projection[]):
     kinds.set(projection.name, { projection, generations: { value: [], version: 0 }, runs: new Map() });
   }
   let life: Context | undefined;
+  let ending = new AbortController();
   let stopWatching: () => void = () => {};
   let dropTimer: Timer | undefined;
   let dropping: Promise<void> | undefined;
@@ -121,7 +125,8 @@ export function createProjections(log: Log, projections: readonly Projection[]):
     for (const [generation, run] of kind.runs) {
       if (wanted.some((each) => each.generation === generation)) continue;
       kind.runs.delete(generation);
-      void run.stop();
+      // It ends by itself, sooner or later.
+      void run.stop(life).catch(() => undefined);
     }
     for (const { generation } of wanted) {
       if (!kind.runs.has(generation)) kind.runs.set(generation, run(life, kind, generation));
@@ -186,28 +191,42 @@ export function createProjections(log: Log, projections: readonly Projection[]):
     return { position: comparePositions(seen, written) > 0 ? seen : written, parked: kept?.value.parked };
   };
 
+  const begin = async (ctx: Context): Promise<void> => {
+    for (const kind of kinds.values()) {
+      const { version } = kind.projection;
+      await decide(ctx, kind, (generations) => withVersion(generations, version, ctx.runtime.clock.now()));
+    }
+    stopWatching = await log.watchRecords(ctx, "projections/", ({ key, value, version }) => {
+      const kind = kinds.get(key.slice("projections/".length));
+      if (kind !== undefined && value !== null) take(kind, value as unknown as Generations, version);
+    });
+    scheduleDrop(ctx);
+  };
+  const stop = async (ctx: Context): Promise<void> => {
+    life = undefined;
+    stopWatching();
+    dropTimer?.cancel();
+    ending.abort();
+    const runs = [...kinds.values()].flatMap((kind) => [...kind.runs.values()]);
+    for (const kind of kinds.values()) kind.runs.clear();
+    await waitFor(ctx, Promise.all([dropping, ...runs.map((each) => each.stop(ctx))]));
+  };
+
   return {
     async start(ctx) {
       if (kinds.size === 0) return;
-      life = rootContext(ctx.runtime, { principal: "projections", signal: ctx.signal });
-      for (const kind of kinds.values()) {
-        const { version } = kind.projection;
-        await decide(life, kind, (generations) => withVersion(generations, version, ctx.runtime.clock.now()));
-      }
-      stopWatching = await log.watchRecords(life, "projections/", ({ key, value, version }) => {
-        const kind = kinds.get(key.slice("projections/".length));
-        if (kind !== undefined && value !== null) take(kind, value as unknown as Generations, version);
+      ending = new AbortController();
+      life = withContext(rootContext(ctx.runtime, { principal: "projections", signal: ctx.signal }), {
+        signal: ending.signal,
       });
-      scheduleDrop(life);
+      try {
+        await begin(life);
+      } catch (error) {
+        await stop(ctx).catch(() => undefined);
+        throw error;
+      }
     },
-    async stop() {
-      life = undefined;
-      stopWatching();
-      dropTimer?.cancel();
-      const runs = [...kinds.values()].flatMap((kind) => [...kind.runs.values()]);
-      for (const kind of kinds.values()) kind.runs.clear();
-      await Promise.all([dropping, ...runs.map((each) => each.stop())]);
-    },
+    stop,
     target(name) {
       const kind = kindOf(name);
       const { version } = kind.projection;
@@ -252,7 +271,8 @@ export function createProjections(log: Log, projections: readonly Projection[]):
     },
     async rebuild(ctx, name) {
       const kind = kindOf(name);
-      const { version } = kind.projection;
+      const { version, isReaction } = kind.projection;
+      if (isReaction) throw notRebuildable(name);
       let building = 0;
       await decide(
         ctx,
@@ -314,6 +334,11 @@ async function deleteRecords(ctx: Context, log: Log, prefix: string): Promise<vo
     if (!outcome.ok && outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
   }
 }
+
+const notRebuildable = (name: string): ViableError =>
+  new ViableError("log.not_rebuildable", `${name} is a reaction: what it has done cannot be done anew.`, {
+    next: "Give a reaction of another name where something is to be done for past events.",
+  });
 
 const notParked = (name: string, position: Position): ViableError =>
   new ViableError("log.not_parked", `Projection ${name} does not stand still before position ${position}.`, {

@@ -110,3 +110,36 @@ test("one that may pass is tried until it goes; one that does not parks it, with
   await clock.advance(5_000);
   expect(sent).toEqual([1, 2, 3, 5]);
 });
+
+test("one that takes long is done by one process alone, and written down within a second or so", async () => {
+  const { clock, startProcess } = setup();
+  const sent: number[] = [];
+  const react: ReactionSettings["react"] = async (event, ctx) => {
+    await new Promise<void>((resolve) => void ctx.runtime.clock.setTimer(resolve, 300));
+    sent.push(amountOf(event));
+  };
+  const one = await startProcess({ react });
+  await clock.advance(100);
+  await startProcess({ react });
+  await one.pay(...Array.from({ length: 100 }, (_, nr) => nr));
+  for (let steps = 0; steps < 400; steps++) await clock.advance(100);
+  expect(sent).toEqual(Array.from({ length: 100 }, (_, nr) => nr));
+  const slow = await startProcess({
+    name: "slow",
+    react: async (_event, ctx) => {
+      await new Promise<void>((resolve) => void ctx.runtime.clock.setTimer(resolve, 25_000));
+      sent.push(-1);
+    },
+  });
+  await clock.advance(100);
+  await startProcess({ name: "slow", react: async () => void sent.push(-2) });
+  await slow.pay(7);
+  for (let steps = 0; steps < 400; steps++) await clock.advance(100);
+  expect(sent.filter((amount) => amount < 0)).toEqual([-1]);
+});
+
+test("what it has done is not done anew", async () => {
+  const { startProcess } = setup();
+  const one = await startProcess({ react: async () => {} });
+  await expect(one.projections.rebuild(one.ctx, "mail")).rejects.toMatchObject({ code: "log.not_rebuildable" });
+});

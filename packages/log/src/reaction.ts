@@ -11,11 +11,14 @@ export interface ReactionSettings {
   readonly begins?: "start" | "now";
   /**
    * Does it, and rejects where it could not; one that may be done later rejects retryably. Done at least once for each event, in order,
-   * and in one process at a time: who was cut off between doing it and writing that down does it again, so hand on the event's id to
-   * whoever can recognise a repeat.
+   * and in one process at a time, as long as it ends with its context. Who was cut off between doing it and writing that down does it
+   * again, up to a second's worth, so hand on the event's id to whoever can recognise a repeat.
    */
   readonly react: (event: StoredEvent, ctx: Context) => Promise<void>;
 }
+
+/** How long something may have been done without its being written down, in milliseconds, but for one that takes longer by itself. */
+const writtenWithinMs = 1_000;
 
 /**
  * A subscription with a position that is kept: a projection that keeps nothing but how far it has come. It parks before an event that
@@ -26,9 +29,13 @@ export function reaction({ react, begins = "now", ...settings }: ReactionSetting
     ...settings,
     begins,
     version: 1,
+    isReaction: true,
     async project(events, _target, ctx) {
+      const { clock } = ctx.runtime;
+      const beganMs = clock.monotonicMs();
       let done: StoredEvent | undefined;
       for (const event of events) {
+        if (done !== undefined && clock.monotonicMs() - beganMs >= writtenWithinMs) break;
         try {
           await react(event, ctx);
         } catch (error) {

@@ -114,6 +114,15 @@ export function storeContract(
       expect(await readVersions(own("a"))).toEqual([1, 2, 3]);
     });
 
+    test("a repeat is one at whatever version it is expected the second time", async () => {
+      const own = newScope();
+      const write = (expected: number) => appendOf([{ stream: own("a"), expected, events: [eventOf(own("1"))] }]);
+      expect(await commit(write(0))).toMatchObject([{ kind: "appended", repeated: false }]);
+      for (const expected of [1, 0, -1, 7])
+        expect(await commit(write(expected))).toMatchObject([{ kind: "appended", firstVersions: [1], repeated: true }]);
+      expect(await readVersions(own("a"))).toEqual([1]);
+    });
+
     test("a write without events only checks the version", async () => {
       const own = newScope();
       const check = (expected: number) => appendOf([{ stream: own("a"), expected, events: [] }]);
