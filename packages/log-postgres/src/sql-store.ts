@@ -1,3 +1,4 @@
+import { ViableError } from "@viable/kernel";
 import type { CommitOutcome, CommitResult, EncodedAppend, Follow, FollowedAppend, Store } from "@viable/log";
 import { textArray } from "./array-literal.ts";
 import { commitAlone } from "./commit-alone.ts";
@@ -82,13 +83,10 @@ export function createSqlStore(session: Session): SqlStore {
     },
     async query({ sql, params }) {
       // Anything else might end or begin a transaction on a connection that is everybody's.
-      if (!/^\s*(select|with|values|table)\b/i.test(sql)) {
-        throw refused(
-          "Only a query is read: one that begins with SELECT, WITH, VALUES or TABLE.",
-          "Write with an append.",
-        );
-      }
-      return await session.readForeign(sql, params);
+      if (!/^\s*(select|with|values|table)\b/i.test(sql)) throw onlyReads();
+      return await session.readForeign(sql, params).catch((error: unknown) => {
+        throw error instanceof ViableError && error.details?.sqlState === readOnly ? onlyReads(error) : error;
+      });
     },
     async sizeBytes() {
       const [row] = await session.read(size, []);
@@ -96,6 +94,12 @@ export function createSqlStore(session: Session): SqlStore {
     },
   };
 }
+
+/** What a server says to a write where only reading is allowed. Elsewhere it is a standby that says so, until it is promoted. */
+const readOnly = "25006";
+
+const onlyReads = (cause?: ViableError): ViableError =>
+  refused("A query only reads: it begins with SELECT, WITH, VALUES or TABLE.", "Write with an append.", cause);
 
 /**
  * Cuts a batch before every append that touches what an earlier one touched: the function decides a whole call on what was
