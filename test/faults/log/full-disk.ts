@@ -51,8 +51,8 @@ export async function fillDisk(settings: Omit<FillDiskSettings, "folder">): Prom
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     err += text;
   });
-  const [status] = await once(child, "close");
+  const [status, signal] = await once(child, "close");
   rmSync(folder, { recursive: true, force: true });
-  if (status !== 0) throw new Error(`The full disk ended with ${status}.\n${err}`);
+  if (status !== 0) throw new Error(`The program that fills the disk ended with ${status ?? signal}.\n${err}`);
   return JSON.parse(out) as FullDisk;
 }

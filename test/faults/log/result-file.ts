@@ -7,7 +7,7 @@ import { join } from "node:path";
 export const isFull = process.env.VIABLE_TEST_FULL === "1";
 
 /** The seed of this run: given, or drawn anew. What it decides is the same again; what the machine decides is not. */
-export const seed = Number(process.env.VIABLE_TEST_SEED ?? Date.now() % 1_000_000_000);
+export const seed = Number(process.env.VIABLE_TEST_SEED || Date.now() % 1_000_000_000);
 
 /** Prints how to run this again. Said before anything happens, so that it is there whatever happens. */
 export function sayReplay(name: string): void {
