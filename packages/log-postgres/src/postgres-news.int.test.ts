@@ -3,6 +3,7 @@
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
 import type { StoredEvent } from "@viable/log";
 import { createLog } from "@viable/log";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createPostgresStore } from "./postgres-store.ts";
 import type { PostgresServer } from "./testing/index.ts";
@@ -31,6 +32,19 @@ async function startProcess(connectionString: string, seed: number) {
   return { clock, log, heard, append, [Symbol.asyncDispose]: () => log.stop(ctx) };
 }
 
+/** Somebody who hears every word and says none. */
+async function listenTo(connectionString: string, told: string[]) {
+  const client = new pg.Client(connectionString);
+  await client.connect();
+  client.on("notification", ({ payload }) => void told.push(payload ?? ""));
+  await client.query("LISTEN viable_log");
+  return {
+    /** What was told until now has been heard. */
+    settled: () => client.query("SELECT 1"),
+    [Symbol.asyncDispose]: () => client.end(),
+  };
+}
+
 const streamsOf = (heard: readonly StoredEvent[]) => heard.map(({ stream }) => stream);
 /** Those who listen at the server. */
 const listeners =
@@ -51,6 +65,28 @@ test("what one process writes reaches the others without their looking, events a
   await two.log.watchRecords(ctx, "lease/", ({ key }) => void watched.push(key));
   await one.log.append(ctx, { records: [{ key: "lease/1", value: 1, expected: 0 }] });
   await expect.poll(() => watched).toEqual(["lease/1"]);
+});
+
+test("who is alone tells nobody; who comes is heard of, and counts as gone when it has not been heard of for long", async () => {
+  const connectionString = await server.createDatabase();
+  await using one = await startProcess(connectionString, 1);
+  const told: string[] = [];
+  await using ears = await listenTo(connectionString, told);
+  for (let nr = 0; nr < 5; nr++) await one.append(`alone-${nr}`);
+  await ears.settled();
+  expect(told).not.toContain("written");
+  {
+    await using two = await startProcess(connectionString, 2);
+    await expect.poll(() => told).toEqual(expect.arrayContaining(["hello", "here"]));
+    await one.append("together");
+    await expect.poll(() => streamsOf(two.heard)).toContain("together");
+    await expect.poll(() => told).toContain("written");
+  }
+  await one.clock.advance(91_000);
+  told.length = 0;
+  await one.append("alone again");
+  await ears.settled();
+  expect(told).not.toContain("written");
 });
 
 test("a listener whose connection was cut misses what is told meanwhile, finds it by looking, and listens again", async () => {
