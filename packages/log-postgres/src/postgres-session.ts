@@ -169,11 +169,15 @@ function connectionOver(client: ClientBase): Connection {
   };
 }
 
-/** What `pg` threw as what a store throws. Only its own class of errors is the database's answer. */
-export const fromPg = (thrown: unknown): ViableError =>
-  thrown instanceof pg.DatabaseError
-    ? fromDriver(thrown, thrown.code, thrown.constraint)
-    : fromDriver(thrown, undefined);
+/**
+ * What `pg` threw as what a store throws. Only its own class of errors is the database's answer; and none is an answer on what happened
+ * where the server panics, as for want of room for its write-ahead log: it may have written others' commits, and ours, before.
+ */
+export function fromPg(thrown: unknown): ViableError {
+  if (!(thrown instanceof pg.DatabaseError)) return fromDriver(thrown, undefined);
+  if (thrown.severity === "PANIC") return unavailable(`The database ended: ${thrown.message}`, thrown);
+  return fromDriver(thrown, thrown.code, thrown.constraint);
+}
 
 function rethrow(thrown: unknown): never {
   throw fromPg(thrown);

@@ -42,6 +42,17 @@ test("appends of one turn travel in one flush, those that come during it in the 
   expect([streamsOf(0), streamsOf(1), store.batches.length]).toEqual([["a", "b", "c"], ["d", "e"], 2]);
 });
 
+test("of what may have happened in an earlier try nobody says that it did not, whatever the last one says", async () => {
+  const { ctx, log, store, append } = await setup();
+  const noSpace = new ViableError("log.no_space", "full");
+  store.next("lost-answer", noSpace);
+  await expect(append("a")).rejects.toMatchObject({ code: "log.unavailable", retryable: true });
+  expect(await log.readStream(ctx, "a")).toHaveLength(1);
+  // With no doubt before it the answer stands.
+  store.next(noSpace);
+  await expect(append("b")).rejects.toMatchObject({ code: "log.no_space" });
+});
+
 test("appends to one stream keep their order, one in each flush, and nobody overtakes them", async () => {
   const { ctx, append, streamsOf, log } = await setup();
   await Promise.all([append("a", { id: "1" }), append("a", { id: "2" }), append("b"), append("a", { id: "3" })]);

@@ -32,6 +32,8 @@ interface Waiting {
   readonly chars: number;
   /** When it was offered, in monotonic milliseconds: its caller's patience is counted from here, not from its first flush. */
   readonly offeredMs: number;
+  /** Whether a try of it ended so that it may have happened. */
+  inDoubt: boolean;
   resolve(outcome: CommitOutcome): void;
   reject(reason: unknown): void;
 }
@@ -104,7 +106,14 @@ export class GroupCommit {
     if (full || this.#waitingChars + chars > this.#limits.maxWaitingChars * share) return undefined;
     const offeredMs = this.#runtime.clock.monotonicMs();
     return new Promise((resolve, reject) => {
-      (lane === "urgent" ? this.#urgent : this.#normal).push({ append, chars, offeredMs, resolve, reject });
+      (lane === "urgent" ? this.#urgent : this.#normal).push({
+        append,
+        chars,
+        offeredMs,
+        inDoubt: false,
+        resolve,
+        reject,
+      });
       this.#waitingChars += chars;
       this.#flushing ??= this.#flushAll();
     });
@@ -200,9 +209,11 @@ export class GroupCommit {
     if (!(error instanceof ViableError && error.retryable)) {
       // One append the database will not take must not take its neighbours down.
       if (sent.length > 1 && error instanceof ViableError && error.code === storeRefused) this.#apart.push(...sent);
-      else for (const waiting of sent) waiting.reject(error);
+      // That the last try did not happen says nothing of those before it.
+      else for (const waiting of sent) waiting.reject(waiting.inDoubt ? logUnavailable(error) : error);
       return [];
     }
+    for (const waiting of sent) waiting.inDoubt = true;
     const waitMs = backoffMs({ baseMs: 50, maxMs: 1_000, maxAttempts: 1_000 }, failures, random) ?? 0;
     const left = this.#giveUp(sent, clock.monotonicMs() + waitMs, error);
     if (left.length > 0) await new Promise<void>((resolve) => void clock.setTimer(resolve, waitMs));
