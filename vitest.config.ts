@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // The suffix is the tier: `.test.ts` needs nothing outside the process, `.int.test.ts` a database, a child process or a port, and
@@ -7,6 +8,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["viable-source"] } },
   test: {
     execArgv: ["--conditions=viable-source"],
+    // Vitest leaves a core to itself, which on two is half of them, while most of what takes long here waits for another process.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         extends: true,
@@ -14,6 +17,8 @@ export default defineConfig({
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "examples/*/**/*.test.ts", "test/**/*.test.ts"],
           exclude: ["**/*.int.test.ts", "**/*.fault.test.ts", "**/node_modules/**", "**/fixtures/**"],
+          // None takes more than a few seconds, but where both cores are at work.
+          testTimeout: 30_000,
         },
       },
       {
