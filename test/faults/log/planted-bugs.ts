@@ -6,7 +6,7 @@ import type { PostgresServer } from "@viable/log-postgres/testing";
  * taken out is not found, the test fails and is to be brought up to date.
  */
 export type PlantedBug =
-  /** Nobody waits for whoever is writing: two writers give out the same positions. */
+  /** Nobody waits for whoever is writing: two writers give out the same positions. The key that stands behind the lock is gone too. */
   | "no lock"
   /** Positions from a counter of their own, let go of before the commit, as is often done: they are seen out of order. */
   | "positions before the commit"
@@ -60,6 +60,10 @@ export async function plantBug(server: PostgresServer, bug: PlantedBug): Promise
   if (bug === "positions before the commit") {
     await server.query("CREATE SCHEMA planted");
     await server.query("CREATE SEQUENCE planted.positions");
+  }
+  if (bug === "no lock") {
+    await server.query("ALTER TABLE viable.events DROP CONSTRAINT events_pkey");
+    await server.query("CREATE INDEX ON viable.events (partition, position)");
   }
   if (bug === "no id check and no index") await server.query("DROP INDEX viable.events_by_id");
   for (const [name, steps] of Object.entries(changes[bug])) {
