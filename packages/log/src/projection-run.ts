@@ -311,7 +311,10 @@ export class ProjectionRun {
   async #whileOwned<T>(ctx: Context, work: (owned: Context) => Promise<T>): Promise<T> {
     const lost = new AbortController();
     let timer: Timer | undefined;
+    let isOver = false;
     const renewLater = () => {
+      // The work may have ended while the lease was being renewed.
+      if (isOver) return;
       timer = ctx.runtime.clock.setTimer(
         () => {
           this.#own(ctx).then(
@@ -327,6 +330,7 @@ export class ProjectionRun {
     try {
       return await work(withContext(ctx, { signal: lost.signal }));
     } finally {
+      isOver = true;
       timer?.cancel();
     }
   }
