@@ -482,6 +482,27 @@ test("who stands by looks once a second, however much there is to be done", asyn
   expect(owns.length).toBeLessThan(6);
 });
 
+test("a lease is renewed no longer than the work takes, also where its renewal is under way when that ends", async () => {
+  const { clock, store, startProcess } = setup();
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  const project = async () => {
+    await held;
+    return {};
+  };
+  const one = await startProcess(() => [{ name: "sums", version: 1, filter: { types: ["paid"] }, project }]);
+  await clock.advance(100);
+  await one.pay(1);
+  await clock.advance(2_500);
+  const release = store.hold();
+  await clock.advance(1_000);
+  letGo();
+  await clock.advance(10);
+  release();
+  await clock.advance(10);
+  await one.stop();
+  expect(clock.pending).toBe(0);
+});
+
 test("it stops within the time it is given, whatever goes on", async () => {
   const { clock, startProcess } = setup();
   const one = await startProcess(() => [
