@@ -16,7 +16,6 @@ CREATE TABLE viable.events (
 );
 CREATE TABLE viable.log_partitions (
   id smallint NOT NULL,
-  ordinal bigint NOT NULL,
   change bigint NOT NULL
 ) WITH (fillfactor=10);
 CREATE TABLE viable.records (
@@ -59,8 +58,12 @@ DECLARE
   base_ordinal bigint;
   base_change bigint;
 BEGIN
-  SELECT p.ordinal, p.change INTO STRICT base_ordinal, base_change
-  FROM viable.log_partitions AS p WHERE p.id = 1 FOR UPDATE;
+  PERFORM pg_advisory_xact_lock(728360441, 1);
+  SELECT coalesce((
+      SELECT e.position FROM viable.events AS e WHERE e.partition = 1 ORDER BY e.position DESC LIMIT 1
+    ), 0), p.change
+  INTO STRICT base_ordinal, base_change
+  FROM viable.log_partitions AS p WHERE p.id = 1;
 
   RETURN QUERY
   WITH
@@ -158,12 +161,11 @@ BEGIN
       change = excluded.change, changed_at = excluded.changed_at, written_by = excluded.written_by
   ),
   total AS MATERIALIZED (
-    SELECT base_ordinal + (SELECT coalesce(sum(w.events), 0) FROM placed_write AS w) AS ordinal,
-      base_change + (SELECT count(*) FROM placed_put) AS change
+    SELECT base_change + (SELECT count(*) FROM placed_put) AS change
   ),
   moved AS (
-    UPDATE viable.log_partitions AS l SET ordinal = t.ordinal, change = t.change
-    FROM total AS t WHERE l.id = 1 AND (l.ordinal, l.change) <> (t.ordinal, t.change)
+    UPDATE viable.log_partitions AS l SET change = t.change
+    FROM total AS t WHERE l.id = 1 AND l.change <> t.change
   )
   SELECT v.append, v.outcome, v.conflict, v.actual,
     CASE WHEN v.outcome = 'repeated' THEN coalesce(v.earlier_position, 0) ELSE coalesce(w.first_position, 0) END,
@@ -195,10 +197,13 @@ DECLARE
   base_change bigint;
   versions bigint[];
   troubled boolean;
-  written bigint;
 BEGIN
-  SELECT p.ordinal, p.change INTO STRICT base_ordinal, base_change
-  FROM viable.log_partitions AS p WHERE p.id = 1 FOR UPDATE;
+  PERFORM pg_advisory_xact_lock(728360441, 1);
+  SELECT coalesce((
+      SELECT e.position FROM viable.events AS e WHERE e.partition = 1 ORDER BY e.position DESC LIMIT 1
+    ), 0), p.change
+  INTO STRICT base_ordinal, base_change
+  FROM viable.log_partitions AS p WHERE p.id = 1;
 
   SELECT array_agg(v.version ORDER BY v.nr), bool_or(v.known OR (v.expected >= 0 AND v.expected <> v.version))
   INTO versions, troubled
@@ -221,57 +226,7 @@ BEGIN
   FROM unnest(event_write, event_nth, event_stream, event_id, event_type, event_tenant, event_session, event_correlation,
     event_data, event_metadata, event_time)
     WITH ORDINALITY AS e (write, nth, stream, id, type, tenant, session, correlation, data, metadata, time, nr);
-  GET DIAGNOSTICS written = ROW_COUNT;
-
-  UPDATE viable.log_partitions SET ordinal = base_ordinal + written WHERE id = 1;
   RETURN base_ordinal || ',' || base_change || ',' || array_to_string(versions, ',');
-END
-$function$
-;
-CREATE OR REPLACE FUNCTION viable.append_known(in_connection text, in_ordinal bigint, event_stream text[], event_version bigint[], event_id text[], event_type text[], event_tenant text[], event_session text[], event_correlation text[], event_data text[], event_metadata text[], event_time double precision[])
- RETURNS bigint
- LANGUAGE plpgsql
- SET plan_cache_mode TO 'force_generic_plan'
-AS $function$
-DECLARE
-  base_change bigint;
-BEGIN
-  -- Locks the partition's row and moves the ordinal at once, or finds that another was faster.
-  UPDATE viable.log_partitions AS p SET ordinal = p.ordinal + cardinality(event_id)
-  WHERE p.id = 1 AND p.ordinal = in_ordinal AND current_setting('viable.connection', true) = in_connection
-  RETURNING p.change INTO base_change;
-  IF NOT FOUND THEN
-    RETURN NULL;
-  END IF;
-
-  INSERT INTO viable.events (position, stream, version, id, type, tenant, session, correlation, data, metadata, time)
-  -- The language holds its arrays unpacked, so that an item of one is found at once; unnesting ten of them costs more than a small batch.
-  SELECT in_ordinal + nr, event_stream[nr], event_version[nr], event_id[nr], event_type[nr], event_tenant[nr], event_session[nr],
-    event_correlation[nr], event_data[nr], event_metadata[nr], event_time[nr]
-  FROM generate_series(1, cardinality(event_id)) AS nr;
-  RETURN base_change;
-END
-$function$
-;
-CREATE OR REPLACE FUNCTION viable.append_known_event(in_connection text, in_ordinal bigint, event_stream text, event_version bigint, event_id text, event_type text, event_tenant text, event_session text, event_correlation text, event_data text, event_metadata text, event_time double precision)
- RETURNS bigint
- LANGUAGE plpgsql
- SET plan_cache_mode TO 'force_generic_plan'
-AS $function$
-DECLARE
-  base_change bigint;
-BEGIN
-  UPDATE viable.log_partitions AS p SET ordinal = p.ordinal + 1
-  WHERE p.id = 1 AND p.ordinal = in_ordinal AND current_setting('viable.connection', true) = in_connection
-  RETURNING p.change INTO base_change;
-  IF NOT FOUND THEN
-    RETURN NULL;
-  END IF;
-
-  INSERT INTO viable.events (position, stream, version, id, type, tenant, session, correlation, data, metadata, time)
-  VALUES (in_ordinal + 1, event_stream, event_version, event_id, event_type, event_tenant, event_session, event_correlation,
-    event_data, event_metadata, event_time);
-  RETURN base_change;
 END
 $function$
 ;

@@ -118,7 +118,7 @@ describe.each(Object.keys(stores))("on %s", (kind) => {
     "SELECT 1; SELECT 2",
     "WITH gone AS (DELETE FROM viable.events RETURNING 1) SELECT * FROM gone",
     "SELECT 1 INTO viable.stolen",
-    "INSERT INTO viable.log_partitions VALUES (2, 0, 0)",
+    "INSERT INTO viable.log_partitions VALUES (2, 0)",
     "CREATE TABLE stolen AS SELECT 1",
     "ANALYZE SELECT pg_sleep(3600)",
     "(ANALYZE) SELECT 1",

@@ -25,12 +25,12 @@ vi.mock("node:worker_threads", () => ({
     constructor() {
       super();
       threads.push(this);
-      queueMicrotask(() => this.emit("message", { id: 0, rows: [] }));
+      queueMicrotask(() => this.emit("message", { id: 0, rows: [], touched: 0 }));
     }
     postMessage(request: WorkerRequest) {
       requests.push(request);
       const rows = request.kind === "query" ? [{ encoding: "UTF8", version: migrations.length }] : [];
-      queueMicrotask(() => this.emit("message", { id: request.id, rows }));
+      queueMicrotask(() => this.emit("message", { id: request.id, rows, touched: 0 }));
     }
     async terminate() {
       if (behaviour.ends) this.emit("exit", 1);

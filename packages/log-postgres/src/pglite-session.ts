@@ -4,7 +4,7 @@ import { BoundedQueue } from "@viable/kernel";
 import { diskFull, refused, unavailable } from "./errors.ts";
 import { inTransaction } from "./in-transaction.ts";
 import { migrate } from "./migrate.ts";
-import type { Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
+import type { Answer, Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
 import { WorkerLink } from "./worker-link.ts";
 
 /** How many requests the worker is sent ahead: enough that it never waits for us, few enough that a commit soon has its turn. */
@@ -17,7 +17,7 @@ const exitTimeoutMs = 10_000;
 interface Waiting {
   readonly statement: Statement | Unprepared;
   readonly params: readonly Param[];
-  resolve(rows: Row[]): void;
+  resolve(answer: Answer): void;
   reject(reason: unknown): void;
 }
 
@@ -65,12 +65,12 @@ export class PgliteSession implements Session {
     await this.#untilExited();
   }
 
-  write(statement: Statement, params: readonly Param[]): Promise<Row[]> {
+  write(statement: Statement, params: readonly Param[]): Promise<Answer> {
     return this.#enqueue(this.#writes, statement, params);
   }
 
-  read(statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]> {
-    return this.#enqueue(this.#reads, statement, params);
+  async read(statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]> {
+    return (await this.#enqueue(this.#reads, statement, params)).rows;
   }
 
   /**
@@ -113,7 +113,7 @@ export class PgliteSession implements Session {
     }
   }
 
-  #enqueue(queue: BoundedQueue<Waiting>, statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]> {
+  #enqueue(queue: BoundedQueue<Waiting>, statement: Statement | Unprepared, params: readonly Param[]): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (!queue.offer({ statement, params, resolve, reject })) {
         reject(unavailable(`${queue.maxItems} requests wait for the embedded database already.`));
@@ -135,8 +135,8 @@ export class PgliteSession implements Session {
   async #run(waiting: Waiting): Promise<void> {
     try {
       const link = await this.#connect();
-      const { rows } = await link.request({ kind: "query", text: waiting.statement.text, params: waiting.params });
-      waiting.resolve(rows);
+      const answer = await link.request({ kind: "query", text: waiting.statement.text, params: waiting.params });
+      waiting.resolve(answer);
     } catch (error) {
       waiting.reject(error);
     } finally {
@@ -195,7 +195,7 @@ export class PgliteSession implements Session {
 
 const connectionOver = (link: WorkerLink): Connection => ({
   query: async (text, params = []) => (await link.request({ kind: "query", text, params })).rows,
-  execute: async (text, params) => (await link.request({ kind: "query", text, params })).touched ?? 0,
+  execute: async (text, params) => (await link.request({ kind: "query", text, params })).touched,
   script: async (text) => {
     await link.request({ kind: "script", text });
   },

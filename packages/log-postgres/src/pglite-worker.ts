@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { PGlite } from "@electric-sql/pglite";
-import type { Param, Row } from "./session.ts";
+import type { Answer, Param, Row } from "./session.ts";
 import { nameConnection } from "./session.ts";
 import type { WorkerError } from "./worker-error.ts";
 import { toWorkerError } from "./worker-error.ts";
@@ -19,13 +19,9 @@ export type WorkerRequest =
   | { readonly id: number; readonly kind: "close" };
 
 /** The answer to the request of that id; 0 answers the start. */
-export type WorkerReply =
-  | { readonly id: number; readonly rows: Row[]; readonly touched?: number | undefined }
-  | { readonly id: number; readonly error: WorkerError };
+export type WorkerReply = ({ readonly id: number } & Answer) | { readonly id: number; readonly error: WorkerError };
 
-type Answer = { readonly rows: Row[]; readonly touched?: number | undefined };
-
-const nothing: Answer = { rows: [] };
+const nothing: Answer = { rows: [], touched: 0 };
 const int8 = 20;
 const text = 25;
 
@@ -63,7 +59,7 @@ async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): 
         case "query": {
           const paramTypes = request.params.map(() => text);
           const { rows, affectedRows } = await database.query<Row>(request.text, [...request.params], { paramTypes });
-          return { rows, touched: affectedRows };
+          return { rows, touched: affectedRows ?? 0 };
         }
         case "script":
           await database.exec(request.text);

@@ -175,7 +175,7 @@ test("a commit that has to wait too long is unavailable, retryable, and works on
   const holder = new pg.Client(connectionString);
   await holder.connect();
   await holder.query("BEGIN");
-  await holder.query("SELECT * FROM viable.log_partitions FOR UPDATE");
+  await holder.query("SELECT pg_advisory_xact_lock(728360441, 1)");
   const append = appendTo("a", 0);
   await expect(store.commit([append], 1)).rejects.toMatchObject({ code: storeUnavailable, retryable: true });
   // Reads wait for nobody.
@@ -183,6 +183,23 @@ test("a commit that has to wait too long is unavailable, retryable, and works on
   await holder.query("ROLLBACK");
   await holder.end();
   expect((await store.commit([append], 1)).outcomes).toMatchObject([{ kind: "appended", firstOrdinal: 1 }]);
+});
+
+test("W9: a database whose transactions see one moment by default is no obstacle to two stores", async () => {
+  const connectionString = await server.createDatabase();
+  const database = new URL(connectionString).pathname.slice(1);
+  await server.query(`ALTER DATABASE ${database} SET default_transaction_isolation = 'serializable'`);
+  await using one = await openStore(connectionString);
+  await using other = await openStore(connectionString);
+  const outcomes = await Promise.all(
+    [one, other].map(async (store) => {
+      const kinds: unknown[] = [];
+      for (let nr = 0; nr < 30; nr++) kinds.push((await store.commit([appendTo("a", -1)], 1)).outcomes[0]?.kind);
+      return kinds;
+    }),
+  );
+  expect(outcomes.flat()).toEqual(Array.from({ length: 60 }, () => "appended"));
+  expect((await one.readStream("a", 1, 100, "forward")).map(({ version }) => version)).toHaveLength(60);
 });
 
 describe("while another process migrates", () => {

@@ -6,7 +6,7 @@ import pg from "pg";
 import { fromDriver, unavailable } from "./errors.ts";
 import { inTransaction } from "./in-transaction.ts";
 import { PostgresNews } from "./postgres-news.ts";
-import type { Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
+import type { Answer, Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
 import { nameConnection } from "./session.ts";
 
 export interface PostgresSessionOptions {
@@ -59,7 +59,7 @@ export class PostgresSession implements Session {
       idleTimeoutMillis: 0,
       // Looked at again on every new connection: after a failover another server answers.
       onConnect: async (client) => {
-        await setPlanner(client);
+        await client.query(settings);
         await client.query(nameConnection);
         onConnected(await readSettings(client));
       },
@@ -68,7 +68,7 @@ export class PostgresSession implements Session {
       ...config,
       max: options.maxReadConnections,
       onConnect: async (client) => {
-        await setPlanner(client);
+        await client.query(settings);
         await client.query("SET default_transaction_read_only = on");
       },
     });
@@ -76,7 +76,7 @@ export class PostgresSession implements Session {
     for (const pool of [this.#commits, this.#reads]) pool.on("error", () => {});
   }
 
-  write(statement: Statement, params: readonly Param[]): Promise<Row[]> {
+  write(statement: Statement, params: readonly Param[]): Promise<Answer> {
     return query(this.#commits, statement, params);
   }
 
@@ -84,7 +84,7 @@ export class PostgresSession implements Session {
     if (this.#reads.waitingCount >= maxWaitingReads) {
       throw unavailable(`${maxWaitingReads} reads wait for a connection to the database already.`);
     }
-    return query(this.#reads, statement, params);
+    return (await query(this.#reads, statement, params)).rows;
   }
 
   /** The connections that read are set to do no more. */
@@ -117,10 +117,10 @@ export class PostgresSession implements Session {
     await run(own.connection);
   }
 
-  /** A connection of its own, beside those for commits and reads, planned as they are; to be let go of by whoever asked for it. */
+  /** A connection of its own, beside those for commits and reads, set as they are; to be let go of by whoever asked for it. */
   async connect(): Promise<OwnConnection> {
     const own = await connectOwn(this.#statements);
-    await own.connection.script(planner);
+    await own.connection.script(settings);
     return own;
   }
 
@@ -183,10 +183,11 @@ function rethrow(thrown: unknown): never {
   throw fromPg(thrown);
 }
 
-async function query(pool: pg.Pool, statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]> {
+async function query(pool: pg.Pool, statement: Statement | Unprepared, params: readonly Param[]): Promise<Answer> {
   const { name, text } = statement;
   const config = { ...(name !== undefined && { name }), text, values: [...params], queryMode: "extended" };
-  return (await pool.query<Row>(config).catch(rethrow)).rows;
+  const { rows, rowCount } = await pool.query<Row>(config).catch(rethrow);
+  return { rows, touched: rowCount ?? 0 };
 }
 
 function toConfig(options: PostgresSessionOptions, statementTimeoutMs: number): pg.ClientConfig {
@@ -203,13 +204,10 @@ function toConfig(options: PostgresSessionOptions, statementTimeoutMs: number): 
 
 /**
  * See migration 1: a plan made for an empty table must not read a large one from end to end. Before PostgreSQL 18 what is ruled out is
- * priced so high that a server which compiles expensive plans compiles ours, a second and more for each.
+ * priced so high that a server which compiles expensive plans compiles ours, a second and more for each. And what is read behind the
+ * partition's lock must be of after it was given, whatever isolation a database has by default.
  */
-const planner = "SET enable_seqscan = off; SET jit = off";
-
-async function setPlanner(client: ClientBase): Promise<void> {
-  await client.query(planner);
-}
+const settings = "SET enable_seqscan = off; SET jit = off; SET default_transaction_isolation = 'read committed'";
 
 async function readSettings(client: ClientBase): Promise<ServerSettings> {
   const { rows } = await client.query<Record<string, string>>(`SELECT current_setting('fsync') AS fsync,

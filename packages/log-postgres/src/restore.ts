@@ -59,7 +59,7 @@ async function fill(connection: Connection, pages: AsyncIterable<SnapshotPage>):
     else await connection.query(restoreEvents.text, restoreEventsParams(page.events));
   }
   if (head === undefined) throw snapshotDamaged("it does not say where the log stood");
-  await connection.query(restoreHead.text, [String(head.ordinal), String(head.change)]);
+  await connection.query(restoreHead.text, [String(head.change)]);
   const [found] = await connection.query(restoredCounts.text);
   const { events, records, ordinal } = found ?? {};
   if (events !== head.ordinal || ordinal !== head.ordinal || records !== head.records) {

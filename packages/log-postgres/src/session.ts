@@ -19,13 +19,20 @@ export type Param = string | null;
 /** A value of a row: `bigint` columns arrive as numbers, since no count of ours leaves the safe integers. */
 export type Row = Readonly<Record<string, string | number | boolean | null>>;
 
+/** What came of a statement. */
+export interface Answer {
+  readonly rows: Row[];
+  /** How many rows it has written. */
+  readonly touched: number;
+}
+
 /**
  * A way to a database. Errors are `ViableError`s already: `log.store_unavailable` (retryable) where the database cannot be
  * reached or was lost on the way, `log.store_refused` where it answered and would answer the same again.
  */
 export interface Session {
   /** Runs a statement of the one writer: before reads that wait. */
-  write(statement: Statement, params: readonly Param[]): Promise<Row[]>;
+  write(statement: Statement, params: readonly Param[]): Promise<Answer>;
   read(statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]>;
   /** A query that is not the store's own: it cannot write. */
   readForeign(text: string, params: readonly Param[]): Promise<Row[]>;

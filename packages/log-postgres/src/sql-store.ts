@@ -42,13 +42,9 @@ export function createSqlStore(session: Session): SqlStore {
         const result = await commitPart(part, now, follow);
         outcomes.push(...result.outcomes);
         followed.push(...(result.followed ?? []));
-        lastChange = result.lastChange;
+        lastChange = result.lastChange ?? lastChange;
       }
-      return {
-        outcomes,
-        ...(followed.length > 0 && { followed }),
-        lastChange: lastChange ?? (await readHead()).change,
-      };
+      return { outcomes, ...(followed.length > 0 && { followed }), lastChange };
     },
     async readStream(stream, fromVersion, limit, direction) {
       if (!canBeStored(stream)) return [];
@@ -78,7 +74,9 @@ export function createSqlStore(session: Session): SqlStore {
       return (await session.read(readChanges, [String(after), String(limit)])).map(toRecordChange);
     },
     async purgeRecords(before, limit) {
-      const [row] = await session.write(purgeRecords, [String(before), String(limit)]);
+      const {
+        rows: [row],
+      } = await session.write(purgeRecords, [String(before), String(limit)]);
       return Number(row?.purged);
     },
     async query({ sql, params }) {

@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import type { Clock, Timer } from "@viable/kernel";
 import { fromDriver, unavailable } from "./errors.ts";
 import type { WorkerReply, WorkerRequest, WorkerStart } from "./pglite-worker.ts";
-import type { Row } from "./session.ts";
+import type { Answer } from "./session.ts";
 
 /** The worker's file: beside this one, as source under type stripping and as built. */
 const workerUrl = new URL(
@@ -19,14 +19,8 @@ const closeTimeoutMs = 10_000;
 
 interface Pending {
   readonly timer: Timer;
-  resolve(answer: WorkerAnswer): void;
+  resolve(answer: Answer): void;
   reject(reason: unknown): void;
-}
-
-/** Rows, and how many a statement touched that answers none. */
-export interface WorkerAnswer {
-  readonly rows: Row[];
-  readonly touched?: number | undefined;
 }
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
@@ -72,7 +66,7 @@ export class WorkerLink {
     return link;
   }
 
-  request(request: WithoutId<WorkerRequest>): Promise<WorkerAnswer> {
+  request(request: WithoutId<WorkerRequest>): Promise<Answer> {
     if (this.#gone) return Promise.reject(unavailable("The embedded database's thread has ended."));
     const reply = this.#await(request.kind === "close" ? closeTimeoutMs : replyTimeoutMs);
     this.#worker.postMessage({ id: this.#nextId - 1, ...request });
@@ -86,7 +80,7 @@ export class WorkerLink {
   }
 
   /** Waits for the reply to the next id. The first, 0, is given to the start. */
-  #await(timeoutMs: number): Promise<WorkerAnswer> {
+  #await(timeoutMs: number): Promise<Answer> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = this.#clock.setTimer(() => this.#end(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs, {

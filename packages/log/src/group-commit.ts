@@ -42,7 +42,8 @@ interface Waiting {
 export interface Flush {
   readonly batch: readonly EncodedAppend[];
   readonly outcomes: readonly CommitOutcome[];
-  readonly lastChange: number;
+  /** Number of the last record change in the log after it, where it changed any. */
+  readonly lastChange: number | undefined;
 }
 
 /** What is told of flushes. */

@@ -92,13 +92,14 @@ export class RecordWatch {
 
   /** Takes in what a flush of this process changed. */
   take(flush: Flush): void {
+    const { lastChange } = flush;
     const changes = changesOf(flush);
-    if (changes.length === 0 || flush.lastChange <= this.#change) return;
-    if (this.#change + changes.length !== flush.lastChange || this.#follower.reading) {
+    if (changes.length === 0 || lastChange === undefined || lastChange <= this.#change) return;
+    if (this.#change + changes.length !== lastChange || this.#follower.reading) {
       this.wake();
       return;
     }
-    this.#change = flush.lastChange;
+    this.#change = lastChange;
     for (const change of changes) this.#dispatch(change);
   }
 

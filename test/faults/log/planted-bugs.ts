@@ -19,14 +19,14 @@ export type PlantedBug =
   /** The same, and the index that stands behind it is gone too. */
   | "no id check and no index";
 
-// `append_known` and `append_known_event` have no lock to take out: they lock by moving the ordinal, and are gone with it.
+// The shortest way of a commit is a statement and no function. It does not wait for the lock, and without it would give no position twice.
 
 interface Change {
   readonly from: RegExp;
   readonly to: string;
 }
 
-const isLocked: Change = { from: / FOR UPDATE/, to: "" };
+const isLocked: Change = { from: /PERFORM pg_advisory_xact_lock\(728360441, 1\);/, to: "" };
 const versions: Change = { from: /(w|v)\.expected >= 0 AND \1\.expected <> \1\.version/g, to: "false" };
 const records: Change = { from: /p\.expected >= 0 AND p\.expected <> p\.live_version/g, to: "false" };
 const repeatInBatch: Change = { from: /WHERE e\.id = w\.first_id LIMIT 1/, to: "WHERE false LIMIT 1" };
@@ -43,7 +43,6 @@ const fromCounter: readonly Change[] = [
   PERFORM pg_advisory_unlock(42);
 $1`,
   },
-  { from: /SET ordinal = base_ordinal \+ written/, to: "SET ordinal = greatest(ordinal, base_ordinal + written)" },
 ];
 
 const changes: { readonly [bug in PlantedBug]: { readonly [name: string]: readonly Change[] } } = {

@@ -12,15 +12,15 @@ const page = 1_000;
 /** What is really in the log, to ask for: so that a plan is made, and run, for what is asked every day. */
 export const sample: Statement = {
   name: "viable_explain_sample",
-  text: `SELECT p.ordinal, p.change, e.stream, e.version, e.type, e.tenant, s.session, c.correlation, r.key
+  text: `SELECT coalesce(e.position, 0) AS ordinal, p.change, e.stream, e.version, e.type, e.tenant, s.session, c.correlation, r.key
     FROM viable.log_partitions AS p
     LEFT JOIN LATERAL (SELECT * FROM viable.events WHERE partition = 1 ORDER BY position DESC LIMIT 1) AS e ON true
     LEFT JOIN LATERAL (
-      SELECT session FROM viable.events WHERE partition = 1 AND session IS NOT NULL AND position > p.ordinal - 10000 ORDER BY position DESC LIMIT 1
+      SELECT session FROM viable.events WHERE partition = 1 AND session IS NOT NULL AND position > e.position - 10000 ORDER BY position DESC LIMIT 1
     ) AS s ON true
     LEFT JOIN LATERAL (
       SELECT correlation FROM viable.events
-      WHERE partition = 1 AND correlation IS NOT NULL AND position > p.ordinal - 10000 ORDER BY position DESC LIMIT 1
+      WHERE partition = 1 AND correlation IS NOT NULL AND position > e.position - 10000 ORDER BY position DESC LIMIT 1
     ) AS c ON true
     LEFT JOIN LATERAL (SELECT key FROM viable.records ORDER BY change DESC LIMIT 1) AS r ON true
     WHERE p.id = 1`,

@@ -49,7 +49,7 @@ export function restoreRecordsParams(records: readonly PlacedRecord[]): Param[] 
 
 export const restoreHead: Statement = {
   name: "viable_restore_head",
-  text: "UPDATE viable.log_partitions SET ordinal = $1::bigint, change = $2::bigint WHERE id = 1",
+  text: "UPDATE viable.log_partitions SET change = $1::bigint WHERE id = 1",
 };
 
 /** What is really there after all was written. */

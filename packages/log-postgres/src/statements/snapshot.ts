@@ -1,6 +1,7 @@
 import type { PlacedEvent, PlacedRecord } from "@viable/log";
 import type { Row, Statement } from "../session.ts";
 import { eventColumns } from "./events.ts";
+import { lastOrdinal } from "./head.ts";
 
 /** A page of a snapshot: few enough rows to be read between two commits, and one that is larger than its bytes comes alone. */
 export const pageRows = 500;
@@ -31,7 +32,7 @@ export const snapshotEvents: Statement = {
 
 export const snapshotHead: Statement = {
   name: "viable_snapshot_head",
-  text: `SELECT ordinal, change, (SELECT count(*) FROM viable.records) AS records
+  text: `SELECT ${lastOrdinal} AS ordinal, change, (SELECT count(*) FROM viable.records) AS records
     FROM viable.log_partitions WHERE id = 1`,
 };
 

@@ -198,10 +198,16 @@ function encode(append: DraftAppend, prefix: string, now: number, nextId: () => 
   };
 }
 
-/** What may be compared: numbers from where the store stood, and no ordinal where an append had no event to give it to. */
+/**
+ * What may be compared: numbers from where the store stood, no ordinal where an append had no event to give it to, and the last change
+ * only where there was one.
+ */
 function normal(result: CommitResult, batch: readonly EncodedAppend[], base: { ordinal: number; change: number }) {
+  const changes = result.outcomes.some(
+    (outcome, index) => outcome.kind === "appended" && !outcome.repeated && (batch[index]?.records.length ?? 0) > 0,
+  );
   return {
-    lastChange: result.lastChange - base.change,
+    ...(changes && { lastChange: (result.lastChange as number) - base.change }),
     outcomes: result.outcomes.map((outcome: CommitOutcome, index) => {
       if (outcome.kind !== "appended") return outcome;
       const hasEvents = batch[index]?.streams.some((write) => write.events.length > 0);
