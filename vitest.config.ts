@@ -34,6 +34,18 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          // What touches the server, once more on the system's own: Debian's is older than npm's, and built with what npm's is not.
+          name: "system-postgres",
+          include: ["packages/log-postgres/src/**/*.int.test.ts", "test/e2e/postgres.int.test.ts"],
+          exclude: ["**/pglite-*", "**/node_modules/**"],
+          env: { VIABLE_TEST_POSTGRES: "system" },
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "faults",
           include: ["test/faults/**/*.fault.test.ts"],
           exclude: ["**/node_modules/**", ...(process.env.VIABLE_TEST_FULL === "1" ? [] : ["**/*.full.fault.test.ts"])],

@@ -89,7 +89,7 @@ async function run(load: Load): Promise<Outcome> {
       writers: writers / load.processes,
       mix: load.mix,
       maxPauseMs,
-      follows: true,
+      follows: startPosition,
     }),
   );
   await Promise.all(writing.map((each) => each.opened()));

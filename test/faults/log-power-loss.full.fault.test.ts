@@ -173,7 +173,6 @@ const startWriters = (target: Target, count: number): LogProcess[] =>
       writers: writers / count,
       mix: "everything",
       maxPauseMs,
-      follows: false,
     }),
   );
 

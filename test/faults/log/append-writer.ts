@@ -1,7 +1,7 @@
 // A process of many writers on one log, each appending one thing after the other and telling what was acknowledged. It ends when it is
 // asked to, after its last answers, or by whatever the test does to it.
 import { codeOf, createRuntime, rootContext, seededRandom, sleep } from "@viable/kernel";
-import type { AppendOutcome, Log } from "@viable/log";
+import type { AppendOutcome, Log, Position } from "@viable/log";
 import { createLog } from "@viable/log";
 import { follow } from "./follow.ts";
 import { onStop, readSettings, tell } from "./lines.ts";
@@ -21,8 +21,8 @@ export interface WriterSettings {
   readonly mix: Mix;
   /** A writer waits up to this long before it appends again, in milliseconds. */
   readonly maxPauseMs: number;
-  /** Whether the process also follows the log, from its beginning. */
-  readonly follows: boolean;
+  /** After which position the process also follows the log; where it is absent, it does not. */
+  readonly follows?: Position;
 }
 
 /** One in so many acknowledged appends is sent a second time: the answer must be the same. */
@@ -42,7 +42,7 @@ let stopping = false;
 onStop(() => {
   stopping = true;
 });
-const stopFollowing = settings.follows ? follow(ctx, log, {}) : undefined;
+const stopFollowing = settings.follows === undefined ? undefined : follow(ctx, log, { after: settings.follows });
 const known: Known = new Map();
 await Promise.all(Array.from({ length: settings.writers }, (_, writer) => write(writer)));
 await stopFollowing?.();

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { WriterSettings } from "./append-writer.ts";
 import type { Ack, Line } from "./lines.ts";
@@ -96,6 +95,8 @@ function start(name: string, module: URL, settings: object): LogProcess {
         break;
       case "unknown":
         unknowns += 1;
+        // What was told of it last is no longer that it did not happen.
+        toldFull.delete(line[1]);
         break;
       case "parked":
         parked += 1;
@@ -115,13 +116,18 @@ function start(name: string, module: URL, settings: object): LogProcess {
     waiting = undefined;
     if (!isMet()) throw new Error(`${name} ended too early, after ${acks.length} acknowledged appends.\n${errors}`);
   };
-  const lines = createInterface({ input: child.stdout });
-  lines.on("line", (text) => {
+  let unfinished = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (unfinished + text).split("\n");
     // The last line of a process that was killed may be cut: it was not told.
-    if (text.endsWith("]")) take(JSON.parse(text) as Line);
+    unfinished = lines.pop() as string;
+    for (const line of lines) take(JSON.parse(line) as Line);
   });
   // What was told is complete when the pipe has been read to its end, not when the process has gone.
-  const ended = Promise.all([once(child, "exit"), once(lines, "close")]).then(([[code, signal]]) => ({ code, signal }));
+  const ended = Promise.all([once(child, "exit"), once(child.stdout, "close")]).then(([[code, signal]]) => ({
+    code,
+    signal,
+  }));
   void ended.then(() => waiting?.resolve());
   const orphan = () => child.kill("SIGKILL");
   process.once("exit", orphan);

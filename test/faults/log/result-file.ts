@@ -23,7 +23,10 @@ export function keepResult(name: string, result: Record<string, unknown>): void 
   if (!isFull) return;
   const folder = join(import.meta.dirname, "..", "results");
   mkdirSync(folder, { recursive: true });
-  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: folder, encoding: "utf8" }).trim();
+  const git = (...args: string[]) => execFileSync("git", args, { cwd: folder, encoding: "utf8" }).trim();
+  // A result is of a commit, or it says that it is not.
+  const isDirty = git("status", "--porcelain", "--", ":(top)", `:(exclude,top)test/faults/results`) !== "";
+  const commit = `${git("rev-parse", "--short", "HEAD")}${isDirty ? " and changes" : ""}`;
   const machine = { cores: cpus().length, kernel: release(), node: process.versions.node };
   const date = new Date().toISOString().slice(0, 10);
   writeFileSync(

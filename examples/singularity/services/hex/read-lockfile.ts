@@ -209,8 +209,9 @@ function readYarnClassic(text: string): Lockfile {
   let asked: string[] = [];
   let isEmpty = true;
   for (const line of text.split(/\r?\n/)) {
-    if (/^(<{7}|>{7})(\s|$)/.test(line)) throw new SyntaxError("it has both sides of a merge");
+    if (/^(<{7}|={7}|>{7})(\s|$)/.test(line)) throw new SyntaxError("it has both sides of a merge");
     if (/^[^\s#].*:$/.test(line)) {
+      refuseUnversioned(asked);
       asked = [...line.slice(0, -1).matchAll(/"([^"]+)"|[^\s",]+/g)].map(([bare, quoted]) => quoted ?? bare);
     }
     isEmpty &&= /^\s*(#|$)/.test(line);
@@ -221,8 +222,14 @@ function readYarnClassic(text: string): Lockfile {
     else packages.push({ name: parseAlias(first.range)?.name ?? first.name, version, asked });
     asked = [];
   }
+  refuseUnversioned(asked);
   if (!isEmpty && packages.length + local.size === 0) throw new SyntaxError("it names no package");
   return { packages, local };
+}
+
+/** What was asked for and not answered: an entry that was cut, or written by hand. */
+function refuseUnversioned([first]: readonly string[]): void {
+  if (first !== undefined) throw new SyntaxError(`${first} is no package with a version`);
 }
 
 /** `@a/b@^1.0.0` as name and range. */
@@ -238,6 +245,9 @@ export function parseAlias(range: string): { name: string; range: string } | und
 
 /** Whether a range, or what stands in a lockfile in its place, leads to a folder: by a path that is no archive, or a protocol that has only those. */
 export const isFolder = (range: string): boolean =>
-  /^(workspace|link|portal):|^(file:|\.{0,2}\/|~\/)/.test(range) && !/\.t(ar\.)?gz\b/.test(range);
+  /^(workspace|link|portal):/.test(range) || (/^(file:|\.{0,2}\/|~\/)/.test(range) && !isArchive(range));
+
+/** By npm's rule; what Yarn hangs on behind the path is not looked at. */
+const isArchive = (path: string): boolean => /\.(tgz|tar\.gz|tar)$/i.test(path.replace(/(#|\?|::).*$/, ""));
 
 type Fields = { readonly [name: string]: unknown };

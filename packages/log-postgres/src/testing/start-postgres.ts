@@ -36,6 +36,7 @@ const startTimeoutMs = 30_000;
 /**
  * A PostgreSQL server for tests, on a free port of the loopback interface with a directory of its own, gone when disposed of.
  * Where DATABASE_URL is set, that server is used instead, unless an own one is asked for; only the databases made here are removed.
+ * With VIABLE_TEST_POSTGRES=system it is the one of the system's package, also where npm has brought one.
  */
 export async function startPostgres(options: StartPostgresOptions = {}): Promise<PostgresServer> {
   const given = process.env.DATABASE_URL;
@@ -124,7 +125,7 @@ async function findOwner(): Promise<Owner | undefined> {
 /** Where `initdb` and `postgres` are: from npm, else from the system's package. */
 async function findBinaries(directory: string, asOther: boolean): Promise<string> {
   const native = findNpmBinaries();
-  if (native !== undefined) {
+  if (native !== undefined && process.env.VIABLE_TEST_POSTGRES !== "system") {
     if (!asOther || isOpenToAll(native)) return join(native, "bin");
     // A parent of the checkout is closed to the account that is to run them: it is given a copy.
     const copy = join(directory, "native");

@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import { followsInput } from "../../../testing/follows-input.ts";
 import { plantTree } from "../../../testing/plant-tree.ts";
 import { type AgentBench, openBench } from "../../../testing/run-agent.ts";
+import { isFolder } from "../read-lockfile.ts";
 import { treeReader } from "./tree-reader.ts";
 
 const json = (value: unknown) => JSON.stringify(value);
@@ -643,11 +644,17 @@ test("licences are counted by whatever name they have", async () => {
 
 test("a lockfile with both sides of a merge, or without any package where there is text, is none", async () => {
   await using bench = await openBench();
-  const broken = {
-    "both sides of a merge": `# yarn lockfile v1\n\n\n<<<<<<< HEAD\nzod@^4.0.0:\n  version "4.0.0"\n=======\nzod@^4.0.0:\n  version "4.1.0"\n>>>>>>> other\n`,
-    "no package": "all is well",
-  };
-  for (const [reason, text] of Object.entries(broken)) {
+  const broken: [reason: string, text: string][] = [
+    [
+      "both sides of a merge",
+      `# yarn lockfile v1\n\n\n<<<<<<< HEAD\nzod@^4.0.0:\n  version "4.0.0"\n=======\nzod@^4.0.0:\n  version "4.1.0"\n>>>>>>> other\n`,
+    ],
+    ["both sides of a merge", `zod@^4.0.0:\n  version "4.0.0"\n=======\nzod@^4.0.0:\n  version "4.1.0"\n`],
+    ["ms@^2 is no package with a version", `zod@^4.0.0:\n  version "4.0.0"\n\nms@^2:\n  resolved "https://x"\n`],
+    ["ms@^2 is no package with a version", `ms@^2:\n  resolved "https://x"\n\nzod@^4.0.0:\n  version "4.0.0"\n`],
+    ["no package", "all is well"],
+  ];
+  for (const [reason, text] of broken) {
     const result = await readFiles(bench, { "package.json": manifest, "yarn.lock": text });
     const finding = { kind: "lockfile.invalid", file: "yarn.lock", message: expect.stringContaining(reason) };
     expect(result, reason).toMatchObject({ count: 2, findings: [finding] });
@@ -658,6 +665,15 @@ test("a lockfile with both sides of a merge, or without any package where there 
     count: 0,
     findings: [],
   });
+});
+
+test("a path leads to an archive by the end of its name, and to a folder otherwise", () => {
+  for (const archive of ["./a.tgz", "file:../a.TAR.GZ", "./a.tar", "./a.tgz#0f3a", "file:./a.tgz::locator=own%40."]) {
+    expect(isFolder(archive), archive).toBe(false);
+  }
+  for (const folder of ["./a", "file:vendor.tgz/inner", "./a.tgzip", "~/a", "link:./a.tgz", "workspace:*"]) {
+    expect(isFolder(folder), folder).toBe(true);
+  }
 });
 
 test("trees in trees without end are no lockfile", async () => {
