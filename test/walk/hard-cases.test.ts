@@ -2,7 +2,7 @@
  * Cases at the edges of the walk, each of which once ended wrongly: the story is in the test's name.
  */
 
-import type { JsonObject, JsonValue } from "@viable/kernel";
+import type { ErrorOptionsWithNext, JsonObject, JsonValue } from "@viable/kernel";
 import { maxJsonDepth, ViableError } from "@viable/kernel";
 import type { CommitResult, Store } from "@viable/log";
 import { createMemoryStore, storeNoSpace, storeUnavailable } from "@viable/log";
@@ -369,7 +369,7 @@ test("a worker that is scaled away by the very command it carries out finishes t
 });
 
 const nested = (levels: number): JsonValue => (levels === 0 ? 1 : [nested(levels - 1)]);
-const thrown = (message: string, more: { details?: JsonObject; cause?: unknown } = {}): never => {
+const thrown = (message: string, more: ErrorOptionsWithNext = {}): never => {
   throw new ViableError("test.thrown", message, more);
 };
 
@@ -390,11 +390,26 @@ function oddSystem(handle: (ctx: AgentContext) => Promise<JsonValue> | JsonValue
   return { begun, definition: defineSystem({ name: "odd", services: [], commands: [odd] }) };
 }
 
-test.each<[string, () => JsonValue, { code: string; message?: unknown; details?: unknown; cause?: unknown }]>([
+test.each<[string, () => JsonValue, { [member: string]: unknown }]>([
   [
     "details that are no JSON",
     () => thrown("no", { details: { n: Number.NaN } }),
     { code: "test.thrown", message: "no" },
+  ],
+  [
+    "details that hold undefined, at any depth",
+    () =>
+      thrown("no", {
+        details: { port: 80, host: undefined, tries: [{ at: 1, why: undefined }] },
+        next: "Wait.",
+        retryable: true,
+      }),
+    { code: "test.thrown", next: "Wait.", retryable: true, details: { port: 80, tries: [{ at: 1 }] } },
+  ],
+  [
+    "details as deep as a document may be",
+    () => thrown("no", { details: { deep: nested(maxJsonDepth - 1) }, next: "Wait." }),
+    { code: "test.thrown", next: "Wait.", details: { omitted: "nested deeper than 32 levels" } },
   ],
   ["a message of megabytes", () => thrown("x".repeat(9_000_000)), { code: "test.thrown" }],
   [
@@ -418,6 +433,22 @@ test.each<[string, () => JsonValue, { code: string; message?: unknown; details?:
   expect(view).toMatchObject({ status: "failed", attempts: 1, error });
   expect(JSON.stringify(view.error).length).toBeLessThan(50_000);
   expect(begun).toEqual([1]);
+});
+
+test.each<[string, JsonObject, JsonObject]>([
+  ["holds undefined", { file: "a.ts", of: undefined }, { file: "a.ts" }],
+  ["is no JSON", { bytes: Number.NaN }, { omitted: "metadata.bytes: NaN is not a JSON number" }],
+  ["is long", { text: "x".repeat(20_000) }, { omitted: "20011 characters of JSON; 16384 can be kept" }],
+])("progress with metadata that %s is told without what cannot be kept", async (_what, metadata, kept) => {
+  const { definition } = oddSystem((ctx) => {
+    ctx.progress(50, "half way", metadata as { [key: string]: JsonValue });
+    return pause(ctx, 1_000).then(() => null);
+  });
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  expect(await client.run("odd")).toMatchObject({ status: "completed" });
+  const [progressed] = await t.events("execution.progressed");
+  expect(progressed?.data).toEqual({ percent: 50, message: "half way", metadata: kept });
 });
 
 test("a result one level below as deep as a document may be is kept", async () => {

@@ -35,7 +35,8 @@ export interface AgentContext {
   readonly runtime: Runtime;
   /**
    * Tells everyone who watches how far the work is: 0 to 100 and a sentence. At most five a second are kept; of those in
-   * between the latest wins. Never fails and never waits.
+   * between the latest wins. Never fails and never waits: metadata that cannot be kept, or is longer than 16,384 characters of
+   * JSON, is left out, and why stands in its place.
    */
   progress(percent: number, message: string, metadata?: { readonly [key: string]: JsonValue }): void;
   /**

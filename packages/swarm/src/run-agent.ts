@@ -10,7 +10,7 @@ import { holdsClaim } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import { createMemory, globalMemoryService } from "./memory-records.ts";
 import { readProjection } from "./projection-reader.ts";
-import { toRecordableError } from "./recordable-error.ts";
+import { toRecordableDetails, toRecordableError } from "./recordable-error.ts";
 import type { Task } from "./task.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
 
@@ -49,7 +49,8 @@ export async function runAgent(
 ): Promise<ExecutionEvent | undefined> {
   const agentCtx = withContext(ctx, { signal });
   const progress = throttleProgress(ctx.runtime.clock, (latest) => {
-    // Progress is a courtesy: whoever lost the claim, or cannot reach the log now, has nothing to tell.
+    // Progress is a courtesy: whoever lost the claim, or cannot reach the log now, has nothing to tell. What the log would never
+    // take has been left out, and says so.
     ports.executions
       .decide(agentCtx, task.state.executionId, (state) =>
         holdsClaim(state, task.claim) ? { type: "execution.progressed", data: latest } : undefined,
@@ -181,10 +182,13 @@ function throttleProgress(clock: Clock, send: (progress: Progress) => void) {
   const flush = () => {
     timer = undefined;
     if (latest === undefined) return;
-    const progress = latest;
+    const { metadata, ...progress } = latest;
     latest = undefined;
     timer = clock.setTimer(flush, progressEveryMs, { background: true });
-    send(progress);
+    send({
+      ...progress,
+      ...(metadata !== undefined && { metadata: toRecordableDetails(metadata, "metadata") }),
+    });
   };
   return {
     report(percent: number, message: string, metadata?: { readonly [key: string]: JsonValue }) {

@@ -3,8 +3,10 @@
  * and answers. It knows nothing of logs, swarms or other agents; whoever started it bounds its memory and its time.
  */
 import { parentPort } from "node:worker_threads";
-import { toWire, ViableError } from "@viable/kernel";
+import type { JsonValue } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
 import type { AgentDefinition } from "../agent.ts";
+import { toRecordableDetails, toRecordableError } from "../recordable-error.ts";
 import type { FromThread, ThreadTask, ToThread } from "./messages.ts";
 
 const port = parentPort;
@@ -29,9 +31,12 @@ async function run(task: ThreadTask): Promise<void> {
         ...task.about,
         agent: task.agent,
         signal,
-        progress(percent: number, message: string, metadata?: { readonly [key: string]: never }) {
+        progress(percent: number, message: string, metadata?: { readonly [key: string]: JsonValue }) {
           // What an agent says after its end would be taken for the next task's.
-          if (!ended) answer({ kind: "progress", percent, message, metadata });
+          if (ended) return;
+          // A thread's message refuses what is no plain data, as the log would: progress must not fail for it.
+          const kept = metadata && toRecordableDetails(metadata, "metadata");
+          answer({ kind: "progress", percent, message, metadata: kept });
         },
       } as never,
       task.input as never,
@@ -40,7 +45,7 @@ async function run(task: ThreadTask): Promise<void> {
     answer({ kind: "result", result });
   } catch (error) {
     ended = true;
-    answer({ kind: "error", error: toWire(error) });
+    answer({ kind: "error", error: toRecordableError(error) });
   }
 }
 

@@ -44,6 +44,16 @@ describe("an agent in a thread", () => {
     await expect(run(agents.thrower)).rejects.toMatchObject({ code: "test.no_luck", message: "no luck" });
   });
 
+  test("what it reports and throws comes back without what cannot be kept", async () => {
+    const { run, progress } = setup();
+    await expect(run(agents.careless)).rejects.toMatchObject({
+      code: "test.careless",
+      next: "Try another.",
+      details: { omitted: "details.act: a function cannot be written as JSON" },
+    });
+    expect(progress).toEqual([[50, "half way", { omitted: "metadata.act: a function cannot be written as JSON" }]]);
+  });
+
   test("one that fills its memory fails alone", async () => {
     const { run } = setup();
     const [hog, doubled] = await Promise.allSettled([run(agents.hog), run(agents.doubler, { n: 2 })]);

@@ -1,4 +1,5 @@
 import { threadId } from "node:worker_threads";
+import { ViableError } from "@viable/kernel";
 import { z } from "zod";
 import { threadAgent } from "../../agent.ts";
 
@@ -30,6 +31,19 @@ export const thrower = threadAgent({
   input: z.object({}),
   handle: () => {
     throw Object.assign(new Error("no luck"), { code: "test.no_luck" });
+  },
+});
+
+/** Reports, and then throws, with what no message between threads can hold. */
+export const careless = threadAgent({
+  ...at,
+  name: "careless",
+  capability: "careless",
+  input: z.object({}),
+  handle: (ctx) => {
+    const details = { act: () => {} } as never;
+    ctx.progress(50, "half way", details);
+    throw new ViableError("test.careless", "no luck", { next: "Try another.", details });
   },
 });
 
