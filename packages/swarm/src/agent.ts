@@ -49,7 +49,7 @@ export interface AgentContext {
   readonly memory: Memory;
   /** Memory shared by all services of this tenant. */
   readonly globalMemory: Memory;
-  /** Reads a projection of the system, as far as it is this tenant's. */
+  /** Reads a projection of the system: records of this tenant's alone, and rows of those that its queries ask for. */
   projection(name: string): ProjectionReader;
 }
 
