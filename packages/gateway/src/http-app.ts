@@ -42,7 +42,7 @@ export interface HttpAppSettings {
   health(ctx: KernelContext): Promise<HealthView>;
   /** Prometheus text, for scrapers on this machine and for bearers of a token that is bound to no session. */
   metrics(): Promise<string>;
-  /** Told of errors that are ours and whose text does not go out. */
+  /** Told of errors that are ours and whose text does not go out, such as what ends a live feed. */
   onError(error: unknown): void;
 }
 
@@ -169,6 +169,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       endsWith: (event) => event.type === "session.ended",
       after: positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition,
       expiresAt: feedEnd(caller.grant, session, runtime.clock.now()),
+      onError: settings.onError,
     });
   });
 
@@ -214,6 +215,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       after,
       endsWith: endsExecution,
       expiresAt: caller.grant.expiresAt,
+      onError: settings.onError,
     });
   });
 

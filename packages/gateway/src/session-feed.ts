@@ -1,4 +1,5 @@
 import type { Context } from "@viable/kernel";
+import { toWire } from "@viable/kernel";
 import type { EventFilter, Log, Position, StoredEvent } from "@viable/log";
 import { feedHeartbeatMs } from "@viable/protocol";
 import type { Context as HonoContext } from "hono";
@@ -16,6 +17,8 @@ export interface FeedOptions {
   readonly endsWith: (event: StoredEvent) => boolean;
   /** Ends the feed at this wall time in milliseconds, when what it was opened with is worth nothing any more; null for never. */
   readonly expiresAt: number | null;
+  /** Told of what ends the feed and is ours to mend: its reader only sees it end, and asks again. */
+  onError(error: unknown): void;
 }
 
 /**
@@ -23,10 +26,11 @@ export interface FeedOptions {
  * `Last-Event-ID` goes on without a gap or a repeat at any gateway. A slow reader is fed from the log at its own pace and
  * holds nobody up.
  *
- * States: reading what is stored first → live → ended by its last event, by expiry, by its client, or by a log that cannot be read.
+ * States: reading what is stored first → live → ended by its last event, by expiry, by its client, by a log that cannot be read, or by a
+ * defect.
  */
 export function streamFeed(c: HonoContext, options: FeedOptions): Response {
-  const { ctx, log, endsWith, expiresAt } = options;
+  const { ctx, log, endsWith, expiresAt, onError } = options;
   const { clock } = ctx.runtime;
   return streamSSE(c, async (stream) => {
     const ended = Promise.withResolvers<void>();
@@ -34,6 +38,11 @@ export function streamFeed(c: HonoContext, options: FeedOptions): Response {
     const end = () => {
       over = true;
       ended.resolve();
+    };
+    /** A log that cannot be read at present ends the feed without a word: its reader goes on from the last event when it can be. */
+    const fail = (error: unknown) => {
+      if (!over && !toWire(error).retryable) onError(error);
+      end();
     };
     let beat = clock.setTimer(heartbeat, feedHeartbeatMs, { background: true });
     function heartbeat() {
@@ -61,11 +70,11 @@ export function streamFeed(c: HonoContext, options: FeedOptions): Response {
       }
       const { filter } = options;
       const decoding = "lenient";
-      const subscription = log.subscribe(ctx, { name: "feed", after, filter, decoding, handle: write, onParked: end });
+      const subscription = log.subscribe(ctx, { name: "feed", after, filter, decoding, handle: write, onParked: fail });
       await ended.promise;
       subscription.stop();
-    } catch {
-      // What is stored cannot be read at present: the feed ends, and its reader goes on from the last event when it can be.
+    } catch (error) {
+      fail(error);
     } finally {
       beat.cancel();
       expiry?.cancel();
