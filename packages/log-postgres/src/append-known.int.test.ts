@@ -89,6 +89,42 @@ test("what another has written meanwhile is seen: versions, new streams, repeats
   expect(await commit(store, appendTo("theirs", 0, "first"))).toMatchObject([{ kind: "appended", repeated: true }]);
 });
 
+test("it waits for nobody, and whoever holds the lock does not fail for it", async () => {
+  const { connectionString, own, commit, beAlone } = await setup();
+  await using store = own;
+  const stream = await beAlone();
+  const { ordinal } = await store.head();
+  const holder = new pg.Client(connectionString);
+  await holder.connect();
+  await holder.query("BEGIN");
+  await holder.query("SELECT pg_advisory_xact_lock(728360441, 1)");
+  const waiting = commit(store, appendTo(stream, 9));
+  // It has gone on to the way that waits.
+  await expect
+    .poll(() => server.query("SELECT query FROM pg_stat_activity WHERE wait_event = 'advisory'"), { timeout: 20_000 })
+    .toMatchObject([{ query: expect.stringContaining("append_events") }]);
+  const columns = "position, stream, version, id, type, tenant, data, metadata, time";
+  await holder.query(
+    `INSERT INTO viable.events (${columns}) VALUES (${ordinal + 1}, '${stream}', 10, 'held', 't', 'd', '{}', '{}', 1)`,
+  );
+  await holder.query("COMMIT");
+  await holder.end();
+  expect(await waiting).toEqual([{ kind: "stream_conflict", stream, actual: 10 }]);
+});
+
+test("where the log is shorter than it was left, as after a restore, it is looked at anew", async () => {
+  const { connectionString, own, commit, beAlone } = await setup();
+  await using store = own;
+  const stream = await beAlone();
+  const { ordinal } = await store.head();
+  const client = new pg.Client(connectionString);
+  await client.connect();
+  await client.query(`DELETE FROM viable.events WHERE position > ${ordinal - 3}`);
+  await client.end();
+  expect(await commit(store, appendTo(stream, 9))).toEqual([{ kind: "stream_conflict", stream, actual: 6 }]);
+  expect(await commit(store, appendTo(stream, 6))).toMatchObject([{ kind: "appended", firstOrdinal: ordinal - 2 }]);
+});
+
 test("its own repeats are recognised, at a version and at any", async () => {
   const { own, commit, beAlone } = await setup();
   await using store = own;

@@ -62,8 +62,7 @@ async function commitKnown(
   if (versions === undefined || connection === undefined) return undefined;
   const { statement, params } = appendKnownTo(batch, versions, connection, ordinal);
   const answer = await orIndex(send(statement, params));
-  if (answer === undefined) return undefined;
-  if (answer.touched === 0) {
+  if (answer === undefined || answer.touched === 0) {
     heads.forget();
     return undefined;
   }

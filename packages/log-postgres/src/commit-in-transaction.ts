@@ -1,3 +1,4 @@
+import type { Clock } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type {
   CommitOutcome,
@@ -38,11 +39,14 @@ export async function commitInTransaction(
   batch: readonly EncodedAppend[],
   now: number,
   follow: Follow | undefined,
+  clock: Clock,
 ): Promise<CommitResult> {
+  const endsMs = clock.monotonicMs() + flushRowsMs;
+  const writing: Writing = { now, leftMs: () => endsMs - clock.monotonicMs() };
   const commit = (apply: typeof commitTogether) =>
     session.transaction(async (connection) => {
-      const result = await apply(connection, batch, now);
-      return follow === undefined ? result : await commitWhatFollows(connection, result, now, follow);
+      const result = await apply(connection, batch, writing);
+      return follow === undefined ? result : await commitWhatFollows(connection, result, writing, follow);
     });
   try {
     return await commit(commitTogether);
@@ -52,15 +56,21 @@ export async function commitInTransaction(
   }
 }
 
+/** What a flush is written with: the time it is of, and how long its rows may still take, in milliseconds. */
+interface Writing {
+  readonly now: number;
+  leftMs(): number;
+}
+
 async function commitTogether(
   connection: Connection,
   batch: readonly EncodedAppend[],
-  now: number,
+  writing: Writing,
 ): Promise<CommitResult> {
   // The way that can answer everything: a shorter one that fails would leave the transaction of no use.
-  const result = toCommitResult(batch, await connection.query(appendBatch.text, appendBatchParams(batch, now)));
+  const result = toCommitResult(batch, await connection.query(appendBatch.text, appendBatchParams(batch, writing.now)));
   for (const [index, append] of batch.entries()) {
-    if (append.with !== undefined && isNew(result.outcomes[index])) await writeRows(connection, append.with);
+    if (append.with !== undefined && isNew(result.outcomes[index])) await writeRows(connection, append.with, writing);
   }
   return result;
 }
@@ -68,23 +78,23 @@ async function commitTogether(
 async function commitOneByOne(
   connection: Connection,
   batch: readonly EncodedAppend[],
-  now: number,
+  writing: Writing,
 ): Promise<CommitResult> {
   const outcomes: CommitOutcome[] = [];
-  for (const append of batch) outcomes.push(await commitBehindSavepoint(connection, append, now));
+  for (const append of batch) outcomes.push(await commitBehindSavepoint(connection, append, writing));
   return { outcomes, lastChange: await readLastChange(connection) };
 }
 
 async function commitWhatFollows(
   connection: Connection,
   result: CommitResult,
-  now: number,
+  writing: Writing,
   follow: Follow,
 ): Promise<CommitResult> {
   if (!result.outcomes.some(isNew)) return result;
   const followed: FollowedAppend[] = [];
-  for (const append of await follow(readerOver(connection, now))) {
-    followed.push({ append, outcome: await commitBehindSavepoint(connection, append, now) });
+  for (const append of await follow(readerOver(connection, writing.now))) {
+    followed.push({ append, outcome: await commitBehindSavepoint(connection, append, writing) });
   }
   return { outcomes: result.outcomes, followed, lastChange: await readLastChange(connection) };
 }
@@ -93,11 +103,11 @@ async function commitWhatFollows(
 async function commitBehindSavepoint(
   connection: Connection,
   append: EncodedAppend,
-  now: number,
+  writing: Writing,
 ): Promise<CommitOutcome> {
   await connection.script("SAVEPOINT viable_append");
   try {
-    const { outcomes } = await commitTogether(connection, [append], now);
+    const { outcomes } = await commitTogether(connection, [append], writing);
     await connection.script("RELEASE SAVEPOINT viable_append");
     return outcomes[0] as CommitOutcome;
   } catch (error) {
@@ -134,12 +144,23 @@ const isNew = (outcome: CommitOutcome | undefined): boolean => outcome?.kind ===
  * timers, does not keep it.
  */
 const rowTimeoutMs = 3_000;
+/** The same for all rows of a flush together, tried again append by append included. Who comes after that is refused with what they hold. */
+const flushRowsMs = 6_000;
+const tooMuch = `the rows that it came with had taken ${flushRowsMs} ms already`;
+const cancelled = "57014";
 /** What stopped a statement that took longer. */
-const tookTooLong = new Set(["57014", "55P03"]);
+const tookTooLong = new Set([cancelled, "55P03"]);
 
-async function writeRows(connection: Connection, writes: readonly RowWrite[]): Promise<void> {
-  await connection.script(`SET LOCAL statement_timeout = ${rowTimeoutMs}; SET LOCAL lock_timeout = ${rowTimeoutMs}`);
+async function writeRows(
+  connection: Connection,
+  writes: readonly RowWrite[],
+  { leftMs }: Pick<Writing, "leftMs">,
+): Promise<void> {
   for (const [index, write] of writes.entries()) {
+    const timeoutMs = Math.min(rowTimeoutMs, Math.ceil(leftMs()));
+    if (timeoutMs <= 0) throw new RowRefused({ write: index, message: tooMuch, sqlState: cancelled });
+    if (index === 0 || timeoutMs < rowTimeoutMs)
+      await connection.script(`SET LOCAL statement_timeout = ${timeoutMs}; SET LOCAL lock_timeout = ${timeoutMs}`);
     if (!("sql" in write))
       throw new RowRefused({ write: index, message: "a database takes statements, not functions" });
     const touched = await connection.execute(write.sql, write.params).catch(refuse(index));
@@ -147,7 +168,10 @@ async function writeRows(connection: Connection, writes: readonly RowWrite[]): P
       throw new RowRefused({ write: index, message: `it touched ${touched} rows, and was to touch ${write.rows}` });
   }
   // What a table checks only at the end must not refuse those who share the flush.
-  await connection.script("SET CONSTRAINTS ALL IMMEDIATE").catch(refuse(writes.length - 1));
+  // And what follows in this transaction has as long as ever.
+  await connection
+    .script("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL statement_timeout TO DEFAULT; SET LOCAL lock_timeout TO DEFAULT")
+    .catch(refuse(writes.length - 1));
 }
 
 const refuse =

@@ -56,6 +56,10 @@ export const unknownStatement = (name: string, known: readonly string[]): Viable
     next: `There are ${known.join(", ")}.`,
   });
 
+/** Whether it was the way to the database that failed, rather than the database that answered. */
+export const isLost = (error: unknown): boolean =>
+  error instanceof ViableError && error.code === storeUnavailable && error.details?.sqlState === undefined;
+
 /** SQLSTATEs, whole or by class, after which the same statement may succeed. */
 const passing = [
   "08", // connection exceptions
@@ -65,6 +69,7 @@ const passing = [
   "55P03", // a lock was not to be had in time
   "57", // cancelled by a timeout, shutting down, starting up
   "25006", // read only: a standby, until it is promoted
+  "25P03", // ended, since we said nothing in the middle of a transaction for too long
 ];
 
 /**

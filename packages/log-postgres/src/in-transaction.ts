@@ -1,3 +1,4 @@
+import { isLost } from "./errors.ts";
 import type { Connection } from "./session.ts";
 
 /** Runs something in a transaction on a connection that nobody else uses meanwhile: all of it happens, or nothing does. */
@@ -11,8 +12,8 @@ export async function inTransaction<T>(
     await connection.script("COMMIT");
     return result;
   } catch (error) {
-    // A connection that is gone has rolled back by itself; the first error is the one to tell.
-    await connection.script("ROLLBACK").catch(() => {});
+    // A connection that is gone has rolled back by itself, and one that does not answer would not answer this; the first error is the one to tell.
+    if (!isLost(error)) await connection.script("ROLLBACK").catch(() => {});
     throw error;
   }
 }

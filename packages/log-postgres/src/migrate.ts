@@ -14,7 +14,8 @@ export const restoringTable = "viable.restoring";
  */
 export async function migrate(connection: Connection): Promise<void> {
   await checkEncoding(connection);
-  await connection.script("BEGIN");
+  // Whoever waited for the lock must see what the other has done.
+  await connection.script("BEGIN ISOLATION LEVEL READ COMMITTED");
   try {
     await connection.query(`SELECT pg_advisory_xact_lock(${migrationLock})::text`);
     const [mark] = await connection.query(`SELECT to_regclass('${restoringTable}') IS NOT NULL AS is_there`);

@@ -11,6 +11,8 @@ import { WorkerLink } from "./worker-link.ts";
 const maxInFlight = 4;
 /** How many may wait for that. At some 2,000 reads a second, two seconds of work. */
 const maxWaiting = 4_000;
+/** How many may wait for their turn to have the connection alone, each for some milliseconds: a second or two. */
+const maxTurns = 500;
 /** How long a thread may take to end once it was told to: it is stopped between two instructions, whatever it computes. */
 const exitTimeoutMs = 10_000;
 
@@ -41,8 +43,9 @@ export class PgliteSession implements Session {
   #closed = false;
   /** Whether whoever asked for the connection alone has it. */
   #isHeld = false;
-  /** The turns of those who asked for it. */
+  /** The turns of those who asked for it, and how many there are. */
   #turns: Promise<unknown> = Promise.resolve();
+  #turnsWaiting = 0;
   #onIdle: (() => void) | undefined;
 
   /** `prepare` is done on every connection before it is used by anybody else. */
@@ -78,7 +81,11 @@ export class PgliteSession implements Session {
    * milliseconds. One after the other.
    */
   exclusively<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
-    const turn = this.#turns.then(() => this.#runAlone(run));
+    if (this.#turnsWaiting >= maxTurns) {
+      return Promise.reject(unavailable(`${maxTurns} transactions wait for the embedded database already.`));
+    }
+    this.#turnsWaiting += 1;
+    const turn = this.#turns.then(() => this.#runAlone(run)).finally(() => (this.#turnsWaiting -= 1));
     this.#turns = turn.catch(() => undefined);
     return turn;
   }

@@ -45,7 +45,7 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
     if (session === undefined) throw unavailable("The store is not open.");
     return session;
   };
-  const sql = createSqlStore({
+  const sql = createSqlStore(clock, {
     write: async (statement, params) => opened().write(statement, params),
     read: async (statement, params) => opened().read(statement, params),
     readForeign: async (text, params) => opened().readForeign(text, params),

@@ -189,8 +189,10 @@ test("W9: a database whose transactions see one moment by default is no obstacle
   const connectionString = await server.createDatabase();
   const database = new URL(connectionString).pathname.slice(1);
   await server.query(`ALTER DATABASE ${database} SET default_transaction_isolation = 'serializable'`);
-  await using one = await openStore(connectionString);
-  await using other = await openStore(connectionString);
+  // Both migrate, too.
+  const stores = await Promise.all([openStore(connectionString), openStore(connectionString)]);
+  await using one = stores[0];
+  await using other = stores[1];
   const outcomes = await Promise.all(
     [one, other].map(async (store) => {
       const kinds: unknown[] = [];

@@ -1,9 +1,7 @@
 import type { Clock, ViableError } from "@viable/kernel";
-import { codeOf } from "@viable/kernel";
-import { storeRefused } from "@viable/log";
 import type { ClientBase } from "pg";
 import pg from "pg";
-import { fromDriver, unavailable } from "./errors.ts";
+import { fromDriver, isLost, unavailable } from "./errors.ts";
 import { inTransaction } from "./in-transaction.ts";
 import { PostgresNews } from "./postgres-news.ts";
 import type { Answer, Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
@@ -23,6 +21,11 @@ export interface PostgresSessionOptions {
 
 /** How much longer than the server we wait for its answer: beyond it, the way to it is broken and the connection is dropped. */
 const answerGraceMs = 2_000;
+/**
+ * How long we may be silent in the middle of a transaction, in milliseconds, before the server ends it: a process that was frozen or cut
+ * off there holds the log's lock, and everybody's appends wait.
+ */
+const silenceMs = 5_000;
 /** How many reads may wait for a connection. More than this and the database is not keeping up. */
 const maxWaitingReads = 2_000;
 
@@ -81,33 +84,30 @@ export class PostgresSession implements Session {
   }
 
   async read(statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]> {
-    if (this.#reads.waitingCount >= maxWaitingReads) {
-      throw unavailable(`${maxWaitingReads} reads wait for a connection to the database already.`);
-    }
+    this.#refuseMoreReads();
     return (await query(this.#reads, statement, params)).rows;
   }
 
-  /** The connections that read are set to do no more. */
+  /** What it sets, writes or locks is undone: the next who reads on this connection must find it as it was. */
   readForeign(text: string, params: readonly Param[]): Promise<Row[]> {
-    return this.read({ text }, params);
+    this.#refuseMoreReads();
+    return lend(this.#reads, async (connection) => {
+      await connection.script("BEGIN READ ONLY");
+      try {
+        return await connection.query(text, params);
+      } finally {
+        await connection.script("ROLLBACK; SELECT pg_advisory_unlock_all()").catch(() => {});
+      }
+    });
   }
 
-  async transaction<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
-    const client = await this.#commits.connect().catch(rethrow);
-    // One that breaks says so to whoever waits for an answer on it; lent out, it has no other listener, and would end the process.
-    const ignore = () => {};
-    client.on("error", ignore);
-    let broken: unknown;
-    try {
-      return await inTransaction(connectionOver(client), run);
-    } catch (error) {
-      // What was refused leaves the connection as it was; after anything else another takes its place.
-      if (codeOf(error) !== storeRefused) broken = error;
-      throw error;
-    } finally {
-      client.off("error", ignore);
-      client.release(broken !== undefined);
-    }
+  transaction<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
+    return lend(this.#commits, (connection) => inTransaction(connection, run));
+  }
+
+  #refuseMoreReads(): void {
+    if (this.#reads.waitingCount < maxWaitingReads) return;
+    throw unavailable(`${maxWaitingReads} reads wait for a connection to the database already.`);
   }
 
   /** Lends a connection of its own, with the bounds of a migration, for something that needs one throughout. */
@@ -156,6 +156,24 @@ async function connectOwn(config: pg.ClientConfig): Promise<OwnConnection> {
     throw fromPg(error);
   }
   return own;
+}
+
+/** A pool's connection for as long as something runs; one that was lost meanwhile gives way to another. */
+async function lend<T>(pool: pg.Pool, run: (connection: Connection) => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch(rethrow);
+  // One that breaks says so to whoever waits for an answer on it; lent out, it has no other listener, and would end the process.
+  const ignore = () => {};
+  client.on("error", ignore);
+  let broken = false;
+  try {
+    return await run(connectionOver(client));
+  } catch (error) {
+    broken = isLost(error);
+    throw error;
+  } finally {
+    client.off("error", ignore);
+    client.release(broken);
+  }
 }
 
 function connectionOver(client: ClientBase): Connection {
@@ -207,7 +225,8 @@ function toConfig(options: PostgresSessionOptions, statementTimeoutMs: number): 
  * priced so high that a server which compiles expensive plans compiles ours, a second and more for each. And what is read behind the
  * partition's lock must be of after it was given, whatever isolation a database has by default.
  */
-const settings = "SET enable_seqscan = off; SET jit = off; SET default_transaction_isolation = 'read committed'";
+const settings = `SET enable_seqscan = off; SET jit = off; SET default_transaction_isolation = 'read committed';
+  SET idle_in_transaction_session_timeout = ${silenceMs}`;
 
 async function readSettings(client: ClientBase): Promise<ServerSettings> {
   const { rows } = await client.query<Record<string, string>>(`SELECT current_setting('fsync') AS fsync,

@@ -20,7 +20,7 @@ export interface PostgresStoreOptions {
   /** How long a statement of a migration may take, waiting for another process's included, in milliseconds. */
   readonly migrationTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
-  /** Measures how long to wait before listening for other processes' word is tried again. */
+  /** Measures how long rows take, and how long to wait before listening for other processes' word is tried again. */
   readonly clock?: Clock;
 }
 
@@ -44,6 +44,7 @@ export interface PostgresStore extends Store {
  * warning; before `open` it is `nothing`. A lost connection is made anew by itself.
  */
 export function createPostgresStore(options: PostgresStoreOptions): PostgresStore {
+  const clock = options.clock ?? systemClock;
   let session: PostgresSession | undefined;
   let durability: Durability = "nothing";
   let warnings: readonly StoreWarning[] = [];
@@ -52,7 +53,7 @@ export function createPostgresStore(options: PostgresStoreOptions): PostgresStor
     if (session === undefined) throw unavailable("The store is not open.");
     return session;
   };
-  const sql = createSqlStore({
+  const sql = createSqlStore(clock, {
     write: async (statement, params) => opened().write(statement, params),
     read: async (statement, params) => opened().read(statement, params),
     readForeign: async (text, params) => opened().readForeign(text, params),
@@ -97,7 +98,7 @@ export function createPostgresStore(options: PostgresStoreOptions): PostgresStor
         // An index over some hundred million events is built within it.
         migrationTimeoutMs: options.migrationTimeoutMs ?? 3_600_000,
         connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
-        clock: options.clock ?? systemClock,
+        clock,
       },
       (settings) => ({ durability, warnings } = judge(settings)),
     );

@@ -1,6 +1,7 @@
 // Rows that go with an append, where things go wrong that only a database can do: what takes too long, what is checked late, a connection
 // that breaks in the middle, and queries that are none.
 import type { CommitOutcome, EncodedAppend, RowWrite, Store } from "@viable/log";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPgliteStore } from "./pglite-store.ts";
 import { createPostgresStore } from "./postgres-store.ts";
@@ -30,6 +31,14 @@ async function opened(store: Store) {
 const onPostgres = async () => await opened(createPostgresStore({ connectionString: await server.createDatabase() }));
 const onPglite = async () => await opened(createPgliteStore());
 
+/** Somebody who holds a table, until disposed of. */
+async function lockedBy(table: string, connectionString: string) {
+  const client = new pg.Client(connectionString);
+  await client.connect();
+  await client.query(`BEGIN; LOCK TABLE ${table}`);
+  return { [Symbol.asyncDispose]: () => client.end() };
+}
+
 describe("on PostgreSQL", () => {
   test("a statement that takes too long, or waits too long for a lock, refuses its append alone", async () => {
     await using store = await onPostgres();
@@ -39,6 +48,71 @@ describe("on PostgreSQL", () => {
     expect(outcomes[1]).toMatchObject({ refusal: { write: 0, sqlState: "57014" } });
     // What comes after is not bounded by it.
     expect(kinds((await store.commit([append(row("SELECT pg_sleep(0.01)"))], 1)).outcomes)).toEqual(["appended"]);
+  });
+
+  test("W10: many rows that wait for a lock hold up nobody for longer than the rows of one flush may take", async () => {
+    const connectionString = await server.createDatabase();
+    await using store = await opened(createPostgresStore({ connectionString }));
+    await store.commit([append(row("CREATE TABLE shared (id int)"), row("INSERT INTO shared VALUES (1)"))], 1);
+    const lock = await lockedBy("shared", connectionString);
+    const beganMs = performance.now();
+    const waiting = Array.from({ length: 8 }, () => append(row("UPDATE shared SET id = 1")));
+    const { outcomes } = await store.commit([append(), ...waiting, append()], 1);
+    expect(kinds(outcomes)).toEqual(["appended", ...waiting.map(() => "row_refused"), "appended"]);
+    // Each for itself would have waited 3 s.
+    expect(performance.now() - beganMs).toBeLessThan(20_000);
+    await lock[Symbol.asyncDispose]();
+    expect(kinds((await store.commit([append(row("UPDATE shared SET id = 2"))], 1)).outcomes)).toEqual(["appended"]);
+  });
+
+  test("a row that is refused costs no connection", async () => {
+    await using store = await onPostgres();
+    const backend = async () => {
+      const [found] = await store.query({ sql: "SELECT pid FROM viable_backend", params: [] });
+      return found?.pid;
+    };
+    const note = [row("DELETE FROM viable_backend"), row("INSERT INTO viable_backend SELECT pg_backend_pid()")];
+    await store.commit([append(row("CREATE TABLE viable_backend (pid int)"), ...note)], 1);
+    const before = await backend();
+    const { outcomes } = await store.commit([append({ ...row("SELECT 1 WHERE false"), rows: 1 }), append(...note)], 1);
+    expect(kinds(outcomes)).toEqual(["row_refused", "appended"]);
+    expect(await backend()).toBe(before);
+  });
+
+  test("W10: a process that stands still in the middle of a commit holds up the others for some seconds, and writes nothing", async () => {
+    const connectionString = await server.createDatabase();
+    await using still = await opened(createPostgresStore({ connectionString }));
+    await using other = await opened(createPostgresStore({ connectionString }));
+    const { promise, resolve } = Promise.withResolvers<readonly EncodedAppend[]>();
+    const asked = Promise.withResolvers<void>();
+    const commit = still.commit([append()], 1, () => {
+      asked.resolve();
+      return promise;
+    });
+    commit.catch(() => {});
+    await asked.promise;
+    expect(kinds((await other.commit([append()], 1)).outcomes)).toEqual(["appended"]);
+    resolve([]);
+    await expect(commit).rejects.toMatchObject({ code: "log.store_unavailable", retryable: true });
+    expect((await still.head()).ordinal).toBe(1);
+    expect(kinds((await still.commit([append()], 1)).outcomes)).toEqual(["appended"]);
+  });
+
+  test("what a query sets or locks is undone with it", async () => {
+    const connectionString = await server.createDatabase();
+    await using store = await opened(createPostgresStore({ connectionString, maxReadConnections: 1 }));
+    for (const sql of [
+      "SELECT set_config('default_transaction_read_only', 'off', false)",
+      "SELECT pg_advisory_lock(728360441, 1)::text",
+    ])
+      await store.query({ sql, params: [] });
+    const written = { sql: "WITH gone AS (DELETE FROM viable.events RETURNING 1) SELECT * FROM gone", params: [] };
+    await expect(store.query(written)).rejects.toMatchObject({ code: "log.store_refused" });
+    expect(
+      await store.query({ sql: "SELECT current_setting('default_transaction_read_only') AS is", params: [] }),
+    ).toEqual([{ is: "on" }]);
+    const held = { sql: "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", params: [] };
+    expect(await store.query(held)).toEqual([{ count: 0 }]);
   });
 
   test("a connection that breaks in the middle ends neither the process nor the store, and leaves nothing half", async () => {

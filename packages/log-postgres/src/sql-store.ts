@@ -1,3 +1,4 @@
+import type { Clock } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { CommitOutcome, CommitResult, EncodedAppend, Follow, FollowedAppend, Store } from "@viable/log";
 import { textArray } from "./array-literal.ts";
@@ -17,7 +18,7 @@ import { canBeStored } from "./text.ts";
 /** What every store does alike, whichever way its statements travel. */
 export type SqlStore = Omit<Store, "durability" | "exclusive" | "open" | "close" | "snapshot" | "restore" | "explain">;
 
-export function createSqlStore(session: Session): SqlStore {
+export function createSqlStore(clock: Clock, session: Session): SqlStore {
   const heads = new KnownHeads();
   const readHead = async () => {
     const [row] = await session.read(head, []);
@@ -30,7 +31,7 @@ export function createSqlStore(session: Session): SqlStore {
     follow: Follow | undefined,
   ): Promise<CommitResult> =>
     follow !== undefined || part.some((append) => append.with !== undefined)
-      ? commitInTransaction(session, part, now, follow)
+      ? commitInTransaction(session, part, now, follow, clock)
       : commitAlone((statement, params) => session.write(statement, params), part, now, heads);
 
   return {

@@ -2,7 +2,7 @@ import type { CommitOutcome, CommitResult, EncodedAppend } from "@viable/log";
 import { jsonTexts, numberArray, textArray } from "../array-literal.ts";
 import type { Param, Row, Statement } from "../session.ts";
 
-/** Calls the function of migration 1: one round trip, whatever is in the batch. */
+/** Calls the function (migration 5): one round trip, whatever is in the batch. */
 export const appendBatch: Statement = {
   name: "viable_append_batch",
   text: `SELECT *, current_setting('viable.connection', true) AS connection FROM viable.append_batch($1::double precision, $2::int,

@@ -2,7 +2,7 @@ import type { CommitOutcome, CommitResult, EncodedAppend } from "@viable/log";
 import { jsonTexts, numberArray, textArray } from "../array-literal.ts";
 import type { Param, Row, Statement } from "../session.ts";
 
-/** Calls the function of migration 2. */
+/** Calls the function (migration 5). */
 export const appendEvents: Statement = {
   name: "viable_append_events",
   text: `SELECT viable.append_events($1::text[], $2::bigint[], $3::text[],

@@ -1,10 +1,11 @@
 import type { CommitOutcome, CommitResult, EncodedAppend } from "@viable/log";
 import { jsonTexts, numberArray, textArray } from "../array-literal.ts";
 import type { Param, Statement } from "../session.ts";
+import { lastOrdinal } from "./head.ts";
 
 /**
  * The shortest way, for a process that was the last to write: it knows what it wrote, and so the versions of its streams. As long as
- * nothing has been appended since, and this is the very connection that it was told on, nothing need be looked up.
+ * the log ends where it left it, and this is the very connection that it was told on, nothing need be looked up.
  *
  * Nobody is waited for: whoever holds the lock (migration 5) is about to append. What the statement sees is as of its beginning, before the
  * lock; where another has appended in that moment, the primary key refuses the positions. Versions are the caller's; where one is
@@ -12,7 +13,7 @@ import type { Param, Statement } from "../session.ts";
  */
 const condition = `WHERE current_setting('viable.connection', true) = $1::text
     AND (SELECT pg_try_advisory_xact_lock(728360441, 1))
-    AND NOT EXISTS (SELECT FROM viable.events AS later WHERE later.partition = 1 AND later.position > $2::bigint)`;
+    AND ${lastOrdinal} = $2::bigint`;
 
 const columnNames = "stream, version, id, type, tenant, session, correlation, data, metadata, time";
 

@@ -446,7 +446,7 @@ export function storeContract(
       expect(await readVersions(own("a"))).toEqual([1]);
     });
 
-    test("an empty batch answers where the log stands", async () => {
+    test("an empty batch is nothing", async () => {
       expect(await store.commit([], now)).toMatchObject({ outcomes: [] });
     });
 
