@@ -8,7 +8,7 @@ import type { HealthView, SessionCreated } from "@viable/protocol";
 import { createSession, toFieldProblems } from "@viable/protocol";
 import type { Grant } from "@viable/security";
 import type { Executions } from "@viable/swarm";
-import { executionStream, toExecutionView } from "@viable/swarm";
+import { executionStream, toExecutionView, toUndecodableView } from "@viable/swarm";
 import type { Context } from "hono";
 import { Hono } from "hono";
 import { answerEvents } from "./answer-events.ts";
@@ -184,6 +184,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     });
     return c.json({
       executions: page.executions.map(toExecutionView),
+      ...(page.undecodable.length > 0 && { undecodable: page.undecodable.map(toUndecodableView) }),
       ...(page.next !== undefined && { next: page.next }),
     });
   });

@@ -144,8 +144,16 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
       const state = await waitAsAsked(who.ctx, outcome.executionId, mode);
       return { answer: toAnswer(outcome.executionId, state), quota: outcome.quota };
     },
-    async execution({ ctx, grant }, executionId) {
-      const state = await executions.get(ctx, executionId);
+    async execution(who, executionId) {
+      const { ctx, grant } = who;
+      let state: ExecutionState | undefined;
+      try {
+        state = await executions.get(ctx, executionId);
+      } catch (error) {
+        // Why it cannot be told is for those who may see it.
+        await self.mayFollow(who, executionId);
+        throw error;
+      }
       if (state === undefined || !sees(grant, state)) throw notFound("execution");
       return state;
     },
@@ -188,7 +196,8 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
     try {
       return await executions.whenSettled(withContext(ctx, { deadline }), executionId);
     } catch {
-      // Not settled in time, or the client left: the execution goes on, and the answer says how to follow it.
+      // Accepted it is all the same (W1), whatever keeps its outcome from being told here: the time is over, the client left, or its
+      // events are not followed any more, which is the health's to say. So the answer says where to ask.
       return undefined;
     }
   };

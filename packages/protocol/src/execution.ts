@@ -137,6 +137,21 @@ export type ExecutionEventData<T extends ExecutionEventType> = z.infer<(typeof e
 const sharer = z.object({ executionId: z.string() });
 export const workEvents = { "work.started": sharer, "work.joined": sharer, "work.finished": sharer } as const;
 
+/** An execution an event of which cannot be brought to the shape of today. Its events, as they are stored, say the rest. */
+export const undecodableExecutionView = z.object({
+  executionId: z.string(),
+  sessionId: z.string().optional(),
+  acceptedAt: z.string(),
+  /** Which event, and why. */
+  undecodable: z.string(),
+});
+export type UndecodableExecutionView = z.infer<typeof undecodableExecutionView>;
+
 /** A page of executions, newest first. */
-export const executionPage = z.object({ executions: z.array(executionView), next: z.string().optional() });
+export const executionPage = z.object({
+  executions: z.array(executionView),
+  /** Those of the page that cannot be told whole, newest first; absent where there are none. */
+  undecodable: z.array(undecodableExecutionView).optional(),
+  next: z.string().optional(),
+});
 export type ExecutionPage = z.infer<typeof executionPage>;

@@ -15,6 +15,7 @@ export type {
   Progress,
   RouteCandidate,
   RouteDecision,
+  UndecodableExecutionView,
 } from "./execution.ts";
 export {
   executionEvents,
@@ -24,6 +25,7 @@ export {
   isOutcome,
   jsonValue,
   outcomeStatuses,
+  undecodableExecutionView,
   workEvents,
 } from "./execution.ts";
 export { glossary } from "./glossary.ts";

@@ -7,6 +7,7 @@ import type {
   ExecutionStatus,
   ExecutionView,
   Progress,
+  UndecodableExecutionView,
 } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
 
@@ -38,6 +39,14 @@ export interface ExecutionState {
   readonly progress: Progress | undefined;
   readonly result: JsonValue | undefined;
   readonly error: ErrorOnTheWire | undefined;
+}
+
+/** What is known of an execution an event of which cannot be brought to the shape of today. */
+export interface UndecodableExecution {
+  readonly executionId: string;
+  readonly session: string | undefined;
+  readonly acceptedAt: number;
+  readonly reason: string;
 }
 
 /** An event of an execution, typed. */
@@ -135,6 +144,21 @@ const timedOut = (deadline: number): ErrorOnTheWire => ({
 });
 
 const toTime = (ms: number): string => new Date(ms).toISOString();
+
+/** The same of one that cannot be told whole. */
+export function toUndecodableView({
+  executionId,
+  session,
+  acceptedAt,
+  reason,
+}: UndecodableExecution): UndecodableExecutionView {
+  return {
+    executionId,
+    ...(session !== undefined && { sessionId: session }),
+    acceptedAt: toTime(acceptedAt),
+    undecodable: reason,
+  };
+}
 
 /** The execution as clients see it. */
 export function toExecutionView(state: ExecutionState): ExecutionView {

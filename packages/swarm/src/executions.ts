@@ -1,11 +1,11 @@
 import type { Context, Part, Timer } from "@viable/kernel";
-import { invariant, isId, rootContext, sleep, untilSettled, ViableError, withContext } from "@viable/kernel";
+import { invariant, isId, sleep, untilSettled, ViableError, withContext } from "@viable/kernel";
 import type { AppendRequest, Log, Position, StoredEvent, Subscription } from "@viable/log";
 import { comparePositions, foldStream, startPosition } from "@viable/log";
 import { isOutcome } from "@viable/protocol";
 import type { EqualWork } from "./equal-work.ts";
 import { foldWork, freeWork, maxFollowers, workFinished, workStarted } from "./equal-work.ts";
-import type { ExecutionEvent, ExecutionState } from "./execution.ts";
+import type { ExecutionEvent, ExecutionState, UndecodableExecution } from "./execution.ts";
 import { executionFold, executionIdOf, executionStream, foldExecution, isExecutionStream } from "./execution.ts";
 
 /** Where this process notes up to which position it has seen everything, and what was open then. */
@@ -48,11 +48,15 @@ export interface Executions extends Part {
    * tenants' (W11).
    */
   owner(ctx: Context, executionId: string): Promise<{ readonly session: string | undefined } | undefined>;
-  /** Newest first. `before` is the position that the last page ended at. */
+  /** Newest first, those whose events cannot be read apart. `before` is the position that the last page ended at. */
   list(
     ctx: Context,
     options: { limit: number; before?: Position; session?: string },
-  ): Promise<{ executions: ExecutionState[]; next: Position | undefined }>;
+  ): Promise<{
+    executions: ExecutionState[];
+    undecodable: UndecodableExecution[];
+    next: Position | undefined;
+  }>;
   /** Waits for the outcome, as long as the context lasts. */
   whenSettled(ctx: Context, executionId: string): Promise<ExecutionState>;
   /** Calls back once with the outcome, if it is not there yet. */
@@ -205,15 +209,21 @@ export function createExecutions(log: Log): Executions {
       stopped = true;
       checkpointTimer?.cancel();
       subscription?.stop();
-      await checkpoint(rootContext(ctx.runtime)).catch(() => undefined);
+      await checkpoint(ctx).catch(() => undefined);
     },
     open: () => open.values(),
     openCount: () => open.size,
     failure: () => parked,
     async get(ctx, executionId) {
       if (!isId("exe", executionId)) return undefined;
-      const state = open.get(executionId) ?? recent.get(executionId) ?? (await read(ctx, executionId));
-      return state?.tenant === ctx.tenant ? state : undefined;
+      try {
+        const state = open.get(executionId) ?? recent.get(executionId) ?? (await read(ctx, executionId));
+        return state?.tenant === ctx.tenant ? state : undefined;
+      } catch (error) {
+        // Why it cannot be read tells of what stands in it, and that it is there at all.
+        if (isUndecodable(error) && (await self.owner(ctx, executionId)) === undefined) return undefined;
+        throw error;
+      }
     },
     async owner(ctx, executionId) {
       if (!isId("exe", executionId)) return undefined;
@@ -226,6 +236,7 @@ export function createExecutions(log: Log): Executions {
       const accepted = await log.readAll(ctx, {
         direction: "backward",
         limit: options.limit,
+        decoding: "none",
         ...(options.before !== undefined && { from: options.before }),
         filter: {
           tenant: ctx.tenant,
@@ -234,11 +245,20 @@ export function createExecutions(log: Log): Executions {
         },
       });
       const executions: ExecutionState[] = [];
+      const undecodable: UndecodableExecution[] = [];
       for (const event of accepted) {
-        const state = await self.get(ctx, executionIdOf(event.stream));
-        if (state !== undefined) executions.push(state);
+        const executionId = executionIdOf(event.stream);
+        try {
+          const state = await self.get(ctx, executionId);
+          if (state !== undefined) executions.push(state);
+        } catch (error) {
+          // One that cannot be read must not hide the others.
+          if (!isUndecodable(error)) throw error;
+          const { session } = event.metadata;
+          undecodable.push({ executionId, session, acceptedAt: event.time, reason: error.message });
+        }
       }
-      return { executions, next: accepted.length < options.limit ? undefined : accepted.at(-1)?.position };
+      return { executions, undecodable, next: accepted.length < options.limit ? undefined : accepted.at(-1)?.position };
     },
     async whenSettled(ctx, executionId) {
       // Whoever waits goes on waiting while the database is away: the outcome comes when it is back, or the context ends.
@@ -391,6 +411,9 @@ function shareOutcome(
   const fitting = shareable ? Math.max(0, Math.floor(maxSharedChars / JSON.stringify(event.data).length) - 1) : 0;
   return { sharing: followers.slice(0, fitting), left: followers.slice(fitting) };
 }
+
+const isUndecodable = (error: unknown): error is ViableError =>
+  error instanceof ViableError && error.code === "log.undecodable_event";
 
 const endsWork = (event: ExecutionEvent): boolean =>
   event.type === "execution.completed" ||

@@ -3,7 +3,7 @@ export { AccessCounter } from "./access-counter.ts";
 export * from "./define.ts";
 export { swarmEventTypes } from "./event-types.ts";
 export type { ExecutionState } from "./execution.ts";
-export { executionStream, foldExecution, toExecutionView } from "./execution.ts";
+export { executionStream, foldExecution, toExecutionView, toUndecodableView } from "./execution.ts";
 export type { Executions } from "./executions.ts";
 export { createExecutions } from "./executions.ts";
 export type { Intake } from "./intake.ts";
