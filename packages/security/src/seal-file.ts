@@ -2,7 +2,10 @@ import { createReadStream } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { Context } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
+import type { FileLock } from "./file-lock.ts";
+import { lockFile } from "./file-lock.ts";
 import type { Seal } from "./seal.ts";
 import { findBreak, hashOfSeal, readSeal } from "./seal.ts";
 
@@ -11,20 +14,26 @@ export interface SealFile {
   readonly path: string;
   /** The last seal in it; undefined where there is none yet. Throws `security.seal_file_damaged`. */
   last(): Promise<Seal | undefined>;
-  /** Adds seals, and answers when they are on the disk. */
-  append(seals: readonly Seal[]): Promise<void>;
+  /**
+   * Adds seals behind the one that was last (undefined: there was none), and answers when they are on the disk; false, with nothing
+   * added, where another is last by now.
+   */
+  append(ctx: Context, seals: readonly Seal[], after: Seal | undefined): Promise<boolean>;
 }
 
 /** A seal with all its tags is 11,300 characters. */
 const maxLineBytes = 16 * 1024;
 /** How each of them begins. */
 const lineBegin = '{"number":';
-/** Seals that processes which share a file may add twice, since both looked before either wrote: what they add at once. */
+/**
+ * Seals that may stand there twice and are read once: by processes of releases that did not wait for each other, or where one has lost its
+ * lock at the very moment in which it wrote.
+ */
 const maxRepeated = 1_000;
 
 /**
  * A file of seals. Nothing of it is held open or remembered: it may be moved away at any time, and then begins anew. Processes may share
- * it; what two of them add at the same moment stands there twice, and is read once.
+ * it: each looks, cuts off what a killed one left unfinished and appends while no other does (`file-lock.ts`).
  */
 export function sealFile(path: string): SealFile {
   return {
@@ -37,29 +46,48 @@ export function sealFile(path: string): SealFile {
       if (handle === undefined) return undefined;
       try {
         const { line } = await readEnd(path, handle);
-        if (line === undefined) return undefined;
-        return parseLine(line) ?? fail(path, "its last line is no seal");
+        return parseLast(path, line);
       } finally {
         await handle.close();
       }
     },
-    async append(seals) {
-      const handle = await open(path, "a+", 0o600);
-      let isNew: boolean;
+    async append(ctx, seals, after) {
+      const lock = await lockFile(ctx, path);
       try {
-        const { size, wholeBytes } = await readEnd(path, handle);
-        isNew = size === 0;
-        // What a process wrote that was killed at it.
-        if (wholeBytes < size) await handle.truncate(wholeBytes);
-        await handle.appendFile(seals.map((seal) => `${JSON.stringify(seal)}\n`).join(""));
-        await handle.sync();
+        return await appendBehind(path, seals, after, lock);
       } finally {
-        await handle.close();
+        await lock.release();
       }
-      if (isNew) await flushFolder(dirname(path));
     },
   };
 }
+
+async function appendBehind(
+  path: string,
+  seals: readonly Seal[],
+  after: Seal | undefined,
+  lock: FileLock,
+): Promise<boolean> {
+  const handle = await open(path, "a+", 0o600);
+  let isNew: boolean;
+  try {
+    const { size, wholeBytes, line } = await readEnd(path, handle);
+    isNew = size === 0;
+    const last = parseLast(path, line);
+    if ((last && hashOfSeal(last)) !== (after && hashOfSeal(after)) || !(await lock.isHeld())) return false;
+    // What a process wrote that was killed at it.
+    if (wholeBytes < size) await handle.truncate(wholeBytes);
+    await handle.appendFile(seals.map((seal) => `${JSON.stringify(seal)}\n`).join(""));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  if (isNew) await flushFolder(dirname(path));
+  return true;
+}
+
+const parseLast = (path: string, line: string | undefined): Seal | undefined =>
+  line === undefined ? undefined : (parseLine(line) ?? fail(path, "its last line is no seal"));
 
 /** The last whole line, and how many bytes there are up to its end. */
 async function readEnd(

@@ -1,4 +1,5 @@
 /** When the log is sealed and when not, that any number of sealers make one chain, and that failures and restarts leave no gap. */
+import { createHash } from "node:crypto";
 import {
   appendFileSync,
   existsSync,
@@ -11,13 +12,14 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { JsonObject } from "@viable/kernel";
+import type { JsonObject, Runtime } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime, ViableError } from "@viable/kernel";
 import type { Store, StoredEvent } from "@viable/log";
 import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
 import { afterAll, expect, test, vi } from "vitest";
 import type { Seal } from "./seal.ts";
-import { leafOf, readSeal, sealLeaves, sealStream } from "./seal.ts";
+import { leafOf, readSeal, sealEvent, sealLeaves, sealStream } from "./seal.ts";
+import type { SealFile } from "./seal-file.ts";
 import { readSealFile, sealFile, sizeOfSealFile } from "./seal-file.ts";
 import { createSealKey } from "./seal-key.ts";
 import { createSealer } from "./sealer.ts";
@@ -44,14 +46,14 @@ function world(inner: Store = createMemoryStore()) {
     while (!done) await time.advance(10);
     return await promise;
   };
-  const open = async (path = newFile(), key = createSealKey()) => {
+  const open = async (path = newFile(), key = createSealKey(), file = sealFile(path)) => {
     const log = createLog(store, runtime);
     const notices: string[] = [];
     const sealer = createSealer({
       log,
       runtime,
       key,
-      file: sealFile(path),
+      file,
       onNotice: (_, message) => notices.push(message),
     });
     await settled(log.start(ctx));
@@ -149,6 +151,35 @@ test("a minute after the first event that is not sealed, and never for seals alo
   await one.stop();
 });
 
+test("what comes while a seal is still being committed is sealed within a minute too", async () => {
+  const inner = createMemoryStore();
+  let held: Promise<void> | undefined;
+  const { time, open, seals } = world({
+    ...inner,
+    commit: async (batch, now, follow) => {
+      if (batch.some(({ streams }) => streams.some(({ stream }) => stream === sealStream))) await held;
+      return await inner.commit(batch, now, follow);
+    },
+  });
+  const one = await open();
+  const other = createLog({ ...inner, exclusive: false }, createRuntime({ clock: time }));
+  await one.write(1);
+  await time.advance(59_000);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  held = promise;
+  await time.advance(1_500);
+  const streams = [{ stream: "other", expected: "any" as const, events: [{ type: "written", data: {} }] }];
+  await other.append(rootContext(createRuntime({ clock: time })), { streams });
+  // Heard of, and a timer for it would have fired by now.
+  await time.advance(2_000);
+  expect(one.sealer.status()).toMatchObject({ last: undefined, unsealed: 2 });
+  resolve();
+  await time.advance(60_000);
+  expect(await seals()).toMatchObject([{ to: "1" }, { number: 2, to: "3" }]);
+  expect(one.sealer.status()).toMatchObject({ unsealed: 0, problem: undefined });
+  await one.stop();
+});
+
 test("every 1,000 events without waiting; many that nobody had sealed, a thousand at a time", async () => {
   const { time, open, seals, store } = world();
   const unsealed = createLog(store, createRuntime({ clock: time }));
@@ -193,6 +224,77 @@ test("a stop seals what is there, and the next start goes on behind it, in the l
   await third.stop();
   expect(await seals()).toHaveLength(3);
   expect(await judge(store, [first.key], first.path)).toMatchObject({ sound: true, outside: 3 });
+});
+
+test("a stop waits until the file has what was sealed while it was written", async () => {
+  const { time, open, seals } = world();
+  const path = newFile();
+  const inner = sealFile(path);
+  const { promise: held, resolve } = Promise.withResolvers<void>();
+  let isWriting = false;
+  const one = await open(path, createSealKey(), {
+    ...inner,
+    append: async (...args) => {
+      isWriting = true;
+      await held;
+      return await inner.append(...args);
+    },
+  });
+  await one.write(1);
+  await time.advance(61_000);
+  await vi.waitFor(() => expect(isWriting).toBe(true), waits);
+  await one.write(1);
+  const stopped = one.stop();
+  await vi.waitFor(async () => expect(await seals()).toHaveLength(2), waits);
+  resolve();
+  await stopped;
+  expect(await numbersIn(path)).toEqual([1, 2]);
+});
+
+/** A log of so many seals, each over one event, in which there is nothing left to seal. */
+async function sealedLog(count: number): Promise<{ readonly store: Store; readonly runtime: Runtime }> {
+  const store = createMemoryStore();
+  const runtime = createRuntime();
+  const log = createLog(store, runtime);
+  const key = createSealKey();
+  let last: Seal | undefined;
+  const events = Array.from({ length: count }, (_, at) => {
+    last = sealLeaves([createHash("sha256").update(String(at)).digest("hex")], last, key, at);
+    return sealEvent(last);
+  });
+  for (let at = 0; at < count; at += 500)
+    await log.append(rootContext(runtime), {
+      streams: [{ stream: sealStream, expected: at, events: events.slice(at, at + 500) }],
+    });
+  return { store, runtime };
+}
+
+test("two that fill one file of many seals anew at once write each of them once", async () => {
+  const many = 1_250;
+  const { store, runtime } = await sealedLog(many);
+  const path = newFile();
+  const inner = sealFile(path);
+  const { promise: held, resolve } = Promise.withResolvers<void>();
+  const open = (file: SealFile) =>
+    createSealer({ log: createLog(store, runtime), runtime, key: createSealKey(), file, onNotice: () => {} });
+  // One has looked before the others began, and writes when they have done almost all of it.
+  const late = open({
+    ...inner,
+    append: async (...args) => {
+      await held;
+      return await inner.append(...args);
+    },
+  });
+  const others = [open(inner), open(inner)];
+  for (const sealer of [late, ...others]) await sealer.start(rootContext(runtime));
+  await untilKept(path, many);
+  resolve();
+  for (const sealer of [late, ...others]) await sealer.stop(rootContext(runtime));
+  expect(late.status().fileProblem).toBeUndefined();
+  expect(await numbersIn(path)).toHaveLength(many);
+  // Not one line more than there are seals.
+  expect(readFileSync(path, "utf8").trimEnd().split("\n")).toHaveLength(many);
+  expect(existsSync(`${path}.lock`)).toBe(false);
 });
 
 test("two that seal one log make one chain, and each file has all of it", async () => {
@@ -253,7 +355,7 @@ test("of what another has sealed before it was read here, nothing is sealed agai
   const sealer = createSealer({
     runtime,
     key: createSealKey(),
-    file: { path: "none", last: async () => undefined, append: async () => {} },
+    file: { path: "none", last: async () => undefined, append: async () => true },
     onNotice: () => {},
     log: {
       readStream: async (_, __, { fromVersion = 1 } = {}) => inLog.filter(({ version }) => version >= fromVersion),

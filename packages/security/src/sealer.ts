@@ -154,7 +154,11 @@ export function createSealer({ log, runtime, key, file, onNotice }: SealerSettin
     if (timer !== undefined || first === undefined || life.signal.aborted) return;
     const leftMs = first.time + sealWithinMs - runtime.clock.now();
     timer = runtime.clock.setTimer(
-      () => void seal().catch((error: unknown) => giveUp(error)),
+      () => {
+        // Where a seal is being made already this only waits for it: what came since then needs a timer of its own.
+        timer = undefined;
+        void seal().catch((error: unknown) => giveUp(error));
+      },
       Math.min(sealWithinMs, Math.max(afterReadingMs, leftMs)),
       { background: true },
     );
@@ -272,7 +276,8 @@ export function createSealer({ log, runtime, key, file, onNotice }: SealerSettin
           await waitFor(bounded, subscription.caughtUp());
           while (pending.some(({ isSeal }) => !isSeal)) await waitFor(bounded, seal());
         }
-        await waitFor(bounded, keeping ?? Promise.resolve());
+        // What was sealed while the file was written has begun another.
+        while (keeping !== undefined) await waitFor(bounded, keeping);
       } catch {
         // What is not sealed now is sealed after the next start.
       }
@@ -304,28 +309,41 @@ function toSeal(event: StoredEvent): Seal {
   );
 }
 
-/** Adds to the file the seals of the log that it does not have. */
+/** Adds to the file the seals of the log that it does not have. Where another process does so too, each goes on behind the other. */
 async function bringFileUp(log: Pick<Log, "readStream">, ctx: Context, file: SealFile): Promise<void> {
-  let kept = await file.last();
-  if (kept !== undefined) {
-    const [same] = await readSeals(log, ctx, kept.number, 1);
-    if (same === undefined || hashOfSeal(same) !== hashOfSeal(kept)) {
-      throw brokenChain(
-        `${same === undefined ? "there is no" : "there is another"} seal ${kept.number} in the log than the one in ${file.path}`,
-      );
+  for (let isUp = false; !isUp; ) {
+    const kept = await file.last();
+    if (kept !== undefined) {
+      const [same] = await readSeals(log, ctx, kept.number, 1);
+      if (same === undefined || hashOfSeal(same) !== hashOfSeal(kept)) {
+        throw brokenChain(
+          `${same === undefined ? "there is no" : "there is another"} seal ${kept.number} in the log than the one in ${file.path}`,
+        );
+      }
     }
+    isUp = await addFrom(log, ctx, file, kept);
   }
+}
+
+/** Adds to the file what follows on its last seal; false where that came to be another meanwhile, or the file was moved away. */
+async function addFrom(
+  log: Pick<Log, "readStream">,
+  ctx: Context,
+  file: SealFile,
+  kept: Seal | undefined,
+): Promise<boolean> {
+  let last = kept;
   for (;;) {
-    const page: Seal[] = await readSeals(log, ctx, (kept?.number ?? 0) + 1, pageSeals);
-    let before = kept;
+    const page = await readSeals(log, ctx, (last?.number ?? 0) + 1, pageSeals);
+    let before = last;
     for (const seal of page) {
       const reason = findBreak(before, seal);
       if (reason !== undefined) throw brokenChain(reason);
       before = seal;
     }
-    if (page.length > 0) await file.append(page);
-    kept = before;
-    if (page.length < pageSeals) return;
+    if (page.length > 0 && !(await file.append(ctx, page, last))) return false;
+    if (page.length < pageSeals) return true;
+    last = before;
   }
 }
 
