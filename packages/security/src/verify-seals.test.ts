@@ -374,3 +374,65 @@ describe("what only seals from outside show", () => {
     expect(await verify(events, { outside: each(forged) })).toMatchObject({ sound: false, outsideTo: undefined });
   });
 });
+
+test("a key whose seals proved nothing is not told of as one that did", async () => {
+  const { events, seals } = sample();
+  const forger = createSealKey();
+  const forged = sealLeaves(events.slice(5, 11).map(leafOf), seals[0], forger, 0);
+  const verdict = await verify(
+    events.map((event) => (event.position === "12" ? { ...event, data: { ...forged } } : event)),
+  );
+  expect(verdict).toMatchObject({ first: { kind: "unknown_key", seal: 2 }, sealedTo: "5" });
+  expect(verdict.proven.join()).toMatch(new RegExp(`by the key ${key.publicKey.id}\\.`));
+});
+
+test("a seal that says it begins almost without end is passed in one step", async () => {
+  const log = writer();
+  log.write(3);
+  // Anybody can sign this, with a key of their own.
+  const before = { ...(sample().seals[0] as Seal), number: 0, to: String(Number.MAX_SAFE_INTEGER - 1) };
+  const forged = sealLeaves(log.events.slice(0, 1).map(leafOf), before, createSealKey(), 0);
+  expect(forged).toMatchObject({ number: 1, from: String(Number.MAX_SAFE_INTEGER) });
+  log.append(sealStream, "log.sealed", { ...forged });
+  log.write(1);
+  const withGap = log.events.map((event) => (event.position === "5" ? { ...event, position: forged.to } : event));
+  const { findings } = await verify(withGap);
+  expect(findings).toContainEqual(expect.objectContaining({ position: "5", kind: "deleted", seal: 1 }));
+});
+
+test("what was read from is let go of, also where it ends early, and between any two events it can be stopped", async () => {
+  const { events, seals } = sample();
+  const letGo: string[] = [];
+  async function* watched<T>(name: string, items: readonly T[], before: (at: number) => void = () => {}) {
+    try {
+      for (const [at, item] of items.entries()) {
+        before(at);
+        yield item;
+      }
+    } finally {
+      letGo.push(name);
+    }
+  }
+  const rows = (before?: (at: number) => void) => ({
+    head: "15",
+    events: () => watched("events", events, before),
+    seals: () => watched("seals", [events[5] as StoredEvent, events[11] as StoredEvent]),
+  });
+  // The log is cut off for it before the seals end.
+  const cut = { ...rows(), events: () => watched("events", events.slice(0, 3)) };
+  expect(await verifySeals(cut, { keys, outside: watched("outside", seals) })).toMatchObject({ sound: false });
+  expect(letGo.toSorted()).toEqual(["events", "outside", "seals"]);
+
+  letGo.length = 0;
+  const stop = new AbortController();
+  let read = 0;
+  const stopping = rows((at) => {
+    read = at;
+    if (at === 12) stop.abort(new Error("stopped"));
+  });
+  await expect(
+    verifySeals(stopping, { keys, outside: watched("outside", seals), signal: stop.signal }),
+  ).rejects.toThrow("stopped");
+  expect(read).toBe(12);
+  expect(letGo.toSorted()).toEqual(["events", "outside", "seals"]);
+});

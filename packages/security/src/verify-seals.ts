@@ -91,18 +91,38 @@ const maxTenants = 100;
 
 /** Judges a log. Rejects only where it cannot be read, or the seals from outside cannot. */
 export async function verifySeals(log: LogRows, options: VerifyOptions): Promise<SealVerdict> {
+  const sources = {
+    rows: peekable(log.seals()),
+    events: peekable(log.events()),
+    outside: peekable(options.outside ?? none()),
+  };
+  try {
+    return await judgeLog(log.head, sources, options);
+  } finally {
+    for (const source of Object.values(sources)) await source.letGo();
+  }
+}
+
+interface Sources {
+  readonly rows: Peekable<StoredEvent>;
+  readonly events: Peekable<FoundEvent>;
+  readonly outside: Peekable<Seal>;
+}
+
+async function judgeLog(
+  head: Position,
+  { rows, events, outside }: Sources,
+  options: VerifyOptions,
+): Promise<SealVerdict> {
   const findings: Finding[] = [];
-  const rows = peekable(log.seals());
-  const events = peekable(log.events());
-  const outside = peekable(options.outside ?? none());
   const tenants = new Set<string>();
-  const keyIds = new Set<string>();
+  const unknownKeys = new Set<string>();
   /** The seal before, where it is known and believed. */
   let last: Seal | "none yet" | undefined = "none yet";
   let readTo: Position = startPosition;
   let isCut = false;
   const count = { events: 0, seals: 0, outside: 0 };
-  const proven: { seal?: Seal; outside?: Seal } = {};
+  const proven: { seal?: Seal; outside?: Seal; readonly keyIds: Set<string> } = { keyIds: new Set() };
 
   for (let number = 1; findings.length < maxFindings && !isCut; number++) {
     options.signal?.throwIfAborted();
@@ -120,21 +140,21 @@ export async function verifySeals(log: LogRows, options: VerifyOptions): Promise
     const judged = judgeSeal(row, known, number, options);
     // A key that is not known is told of once.
     findings.push(
-      ...judged.findings.filter(({ kind }) => kind !== "unknown_key" || !keyIds.has(judged.seal?.keyId ?? "")),
+      ...judged.findings.filter(({ kind }) => kind !== "unknown_key" || !unknownKeys.has(judged.seal?.keyId ?? "")),
     );
     const { seal } = judged;
     if (seal === undefined) {
       last = undefined;
       continue;
     }
-    keyIds.add(seal.keyId);
+    if (!options.keys.has(seal.keyId)) unknownKeys.add(seal.keyId);
     const broken =
       known === undefined && last !== undefined ? findBreak(last === "none yet" ? undefined : last, seal) : undefined;
     // The one before is believed and this one signed: two histories were put together.
     if (broken !== undefined) findings.push({ position: row?.position, kind: "forked", seal: number, detail: broken });
     last = seal;
 
-    const { read, bad } = await checkStretch(events, seal, readTo, tenants);
+    const { read, bad } = await checkStretch(events, seal, readTo, tenants, options.signal);
     count.events += read;
     readTo = seal.to;
     isCut = bad?.kind === "truncated";
@@ -143,13 +163,14 @@ export async function verifySeals(log: LogRows, options: VerifyOptions): Promise
     else if (row === undefined) findings.push(await goneSeal(events, seal));
     if (findings.length === 0) {
       proven.seal = seal;
+      proven.keyIds.add(seal.keyId);
       if (known !== undefined) proven.outside = seal;
     }
     options.onSeal?.(seal.to);
   }
 
   if (!isCut && findings.length < maxFindings) {
-    const { read, bad } = await readRest(events, readTo, log.head);
+    const { read, bad } = await readRest(events, readTo, head, options.signal);
     count.events += read;
     if (bad !== undefined) findings.push({ ...bad, seal: undefined });
   }
@@ -157,16 +178,16 @@ export async function verifySeals(log: LogRows, options: VerifyOptions): Promise
     sound: findings.length === 0,
     first: firstOf(findings),
     findings,
-    head: log.head,
+    head,
     events: count.events,
     seals: count.seals,
     sealedTo: proven.seal?.to ?? startPosition,
     sealedAt: proven.seal?.sealedAt,
-    unsealed: Math.max(0, toOrdinal(log.head) - toOrdinal(proven.seal?.to ?? startPosition)),
+    unsealed: Math.max(0, toOrdinal(head) - toOrdinal(proven.seal?.to ?? startPosition)),
     outside: count.outside,
     outsideTo: proven.outside?.to,
   };
-  return { ...verdict, ...tellProof(verdict, options, [...keyIds]) };
+  return { ...verdict, ...tellProof(verdict, options, [...proven.keyIds]) };
 }
 
 /**
@@ -259,6 +280,7 @@ async function checkStretch(
   seal: Seal,
   after: Position,
   tenants: Set<string>,
+  signal: AbortSignal | undefined,
 ): Promise<{ readonly read: number; readonly bad: Bad | undefined }> {
   const tags = readTags(seal);
   const from = toOrdinal(seal.from);
@@ -266,13 +288,20 @@ async function checkStretch(
   let read = 0;
   let bad: Bad | undefined;
   // Of stretches whose seals are gone only this can be said: whether an event is missing.
-  for (let expected = toOrdinal(after) + 1; expected < from; expected++) {
+  for (let expected = toOrdinal(after) + 1; expected < from; ) {
+    signal?.throwIfAborted();
     const event = await events.peek();
     if (event === undefined) break;
-    if (toOrdinal(event.position) === expected) {
+    const ordinal = toOrdinal(event.position);
+    if (ordinal === expected) {
       await events.next();
       read += 1;
-    } else bad ??= missing(expected);
+      expected += 1;
+    } else {
+      bad ??= missing(expected);
+      // A seal may name any position: what is not there is passed in one step.
+      expected = Math.min(from, ordinal);
+    }
   }
   for (let index = 0; index < tags.length; index++) {
     const position = toPosition(from + index);
@@ -369,11 +398,13 @@ async function readRest(
   events: Peekable<FoundEvent>,
   after: Position,
   head: Position,
+  signal: AbortSignal | undefined,
 ): Promise<{ readonly read: number; readonly bad: Bad | undefined }> {
   let expected = toOrdinal(after) + 1;
   let read = 0;
   let bad: Bad | undefined;
   for (let event = await events.next(); event !== undefined; event = await events.next()) {
+    signal?.throwIfAborted();
     read += 1;
     const { position } = event;
     if (toOrdinal(position) > expected) bad ??= missing(expected);
@@ -433,6 +464,8 @@ function tellProof(
 interface Peekable<T> {
   peek(): Promise<T | undefined>;
   next(): Promise<T | undefined>;
+  /** Ends the reading, wherever it is: a file may be open for it. */
+  letGo(): Promise<void>;
 }
 
 function peekable<T>(source: AsyncIterable<T>): Peekable<T> {
@@ -451,6 +484,9 @@ function peekable<T>(source: AsyncIterable<T>): Peekable<T> {
       const value = await peek();
       if (value !== undefined) ahead = undefined;
       return value;
+    },
+    async letGo() {
+      await iterator.return?.();
     },
   };
 }
