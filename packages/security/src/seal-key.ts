@@ -1,6 +1,15 @@
 import type { KeyObject } from "node:crypto";
 import { createPrivateKey, createPublicKey, generateKeyPairSync, hash, sign, verify } from "node:crypto";
-import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { toWire, ViableError } from "@viable/kernel";
 
@@ -33,16 +42,20 @@ export const createSealKey = (): SealKey => toSealKey(generateKeyPairSync("ed255
  */
 export function openSealKey(folder: string): SealKey {
   const file = join(folder, privateFile);
-  if (!existsSync(file)) makeKeyFile(file);
+  if (!existsSync(file)) orUnwritable(folder, () => makeKeyFile(file));
+  let privateKey: KeyObject;
+  let key: SealKey;
   try {
-    const privateKey = createPrivateKey(readFileSync(file));
-    const key = toSealKey(privateKey);
-    const pem = createPublicKey(privateKey).export({ type: "spki", format: "pem" });
-    writeFileSync(join(folder, `seal-key-${key.publicKey.id}.pub.pem`), pem, { mode: 0o600 });
-    return key;
+    privateKey = createPrivateKey(readFileSync(file));
+    key = toSealKey(privateKey);
   } catch (error) {
     throw unreadable(file, error);
   }
+  const publicPath = join(folder, `seal-key-${key.publicKey.id}.pub.pem`);
+  const pem = createPublicKey(privateKey).export({ type: "spki", format: "pem" }).toString();
+  if (!existsSync(publicPath) || readFileSync(publicPath, "utf8") !== pem)
+    orUnwritable(folder, () => writeBeside(publicPath, pem, (written) => renameSync(written, publicPath)));
+  return key;
 }
 
 /** The public keys that lie in a folder, by their ids: its own, and those that somebody has put there to be trusted as well. */
@@ -73,17 +86,42 @@ export function parsePublicKey(pem: string, from: string): PublicKey {
   }
 }
 
-/** Written beside and put in place only where nobody else has put one meanwhile. */
+/** Put in place only where nobody else has put one meanwhile. */
 function makeKeyFile(file: string): void {
   const { privateKey } = generateKeyPairSync("ed25519");
-  const temporary = `${file}.${process.pid}.new`;
-  writeFileSync(temporary, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600, flush: true });
+  writeBeside(file, privateKey.export({ type: "pkcs8", format: "pem" }).toString(), (written) => {
+    try {
+      linkSync(written, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  });
+}
+
+/** Writes a file whole before it is put in its place, where no other process writes: process numbers are alike in containers. */
+function writeBeside(file: string, text: string, putInPlace: (written: string) => void): void {
+  const beside = mkdtempSync(`${file}.`);
   try {
-    linkSync(temporary, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    const written = join(beside, "new");
+    writeFileSync(written, text, { mode: 0o600, flag: "wx", flush: true });
+    putInPlace(written);
   } finally {
-    rmSync(temporary, { force: true });
+    rmSync(beside, { recursive: true, force: true });
+  }
+}
+
+function orUnwritable(folder: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    throw new ViableError(
+      "security.key_unreadable",
+      `No key for seals can be kept in ${folder}: ${toWire(error).message}`,
+      {
+        next: "Let the process write into that folder, or put a key there that was made elsewhere, with its public key.",
+        cause: error,
+      },
+    );
   }
 }
 
