@@ -288,6 +288,48 @@ test("an outcome that is refused until its deadline is given up, and the agent i
   expect(t.notices.map((notice) => notice.message).join()).toContain(`The outcome of ${executionId} could not be`);
 });
 
+test("an execution that is due to end and never can be is told of once, and keeps no other from its end", async () => {
+  const inner = createMemoryStore();
+  let unending = "";
+  const store: Store = {
+    ...inner,
+    async commit(batch, now) {
+      const ends = batch.some(({ streams }) =>
+        streams.some(
+          ({ stream, events }) =>
+            stream === `execution:${unending}` && events.some(({ type }) => type === "execution.timed_out"),
+        ),
+      );
+      if (ends) throw new ViableError("test.never", "Not this one.");
+      return await inner.commit(batch, now);
+    },
+  };
+  await using t = await startTestSystem(build([]), { store });
+  const client = await t.connect();
+  unending = await client.begin("nap", { ms: 3_600_000, label: "a" }, { deadlineMs: 5_000 });
+  const other = await client.begin("nap", { ms: 3_600_000, label: "b" }, { deadlineMs: 5_000 });
+  await t.time.advance(60_000);
+  expect(await client.outcome(other)).toMatchObject({ status: "timed_out" });
+  const told = () => t.notices.filter(({ message }) => message.includes("due to end")).map(({ message }) => message);
+  expect(told()).toEqual([expect.stringMatching(new RegExp(`^${unending} .*Not this one\\.`))]);
+  unending = "";
+  await t.time.advance(2_000);
+  expect(t.system.executions.openCount()).toBe(0);
+});
+
+test("a database that is away when executions are due to end is not told of for each of them", async () => {
+  const { store, full } = ailingStore();
+  await using t = await startTestSystem(build([]), { store });
+  const client = await t.connect();
+  const executionId = await client.begin("nap", { ms: 3_600_000, label: "a" }, { deadlineMs: 5_000 });
+  await t.time.advance(1_000);
+  full(true);
+  await t.time.advance(60_000);
+  full(false);
+  expect(await client.outcome(executionId)).toMatchObject({ status: "timed_out" });
+  expect(t.notices.filter(({ message }) => message.includes("due to end"))).toEqual([]);
+});
+
 test("tasks of a killed worker that a full disk keeps from being claimed are claimed when there is space", async () => {
   const calls: string[] = [];
   const { store, full } = ailingStore();

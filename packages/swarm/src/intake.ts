@@ -1,6 +1,6 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, JsonValue, Part, Timer } from "@viable/kernel";
-import { canonicalJson, nearestNames, rootContext, withContext } from "@viable/kernel";
+import { canonicalJson, nearestNames, rootContext, toWire, withContext } from "@viable/kernel";
 import type { AppendOutcome, Log } from "@viable/log";
 import { isOutcome, toFieldProblems } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
@@ -15,6 +15,7 @@ import { executionStream } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import type { IntakeOutcome, IntakeRequest } from "./intake-request.ts";
 import { refuse } from "./intake-request.ts";
+import { mayPass } from "./may-pass.ts";
 import type { Swarm } from "./swarm.ts";
 import { createTurns } from "./turns.ts";
 
@@ -30,6 +31,8 @@ export interface IntakeSettings {
   readonly maxOpen?: number;
   /** Told of every delegation of this process that came to an end. */
   onDelegated?(delegated: Delegated): void;
+  /** Told in a sentence of what went wrong and shows nowhere else. */
+  onProblem?(message: string): void;
 }
 
 /** A delegation as it ended: from which service to which, with what outcome, and how long the asking one waited. */
@@ -76,6 +79,8 @@ export function createIntake(settings: IntakeSettings): Intake {
   const joinTurns = createTurns();
   const deadlines = new Map<string, Timer>();
   let sweepTimer: Timer | undefined;
+  /** Those that are due and cannot be ended: that is said once of each, not each second. */
+  let unended: ReadonlySet<string> = new Set();
 
   /** Ends the execution at its deadline, in case nothing else has by then. */
   const watchDeadline = (ctx: Context, executionId: string, deadline: number) => {
@@ -106,10 +111,22 @@ export function createIntake(settings: IntakeSettings): Intake {
    */
   const sweep = async (ctx: Context) => {
     const now = ctx.runtime.clock.now();
+    const before = unended;
+    const failed = new Set<string>();
     for (const state of [...executions.open()]) {
       // One that cannot be ended now must not keep the others from it; the next sweep comes in a second.
-      await endIfDue(ctx, state, now).catch(() => undefined);
+      await endIfDue(ctx, state, now).catch((error) => {
+        const { executionId } = state;
+        if (!before.has(executionId)) {
+          if (mayPass(error) || ctx.signal.aborted) return;
+          settings.onProblem?.(
+            `${executionId} is due to end and cannot be ended; it is tried each second, and counts as open: ${toWire(error).message}`,
+          );
+        }
+        failed.add(executionId);
+      });
     }
+    unended = failed;
   };
   const endIfDue = async (ctx: Context, state: ExecutionState, now: number): Promise<void> => {
     const { deadline, parentId } = state.accepted;

@@ -2,7 +2,6 @@ import type { Membership } from "@viable/cluster";
 import type { Context, JsonValue, Runtime, Timer } from "@viable/kernel";
 import { rootContext, sleep, toWire, ViableError } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
-import { storeNoSpace, storeRefused } from "@viable/log";
 import type { SwarmMeasurement, SwarmView } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
 import type { Registered, Registry } from "@viable/registry";
@@ -14,6 +13,7 @@ import type { ExecutionEvent, ExecutionState } from "./execution.ts";
 import { holdsClaim } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import { HealthMonitor } from "./health-monitor.ts";
+import { mayPass } from "./may-pass.ts";
 import type { Queen } from "./queen.ts";
 import { chooseAgent, createQueen, sweepEveryMs, workContext } from "./queen.ts";
 import { toRecordableError } from "./recordable-error.ts";
@@ -364,10 +364,6 @@ const unrecordable = (task: Task, error: unknown): ExecutionEvent => ({
     },
   },
 });
-
-/** Whether what failed may succeed later, unchanged: the database is away, or an operator has yet to make room on its disk. */
-const mayPass = (error: unknown): boolean =>
-  error instanceof ViableError && (error.retryable || error.code === storeRefused || error.code === storeNoSpace);
 
 const abortedBy = (state: ExecutionState): ViableError =>
   new ViableError(

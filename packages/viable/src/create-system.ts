@@ -107,8 +107,10 @@ const afterDrainMs = 5_000;
 const closeMs = 1_000;
 
 /**
- * Puts a system together and starts and stops it in order: log, sealer, bus, membership, tokens, registry, executions, the counter of accesses to
- * memory, services' listeners, swarms by start priority, gateway; and back. The only place that knows all rooms.
+ * Puts a system together and starts and stops it in order: log, sealer, bus, membership, tokens, registry, executions, projections, the
+ * counter of accesses to memory, threads, intake, the watch of migrations, each service's listener and swarm by start priority, gateway;
+ * and back. Stopping, all listeners are closed before the swarms, and the gateway, which takes no new commands from the first moment on,
+ * is the last to go: who waits for an outcome is kept until then. The only place that knows all rooms.
  */
 export function createSystem(definition: SystemDefinition, ports: SystemPorts, options: SystemOptions): System {
   const runtime = ports.runtime ?? createRuntime();
@@ -173,6 +175,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     swarm: (service) => swarms.get(service),
     maxOpen: definition.limits.maxOpenExecutions,
     onDelegated: traffic.count,
+    onProblem: (message) => notice("warn", message),
   });
   const migrationWatch = createMigrationWatch({
     runtime,
