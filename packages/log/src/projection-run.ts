@@ -30,6 +30,8 @@ export interface ProjectionRunHooks {
   onCaughtUp(): Promise<void>;
   /** What it keeps is not there any more though it had begun. */
   onLost(): Promise<void>;
+  /** The log has gone back: what is known of the generations may not be written any more. */
+  onWentBack(): Promise<void>;
 }
 
 /**
@@ -39,7 +41,9 @@ export interface ProjectionRunHooks {
  * and a process that takes it over tries it once more) → stopped.
  *
  * Promised: an event's writes and the progress past it are one append at the expected version of the progress. So no event counts
- * twice and none is left out, also where two processes both think that it is theirs: one of them conflicts, and looks again.
+ * twice and none is left out, also where two processes both think that it is theirs: one of them conflicts, and looks again. Events are
+ * read from the progress that is written, never from a position that is only known here: where the log has gone back (a failover to
+ * a standby without its last events), other events take the positions that were passed.
  */
 export class ProjectionRun {
   readonly target: ProjectionTarget;
@@ -55,7 +59,7 @@ export class ProjectionRun {
   /** Why it is not kept in flushes, though it wants to be. */
   #misfit: ViableError | undefined;
   #progress: Kept<Progress> | undefined;
-  /** How far it has looked, beyond what is written down. */
+  /** How far it has looked, beyond what is written down. For showing: nothing is read from here. */
   #seen: Position = startPosition;
   #seenWrittenMs = 0;
   #ownVersion = 0;
@@ -63,6 +67,7 @@ export class ProjectionRun {
   /** One look at a time, whoever asks. */
   #owning: Promise<boolean> | undefined;
   #triedParked = false;
+  #wentBack = false;
   #page = pageEvents;
   #ended: Promise<void> | undefined;
   #wake: () => void = () => {};
@@ -86,7 +91,7 @@ export class ProjectionRun {
 
   start(): void {
     if (this.#isImmediate) this.#unfollow = this.#log.follow((reader) => this.#inFlush(reader));
-    else this.#listen();
+    this.#listen();
     this.#ended = this.#run();
   }
 
@@ -122,8 +127,14 @@ export class ProjectionRun {
       name: `projection ${this.target.name}`,
       after: "now",
       decoding: "none",
-      filter: this.#filter,
+      // What is done in flushes need not be told of each event, but of what is told to all.
+      filter: this.#isImmediate ? { types: [] } : this.#filter,
       handle: () => this.#awaken(),
+      onParked: () => {
+        this.#wentBack = true;
+        this.#listen();
+        this.#awaken();
+      },
     });
   }
 
@@ -175,10 +186,7 @@ export class ProjectionRun {
         this.#failure = undefined;
       } catch (error) {
         if (ctx.signal.aborted) return;
-        this.#failure =
-          error instanceof ViableError
-            ? error
-            : new ViableError("log.projection_failed", String(error), { cause: error });
+        this.#failure = asViableError(error);
         this.#progress = undefined;
         await sleep(ctx, tryAgainMs).catch(() => undefined);
       }
@@ -186,6 +194,12 @@ export class ProjectionRun {
   }
 
   async #turn(ctx: Context): Promise<void> {
+    if (this.#wentBack) {
+      await this.#hooks.onWentBack();
+      this.#wentBack = false;
+      this.#progress = undefined;
+      this.state = "catching-up";
+    }
     if (!(await this.#own(ctx))) {
       this.state = "standby";
       this.#progress = undefined;
@@ -210,6 +224,7 @@ export class ProjectionRun {
 
   async #renew(ctx: Context): Promise<boolean> {
     const { clock } = ctx.runtime;
+    const isHeld = () => clock.monotonicMs() < this.#ownUntilMs;
     if (clock.monotonicMs() < this.#ownUntilMs - ownMs + renewMs) return true;
     const { name, generation } = this.target;
     const key = ownerKey(name, generation);
@@ -218,7 +233,8 @@ export class ProjectionRun {
     const expiresAt = clock.now() + ownMs;
     const outcome = await this.#log.append(ctx, { records: [{ key, value, expected: this.#ownVersion, expiresAt }] });
     if (!outcome.ok) {
-      if (outcome.reason === "record_conflict") this.#ownVersion = 0;
+      if (outcome.reason !== "record_conflict") return isHeld();
+      this.#ownVersion = 0;
       this.#ownUntilMs = 0;
       return false;
     }
@@ -231,7 +247,7 @@ export class ProjectionRun {
   async #begin(ctx: Context): Promise<Kept<Progress>> {
     const { name, generation } = this.target;
     const found = await readProgress(ctx, this.#log, name, generation);
-    if (found !== undefined && (await this.#isGone(ctx))) {
+    if (found !== undefined && (await areTablesGone(ctx, this.#log, this.#projection, this.target))) {
       await this.#hooks.onLost();
       throw new ViableError("log.projection_lost", `The tables of ${this.target.table} are not there any more.`, {
         next: "Another generation is built by itself.",
@@ -249,22 +265,16 @@ export class ProjectionRun {
     return { value: first, version: outcome.recordVersions[0] ?? 0 };
   }
 
-  /** A restored log says how far it had come, but other tables than its own are not restored with it. */
-  async #isGone(ctx: Context): Promise<boolean> {
-    const { table } = this.target;
-    if (!(this.#projection.create?.(this.target) ?? []).some((write) => "sql" in write)) return false;
-    const sql = `SELECT EXISTS (SELECT FROM pg_class WHERE pg_table_is_visible(oid)
-      AND (relname = $1::text OR starts_with(relname::text, $1::text || '_'))) AS found`;
-    return (await this.#log.query(ctx, { sql, params: [table] }))[0]?.found !== true;
-  }
-
   /** Does the next page of events, or waits for one. */
   async #goOn(ctx: Context): Promise<void> {
     // What came with a flush since then need not be done again.
-    if (this.#isImmediate) this.#take(await readProgress(ctx, this.#log, this.target.name, this.target.generation));
+    if (this.#isImmediate) {
+      this.#take(await readProgress(ctx, this.#log, this.target.name, this.target.generation));
+      if (this.#progress === undefined) return;
+    }
     const head = await this.#log.head(ctx);
     const found = await this.#log.readAll(ctx, {
-      from: this.#seen,
+      from: this.#progress?.value.position ?? startPosition,
       limit: this.#page,
       decoding: "lenient",
       filter: this.#filter,
@@ -286,8 +296,9 @@ export class ProjectionRun {
       if (isAll && isDone) await this.#tellCaughtUp();
     } catch (error) {
       if (ctx.signal.aborted || (error instanceof ViableError && error.retryable)) throw error;
-      // Which of them it is shows when they are done in ever smaller parts.
-      if (events.length > 1) this.#page = Math.max(1, Math.floor(events.length / 2));
+      // Which of them it is shows when they are done in ever smaller parts. A reaction does one after the other: it is the first.
+      if (events.length > 1 && this.#projection.isReaction !== true)
+        this.#page = Math.max(1, Math.floor(events.length / 2));
       else await this.#cannotDo(ctx, first, error);
     }
   }
@@ -307,15 +318,25 @@ export class ProjectionRun {
     return outcome.ok && position === last;
   }
 
-  /** Goes on saying that this process has the generation while something long is done; where that is no more so, the context ends. */
+  /**
+   * Goes on saying that this process has the generation while something long is done. Where another has it, or may have it because nothing
+   * could be said for as long as that holds, the context ends.
+   */
   async #whileOwned<T>(ctx: Context, work: (owned: Context) => Promise<T>): Promise<T> {
+    const { clock } = ctx.runtime;
     const lost = new AbortController();
     let timer: Timer | undefined;
+    let endTimer: Timer | undefined;
     let isOver = false;
+    const endInTime = () => {
+      const leftMs = this.#ownUntilMs - clock.monotonicMs();
+      if (leftMs > 0) endTimer = clock.setTimer(endInTime, leftMs, { background: true });
+      else lost.abort(leaseLost(this.target.name));
+    };
     const renewLater = () => {
       // The work may have ended while the lease was being renewed.
       if (isOver) return;
-      timer = ctx.runtime.clock.setTimer(
+      timer = clock.setTimer(
         () => {
           this.#own(ctx).then(
             (isOurs) => (isOurs ? renewLater() : lost.abort(leaseLost(this.target.name))),
@@ -326,12 +347,17 @@ export class ProjectionRun {
         { background: true },
       );
     };
+    endInTime();
     renewLater();
     try {
       return await work(withContext(ctx, { signal: lost.signal }));
+    } catch (error) {
+      // That its context ended says nothing against the event.
+      throw lost.signal.aborted ? lost.signal.reason : error;
     } finally {
       isOver = true;
       timer?.cancel();
+      endTimer?.cancel();
     }
   }
 
@@ -392,11 +418,11 @@ export class ProjectionRun {
   /** Nothing is left to do up to `head`: waits until there is. */
   async #idle(ctx: Context, head: Position): Promise<void> {
     const { clock } = ctx.runtime;
-    if (comparePositions(head, this.#seen) > 0) {
-      this.#seen = head;
-      // A position that only says that nothing was there is worth a write now and then.
-      if (clock.monotonicMs() - this.#seenWrittenMs >= idleProgressMs) await this.#record(ctx, { position: head }, []);
-    }
+    this.#seen = head;
+    const written = this.#progress?.value.position ?? startPosition;
+    // A position that only says that nothing was there is worth a write now and then.
+    if (comparePositions(head, written) > 0 && clock.monotonicMs() - this.#seenWrittenMs >= idleProgressMs)
+      await this.#record(ctx, { position: head }, []);
     await this.#tellCaughtUp();
     await this.#rest(ctx, this.#isImmediate ? lookMs : renewMs);
   }
@@ -466,6 +492,22 @@ export class ProjectionRun {
   }
 }
 
+export const asViableError = (error: unknown): ViableError =>
+  error instanceof ViableError ? error : new ViableError("log.projection_failed", String(error), { cause: error });
+
+/** A restored log says how far a generation had come, but other tables than its own are not restored with it. */
+export async function areTablesGone(
+  ctx: Context,
+  log: Log,
+  projection: Projection,
+  target: ProjectionTarget,
+): Promise<boolean> {
+  if (!(projection.create?.(target) ?? []).some((write) => "sql" in write)) return false;
+  const sql = `SELECT EXISTS (SELECT FROM pg_class WHERE pg_table_is_visible(oid)
+    AND (relname = $1::text OR starts_with(relname::text, $1::text || '_'))) AS found`;
+  return (await log.query(ctx, { sql, params: [target.table] }))[0]?.found !== true;
+}
+
 function notWritten(name: string, outcome: Exclude<AppendOutcome, { ok: true }>): ViableError {
   const why = outcome.reason === "row_refused" ? outcome.message : outcome.reason;
   return new ViableError("log.projection_failed", `What projection ${name} keeps could not be written: ${why}.`, {
@@ -476,7 +518,7 @@ function notWritten(name: string, outcome: Exclude<AppendOutcome, { ok: true }>)
 }
 
 const leaseLost = (name: string): ViableError =>
-  new ViableError("log.projection_taken_over", `Another process keeps ${name} by now.`, { retryable: true });
+  new ViableError("log.projection_taken_over", `Another process may keep ${name} by now.`, { retryable: true });
 
 /** Whether a position is of one of some events, or none is said. */
 const isWithin = (events: readonly StoredEvent[], position: Position | undefined): boolean =>

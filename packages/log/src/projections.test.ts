@@ -257,7 +257,11 @@ test("an event that cannot be done stops it before that event, in every process,
   const one = await startProcess((log) => [sums(log, { fails })]);
   const two = await startProcess((log) => [sums(log, { fails })]);
   await one.pay(1, 2, 13, 4);
-  await expect(one.read()).rejects.toMatchObject({ code: "log.projection_parked", details: { type: "paid" } });
+  await expect(one.read()).rejects.toMatchObject({
+    code: "log.projection_parked",
+    next: expect.stringContaining('viable projections skip sums 4 --reason "…"'),
+    details: { type: "paid" },
+  });
   await expect(two.read()).rejects.toMatchObject({ code: "log.projection_parked" });
   const [status] = await one.status();
   const position = status?.parked?.position as string;
@@ -563,6 +567,78 @@ test("another generation is built beside: until it has caught up the old one is 
   expect((await one.log.listRecords(ctx, "projections/sums/1/")).map(({ key }) => key)).toEqual([]);
 });
 
+test("a retired generation that cannot be dropped keeps no other from it, and its status says why", async () => {
+  const { clock, ctx, startProcess } = setup();
+  const dropped: string[] = [];
+  const one = await startProcess((log) =>
+    ["sums", "others"].map((name) => ({
+      ...sums(log, { name }),
+      drop: ({ table }) => {
+        const apply = () => {
+          if (table === "sums_1") throw new Error(`${table} is in use`);
+          dropped.push(table);
+          return () => dropped.pop();
+        };
+        return [{ apply }];
+      },
+    })),
+  );
+  await one.pay(1);
+  await one.read();
+  for (let times = 0; times < 2; times++) {
+    for (const name of ["sums", "others"]) await one.projections.rebuild(ctx, name);
+    await clock.advance(5_000);
+  }
+  await clock.advance(180_000);
+  expect(dropped).toEqual(["sums_2", "others_1", "others_2"]);
+  expect(await one.status()).toMatchObject([
+    { name: "sums", generation: 1, state: "retired", failure: { message: "sums: sums_1 is in use" } },
+    { name: "sums", generation: 3, state: "live" },
+    { name: "others", generation: 3, state: "live" },
+  ]);
+});
+
+test("a generation whose tables were lost is dropped without dropping them again", async () => {
+  const { clock, store, startProcess } = setup();
+  const tables = new Set<string>();
+  const run = (sql: string) => () => {
+    const [verb, table = ""] = sql.split(" ");
+    if (tables.has(table) === (verb === "CREATE")) throw new Error(`cannot ${sql}`);
+    tables[verb === "CREATE" ? "add" : "delete"](table);
+    return () => tables[verb === "CREATE" ? "delete" : "add"](table);
+  };
+  const commit = store.commit;
+  // Statements, which a store in memory does not know.
+  store.commit = (batch, ...rest) =>
+    commit(
+      batch.map((append) => ({
+        ...append,
+        with: (append.with ?? []).map((write) => ("sql" in write ? { apply: run(write.sql) } : write)),
+      })),
+      ...rest,
+    );
+  store.query = async ({ params }) => [{ found: tables.has(String(params[0])) }];
+  const one = await startProcess((log) => [
+    sums(log, {
+      create: ({ table }) => [{ sql: `CREATE ${table}`, params: [] }],
+      drop: ({ table }) => [{ sql: `DROP ${table}`, params: [] }],
+    }),
+  ]);
+  await one.pay(1);
+  await one.read();
+  await one.stop();
+  tables.clear();
+  const two = await startProcess((log) => [
+    sums(log, {
+      create: ({ table }) => [{ sql: `CREATE ${table}`, params: [] }],
+      drop: ({ table }) => [{ sql: `DROP ${table}`, params: [] }],
+    }),
+  ]);
+  await clock.advance(180_000);
+  expect([...tables]).toEqual(["sums_2"]);
+  expect((await two.status()).map(({ generation, failure }) => [generation, failure])).toEqual([[2, undefined]]);
+});
+
 test("a release with another version builds its own; the one before goes on keeping and reading what it knows", async () => {
   const { startProcess } = setup();
   const before = await startProcess((log) => [sums(log)]);
@@ -572,6 +648,10 @@ test("a release with another version builds its own; the one before goes on keep
   await before.pay(4);
   expect(await after.read()).toMatchObject({ generation: 2, sum: 700 });
   expect(await before.read()).toMatchObject({ generation: 1, sum: 7 });
+  expect((await after.status()).map(({ generation, isKept }) => [generation, isKept])).toEqual([
+    [1, false],
+    [2, true],
+  ]);
 });
 
 test("a projection that could not be kept under its name is refused", async () => {

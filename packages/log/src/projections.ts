@@ -10,7 +10,7 @@ import type { Generation, Generations } from "./projection-generations.ts";
 import { caughtUp, dropped, liveOf, lost, rebuilt, withVersion } from "./projection-generations.ts";
 import type { Kept } from "./projection-records.ts";
 import { generationsKey, progressKey, readGenerations, readProgress } from "./projection-records.ts";
-import { lagBetween, ProjectionRun } from "./projection-run.ts";
+import { areTablesGone, asViableError, lagBetween, ProjectionRun } from "./projection-run.ts";
 
 /** How long what a retired generation kept stays, in milliseconds: whoever was just told where to read has read it by then. */
 const retiredMs = 60_000;
@@ -28,6 +28,8 @@ export interface ProjectionStatus {
   readonly generation: number;
   /** Whether it is the one to read, is being built to become that, or is to be taken away. */
   readonly state: Generation["state"];
+  /** Whether this release keeps it. One of another version belongs to another release, which may not run any more. */
+  readonly isKept: boolean;
   readonly position: Position;
   /** How many events of the log it has not looked at, whether they concern it or not. */
   readonly lagEvents: number;
@@ -62,13 +64,20 @@ interface Kind {
   readonly projection: Projection;
   generations: Kept<Generations>;
   readonly runs: Map<number, ProjectionRun>;
+  /** Why what a retired generation kept could not be taken away, by generation. */
+  readonly undropped: Map<number, ViableError>;
 }
 
 export function createProjections(log: Log, projections: readonly Projection[]): Projections {
   const kinds = new Map<string, Kind>();
   checkProjections(projections);
   for (const projection of projections) {
-    kinds.set(projection.name, { projection, generations: { value: [], version: 0 }, runs: new Map() });
+    kinds.set(projection.name, {
+      projection,
+      generations: { value: [], version: 0 },
+      runs: new Map(),
+      undropped: new Map(),
+    });
   }
   let life: Context | undefined;
   let ending = new AbortController();
@@ -137,6 +146,13 @@ export function createProjections(log: Log, projections: readonly Projection[]):
     const { projection } = kind;
     const target = projectionTarget(projection.name, projection.version, generation);
     const started = new ProjectionRun(log, ctx, projection, target, {
+      onWentBack: () => {
+        // What is there now counts, also where it is of a lower version.
+        kind.generations = { ...kind.generations, version: 0 };
+        return decide(ctx, kind, (generations) =>
+          withVersion(generations, projection.version, ctx.runtime.clock.now()),
+        );
+      },
       onCaughtUp: () =>
         decide(
           ctx,
@@ -150,34 +166,43 @@ export function createProjections(log: Log, projections: readonly Projection[]):
     return started;
   };
 
-  /** Takes away what retired generations have kept, when nobody reads it any more. */
+  /** Takes away what retired generations have kept, when nobody reads it any more. One that cannot be keeps no other from it. */
   const dropRetired = async (ctx: Context): Promise<void> => {
     for (const kind of kinds.values()) {
-      const { projection } = kind;
       for (const { generation, version, state, since } of kind.generations.value) {
-        if (state !== "retired" || version !== projection.version) continue;
+        if (state !== "retired" || version !== kind.projection.version) continue;
         if (ctx.runtime.clock.now() - since < retiredMs) continue;
-        const target = projectionTarget(projection.name, version, generation);
-        await deleteRecords(ctx, log, target.prefix);
-        await deleteRecords(ctx, log, `projections/${projection.name}/${generation}/`);
-        await decide(
-          ctx,
-          kind,
-          (generations) => dropped(generations, generation),
-          () => ({ with: projection.drop?.(target) ?? [] }),
-        );
+        try {
+          await drop(ctx, kind, generation);
+          kind.undropped.delete(generation);
+        } catch (error) {
+          if (ctx.signal.aborted) return;
+          kind.undropped.set(generation, asViableError(error));
+        }
       }
     }
+  };
+  const drop = async (ctx: Context, kind: Kind, generation: number): Promise<void> => {
+    const { projection } = kind;
+    const target = projectionTarget(projection.name, projection.version, generation);
+    await deleteRecords(ctx, log, target.prefix);
+    await deleteRecords(ctx, log, `projections/${projection.name}/${generation}/`);
+    // Of one that was lost there is nothing left to drop, and what drops it would be refused for ever.
+    const writes = (await areTablesGone(ctx, log, projection, target)) ? [] : (projection.drop?.(target) ?? []);
+    await decide(
+      ctx,
+      kind,
+      (generations) => dropped(generations, generation),
+      () => ({ with: writes }),
+    );
   };
   const scheduleDrop = (ctx: Context): void => {
     dropTimer = ctx.runtime.clock.setTimer(
       () => {
         // What fails is tried again in a minute; it only takes room until then.
-        dropping = dropRetired(ctx)
-          .catch(() => undefined)
-          .finally(() => {
-            if (life !== undefined) scheduleDrop(ctx);
-          });
+        dropping = dropRetired(ctx).finally(() => {
+          if (life !== undefined) scheduleDrop(ctx);
+        });
       },
       retiredMs,
       { background: true },
@@ -254,12 +279,13 @@ export function createProjections(log: Log, projections: readonly Projection[]):
       for (const [name, kind] of kinds) {
         for (const { generation, version, state } of (await readGenerations(ctx, log, name)).value) {
           const { position, parked } = await positionOf(ctx, kind, generation);
-          const failure = kind.runs.get(generation)?.failure;
+          const failure = kind.runs.get(generation)?.failure ?? kind.undropped.get(generation);
           all.push({
             name,
             version,
             generation,
             state,
+            isKept: version === kind.projection.version,
             position,
             lagEvents: lagBetween(position, head),
             ...(parked !== undefined && { parked }),
@@ -350,7 +376,7 @@ const standsStill = (name: string, parked: Parked): ViableError =>
     "log.projection_parked",
     `Projection ${name} stands still before event ${parked.position} (${parked.type}): ${parked.message}`,
     {
-      next: `Mend it, or let it go on without the event: \`viable projections skip ${name} ${parked.position}\`.`,
+      next: `Mend it, or let it go on without the event: \`viable projections skip ${name} ${parked.position} --reason "…"\`.`,
       details: { position: parked.position, type: parked.type, code: parked.code },
     },
   );

@@ -1,6 +1,6 @@
 // Reactions: every event at least once, in order, in one process at a time, and none again that was written down as done.
 import type { SimulatedTime } from "@viable/kernel";
-import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, sleep, ViableError } from "@viable/kernel";
 import { expect, test } from "vitest";
 import { createLog } from "./create-log.ts";
 import type { StoredEvent } from "./events.ts";
@@ -8,12 +8,21 @@ import { createMemoryStore } from "./memory-store.ts";
 import { createProjections } from "./projections.ts";
 import type { ReactionSettings } from "./reaction.ts";
 import { reaction } from "./reaction.ts";
+import type { Store } from "./store.ts";
+import { storeUnavailable } from "./store.ts";
+
+const unavailable = () => new ViableError(storeUnavailable, "away", { retryable: true });
 
 function setup() {
   const clock = simulateTime();
-  const store = { ...createMemoryStore(), exclusive: false };
+  const shared = { ...createMemoryStore(), exclusive: false };
   let seed = 0;
   const startProcess = async (settings: Partial<ReactionSettings> & Pick<ReactionSettings, "react">) => {
+    let isCutOff = false;
+    const store: Store = {
+      ...shared,
+      commit: (...args) => (isCutOff ? Promise.reject(unavailable()) : shared.commit(...args)),
+    };
     const runtime = createRuntime({ clock, random: seededRandom(++seed) });
     const ctx = rootContext(runtime);
     const log = createLog(store, runtime);
@@ -22,7 +31,15 @@ function setup() {
     await projections.start(ctx);
     return {
       ctx,
+      log,
       projections,
+      /** The database does not answer this process any more, until the returned function is called. */
+      cutOff: () => {
+        isCutOff = true;
+        return () => {
+          isCutOff = false;
+        };
+      },
       pay: (...amounts: number[]) => {
         const events = amounts.map((amount) => ({ type: "paid", data: { amount } }));
         return log.append(ctx, { streams: [{ stream: "payments", expected: "any", events }] });
@@ -136,6 +153,96 @@ test("one that takes long is done by one process alone, and written down within 
   await slow.pay(7);
   for (let steps = 0; steps < 400; steps++) await clock.advance(100);
   expect(sent.filter((amount) => amount < 0)).toEqual([-1]);
+});
+
+test("an event that it cannot do is tried three times, whatever comes before or after it", async () => {
+  for (const [first, last] of [
+    [13, 500],
+    [1, 13],
+    [1, 500],
+  ] as const) {
+    const { clock, startProcess } = setup();
+    let tries = 0;
+    const one = await startProcess({
+      react: async (event) => {
+        if (amountOf(event) !== 13) return;
+        tries += 1;
+        throw new Error("no such address");
+      },
+    });
+    await clock.advance(100);
+    await one.pay(...Array.from({ length: last - first + 1 }, (_, nr) => first + nr));
+    await clock.advance(30_000);
+    expect(await one.projections.status(one.ctx)).toMatchObject([{ parked: { message: "no such address" } }]);
+    expect(tries).toBe(3);
+  }
+});
+
+test("one that is cut off from the database ends when another process may have taken over", async () => {
+  const { clock, startProcess } = setup();
+  const doing = new Set<string>();
+  let together = 0;
+  const react =
+    (name: string): ReactionSettings["react"] =>
+    async (_, ctx) => {
+      doing.add(name);
+      if (doing.size > 1) together += 1;
+      await sleep(ctx, 60_000).finally(() => doing.delete(name));
+    };
+  const one = await startProcess({ react: react("one") });
+  await clock.advance(100);
+  const two = await startProcess({ react: react("two") });
+  await two.pay(1);
+  await clock.advance(3_500);
+  expect([...doing]).toEqual(["one"]);
+  one.cutOff();
+  await clock.advance(20_000);
+  expect([...doing]).toEqual(["two"]);
+  expect(together).toBe(0);
+});
+
+test("an event whose reaction was ended because the database was away is done later, and parks nothing", async () => {
+  const { clock, startProcess } = setup();
+  let done = 0;
+  const one = await startProcess({
+    react: async (_, ctx) => {
+      await sleep(ctx, 15_000);
+      done += 1;
+    },
+  });
+  await clock.advance(100);
+  await one.pay(1);
+  await clock.advance(1_000);
+  const reconnect = one.cutOff();
+  await clock.advance(10_000);
+  reconnect();
+  await clock.advance(40_000);
+  const [status] = await one.projections.status(one.ctx);
+  expect([done, status?.parked]).toEqual([1, undefined]);
+});
+
+test("a renewal that finds the log overloaded does not end what its lease still covers", async () => {
+  const { clock, startProcess } = setup();
+  let ended: unknown;
+  let done = 0;
+  const one = await startProcess({
+    react: async (_, ctx) => {
+      await sleep(ctx, 5_000).catch((error) => {
+        ended = error;
+        throw error;
+      });
+      done += 1;
+    },
+  });
+  const { append } = one.log;
+  await clock.advance(100);
+  await one.pay(1);
+  await clock.advance(1_000);
+  one.log.append = async () => ({ ok: false, reason: "overloaded", waiting: 1, retryAfterMs: 1_000 });
+  await clock.advance(3_500);
+  one.log.append = append;
+  await clock.advance(2_000);
+  expect([ended, done]).toEqual([undefined, 1]);
 });
 
 test("what it has done is not done anew", async () => {

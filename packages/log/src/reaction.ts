@@ -1,4 +1,5 @@
 import type { Context } from "@viable/kernel";
+import { throwIfDone } from "@viable/kernel";
 import type { EventFilter, StoredEvent } from "./events.ts";
 import type { Projection } from "./projection.ts";
 
@@ -25,6 +26,8 @@ const writtenWithinMs = 1_000;
  * it cannot do, as every projection.
  */
 export function reaction({ react, begins = "now", ...settings }: ReactionSettings): Projection {
+  /** Where it stopped short: that was a try, and counts as the first of those that the event is given. */
+  let failed: { position: string; error: unknown } | undefined;
   return {
     ...settings,
     begins,
@@ -34,13 +37,18 @@ export function reaction({ react, begins = "now", ...settings }: ReactionSetting
       const { clock } = ctx.runtime;
       const beganMs = clock.monotonicMs();
       let done: StoredEvent | undefined;
+      const before = failed;
+      failed = undefined;
+      if (before !== undefined && before.position === events[0]?.position) throw before.error;
       for (const event of events) {
         if (done !== undefined && clock.monotonicMs() - beganMs >= writtenWithinMs) break;
         try {
+          throwIfDone(ctx);
           await react(event, ctx);
         } catch (error) {
           // What was done is written down before the one that was not is tried again.
           if (done === undefined) throw error;
+          if (!ctx.signal.aborted) failed = { position: event.position, error };
           break;
         }
         done = event;
