@@ -167,6 +167,6 @@ test("a start whose context ends lets go: the store is closed when it has opened
   await other.clock.advance(1_000);
   await second;
   await other.clock.settle();
-  expect(other.calls).toEqual(["open", "head", "close"]);
+  expect(other.calls).toEqual(["open", "readAll", "head", "close"]);
   await log.stop(ctx);
 });

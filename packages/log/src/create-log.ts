@@ -36,8 +36,8 @@ export interface LogOptions {
 /** The log over a store: encoding, group commit, the tail, subscriptions and watches. The store decides and keeps. */
 export function createLog(store: Store, runtime: Runtime, options: LogOptions = {}): Log {
   const types = options.types === undefined ? anyType : createEventTypes(options.types);
-  const tail = new Tail(store, runtime.clock, types);
   const recordWatch = new RecordWatch(store, runtime.clock);
+  const tail = new Tail(store, runtime.clock, types, () => recordWatch.showAgain());
   const announcer = new Announcer(runtime.clock, () => store.news?.announce());
   const followers = new Set<Follower>();
   let appendedEvents = 0;
@@ -215,6 +215,7 @@ const boundLimit = (limit: number | undefined): number => Math.max(0, Math.min(l
 function takeEvents(flush: Flush, tail: Tail): number {
   let first = Number.POSITIVE_INFINITY;
   let last = 0;
+  let lastId = "";
   let written = 0;
   const heard: StoredEvent[] = [];
   flush.batch.forEach((append, index) => {
@@ -227,13 +228,16 @@ function takeEvents(flush: Flush, tail: Tail): number {
       write.events.forEach((event, offset) => {
         if (listening) heard.push(decodeEvent(event, write.stream, firstVersion + offset, ordinal));
         first = Math.min(first, ordinal);
-        last = Math.max(last, ordinal);
+        if (ordinal > last) {
+          last = ordinal;
+          lastId = event.id;
+        }
         ordinal += 1;
         written += 1;
       });
     });
   });
-  if (written > 0) tail.take({ from: first, to: last, events: heard });
+  if (written > 0) tail.take({ from: first, to: last, lastId, events: heard });
   return written;
 }
 

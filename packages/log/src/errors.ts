@@ -1,6 +1,6 @@
 import type { JsonProblem } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
-import type { StoredEvent } from "./events.ts";
+import type { Position, StoredEvent } from "./events.ts";
 
 /** `log.invalid_event`: what was handed in cannot be kept exactly. Nothing was written. */
 export const invalidEvent = (problem: JsonProblem): ViableError =>
@@ -17,6 +17,20 @@ export const undecodableEvent = (event: StoredEvent, reason: string): ViableErro
     {
       next: "Run the release that wrote it, or add the upcast it needs; `viable events` shows it as it is stored.",
       details: { position: event.position, stream: event.stream, version: event.version, type: event.type, reason },
+    },
+  );
+
+/**
+ * `log.went_back`: events that were handed out are not in the log any more, because a database without them has taken the place of the
+ * one that had them. What was made of them cannot be told from what was made of others, so whoever was handed some begins again.
+ */
+export const logWentBack = (seen: Position): ViableError =>
+  new ViableError(
+    "log.went_back",
+    `The log does not hold what it held up to position ${seen}: its last events are lost.`,
+    {
+      next: "Begin again from a checkpoint that is stored in the log; a failover has most likely lost what was not replicated yet.",
+      details: { seen },
     },
   );
 

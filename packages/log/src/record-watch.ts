@@ -4,7 +4,7 @@ import type { ReadFailure } from "./follower.ts";
 import { Follower } from "./follower.ts";
 import type { Flush } from "./group-commit.ts";
 import { notify } from "./notify.ts";
-import type { RecordChange } from "./records.ts";
+import type { RecordChange, StoredRecord } from "./records.ts";
 import type { EncodedAppend, EncodedRecordChange, Store } from "./store.ts";
 
 /** How many changes are read at once. */
@@ -22,12 +22,19 @@ interface Watcher {
 /**
  * The process's one reader of record changes, fanned out to watchers by prefix: what `Tail` is for events. Changes are
  * numbered without gaps, so this process's own arrive with their flush and others' are read.
+ *
+ * Where the log has gone back (fewer changes than were seen), watchers are shown once more what there is. Not promised: that they are told
+ * of records that are lost with it.
  */
 export class RecordWatch {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #follower: Follower;
   #change = 0;
+  /** The last change of this process's flushes: the next are beyond it, or the log has gone back. */
+  #ownChange = 0;
+  /** Whether what was shown may not be there any more. */
+  #showsAgain = false;
   readonly #watchers = new Set<Watcher>();
 
   constructor(store: Store, clock: Clock) {
@@ -61,7 +68,7 @@ export class RecordWatch {
     this.#watchers.add(watcher);
     ctx.signal.addEventListener("abort", stop, { once: true });
     try {
-      await this.#list(ctx, watcher);
+      await this.#begin(ctx, watcher);
     } catch (error) {
       // Nobody will ever take what would go on being kept for it.
       stop();
@@ -71,30 +78,45 @@ export class RecordWatch {
   }
 
   /** Shows a watcher what there is, then what changed while it was shown. */
-  async #list(ctx: Context, watcher: Watcher): Promise<void> {
-    const { prefix, callback } = watcher;
+  async #begin(ctx: Context, watcher: Watcher): Promise<void> {
     const versions = new Map<string, number>();
-    for (let after = ""; ; ) {
-      const page = await waitFor(ctx, this.#store.listRecords(prefix, after, pageRecords, this.#clock.now()));
-      for (const record of page) {
+    await this.#list(
+      watcher.prefix,
+      (page) => waitFor(ctx, page),
+      (record) => {
         versions.set(record.key, record.version);
-        callback(record);
-      }
-      const last = page.at(-1);
-      if (last === undefined || page.length < pageRecords) break;
-      after = last.key;
-    }
+        watcher.callback(record);
+      },
+    );
     for (const change of watcher.early ?? []) {
-      if (change.version > (versions.get(change.key) ?? 0)) callback(change);
+      if (change.version > (versions.get(change.key) ?? 0)) watcher.callback(change);
     }
     watcher.early = undefined;
+  }
+
+  async #list(
+    prefix: string,
+    wait: (page: Promise<StoredRecord[]>) => Promise<StoredRecord[]>,
+    show: (record: StoredRecord) => void,
+  ): Promise<void> {
+    for (let after = ""; ; ) {
+      const page = await wait(this.#store.listRecords(prefix, after, pageRecords, this.#clock.now()));
+      page.forEach(show);
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageRecords) return;
+      after = last.key;
+    }
   }
 
   /** Takes in what a flush of this process changed. */
   take(flush: Flush): void {
     const { lastChange } = flush;
     const changes = changesOf(flush);
-    if (changes.length === 0 || lastChange === undefined || lastChange <= this.#change) return;
+    if (changes.length === 0 || lastChange === undefined) return;
+    const isGivenAgain = lastChange - changes.length < this.#ownChange;
+    this.#ownChange = lastChange;
+    if (isGivenAgain) this.showAgain();
+    if (lastChange <= this.#change) return;
     if (this.#change + changes.length !== lastChange || this.#follower.reading) {
       this.wake();
       return;
@@ -107,14 +129,46 @@ export class RecordWatch {
     this.#follower.wake();
   }
 
+  /** Begins again with what there is, for every watcher. */
+  showAgain(): void {
+    this.#showsAgain = true;
+    this.wake();
+  }
+
   async #readNew(): Promise<void> {
+    if (this.#showsAgain) await this.#showAll();
     for (;;) {
       const page = await this.#store.readChanges(this.#change, pageChanges);
       for (const change of page) this.#dispatch(decodeChange(change));
       const last = page.at(-1);
-      if (last === undefined) return;
+      if (last === undefined) {
+        const { change } = await this.#store.head();
+        if (change < this.#change) this.showAgain();
+        return;
+      }
       this.#change = last.change;
       if (page.length < pageChanges) return;
+    }
+  }
+
+  async #showAll(): Promise<void> {
+    this.#showsAgain = false;
+    try {
+      // What changes from here on is read after this, and may show twice.
+      const { change } = await this.#store.head();
+      for (const watcher of [...this.#watchers]) {
+        // One that is only beginning is shown what there is in any case.
+        if (watcher.early === undefined)
+          await this.#list(
+            watcher.prefix,
+            (page) => page,
+            (record) => notify(watcher.callback, record),
+          );
+      }
+      this.#change = change;
+    } catch (error) {
+      this.#showsAgain = true;
+      throw error;
     }
   }
 

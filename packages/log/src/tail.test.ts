@@ -18,7 +18,7 @@ async function setup({ exclusive = false } = {}) {
   const runtime = createRuntime({ clock, random: seededRandom(1) });
   const ctx = rootContext(runtime);
   let reads = 0;
-  let fail: Error | undefined;
+  let fail: Error | Promise<void> | undefined;
   let held: Promise<void> | undefined;
   const memory = createMemoryStore();
   const store = controlStore(
@@ -27,7 +27,8 @@ async function setup({ exclusive = false } = {}) {
       exclusive,
       async readAll(...args) {
         reads += 1;
-        if (fail !== undefined) throw fail;
+        if (fail instanceof Error) throw fail;
+        await fail;
         const page = await memory.readAll(...args);
         await held;
         return page;
@@ -62,7 +63,8 @@ async function setup({ exclusive = false } = {}) {
         resolve();
       };
     },
-    breakReads: (error: Error | undefined) => {
+    /** Reads fail, or wait for a promise and fail with it. */
+    breakReads: (error: Error | Promise<void> | undefined) => {
       fail = error;
     },
   };
@@ -164,13 +166,14 @@ test("an event that comes at the very moment of going live is handed over, and n
 test("from `now` on there is nothing old, and own events need no read of the store", async () => {
   const { ctx, log, append, reads } = await setup();
   await append(2);
+  const before = reads();
   const { seen, handle } = collect();
   const subscription = log.subscribe(ctx, { name: "new", after: "now", handle });
   await append(2);
   await append();
   await subscription.caughtUp();
   expect(seen).toEqual([3, 4, 5]);
-  expect(reads()).toBe(0);
+  expect(reads()).toBe(before);
 });
 
 test("a store is read page by page, and a page's end is not the log's end", async () => {
@@ -402,6 +405,43 @@ test("after it was stopped, by itself, by its context or with the log, a subscri
   expect([one?.state, two?.state, three?.state]).toEqual(["stopped", "stopped", "stopped"]);
   // The one under way when it was stopped is finished, the next is not begun.
   expect(collected[2]?.seen).toEqual([1, 2, 3]);
+});
+
+test.each(["a handler", "a page"])(
+  "what fails of a subscription that was stopped is nobody's alarm: %s",
+  async (what) => {
+    const { clock, ctx, log, append, holdReads, breakReads } = await setup();
+    await append();
+    const { promise: held, reject: fail } = Promise.withResolvers<void>();
+    const parked: unknown[] = [];
+    const release = holdReads();
+    if (what === "a page") breakReads(held);
+    const subscription = log.subscribe(ctx, {
+      name: "stopped",
+      after: "0",
+      handle: () => held,
+      onParked: (error) => parked.push(error),
+    });
+    if (what === "a handler") release();
+    await clock.settle();
+    subscription.stop();
+    fail(new Error("too late"));
+    await clock.settle();
+    expect([subscription.state, parked]).toEqual(["stopped", []]);
+  },
+);
+
+test("caught up is who has handled what was answered before it asked, also while the log is read", async () => {
+  const { clock, ctx, log, append, holdReads } = await setup();
+  const { seen, handle } = collect();
+  const subscription = log.subscribe(ctx, { name: "all", after: "now", handle });
+  const release = holdReads();
+  log.wake();
+  await append(2);
+  const caughtUp = subscription.caughtUp().then(() => [...seen]);
+  await clock.settle();
+  release();
+  expect(await caughtUp).toEqual([1, 2]);
 });
 
 test("a subscription in a context that has ended gets nothing, and is stopped", async () => {

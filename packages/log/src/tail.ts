@@ -1,5 +1,6 @@
 import type { Clock, Context } from "@viable/kernel";
 import { waitFor } from "@viable/kernel";
+import { logWentBack } from "./errors.ts";
 import type { Decoding, EventTypes } from "./event-types.ts";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal, toPosition } from "./events.ts";
@@ -14,6 +15,8 @@ import { maxBufferedEvents, pageEvents } from "./subscription.ts";
 export interface ArrivedFlush {
   readonly from: number;
   readonly to: number;
+  /** Id of the event at `to`. */
+  readonly lastId: string;
   readonly events: readonly StoredEvent[];
 }
 
@@ -26,12 +29,21 @@ const maxArrivedFlushes = 100;
  * Events of this process arrive with their flush; positions have no gaps, so a flush that continues where the tail stands
  * needs no read at all. Anything else (another process wrote in between, a wake-up, a poll) makes it read what it has not seen. Flushes
  * that come meanwhile are kept for when that is done: under load each reading would else call for the next, for ever.
+ *
+ * Each reading begins with the last event that was seen. Where that is not there any more, another database has taken the place of ours
+ * without our last events (a failover to a standby that lacked them): whoever was handed those is parked, and the tail begins again at
+ * the log's end.
  */
 export class Tail {
   readonly #store: Store;
   readonly #types: EventTypes;
   readonly #follower: Follower;
+  readonly #onWentBack: () => void;
   #ordinal = 0;
+  /** Id of the event at `#ordinal`; undefined before the first. */
+  #lastId: string | undefined;
+  /** The last ordinal of this process's flushes: the next is beyond it, or the log has gone back. */
+  #ownOrdinal = 0;
   /** The last ordinal that is known to be in the log: of this process's own flushes and of what was asked. */
   #known = 0;
   #reading = false;
@@ -42,15 +54,24 @@ export class Tail {
   readonly #streams = new Map<string, Set<(event: StoredEvent) => void>>();
   readonly #live = new Set<TailSubscription>();
 
-  constructor(store: Store, clock: Clock, types: EventTypes) {
+  /** `onWentBack` is called when events that were handed out are not in the log any more. */
+  constructor(store: Store, clock: Clock, types: EventTypes, onWentBack: () => void) {
     this.#store = store;
     this.#types = types;
+    this.#onWentBack = onWentBack;
     this.#follower = new Follower(clock, !store.exclusive, () => this.#readNew());
   }
 
   async start(ctx: Context): Promise<void> {
-    this.#ordinal = (await waitFor(ctx, this.#store.head())).ordinal;
+    await waitFor(ctx, this.#beginAtEnd());
     this.#follower.start();
+  }
+
+  async #beginAtEnd(): Promise<void> {
+    const [last] = await this.#store.readAll(Number.MAX_SAFE_INTEGER, 1, "backward", {});
+    this.#ordinal = last === undefined ? 0 : toOrdinal(last.position);
+    this.#lastId = last?.id;
+    this.#known = this.#ordinal;
   }
 
   async stop(): Promise<void> {
@@ -72,9 +93,14 @@ export class Tail {
     return this.#current !== undefined;
   }
 
+  /** How far the log is known to reach. */
+  get known(): number {
+    return Math.max(this.#known, this.#ordinal);
+  }
+
   /** How many events are known to be in the log that have not been read. */
   get unreadEvents(): number {
-    return Math.max(0, this.#known - this.#ordinal);
+    return this.known - this.#ordinal;
   }
 
   get failure(): ReadFailure | undefined {
@@ -108,6 +134,9 @@ export class Tail {
   /** Takes in what a flush of this process wrote. */
   take(flush: ArrivedFlush): void {
     this.noteHead(flush.to);
+    const isGivenAgain = flush.from <= this.#ownOrdinal;
+    this.#ownOrdinal = flush.to;
+    if (isGivenAgain) this.wake();
     if (!this.#reading) {
       this.#takeIn(flush);
     } else if (this.#arrived.length < maxArrivedFlushes) {
@@ -118,15 +147,13 @@ export class Tail {
     }
   }
 
-  #takeIn({ from, to, events }: ArrivedFlush): void {
-    if (to <= this.#ordinal) return;
-    const next = this.#ordinal + 1;
-    if (from > next) {
+  #takeIn({ from, to, lastId, events }: ArrivedFlush): void {
+    if (from === this.#ordinal + 1) {
+      this.#dispatch(events, true);
+      this.#advance(to, lastId);
+    } else if (to > this.#ordinal || (to === this.#ordinal && lastId !== this.#lastId)) {
       this.wake();
-      return;
     }
-    this.#dispatch(from === next ? events : events.filter(({ position }) => toOrdinal(position) >= next), true);
-    this.#advance(to);
   }
 
   wake(): void {
@@ -157,13 +184,28 @@ export class Tail {
 
   async #readPages(): Promise<void> {
     for (;;) {
-      const page = await this.#store.readAll(this.#ordinal, pageEvents, "forward", {});
+      const known = this.#known;
+      const page = await this.#store.readAll(Math.max(0, this.#ordinal - 1), pageEvents, "forward", {});
+      const isFull = page.length === pageEvents;
+      if (this.#ordinal > 0 && page.shift()?.id !== this.#lastId) {
+        await this.#goBack();
+        return;
+      }
       this.#dispatch(page, false);
       const last = page.at(-1);
-      if (last === undefined) return;
-      this.#advance(toOrdinal(last.position));
-      if (page.length < pageEvents) return;
+      if (last !== undefined) this.#advance(toOrdinal(last.position), last.id);
+      if (isFull) continue;
+      // What was known before, and is not found, is lost.
+      if (this.#known === known) this.#known = this.#ordinal;
+      return;
     }
+  }
+
+  async #goBack(): Promise<void> {
+    const seen = this.#ordinal;
+    await this.#beginAtEnd();
+    for (const subscription of [...this.#live]) subscription.park(logWentBack(toPosition(seen)));
+    notify(this.#onWentBack, undefined);
   }
 
   /** `isCurrent`: they were written by this process just now, so their shape is that of today. */
@@ -177,8 +219,9 @@ export class Tail {
     this.#current = undefined;
   }
 
-  #advance(ordinal: number): void {
+  #advance(ordinal: number, id: string): void {
     this.#ordinal = ordinal;
+    this.#lastId = id;
     for (const subscription of [...this.#live]) subscription.passed(ordinal);
   }
 }
@@ -245,7 +288,9 @@ export class TailSubscription implements Subscription {
   }
 
   caughtUp(): Promise<void> {
-    const target = this.#tail.ordinal;
+    const target = this.#tail.known;
+    // Nobody else might look so soon for what is only known of.
+    if (target > this.#tail.ordinal) this.#tail.wake();
     if (this.#ordinal >= target || this.state === "parked" || this.state === "stopped") return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiters.push({ ordinal: target, resolve });
@@ -264,7 +309,7 @@ export class TailSubscription implements Subscription {
       if (handled === undefined) this.#settle(toOrdinal(event.position));
       else void this.#work(handled.then(() => this.#settle(toOrdinal(event.position))));
     } catch (error) {
-      this.#park(error);
+      this.park(error);
     }
   }
 
@@ -283,7 +328,7 @@ export class TailSubscription implements Subscription {
         }
       }
     } catch (error) {
-      this.#park(error);
+      this.park(error);
     } finally {
       this.#working = false;
     }
@@ -320,7 +365,9 @@ export class TailSubscription implements Subscription {
     for (const waiter of ready) waiter.resolve();
   }
 
-  #park(error: unknown): void {
+  park(error: unknown): void {
+    // What goes wrong in whoever is on the way out is nobody's alarm.
+    if (this.state === "stopped" || this.state === "parked") return;
     this.state = "parked";
     this.#end();
     const { onParked } = this.#options;
