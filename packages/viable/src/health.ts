@@ -111,10 +111,12 @@ async function checkProjections({ definition, projections, runtime }: HealthSour
   if (definition.projections.length === 0) return [];
   const ctx = rootContext(runtime, { deadline: runtime.clock.now() + answerWithinMs });
   try {
-    const all = await projections.status(ctx);
+    // Generations of another version are other releases' business; where those do not run any more, nobody keeps them.
+    const all = (await projections.status(ctx)).filter(({ isKept }) => isKept);
+    // Health is told to everybody, and what a projection says of its failure may hold what is a tenant's: it is told by its code.
     const problems = all.flatMap(({ name, state, lagEvents, parked, failure }) => {
-      if (parked !== undefined) return [`${name} stands still before event ${parked.position}: ${parked.message}`];
-      if (failure !== undefined) return [`${name}: ${failure.message}`];
+      if (parked !== undefined) return [`${name} stands still before event ${parked.position}: ${parked.code}`];
+      if (failure !== undefined) return [`${name}: ${failure.code}`];
       return state === "live" && lagEvents > maxLagEvents ? [`${name} is ${lagEvents} events behind`] : [];
     });
     const detail = problems.length === 0 ? `${definition.projections.length} kept` : problems.join("; ");

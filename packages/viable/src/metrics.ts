@@ -60,7 +60,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
   /** Of projections it is the database that knows; while it is away they are left out. */
   const addProjections = async (registry: Registry) => {
     const ctx = rootContext(runtime, { deadline: runtime.clock.now() + answerWithinMs });
-    const all = await projections.status(ctx).catch(() => []);
+    // Those of another version are kept by other releases, if by anybody.
+    const all = (await projections.status(ctx).catch(() => [])).filter(({ isKept }) => isKept);
     if (all.length === 0) return;
     const labelNames = ["projection", "generation"] as const;
     const lag = new Gauge({
