@@ -156,3 +156,14 @@ test("rows that go with an append: bounded, storable, and never alone", () => {
   expect(() => encode(withRows(rows(2, "x".repeat(maxAppendChars / 2 + 1))))).toThrow(expect.objectContaining(invalid));
   expect(() => encode({ with: rows(1) })).toThrow(expect.objectContaining(invalid));
 });
+
+test("a record expires at a time, or never", () => {
+  const expiring = (expiresAt: number | null) =>
+    encode({ records: [{ key: "k", value: 1, expected: 0, expiresAt }] }).records[0]?.expiresAt;
+  expect([expiring(1.5), expiring(null)]).toEqual([1.5, null]);
+  for (const none of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    expect(() => expiring(none)).toThrow(
+      expect.objectContaining({ ...invalid, details: expect.objectContaining({ path: "record k.expiresAt" }) }),
+    );
+  }
+});

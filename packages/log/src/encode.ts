@@ -57,7 +57,7 @@ export function encodeAppend(
         checkName("type", event.type);
         if (event.id !== undefined) checkName("id", event.id);
         const data = takeText(encodeJson(event.data, `${event.type}.data`));
-        const schemaVersion = types.check(event);
+        const schemaVersion = types.check(event, data);
         return {
           id: event.id ?? ctx.runtime.ids.next("evt"),
           type: event.type,
@@ -98,8 +98,14 @@ function encodeRecord(write: RecordWrite, takeText: (text: string) => string): E
     key: write.key,
     expected: encodeExpected(write.expected, "record", write.key),
     value: write.value === null ? null : takeText(encodeJson(write.value, `record ${write.key}`)),
-    expiresAt: write.expiresAt ?? null,
+    expiresAt: encodeExpiry(write),
   };
+}
+
+/** What is no number is in no order with the time: one store would never let it expire, another at once. */
+function encodeExpiry({ key, expiresAt = null }: RecordWrite): number | null {
+  if (expiresAt === null || Number.isFinite(expiresAt)) return expiresAt;
+  throw invalidEvent({ path: `record ${key}.expiresAt`, reason: "must be a finite number of milliseconds, or null" });
 }
 
 function checkRow(row: RowWrite, takeText: (text: string) => string): void {

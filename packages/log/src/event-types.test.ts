@@ -54,6 +54,15 @@ test("what fits no type is refused with the place and the reason, and nothing is
   expect(await log.head(ctx)).toBe("0");
 });
 
+test("what will be stored is judged: a member that is undefined is left out of it", async () => {
+  const { ctx, release } = await setup();
+  const failed = eventType("order.paid", z.object({ details: z.record(z.string(), z.json()) }));
+  const { log, pay } = await release(failed);
+  expect(await pay({ details: { until: undefined, at: 1 } })).toMatchObject({ ok: true });
+  expect(await log.readStream(ctx, "order:1")).toMatchObject([{ data: { details: { at: 1 } } }]);
+  await expect(pay({ details: undefined })).rejects.toMatchObject({ code: "log.invalid_event" });
+});
+
 test("an event of any version is read in the shape of today, and stays as it was written", async () => {
   const { ctx, release } = await setup();
   await (await release(paidFirst)).pay({ cents: 1250 });

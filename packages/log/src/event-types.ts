@@ -13,8 +13,11 @@ export type Decoding = "strict" | "lenient" | "none";
 
 /** The types of events that may be in a log, by name. */
 export interface EventTypes {
-  /** The version an event to be written is of. Throws `log.invalid_event` where its type is not known or its data has another shape. */
-  check(event: NewEvent): number;
+  /**
+   * The version an event to be written is of, whose data is stored as `text`. Throws `log.invalid_event` where its type is not known or
+   * its data has another shape.
+   */
+  check(event: NewEvent, text: string): number;
   /** The event as it is to be read. Throws `log.undecodable_event` where that is asked for. */
   decode(stored: StoredEvent, decoding: Decoding): StoredEvent;
 }
@@ -31,14 +34,16 @@ export function createEventTypes(types: readonly EventType[]): EventTypes {
   }
 
   return {
-    check({ type: name, data }) {
+    check({ type: name, data }, text) {
       const type = known.get(name);
       if (type === undefined) {
         const near = nearestNames(name, known.keys());
         const hint = near.length === 0 ? "" : `; near it are ${near.join(", ")}`;
         throw invalidEvent({ path: "type", reason: `"${name}" is no type of event here${hint}` });
       }
-      const problem = findProblem(type, data);
+      if (findProblem(type, data) === undefined) return type.version;
+      // What is stored decides: members that are undefined are left out of it.
+      const problem = findProblem(type, JSON.parse(text));
       if (problem !== undefined) throw invalidEvent({ ...problem, path: `${name}.${problem.path}` });
       return type.version;
     },
