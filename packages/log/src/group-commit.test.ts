@@ -227,6 +227,20 @@ test("an append that the database refuses does not take its neighbours down", as
   expect(outcomes[1]).toMatchObject({ reason: { code: storeRefused } });
 });
 
+test("an urgent append goes before what is tried alone, but not before an earlier one to its stream", async () => {
+  const { clock, ctx, log, store, append, streamsOf } = await setup();
+  store.next(refused());
+  const appends = [append("a"), append("b", { id: "first" }), append("c"), append("d")];
+  const release = store.hold();
+  await clock.settle();
+  appends.push(append("e"), append("b", { lane: "urgent", id: "second" }), append("pain", { lane: "urgent" }));
+  release();
+  for (const outcome of await Promise.all(appends)) expect(outcome).toMatchObject({ ok: true });
+  const order = store.batches.map((_, batch) => streamsOf(batch)?.join());
+  expect(order).toEqual(["a,b,c,d", "pain", "a", "b", "b", "c", "d", "e"]);
+  expect((await log.readStream(ctx, "b")).map(({ id }) => id)).toEqual(["first", "second"]);
+});
+
 test("a full disk is told to all of a flush at once: one by one they would meet it again", async () => {
   const { store, append } = await setup();
   store.next(new ViableError(storeNoSpace, "full"));

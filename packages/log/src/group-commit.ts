@@ -70,7 +70,7 @@ export class GroupCommit {
   readonly #follow: () => Follow | undefined;
   #urgent: Waiting[] = [];
   #normal: Waiting[] = [];
-  /** What was in a flush that the database refused: each is tried alone, before the queue. */
+  /** What was in a flush that the database refused: each is tried alone, before the queue, but for urgent ones of other streams. */
   #apart: Waiting[] = [];
   #waitingChars = 0;
   /** What was last sent, so that its callers can be told when nobody will wait for it any more. */
@@ -147,8 +147,6 @@ export class GroupCommit {
 
   /** As many appends as fit, urgent ones first; of appends to the same stream only the first, since the next depends on it. */
   #takeBatch(): Waiting[] {
-    const alone = this.#apart.shift();
-    if (alone !== undefined) return [alone];
     const batch: Waiting[] = [];
     const names = new Set<string>();
     let chars = 0;
@@ -171,8 +169,13 @@ export class GroupCommit {
       }
       return index === queue.length ? left : left.concat(queue.slice(index));
     };
+    // What is tried alone was there before: nothing overtakes it on its streams, and nothing that is not urgent at all.
+    for (const { append } of this.#urgent.length === 0 ? [] : this.#apart)
+      for (const name of namesOf(append)) names.add(name);
     this.#urgent = takeFrom(this.#urgent);
-    this.#normal = takeFrom(this.#normal);
+    const [alone] = this.#apart;
+    if (alone === undefined) this.#normal = takeFrom(this.#normal);
+    else if (batch.length === 0) return this.#apart.splice(0, 1);
     for (const waiting of batch) this.#waitingChars -= waiting.chars;
     return batch;
   }

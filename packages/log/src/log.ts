@@ -18,7 +18,7 @@ export interface AppendRequest {
   readonly records?: readonly RecordWrite[];
   /** Rows of somebody else's tables that are written in the same flush, or nothing of it all is. At most 1,000. */
   readonly with?: readonly RowWrite[];
-  /** `urgent` goes into the next flush whatever waits before it. For pain signals and outcomes of races, not for hurry. */
+  /** `urgent` goes into the next flush whatever waits before it, but for what writes the same streams or records. For pain signals and outcomes of races, not for hurry. */
   readonly lane?: "normal" | "urgent";
 }
 

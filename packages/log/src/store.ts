@@ -70,7 +70,10 @@ export interface CommitResult {
   readonly outcomes: readonly CommitOutcome[];
   /** What was written because of it, in the same transaction: see `Follow`. */
   readonly followed?: readonly FollowedAppend[] | undefined;
-  /** Number of the last record change in the log after this commit; where it changed no record, it need not have been looked up. */
+  /**
+   * Number of the last record change in the log after this commit, whoever made it. Says nothing (undefined, or any number) of a commit
+   * that changed no record: it need not have been looked up.
+   */
   readonly lastChange?: number | undefined;
 }
 
