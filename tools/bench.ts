@@ -1,7 +1,8 @@
-// npm run bench -- [NAME] [--quick] [--json FILE]: measures us beside peers and beside the bare thing underneath.
-import { spawnSync } from "node:child_process";
+// npm run bench -- [NAME] [--case CASE] [--quick] [--json FILE]: measures us beside peers and beside the bare thing underneath.
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { printTable } from "../bench/harness/print-table.ts";
@@ -12,27 +13,52 @@ const folder = join(root, "bench");
 const names = readdirSync(folder).filter((name) => existsSync(join(folder, name, "bench.ts")));
 
 const { values, positionals } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, json: { type: "string" } },
+  options: { case: { type: "string" }, quick: { type: "boolean", default: false }, json: { type: "string" } },
   allowPositionals: true,
 });
 const unknown = positionals.find((name) => !names.includes(name));
-if (unknown !== undefined || positionals.length > 1) {
-  console.error(`Usage: npm run bench -- [NAME] [--quick] [--json FILE]\nNAME is one of ${names.join(", ")}.`);
+if (unknown !== undefined || positionals.length > 1 || (values.case !== undefined && positionals.length === 0)) {
+  console.error(
+    `Usage: npm run bench -- [NAME] [--case CASE] [--quick] [--json FILE]\nNAME is one of ${names.join(", ")}.`,
+  );
   process.exit(2);
 }
 
 installPeers();
-const options: BenchOptions = { quick: values.quick, note: (line) => console.error(line) };
+const options: BenchOptions = {
+  quick: values.quick,
+  ...(values.case !== undefined && { case: values.case }),
+  note: (line) => console.error(line),
+};
 const rows: Row[] = [];
 for (const name of positionals.length === 0 ? names : positionals) {
-  const { bench } = (await import(join(folder, name, "bench.ts"))) as {
+  const { bench, cases = [] } = (await import(join(folder, name, "bench.ts"))) as {
     bench(options: BenchOptions): Promise<readonly Row[]>;
+    readonly cases?: readonly string[];
   };
+  if (values.case !== undefined && !cases.includes(values.case)) {
+    console.error(`${name} has ${cases.length === 0 ? "one case only" : `these cases: ${cases.join(", ")}`}.`);
+    process.exit(2);
+  }
   const measured = await bench(options);
   console.log(`\n${printTable(measured)}`);
   rows.push(...measured);
 }
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ ...measuredOn(), rows }, null, 2)}\n`);
+
+/** What was measured, when and where. A measurement is of a commit, or it says that it is not. */
+function measuredOn() {
+  const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
+  const isChanged = git("status", "--porcelain") !== "";
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    commit: `${git("rev-parse", "--short", "HEAD")}${isChanged ? " and changes" : ""}`,
+    form: values.quick ? "quick" : "full",
+    node: process.versions.node,
+    cores: cpus().length,
+    server: process.env.DATABASE_URL ? "DATABASE_URL" : "started from npm's package",
+  };
+}
 
 /** Peers are installed when somebody measures, and never with us. The stamp says which lockfile was installed to the end. */
 function installPeers(): void {

@@ -3,12 +3,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startPostgres } from "@viable/log-postgres/testing";
 import type { Child } from "../harness/child.ts";
 import { startChild } from "../harness/child.ts";
+import { inTurn } from "../harness/in-turn.ts";
 import type { Load, Measured } from "../harness/load-generator.ts";
 import type { BenchOptions, Row, Series } from "../harness/row.ts";
 import { compare, toRow } from "../harness/row.ts";
+import { startDurable } from "../harness/start-durable.ts";
 import type { ProcessUse } from "../harness/watch-process.ts";
 import type { EventSample } from "./two-events.ts";
 
@@ -51,7 +52,7 @@ async function measure(
   for (const clients of clientCounts) {
     const perSubject = new Map(subjects.map(({ name }) => [name, [] as Round[]]));
     for (let round = 0; round < plan.rounds; round++) {
-      for (const subject of subjects) {
+      for (const subject of inTurn(subjects, round)) {
         note(`command: ${database}, ${clients} clients, round ${round + 1} of ${plan.rounds}, ${subject.name}`);
         const load = { ...plan, ...subject.target, clients, body: requestBody, wanted: '"completed"' };
         await subject.child.ask({ ask: "watch" });
@@ -101,7 +102,7 @@ async function startSubjects(database: "pglite" | "postgres") {
   const folder = await mkdtemp(join(tmpdir(), "viable-bench-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   try {
-    const server = database === "postgres" ? stack.use(await startPostgres({ fsync: true })) : undefined;
+    const server = database === "postgres" ? stack.use(await startDurable()) : undefined;
     const place = async (name: string) => ({
       stateDir: join(folder, name),
       databaseUrl: await server?.createDatabase(),

@@ -2,11 +2,13 @@ import { Worker } from "node:worker_threads";
 import { importSameCopy } from "./same-copy.ts";
 
 /** Runs one statement with text parameters and resolves when it is committed. */
-export type Execute = (text: string, params: readonly string[]) => Promise<unknown>;
+export type Execute = (text: string, params: readonly (string | null)[]) => Promise<unknown>;
 
 /** As much of a connection of `pg`, or of its pool, as the benchmarks use. */
 export interface BareClient {
-  query<Row>(query: string | { name: string; text: string; values: readonly string[] }): Promise<{ rows: Row[] }>;
+  query<Row>(
+    query: string | { name: string; text: string; values: readonly (string | null)[] },
+  ): Promise<{ rows: Row[] }>;
   end(): Promise<void>;
 }
 interface PgModule {
@@ -49,7 +51,13 @@ export async function openBare(place: Place, schema: string): Promise<Execute> {
 
 /** What is sent over and over is prepared once under its name, as ours is. */
 export function executeOver(client: BareClient): Execute {
-  return (text, values) => client.query(values.length === 0 ? text : { name: "bare_insert", text, values });
+  const names = new Map<string, string>();
+  return (text, values) => {
+    if (values.length === 0) return client.query(text);
+    const name = names.get(text) ?? `bare_${names.size}`;
+    names.set(text, name);
+    return client.query({ name, text, values });
+  };
 }
 
 /** PGlite in a thread of its own, as ours is, asked and answered by message. */

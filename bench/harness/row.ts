@@ -17,6 +17,8 @@ export interface Row {
 export interface BenchOptions {
   /** Fewer and shorter rounds of the same work. */
   readonly quick: boolean;
+  /** One of those that the benchmark names; all where absent. */
+  readonly case?: string;
   /** Says what is being done, on stderr. */
   note(line: string): void;
 }

@@ -2,11 +2,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startPostgres } from "@viable/log-postgres/testing";
 import type { Place } from "../harness/bare-database.ts";
 import type { Child } from "../harness/child.ts";
 import { startChild } from "../harness/child.ts";
+import { inTurn } from "../harness/in-turn.ts";
 import type { BenchOptions, Row } from "../harness/row.ts";
+import { startDurable } from "../harness/start-durable.ts";
 import type { ProcessUse } from "../harness/watch-process.ts";
 import { countEvents } from "./count-events.ts";
 import { toRows } from "./measured.ts";
@@ -47,7 +48,7 @@ export async function measureAppends(options: BenchOptions, database: "postgres"
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "viable-bench-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const server = database === "postgres" ? stack.use(await startPostgres({ fsync: true })) : undefined;
+  const server = database === "postgres" ? stack.use(await startDurable()) : undefined;
   const subjects: Started[] = [];
   const rows: Row[] = [];
   {
@@ -88,7 +89,7 @@ async function measure({ quick, note }: BenchOptions, database: string, subjects
   for (const writers of writerCounts) {
     const rounds = new Map(subjects.map(({ name }) => [name, [] as Round[]]));
     for (let round = 1; round <= plan.rounds; round++) {
-      for (const subject of subjects) {
+      for (const subject of inTurn(subjects, round)) {
         note(`log: append on ${database}, ${manyOf(writers)}, round ${round} of ${plan.rounds}, ${subject.name}`);
         await subject.child.ask({ ask: "watch" });
         const appended = await run(subject, {

@@ -5,13 +5,23 @@ import { measureCatchUp } from "./catch-up.ts";
 import { measureGrowth } from "./growth.ts";
 import { measureLatency } from "./live-latency.ts";
 
-/** One case after the other, each with databases of its own. */
-export async function bench(options: BenchOptions): Promise<Row[]> {
-  return [
+const measures: { readonly [name: string]: (options: BenchOptions) => Promise<Row[]> } = {
+  append: async (options) => [
     ...(await measureAppends(options, "postgres")),
     ...(await measureAppends(options, "pglite")),
-    ...(await measureCatchUp(options)),
-    ...(await measureLatency(options)),
-    ...(await measureGrowth(options)),
-  ];
+  ],
+  "catch-up": measureCatchUp,
+  latency: measureLatency,
+  growth: measureGrowth,
+};
+
+export const cases = Object.keys(measures);
+
+/** One case after the other, each with databases of its own. */
+export async function bench(options: BenchOptions): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [name, measure] of Object.entries(measures)) {
+    if (options.case === undefined || options.case === name) rows.push(...(await measure(options)));
+  }
+  return rows;
 }

@@ -1,9 +1,10 @@
 // A subscriber that begins at the first event of a long log, beside a cursor over the same table and Emmett's consumer.
 import { isDeepStrictEqual } from "node:util";
-import { startPostgres } from "@viable/log-postgres/testing";
 import { connectBare } from "../harness/bare-database.ts";
 import { startChild } from "../harness/child.ts";
+import { inTurn } from "../harness/in-turn.ts";
 import type { BenchOptions, Row } from "../harness/row.ts";
+import { startDurable } from "../harness/start-durable.ts";
 import type { ProcessUse } from "../harness/watch-process.ts";
 import { fillEmmett, fillViable, makeViable } from "./fill-log.ts";
 import { toRows } from "./measured.ts";
@@ -18,7 +19,7 @@ const emmettPages = 20;
 export async function measureCatchUp({ quick, note }: BenchOptions): Promise<Row[]> {
   const plan = quick ? { rounds: 2, events: 50_000 } : { rounds: 5, events: 1_000_000 };
   await using stack = new AsyncDisposableStack();
-  const server = stack.use(await startPostgres({ fsync: true }));
+  const server = stack.use(await startDurable());
   const start = async (module: string, settings: object) =>
     stack.use(await startChild(new URL(module, import.meta.url), settings));
 
@@ -48,7 +49,7 @@ export async function measureCatchUp({ quick, note }: BenchOptions): Promise<Row
   const expected = countsOf(plan.events);
   // Round 0 is not counted: it runs in what later rounds run on.
   for (let round = 0; round <= plan.rounds; round++) {
-    for (const { name, child } of subjects) {
+    for (const { name, child } of inTurn(subjects, round)) {
       note(`log: catch-up of ${plan.events} events, round ${round} of ${plan.rounds}, ${name}`);
       await child.ask({ ask: "watch" });
       const { counts, ms } = await child.ask<{ counts: Record<string, number>; ms: number }>({

@@ -1,11 +1,12 @@
 // What appending and reading a stream cost with few and with many events in the log, beside the same done by hand in the very same
 // table: what takes PostgreSQL itself longer in a large table takes it longer in both.
-import { startPostgres } from "@viable/log-postgres/testing";
 import type { BareClient } from "../harness/bare-database.ts";
 import { connectBare } from "../harness/bare-database.ts";
 import { startChild } from "../harness/child.ts";
+import { inTurn } from "../harness/in-turn.ts";
 import type { BenchOptions, Row, Series } from "../harness/row.ts";
 import { toRow } from "../harness/row.ts";
+import { startDurable } from "../harness/start-durable.ts";
 import { eventsPerStream, fillViable, makeViable } from "./fill-log.ts";
 import { toRows } from "./measured.ts";
 import type { StreamsRead } from "./read-streams.ts";
@@ -45,7 +46,7 @@ export async function measureGrowth({ quick, note }: BenchOptions): Promise<Row[
         reads: 2_000,
       };
   await using stack = new AsyncDisposableStack();
-  const server = stack.use(await startPostgres({ fsync: true }));
+  const server = stack.use(await startDurable());
   const logs: Log[] = [];
   for (const events of plan.sizes) {
     note(`log: growth, filling a log with ${events} events`);
@@ -63,7 +64,7 @@ export async function measureGrowth({ quick, note }: BenchOptions): Promise<Row[
   let seed = 1;
   for (let round = 1; round <= plan.rounds; round++) {
     for (const { events, databaseUrl, client } of logs) {
-      for (const { name, module } of subjects) {
+      for (const { name, module } of inTurn(subjects, round)) {
         note(`log: growth, ${events} events, round ${round} of ${plan.rounds}, ${name}`);
         await trim(client, events);
         await using child = await startChild(module, { databaseUrl, ours: { lastPosition: events } });

@@ -20,7 +20,7 @@ const { ours, ...place } = readSettings<LimitSettings>();
 const runtime = createRuntime();
 const client = ours === undefined ? undefined : await connectOurs(place.databaseUrl as string);
 const execute = client === undefined ? await openBare(place, bareSchema) : executeOver(client);
-const append = createBareGroupCommit(execute, (kind) => runtime.ids.next(kind), { ...ours, joinsJson: true });
+const append = createBareGroupCommit(execute, (kind) => runtime.ids.next(kind), ours?.lastPosition);
 
 async function connectOurs(databaseUrl: string): Promise<BareClient> {
   const connected = await connectBare(databaseUrl);

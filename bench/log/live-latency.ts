@@ -1,7 +1,8 @@
 // How long an event takes from its append to a subscriber, in the same process and in another one on the same server.
-import { startPostgres } from "@viable/log-postgres/testing";
 import { startChild } from "../harness/child.ts";
+import { inTurn } from "../harness/in-turn.ts";
 import type { BenchOptions, Row } from "../harness/row.ts";
+import { startDurable } from "../harness/start-durable.ts";
 import { countEvents } from "./count-events.ts";
 import type { PacedLoad } from "./live-arrivals.ts";
 import { toRows } from "./measured.ts";
@@ -27,7 +28,7 @@ const firstEvents = 10;
 export async function measureLatency({ quick, note }: BenchOptions): Promise<Row[]> {
   const plan = quick ? { rounds: 2, events: 40, everyMs: 20 } : { rounds: 5, events: 250, everyMs: 20 };
   await using stack = new AsyncDisposableStack();
-  const server = stack.use(await startPostgres({ fsync: true }));
+  const server = stack.use(await startDurable());
   const start = async (module: URL, databaseUrl: string) => stack.use(await startChild(module, { databaseUrl }));
   const subjects = [];
   for (const { name, module, table } of modules) {
@@ -49,7 +50,7 @@ export async function measureLatency({ quick, note }: BenchOptions): Promise<Row
     );
     // Round 0 is not counted.
     for (let round = 0; round <= plan.rounds; round++) {
-      for (const subject of subjects) {
+      for (const subject of inTurn(subjects, round)) {
         note(`log: latency to ${where}, round ${round} of ${plan.rounds}, ${subject.name}`);
         const events = round === 0 ? firstEvents : plan.events;
         const load: PacedLoad = { run: `run-${runs++}`, events, everyMs: plan.everyMs };

@@ -142,8 +142,8 @@ export class PgliteSession implements Session {
   async #run(waiting: Waiting): Promise<void> {
     try {
       const link = await this.#connect();
-      const answer = await link.request({ kind: "query", text: waiting.statement.text, params: waiting.params });
-      waiting.resolve(answer);
+      const { name, text } = waiting.statement;
+      waiting.resolve(await link.request({ kind: "query", name, text, params: waiting.params }));
     } catch (error) {
       waiting.reject(error);
     } finally {

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { PGlite } from "@electric-sql/pglite";
+import { PreparedStatements } from "./prepared-statements.ts";
 import type { Answer, Param, Row } from "./session.ts";
 import { nameConnection } from "./session.ts";
 import type { WorkerError } from "./worker-error.ts";
@@ -14,7 +15,14 @@ export interface WorkerStart {
 }
 
 export type WorkerRequest =
-  | { readonly id: number; readonly kind: "query"; readonly text: string; readonly params: readonly Param[] }
+  /** What has a name is prepared under it. */
+  | {
+      readonly id: number;
+      readonly kind: "query";
+      readonly name?: string | undefined;
+      readonly text: string;
+      readonly params: readonly Param[];
+    }
   | { readonly id: number; readonly kind: "script"; readonly text: string }
   | { readonly id: number; readonly kind: "close" };
 
@@ -52,11 +60,15 @@ async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): 
   });
   if (opened === undefined || "error" in started) return;
   const database = opened;
+  const prepared = new PreparedStatements(database);
 
   port.on("message", (request: WorkerRequest) => {
     void answer(request.id, async () => {
       switch (request.kind) {
         case "query": {
+          const { name } = request;
+          if (name !== undefined && prepared.has({ ...request, name }))
+            return await prepared.run({ ...request, name }, request.params);
           const paramTypes = request.params.map(() => text);
           const { rows, affectedRows } = await database.query<Row>(request.text, [...request.params], { paramTypes });
           return { rows, touched: affectedRows ?? 0 };
