@@ -50,6 +50,10 @@ export function addExecutions(program: Command, shell: Shell): void {
       ...(before !== undefined && { before }),
     });
     printData(shell, options.output, page, () => renderExecutions(shell, page.executions));
+    // In the other formats they stand in the page.
+    if (options.output === "table")
+      for (const { executionId, undecodable } of page.undecodable ?? [])
+        shell.err.write(`${executionId} cannot be read: ${undecodable}\n`);
     if (options.output === "table" && page.next !== undefined)
       shell.err.write(`There are older ones: --before ${page.next}\n`);
   });
