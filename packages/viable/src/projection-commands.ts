@@ -29,7 +29,8 @@ export function projectionCommands(projections: () => Projections): AgentDefinit
       name: "projection-rebuild",
       capability: "projection.rebuild",
       description: "Builds a projection anew beside the one that is read, and reads the new one when it has caught up.",
-      risk: "medium",
+      // Until it has caught up, what it keeps is there twice.
+      risk: "high",
       input: z.strictObject({ projection }),
       handle: async (ctx, { projection: name }) => {
         const generation = await projections().rebuild(callerContext(ctx), name);

@@ -26,7 +26,8 @@ export function sealCommands({ store, seals }: SealCommandSources): AgentDefinit
       name: "events-verify",
       capability: "events.verify",
       description: "Holds every event of the log against its seals, and says what is proven and what is not.",
-      risk: "low",
+      // It reads the whole log as often as it is asked to, and what it finds is other tenants' too.
+      risk: "high",
       timeoutMs: verifyTimeoutMs,
       input: z.strictObject({
         publicKeys: z
