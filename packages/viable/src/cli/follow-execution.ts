@@ -1,4 +1,5 @@
 import type { Client } from "@viable/client";
+import { GatewayProblem } from "@viable/client";
 import type { Runtime } from "@viable/kernel";
 import { rootContext, sleep } from "@viable/kernel";
 import type { EventView, ExecutionView } from "@viable/protocol";
@@ -22,8 +23,13 @@ export interface FollowOptions {
 /** A feed that has silently died is found out by looking this often, in milliseconds; so is the end of what has no feed. */
 const lookEveryMs = 5_000;
 const lookWithoutFeedEveryMs = 500;
+/** How long a gateway may be lost where no feed says that it is, in milliseconds: about as long as a feed tries. */
+const lostAfterMs = 30_000;
 
-/** Follows an execution to its outcome, or until the signal; answers how it stands then. */
+/**
+ * Follows an execution to its outcome, or until the signal; answers how it stands then. Throws where the gateway refuses, or has been
+ * lost for half a minute.
+ */
 export async function followExecution(
   runtime: Runtime,
   client: Client,
@@ -54,10 +60,21 @@ async function readFeed(client: Client, options: FollowOptions, signal: AbortSig
 async function look(runtime: Runtime, client: Client, options: FollowOptions, signal: AbortSignal): Promise<void> {
   const ctx = rootContext(runtime, { signal });
   const everyMs = options.sessionId === undefined ? lookWithoutFeedEveryMs : lookEveryMs;
+  const { clock } = runtime;
+  let lostSinceMs: number | undefined;
   while (!signal.aborted) {
     await sleep(ctx, everyMs).catch(() => undefined);
-    // Whether the gateway is lost is the feed's to say: it tries for longer.
-    const view = await client.execution(options.executionId).catch(() => undefined);
-    if (view !== undefined && isOutcome(view.status)) return;
+    const askedMs = clock.monotonicMs();
+    try {
+      const view = await client.execution(options.executionId);
+      if (isOutcome(view.status)) return;
+      lostSinceMs = undefined;
+    } catch (error) {
+      // Where there is a feed, whether the gateway is lost is its to say.
+      if (options.sessionId !== undefined) continue;
+      if (error instanceof GatewayProblem && !error.retryable) throw error;
+      lostSinceMs ??= askedMs;
+      if (clock.monotonicMs() - lostSinceMs >= lostAfterMs) throw error;
+    }
   }
 }
