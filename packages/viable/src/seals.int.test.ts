@@ -1,6 +1,6 @@
 /**
- * Processes that seal one log on a PostgreSQL server at once make one chain without a gap, also when one of them is gone without a word
- * and another takes its place; and many events that nobody had sealed are sealed without keeping the loop.
+ * Processes that seal one log on a PostgreSQL server at once make one chain without a gap, also when the log of one ends under its sealer
+ * and another process stops and comes back; and many events that nobody had sealed are sealed without keeping the loop.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -54,14 +54,14 @@ async function numbersIn(file: string): Promise<number[]> {
   return numbers;
 }
 
-test("three processes on one server seal at once, one dies and is followed by another", {
+test("three processes on one server seal at once, of one the log ends under its sealer, one stops and comes back", {
   timeout: 120_000,
 }, async () => {
   const url = await server.createDatabase();
   const open = (name: string) => startSealer(createPostgresStore({ connectionString: url }), name);
   const [a, b, c] = [await open("a"), await open("b"), await open("c")];
   await Promise.all([a.write(3_000), b.write(3_000), c.write(3_000)]);
-  // Its connections are cut, as those of a killed process: what it was about to seal is left to the others.
+  // Its sealer is not asked first: what it was about to seal is left to the others.
   await c.log.stop(ctx);
   await Promise.all([a.write(2_000), b.write(2_000)]);
   await b.sealer.stop(ctx);
@@ -93,7 +93,7 @@ test("three processes on one server seal at once, one dies and is followed by an
   await store.close();
   await a.log.stop(ctx);
   await again.log.stop(ctx);
-  c.sealer.stop(ctx);
+  await c.sealer.stop(ctx);
 });
 
 test("many events that nobody had sealed are sealed page by page, and the loop turns meanwhile", {
