@@ -108,6 +108,7 @@ function describeConfig(
       }),
     ),
     commands: definition.commands.map(describeAgent),
+    projections: definition.projections.map(describeProjection),
   };
 }
 
@@ -130,6 +131,15 @@ const describeAgent = ({
   maxAttempts,
   isolation: isolation.kind,
 });
+
+const describeProjection = ({
+  name,
+  version,
+  filter,
+  consistency = "eventual",
+  begins = "start",
+  isReaction = false,
+}: SystemDefinition["projections"][number]) => ({ name, version, filter, consistency, begins, isReaction });
 
 function withoutPassword(text: string): string {
   const url = URL.parse(text);
@@ -159,5 +169,20 @@ function renderConfig(shell: Shell, shown: ReturnType<typeof describeConfig>): s
         service.agents.map(({ capability }) => capability).join(", "),
       ]),
     ),
+    ...(shown.projections.length === 0
+      ? []
+      : [
+          "\n",
+          renderTable(
+            shell.out,
+            ["PROJECTION", "VERSION", "CONSISTENCY", "BEGINS"],
+            shown.projections.map(({ name, version, consistency, begins, isReaction }) => [
+              isReaction ? `${name} (reaction)` : name,
+              String(version),
+              consistency,
+              begins,
+            ]),
+          ),
+        ]),
   ].join("");
 }

@@ -1,13 +1,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { ViableError } from "@viable/kernel";
 import type { PublicKey, Seal } from "@viable/security";
 import { hashOfSeal, readPublicKey, readPublicKeys, readSealFile, sizeOfSealFile } from "@viable/security";
 import type { Command } from "commander";
+import { z } from "zod";
 import { findConfig, loadConfig } from "../config-file.ts";
 import { readSettings } from "../settings.ts";
 import { stateDirectory } from "../state-directory.ts";
 import type { VerifiedLog } from "../verify-events.ts";
 import { verifyBackup, verifyDatabase, verifyTimeoutMs } from "../verify-events.ts";
+import { version as release } from "../version.ts";
 import { findRunning } from "./backup.ts";
 import { printOutcome } from "./exec.ts";
 import { exitStatus, interrupted, wrongUsage } from "./exit-status.ts";
@@ -29,6 +32,43 @@ interface VerifyOptions extends GatewayOptions, OutputOptions {
   readonly publicKey?: readonly string[];
 }
 
+const finding = z.object({
+  position: z.string().optional(),
+  // A later release may tell more kinds apart.
+  kind: z.string(),
+  seal: z.number().optional(),
+  detail: z.string(),
+});
+/** A verdict as it is shown here. That of a running system may be another release's: what it says besides is handed on. */
+const verdictSchema = z.object({
+  sound: z.boolean(),
+  first: finding.optional(),
+  findings: z.array(finding).readonly(),
+  head: z.string(),
+  events: z.number(),
+  seals: z.number(),
+  sealedTo: z.string(),
+  sealedAt: z.number().optional(),
+  unsealed: z.number(),
+  outside: z.number(),
+  sealsFile: z.string().optional(),
+  proven: z.array(z.string()).readonly(),
+  notProven: z.array(z.string()).readonly(),
+});
+type Verdict = Readonly<z.infer<typeof verdictSchema>>;
+
+/** The verdict that a running system gave. Throws `cli.unknown_answer`. */
+export function readVerdict(answer: unknown): Verdict {
+  const judged = verdictSchema.safeParse(answer);
+  if (judged.success) return answer as Verdict;
+  const issue = judged.error.issues[0];
+  throw new ViableError(
+    "cli.unknown_answer",
+    `The system's verdict is none that this command line, of release ${release}, can read: ${issue?.path.join(".")}: ${issue?.message}`,
+    { next: "Use the command line of the system's own release, or verify a backup." },
+  );
+}
+
 /** `viable events verify`: whether the log is what was sealed, and what nobody can know. */
 export function addEventsVerify(events: Command, shell: Shell): void {
   const command = events
@@ -41,7 +81,8 @@ export function addEventsVerify(events: Command, shell: Shell): void {
       "after",
       `
 Without seals from outside, nobody can see that the end was cut off, or that whoever has the key wrote history anew. What was proven
-and what was not is told. A system that is not running is verified by opening its database.
+and what was not is told. A system that is not running is verified by opening its database, which brings that to the schema of this
+release first; a backup is only read.
 
 Examples:
   $ viable events verify
@@ -49,6 +90,7 @@ Examples:
     );
   addGatewayOptions(command);
   addOutputOption(command).action(async (options: VerifyOptions) => {
+    refuseMisplaced(events);
     for (const file of [options.backup, options.seals, ...(options.publicKey ?? [])])
       if (file !== undefined && !existsSync(resolve(shell.cwd, file)))
         throw wrongUsage(`There is no file ${resolve(shell.cwd, file)}.`, "Check the path.");
@@ -60,6 +102,16 @@ Examples:
     if (client === undefined) print(shell, options, await verifyStopped(shell, options, undefined));
     else await verifyRunning(shell, client, options);
   });
+}
+
+/** What stands before `verify` is an option of `events`: left unheeded, another log would be judged than the one that was meant. */
+function refuseMisplaced(events: Command): void {
+  const misplaced = events.options.find((option) => events.getOptionValueSource(option.attributeName()) === "cli");
+  if (misplaced !== undefined)
+    throw wrongUsage(
+      `${misplaced.long} stands before verify, where it means nothing.`,
+      "Write options behind it: viable events verify --config FILE.",
+    );
 }
 
 async function verifyRunning(shell: Shell, client: ReturnType<typeof connect>, options: VerifyOptions): Promise<void> {
@@ -78,7 +130,7 @@ async function verifyRunning(shell: Shell, client: ReturnType<typeof connect>, o
     onEvent: display.show,
   }).finally(() => display.end());
   if (view.status !== "completed") return printOutcome(shell, options, view);
-  const verified = view.result as unknown as VerifiedLog;
+  const verified = readVerdict(view.result);
   print(shell, options, verified);
   if (last !== undefined && verified.first?.position === undefined && !verified.sound)
     shell.err.write(
@@ -133,12 +185,12 @@ async function findPlace(shell: Shell, options: VerifyOptions, isBackup: boolean
   return { settings, state: stateDirectory(settings.stateDir) };
 }
 
-function print(shell: Shell, options: OutputOptions, verified: VerifiedLog): void {
+function print(shell: Shell, options: OutputOptions, verified: Verdict): void {
   printData(shell, options.output, verified, () => render(shell, verified));
   if (!verified.sound) shell.exitStatus = exitStatus.failed;
 }
 
-function render(shell: Shell, verified: VerifiedLog): string {
+function render(shell: Shell, verified: Verdict): string {
   const { sound, first, findings, head, events, seals, sealedTo, sealedAt, unsealed, outside, sealsFile } = verified;
   const place = first?.position === undefined ? "" : ` at position ${first.position}`;
   const by = first?.seal === undefined ? "" : ` (seal ${first.seal})`;

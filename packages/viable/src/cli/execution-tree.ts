@@ -33,7 +33,10 @@ export function outcomeOf({ type }: EventView): OutcomeStatus | undefined {
   return isOutcome(status) ? status : undefined;
 }
 
-/** The tree after one more event. Events that are not about executions change nothing. */
+/**
+ * The tree after one more event. Events that are not about executions change nothing; of one that cannot be brought to the shape of today
+ * only its type is believed, which says that an execution has ended.
+ */
 export function foldTree(tree: ExecutionTree, event: EventView): ExecutionTree {
   const executionId = executionOf(event);
   if (executionId === undefined) return tree;
@@ -43,7 +46,9 @@ export function foldTree(tree: ExecutionTree, event: EventView): ExecutionTree {
 
 function foldNode(node: TreeNode | undefined, executionId: string, event: EventView): TreeNode | undefined {
   const timeMs = Date.parse(event.time);
+  const isDecoded = event.undecodable === undefined;
   if (event.type === "execution.accepted") {
+    if (!isDecoded) return undefined;
     const data = event.data as unknown as ExecutionEventData<"execution.accepted">;
     return {
       executionId,
@@ -61,9 +66,10 @@ function foldNode(node: TreeNode | undefined, executionId: string, event: EventV
   if (node === undefined || node.endedMs !== undefined) return undefined;
   const outcome = outcomeOf(event);
   if (outcome !== undefined) {
-    const error = outcome === "failed" ? (event.data.error as unknown as ErrorOnTheWire) : undefined;
+    const error = outcome === "failed" && isDecoded ? (event.data.error as unknown as ErrorOnTheWire) : undefined;
     return { ...node, status: outcome, endedMs: timeMs, error };
   }
+  if (!isDecoded) return undefined;
   switch (event.type) {
     case "execution.claimed":
       return { ...node, status: "running", attempt: Number(event.data.attempt) };

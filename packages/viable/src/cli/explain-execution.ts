@@ -1,4 +1,5 @@
 import type { Client } from "@viable/client";
+import { ViableError } from "@viable/kernel";
 import type { EventView, ExecutionEventData, ExecutionView, RouteDecision } from "@viable/protocol";
 import { outcomeOf } from "./execution-tree.ts";
 
@@ -48,18 +49,25 @@ export async function explainExecution(client: Client, executionId: string): Pro
     (await findChildren(client, view)).map(async (child) => {
       const [accepted] = (await client.executionEvents(child.executionId)).events;
       const { executionId: id, command, service, status } = child;
-      return { executionId: id, command, service, status, reason: accepted && acceptance(accepted).route.reason };
+      return { executionId: id, command, service, status, reason: accepted && reasonOf(accepted) };
     }),
   );
   return explain(view, events, children);
 }
 
-/** The explanation of one execution from what was read. Pure. */
+/** The explanation of one execution from what was read. Pure. Throws `cli.undecodable_event`: half of it would be none. */
 export function explain(
   view: ExecutionView,
   events: readonly EventView[],
   children: Explanation["children"],
 ): Explanation {
+  const unread = events.find(({ undecodable }) => undecodable !== undefined);
+  if (unread !== undefined) {
+    const what = `The event at position ${unread.position} (${unread.type}) of ${view.executionId}`;
+    throw new ViableError("cli.undecodable_event", `${what} cannot be read: ${unread.undecodable}`, {
+      next: `Look at its events as they are stored: viable executions replay ${view.executionId}`,
+    });
+  }
   const accepted = events.find((event) => event.type === "execution.accepted");
   if (accepted === undefined) throw new Error(`${view.executionId} has no acceptance among its events.`);
   const { route, authority, claim, joinedTo } = acceptance(accepted);
@@ -100,6 +108,10 @@ export function explain(
     children,
   };
 }
+
+/** Why an accepted execution went where it went; undefined where that cannot be read. */
+const reasonOf = (accepted: EventView): string | undefined =>
+  accepted.undecodable === undefined ? acceptance(accepted).route.reason : undefined;
 
 const acceptance = (event: EventView): ExecutionEventData<"execution.accepted"> =>
   event.data as unknown as ExecutionEventData<"execution.accepted">;

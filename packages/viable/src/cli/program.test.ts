@@ -1,4 +1,7 @@
 // How the command line is read: help, mistakes and what is suggested for them. Nothing is asked of a system here.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createRuntime } from "@viable/kernel";
 import { expect, test } from "vitest";
 import { runProgram } from "./program.ts";
@@ -73,6 +76,43 @@ test("a wrong value, a missing argument, one too many and no verb end with 2", a
   expect((await run()).status).toBe(2);
   expect((await run("exec", "x", "--timeout", "never")).status).toBe(2);
   expect((await run("exec", "x", "--json", "{")).status).toBe(2);
+});
+
+test("an option before a verb under another is refused and not left unheeded", async () => {
+  expect(await run("events", "--config", "other", "verify")).toMatchObject({
+    status: 2,
+    out: "",
+    err: expect.stringContaining("--config stands before verify"),
+  });
+  expect((await run("events", "--type", "x", "verify")).err).toContain("--type stands before verify");
+  expect((await run("events", "verify", "--config", "/nowhere/other")).err).toContain("/nowhere/other");
+});
+
+test("what a config says is shown with the projections it has kept", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "viable-config-"));
+  try {
+    const file = join(folder, "viable.config.ts");
+    writeFileSync(
+      file,
+      `import { defineSystem } from ${JSON.stringify(new URL("../index.ts", import.meta.url).href)};
+       const totals = { name: "totals", version: 3, filter: { types: ["sold"] }, project: () => ({}) };
+       export default defineSystem({ name: "shown", services: [], projections: [totals] });`,
+    );
+    const shown = JSON.parse((await run("config", "show", "--config", file, "--output", "json")).out);
+    expect(shown.projections).toEqual([
+      {
+        name: "totals",
+        version: 3,
+        filter: { types: ["sold"] },
+        consistency: "eventual",
+        begins: "start",
+        isReaction: false,
+      },
+    ]);
+    expect((await run("config", "show", "--config", file)).out).toMatch(/PROJECTION .*\ntotals +3 +eventual +start/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("without a config and an address it says how to give one", async () => {

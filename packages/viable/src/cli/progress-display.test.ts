@@ -54,6 +54,19 @@ describe("the tree", () => {
     ]);
   });
 
+  test("of an event that cannot be read only that something has ended is believed", () => {
+    const unread = (each: EventView): EventView => ({ ...each, undecodable: "it is of version 9" });
+    const tree = fold(
+      unread(event("x", "accepted", { name: "of a later release" })),
+      accepted("a", "one"),
+      unread(event("a", "progressed", { share: 0.5 })),
+      unread(event("a", "claimed", { tries: 4 })),
+    );
+    expect(renderTree(tree, screenOf(true), 1_001_000)).toEqual(["▸ one (s) 1.0 s"]);
+    const failed = fold(accepted("a", "one"), unread(event("a", "failed", { error: "text" }, 500)));
+    expect(renderTree(failed, screenOf(true), 1_001_000)).toEqual(["✗ one (s) 500 ms"]);
+  });
+
   test("outcomes, joined work and new tries show; what comes after the outcome does not", () => {
     const tree = fold(
       accepted("a", "one"),

@@ -143,6 +143,17 @@ describe("an explanation", () => {
     expect(explained.outcome).toMatchObject({ type: "failed", reason: "it broke; as exe_9, which it had joined" });
   });
 
+  test("is none where an event cannot be read, which is told with its place", () => {
+    const later = { ...event("claimed", {}), position: "7", undecodable: "it is of version 9" };
+    expect(() => explain(view, [event("accepted", { route, authority: {} }), later], [])).toThrow(
+      expect.objectContaining({
+        code: "cli.undecodable_event",
+        message: expect.stringMatching(/position 7 .*version 9/),
+        next: expect.stringContaining("viable executions replay exe_1"),
+      }),
+    );
+  });
+
   test("tells who gave it back unfinished, which is no outcome", () => {
     const events = [
       event("accepted", { route, authority: {} }),
