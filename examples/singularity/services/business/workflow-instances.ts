@@ -35,6 +35,9 @@ const maxHistory = 100;
 /** Half of what a memory value holds: the rest is for the history. */
 const maxWorkflowChars = 500_000;
 
+/** How long an instance that has come to an end can still be looked at, in milliseconds. */
+const endedMs = 90 * 24 * 3_600_000;
+
 /** Begins an instance in the workflow's initial state. Throws `workflow.exists` where another execution has begun one of this id. */
 export async function startInstance(ctx: InstanceContext, id: string, workflow: Workflow): Promise<Instance> {
   const { length } = JSON.stringify(workflow);
@@ -52,7 +55,8 @@ export async function startInstance(ctx: InstanceContext, id: string, workflow: 
     startedBy: ctx.executionId,
     history: [],
   };
-  const written = await ctx.memory.set(id, instance as unknown as JsonValue, { namespace, expected: 0 });
+  const options = { namespace, expected: 0, ...lifeIn(workflow, workflow.initial) };
+  const written = await ctx.memory.set(id, instance as unknown as JsonValue, options);
   if (written.ok) return instance;
   const { instance: there } = await findInstance(ctx, id);
   if (there.startedBy === ctx.executionId) return there;
@@ -85,9 +89,13 @@ export async function moveInstance(
     state: to,
     history: [...instance.history, move].slice(-maxHistory),
   };
-  const options = { namespace, expected: entry.version };
+  const options = { namespace, expected: entry.version, ...lifeIn(instance.workflow, to) };
   const written = await ctx.memory.set(instance.id, moved as unknown as JsonValue, options);
   return written.ok ? moved : undefined;
 }
+
+/** One that can still move is kept until it does; one that cannot is forgotten some day. */
+const lifeIn = ({ transitions }: Workflow, state: string): { expiresInMs?: number } =>
+  transitions.some(({ from }) => from === state) ? {} : { expiresInMs: endedMs };
 
 const timeOf = (ctx: InstanceContext): string => new Date(ctx.runtime.clock.now()).toISOString();

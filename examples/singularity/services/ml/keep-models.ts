@@ -16,6 +16,9 @@ const maxVersions = 10;
 const maxModelChars = 800_000;
 /** Somebody else may have taken a number; so often in a row nobody is unlucky. */
 const maxTries = 20;
+/** Names that models are kept under: with ten versions each, as many labels as are listed at once. */
+const maxModels = 100;
+const maxLabels = maxModels * maxVersions;
 /** Names told to somebody who asks for one that is not there. */
 const maxNames = 20;
 
@@ -45,6 +48,7 @@ export async function keepModel(
     });
   }
   const versions = await listVersions(ctx.memory, name);
+  if (versions.length === 0) await refuseMore(ctx.memory);
   const label =
     versions.find((each) => each.keptBy === ctx.executionId) ?? (await takeNumber(ctx, name, model, versions));
   await ctx.memory.set(keyOf(name, label.version), model, { namespace: models });
@@ -107,8 +111,7 @@ async function notFound(
       next: `There are versions ${versions.map((each) => each.version).join(", ")}.`,
     });
   }
-  const all = (await memory.list(labels, { limit: 1_000 })).map((entry) => entry.value as unknown as ModelLabel);
-  const names = [...new Set(all.filter(({ state }) => state === "kept").map((each) => each.name))];
+  const names = await listNames(memory);
   const more = names.length > maxNames ? ` and ${names.length - maxNames} more` : "";
   return new ViableError("model.not_found", `No model "${name}" is kept here.`, {
     next:
@@ -116,6 +119,20 @@ async function notFound(
         ? "Train one first by model_training."
         : `There are ${names.slice(0, maxNames).join(", ")}${more}.`,
   });
+}
+
+/** Throws `model.too_many`. */
+async function refuseMore(memory: Memory): Promise<void> {
+  const names = await listNames(memory);
+  if (names.length < maxModels) return;
+  throw new ViableError("model.too_many", `Models are kept under ${names.length} names, and no more are.`, {
+    next: "Keep this one as a version of a name that is there: viable memory list --service ml --namespace model-labels.",
+  });
+}
+
+async function listNames(memory: Memory): Promise<string[]> {
+  const all = (await memory.list(labels, { limit: maxLabels })).map((entry) => entry.value as unknown as ModelLabel);
+  return [...new Set(all.filter(({ state }) => state === "kept").map((each) => each.name))];
 }
 
 /** Labels of a name, whole or not, oldest first. */

@@ -130,6 +130,18 @@ test("an instance keeps its state, its version and its way, and ends where nothi
   });
 });
 
+test("an instance that has come to an end is forgotten some day, one that can still move is not", async () => {
+  await using bench = await openBench();
+  const memory = createMemory(bench.log, bench.ctx, "bench");
+  const life = async () => (await memory.get("i1", "workflow-instances"))?.expiresAt;
+  await bench.run(workflow, { operation: "start", id: "i1", workflow: invoice });
+  expect(await life()).toBeUndefined();
+  await bench.run(workflow, { operation: "send", id: "i1", event: "submit" });
+  expect(await life()).toBeUndefined();
+  await bench.run(workflow, { operation: "send", id: "i1", event: "reject" });
+  expect(await life()).toBeGreaterThan(bench.ctx.runtime.clock.now());
+});
+
 test("of two events at once on one instance one moves it, and the other is told", async () => {
   await using bench = await openBench();
   const turnstile = {

@@ -94,6 +94,17 @@ describe("versions", () => {
     expect(await readModel(memory, "m", 3)).toMatchObject({ label: { version: 3 } });
   });
 
+  test("of names there are a hundred, and whoever brings another is told", async () => {
+    await using bench = await openBench();
+    const memory = createMemory(bench.log, bench.ctx, "bench");
+    await trainOnBench(bench, { name: "m", kind: "regression", ...sums });
+    const { model } = await readModel(memory, "m");
+    const ctx = { memory, runtime: bench.ctx.runtime, executionId: "exe_n", signal: new AbortController().signal };
+    for (let nr = 1; nr < 100; nr++) await keepModel(ctx, `m${nr}`, model);
+    await expect(keepModel(ctx, "one-more", model)).rejects.toMatchObject({ code: "model.too_many" });
+    expect(await keepModel({ ...ctx, executionId: "exe_o" }, "m", model)).toMatchObject({ version: 2 });
+  });
+
   test("a model that a memory value would not hold is refused", async () => {
     await using bench = await openBench();
     const memory = createMemory(bench.log, bench.ctx, "bench");
