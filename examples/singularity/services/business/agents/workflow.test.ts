@@ -135,9 +135,9 @@ test("an instance that has come to an end is forgotten some day, one that can st
   const memory = createMemory(bench.log, bench.ctx, "bench");
   const life = async () => (await memory.get("i1", "workflow-instances"))?.expiresAt;
   await bench.run(workflow, { operation: "start", id: "i1", workflow: invoice });
-  expect(await life()).toBeUndefined();
+  expect(await life()).toBeNull();
   await bench.run(workflow, { operation: "send", id: "i1", event: "submit" });
-  expect(await life()).toBeUndefined();
+  expect(await life()).toBeNull();
   await bench.run(workflow, { operation: "send", id: "i1", event: "reject" });
   expect(await life()).toBeGreaterThan(bench.ctx.runtime.clock.now());
 });
