@@ -21,7 +21,7 @@ type Message = Awaited<ReturnType<PGlite["execProtocol"]>>["messages"][number];
  */
 export class PreparedStatements {
   readonly #database: PGlite;
-  readonly #prepared = new Map<string, Columns>();
+  readonly #prepared = new Map<string, { readonly text: string; readonly columns: Columns }>();
 
   constructor(database: PGlite) {
     this.#database = database;
@@ -34,7 +34,10 @@ export class PreparedStatements {
   async run(statement: Statement, params: readonly Param[]): Promise<Answer> {
     // Two messages of one statement must have no other between them.
     return await this.#database.runExclusive(async () => {
-      const columns = this.#prepared.get(statement.name) ?? (await this.#prepare(statement, params.length));
+      const known = this.#prepared.get(statement.name);
+      if (known !== undefined && known.text !== statement.text)
+        throw new Error(`"${statement.name}" names two statements`);
+      const columns = known?.columns ?? (await this.#prepare(statement, params.length));
       const messages = await this.#send(
         serialize.bind({ statement: statement.name, values: [...params] }),
         serialize.execute({}),
@@ -49,7 +52,7 @@ export class PreparedStatements {
       serialize.describe({ type: "S", name }),
     );
     const columns = messages.flatMap((message) => (isRowDescription(message) ? toColumns(message) : []));
-    this.#prepared.set(name, columns);
+    this.#prepared.set(name, { text: sql, columns });
     return columns;
   }
 

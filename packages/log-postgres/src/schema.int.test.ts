@@ -37,7 +37,7 @@ test("PostgreSQL, migrated from nothing, has the schema of schema.sql", async ()
 test("PGlite, migrated from nothing, has the schema of schema.sql", async () => {
   const session = new PgliteSession(undefined, systemClock);
   await session.open();
-  const dump = await dumpSchema((text) => session.read({ name: "dump", text }, []).then((rows) => [...rows]));
+  const dump = await dumpSchema((text) => session.read({ text }, []).then((rows) => [...rows]));
   await session.close();
   await expect(dump).toMatchFileSnapshot("../schema.sql");
 });
