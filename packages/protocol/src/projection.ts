@@ -8,6 +8,8 @@ export const projectionView = z.object({
   generation: z.number().int(),
   /** `live` is the one to read, `building` is to become that, `retired` is to be taken away. */
   state: z.enum(["building", "live", "retired"]),
+  /** Whether the release that answers keeps it; one of another version may be nobody's any more. */
+  isKept: z.boolean(),
   position: z.string(),
   /** How many events of the log it has not looked at, whether they concern it or not. */
   lagEvents: z.number().int(),

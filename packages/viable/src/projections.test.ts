@@ -154,8 +154,8 @@ test("a raised version is judged by what keeps it, not by the one before, which 
   await using t = await startTestSystem(system({ ...asked(), version: 2 }), { store, time });
   await t.time.advance(10_000);
   expect(await list(t)).toMatchObject([
-    { version: 1, parked: {} },
-    { version: 2, state: "live" },
+    { version: 1, isKept: false, parked: {} },
+    { version: 2, isKept: true, state: "live" },
   ]);
   expect(await checkOf(t)).toMatchObject({ status: "ok", detail: "1 kept" });
   const metrics = await metricsOf(t);

@@ -59,11 +59,11 @@ function renderProjections(shell: Shell, projections: readonly ProjectionView[])
   return renderTable(
     shell.out,
     ["PROJECTION", "VERSION", "GENERATION", "STATE", "POSITION", "LAG", "WHY"],
-    projections.map(({ name, version, generation, state, position, lagEvents, parked, failure }) => [
+    projections.map(({ name, version, generation, state, isKept, position, lagEvents, parked, failure }) => [
       name,
       String(version),
       String(generation),
-      parked === undefined ? state : `${state}, parked`,
+      [state, ...(parked === undefined ? [] : ["parked"]), ...(isKept ? [] : ["of another release"])].join(", "),
       position,
       String(lagEvents),
       parked === undefined
