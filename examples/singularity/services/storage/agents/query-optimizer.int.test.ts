@@ -70,7 +70,7 @@ test("the log's own statement that reads past everything else is told an index, 
 });
 
 test("one that has its index is left in peace, and so is a SELECT by a key", async () => {
-  for (const args of [{ statement: "viable_head" }, { sql: "SELECT * FROM viable.events WHERE id = 'x'" }]) {
+  for (const args of [{ statement: "viable_get_records" }, { sql: "SELECT * FROM viable.events WHERE id = 'x'" }]) {
     expect(await optimize(args)).toMatchObject({ status: "completed", result: { advice: [] } });
   }
 });
@@ -84,5 +84,5 @@ test("what is not a SELECT is refused by the database, and nothing is gone", asy
 });
 
 test("a client that may not have things executed gets no plan", async () => {
-  expect(await optimize({ statement: "viable_head" }, "web")).toMatchObject({ code: "security.denied" });
+  expect(await optimize({ statement: "viable_get_records" }, "web")).toMatchObject({ code: "security.denied" });
 });
