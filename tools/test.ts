@@ -4,8 +4,8 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { join } from "node:path";
 
-/** What `npm test` may take on two cores: a test run that nobody waits for is not run. The long forms may take hours. */
-const maxMinutes = process.argv.includes("--full") ? 180 : 10;
+/** What `npm test` may take on two cores, where eight is usual: a test run that nobody waits for is not run. The long forms may take hours. */
+const maxMinutes = process.argv.includes("--full") ? 180 : 13;
 /** How long Vitest may take to stop its workers before they are killed with it. */
 const graceMs = 5_000;
 
