@@ -92,12 +92,15 @@ export class PostgresSession implements Session {
   readForeign(text: string, params: readonly Param[]): Promise<Row[]> {
     this.#refuseMoreReads();
     return lend(this.#reads, async (connection) => {
+      const undo = () => connection.script("ROLLBACK; SELECT pg_advisory_unlock_all()");
       await connection.script("BEGIN READ ONLY");
-      try {
-        return await connection.query(text, params);
-      } finally {
-        await connection.script("ROLLBACK; SELECT pg_advisory_unlock_all()").catch(() => {});
-      }
+      const rows = await connection.query(text, params).catch(async (error: unknown) => {
+        // A connection that does not answer would not answer this either, and gives way to another.
+        if (!isLost(error)) await undo();
+        throw error;
+      });
+      await undo();
+      return rows;
     });
   }
 

@@ -4,7 +4,7 @@ import type { Answer, Param, Row, Statement } from "./session.ts";
 
 const { serialize } = protocol;
 
-/** The store has some forty, the filters of a read some sixty combinations. Past it each is sent whole, as any other query is. */
+/** The store has some twenty, the filters of a read some sixty combinations. Past it each is sent whole, as any other query is. */
 const maxPrepared = 200;
 const int8 = 20;
 const text = 25;
