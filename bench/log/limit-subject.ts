@@ -9,7 +9,7 @@ import { answerParent, readSettings } from "../harness/child.ts";
 import { watchProcess } from "../harness/watch-process.ts";
 import { bareSample } from "./bare-sample.ts";
 import type { ReadLoad } from "./read-streams.ts";
-import { readStreams } from "./read-streams.ts";
+import { readStreams, touchLog } from "./read-streams.ts";
 import type { WriterLoad } from "./run-writers.ts";
 import { runWriters } from "./run-writers.ts";
 
@@ -82,7 +82,9 @@ answerParent({
   append: ({ load }: { load: WriterLoad }) =>
     runWriters(load, (stream, version, n) => append(bareSample(n), stream, version + 1)),
   catchUp: () => catchUp(client as BareClient),
-  readStreams: ({ load }: { load: ReadLoad }) =>
-    readStreams(load, seededRandom(load.seed), (stream) => readStream(client as BareClient, stream)),
+  readStreams: async ({ load }: { load: ReadLoad }) => {
+    for (const sql of touchLog(load)) await (client as BareClient).query(sql);
+    return readStreams(load, seededRandom(load.seed), (stream) => readStream(client as BareClient, stream));
+  },
   ...watchProcess(),
 });

@@ -11,7 +11,7 @@ import { watchProcess } from "../harness/watch-process.ts";
 import type { PacedLoad } from "./live-arrivals.ts";
 import { appendPaced, createArrivals } from "./live-arrivals.ts";
 import type { ReadLoad } from "./read-streams.ts";
-import { readStreams } from "./read-streams.ts";
+import { readStreams, touchLog } from "./read-streams.ts";
 import type { WriterLoad } from "./run-writers.ts";
 import { runWriters } from "./run-writers.ts";
 import { dataOf, typeOf } from "./sample-events.ts";
@@ -79,7 +79,10 @@ answerParent({
     live.stop();
     return latenciesMs;
   },
-  readStreams: ({ load }: { load: ReadLoad }) =>
-    readStreams(load, seededRandom(load.seed), (stream) => log.readStream(ctx, stream)),
+  readStreams: async ({ load }: { load: ReadLoad }) => {
+    // One after the other, so that they are asked over the connection that reads.
+    for (const sql of touchLog(load)) await log.query(ctx, { sql, params: [] });
+    return readStreams(load, seededRandom(load.seed), (stream) => log.readStream(ctx, stream));
+  },
   ...watchProcess(),
 });
