@@ -23,6 +23,7 @@ export type { Part } from "./lifecycle.ts";
 export { nearestNames } from "./nearest.ts";
 export type { Random } from "./random.ts";
 export { seededRandom, systemRandom } from "./random.ts";
+export { toRecordableDetails, toRecordableError } from "./recordable-error.ts";
 export type { SimulatedTime } from "./simulated-time.ts";
 export { simulateTime } from "./simulated-time.ts";
 export { sleep, untilSettled, waitFor } from "./wait.ts";

@@ -15,6 +15,7 @@ export type { ReadFailure } from "./follower.ts";
 export type { GroupCommitLimits } from "./group-commit.ts";
 export { defaultGroupCommitLimits } from "./group-commit.ts";
 export type { AppendOutcome, AppendRequest, Log, LogStats, ReadAllOptions, ReadStreamOptions } from "./log.ts";
+export { mayPass } from "./may-pass.ts";
 export { createMemoryStore } from "./memory-store.ts";
 export type { Parked } from "./projection.ts";
 export { logEventTypes } from "./projection-events.ts";

@@ -24,7 +24,7 @@ export const isOutcome = (status: ExecutionStatus): status is OutcomeStatus =>
 export const jsonValue: z.ZodType<JsonValue> = z.json() as z.ZodType<JsonValue>;
 
 /** The same where the log has it, which takes nothing else: looked at once is enough. */
-const keptJson = z.custom<JsonValue>((value) => value !== undefined);
+export const keptJson = z.custom<JsonValue>((value) => value !== undefined);
 
 /** One swarm that could have taken a task, and what spoke for it. */
 const routeCandidate = z.object({

@@ -36,6 +36,17 @@ export { errorOnTheWire, fieldProblem, problem, toFieldProblems } from "./proble
 export type { ProjectionList, ProjectionView } from "./projection.ts";
 export { projectionList } from "./projection.ts";
 export type {
+  ReviewDecision,
+  ReviewDuring,
+  RunEvent,
+  RunEventData,
+  RunEventType,
+  RunStatus,
+  StepWait,
+  UndoCause,
+} from "./run.ts";
+export { awaitedEvents, isEndedRun, runEvents, runStatus } from "./run.ts";
+export type {
   ClientType,
   CreateSession,
   GrantView,

@@ -2,6 +2,7 @@ import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, JsonValue, Part, Timer } from "@viable/kernel";
 import { canonicalJson, nearestNames, rootContext, toWire, withContext } from "@viable/kernel";
 import type { AppendOutcome, Log } from "@viable/log";
+import { mayPass } from "@viable/log";
 import { isOutcome, toFieldProblems } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import { attenuate, authorize } from "@viable/security";
@@ -15,7 +16,6 @@ import { executionStream } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import type { IntakeOutcome, IntakeRequest } from "./intake-request.ts";
 import { refuse } from "./intake-request.ts";
-import { mayPass } from "./may-pass.ts";
 import type { Swarm } from "./swarm.ts";
 import { createTurns } from "./turns.ts";
 

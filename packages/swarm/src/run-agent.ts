@@ -1,5 +1,12 @@
 import type { Clock, Context, JsonValue, Timer } from "@viable/kernel";
-import { findJsonProblem, rootContext, ViableError, withContext } from "@viable/kernel";
+import {
+  findJsonProblem,
+  rootContext,
+  toRecordableDetails,
+  toRecordableError,
+  ViableError,
+  withContext,
+} from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
 import type { Progress } from "@viable/protocol";
 import type { AccessCounter } from "./access-counter.ts";
@@ -10,7 +17,6 @@ import { holdsClaim } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import { createMemory, globalMemoryService } from "./memory-records.ts";
 import { readProjection } from "./projection-reader.ts";
-import { toRecordableDetails, toRecordableError } from "./recordable-error.ts";
 import type { Task } from "./task.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
 

@@ -4,9 +4,8 @@
  */
 import { parentPort } from "node:worker_threads";
 import type { JsonValue } from "@viable/kernel";
-import { ViableError } from "@viable/kernel";
+import { toRecordableDetails, toRecordableError, ViableError } from "@viable/kernel";
 import type { AgentDefinition } from "../agent.ts";
-import { toRecordableDetails, toRecordableError } from "../recordable-error.ts";
 import type { FromThread, ThreadTask, ToThread } from "./messages.ts";
 
 const port = parentPort;

@@ -1,5 +1,5 @@
 import { ViableError } from "@viable/kernel";
-import { storeNoSpace, storeRefused } from "@viable/log";
+import { storeNoSpace, storeRefused } from "./store.ts";
 
 /** Whether what failed may succeed later, unchanged: the database is away, or an operator has yet to make room on its disk. */
 export const mayPass = (error: unknown): boolean =>

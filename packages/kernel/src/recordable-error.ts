@@ -1,5 +1,7 @@
-import type { ErrorOnTheWire, JsonObject, JsonValue } from "@viable/kernel";
-import { findJsonProblem, jsonDepth, toWire } from "@viable/kernel";
+import type { ErrorOnTheWire } from "./errors.ts";
+import { toWire } from "./errors.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
+import { findJsonProblem, jsonDepth } from "./json.ts";
 
 /** What people read of a message; what is longer is a document, and belongs into a file or a memory. In characters. */
 const maxTextChars = 4_000;
@@ -10,7 +12,7 @@ const maxDetailsChars = 16_384;
 /** How deep they may be nested: as deep as a document may be, less the event and the causes around them, with room to spare. */
 const maxDetailsLevels = 32;
 
-/** What an agent threw, as an event can keep it: plain JSON within bounds. What had to be left out is said in its place. */
+/** What an agent or a step threw, as an event can keep it: plain JSON within bounds. What had to be left out is said in its place. */
 export function toRecordableError(thrown: unknown): ErrorOnTheWire {
   try {
     return bound(toWire(thrown));
@@ -20,7 +22,7 @@ export function toRecordableError(thrown: unknown): ErrorOnTheWire {
   }
 }
 
-// Types are the compiler's word; what agents throw may hold anything.
+// Types are the compiler's word; what is thrown may hold anything.
 const bound = (error: ErrorOnTheWire): ErrorOnTheWire => ({
   code: shorten(error.code, maxCodeChars),
   message: shorten(error.message, maxTextChars),

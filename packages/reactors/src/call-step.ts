@@ -1,0 +1,81 @@
+import type { Context, Runtime, Timer } from "@viable/kernel";
+import { stepTimedOut } from "./errors.ts";
+import type { StepContext } from "./step-context.ts";
+
+/**
+ * A call of a step's function: what it is told, and how it is ended. Its signal is made when it is first asked for: most functions never
+ * do, and making one costs more than the rest of a short step.
+ */
+export class StepCall implements StepContext {
+  readonly runId: string;
+  readonly reactor: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly #ctx: Context;
+  #controller: AbortController | undefined;
+  #ended: { readonly reason: unknown } | undefined;
+  #reject: ((reason: unknown) => void) | undefined;
+
+  constructor(ctx: Context, about: { runId: string; reactor: string; step: string; attempt: number }) {
+    this.#ctx = ctx;
+    this.runId = about.runId;
+    this.reactor = about.reactor;
+    this.step = about.step;
+    this.attempt = about.attempt;
+  }
+
+  get idempotencyKey(): string {
+    return `${this.runId}/${this.step}`;
+  }
+
+  get tenant(): string {
+    return this.#ctx.tenant;
+  }
+
+  get principal(): string {
+    return this.#ctx.principal;
+  }
+
+  get traceparent(): string | undefined {
+    return this.#ctx.traceparent;
+  }
+
+  get runtime(): Runtime {
+    return this.#ctx.runtime;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason);
+    return this.#controller.signal;
+  }
+
+  /** Ends it: the function is told by its signal, and whoever waits for it by a rejection, whatever the function makes of that. */
+  end(reason: unknown): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = { reason };
+    this.#controller?.abort(reason);
+    this.#reject?.(reason);
+  }
+
+  /** Calls a function and waits for it, no longer than `timeoutMs`. What it does after that is nobody's business here. */
+  async call(run: () => unknown, timeoutMs: number): Promise<unknown> {
+    if (this.#ended !== undefined) throw this.#ended.reason;
+    const answered = run();
+    if (!isPromise(answered)) return answered;
+    let timer: Timer | undefined;
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#reject = reject;
+        timer = this.runtime.clock.setTimer(() => this.end(stepTimedOut(this.step, timeoutMs)), timeoutMs);
+        answered.then(resolve, reject);
+      });
+    } finally {
+      timer?.cancel();
+      this.#reject = undefined;
+    }
+  }
+}
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";

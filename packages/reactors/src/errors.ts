@@ -1,0 +1,64 @@
+import { nearestNames, ViableError } from "@viable/kernel";
+
+/** `reactor.invalid_definition`: the graph cannot be run. Says at which step, and what to do. */
+export const invalidDefinition = (reactor: string, path: string, reason: string, next?: string): ViableError =>
+  new ViableError("reactor.invalid_definition", `reactor "${reactor}", ${path}: ${reason}.`, {
+    next: next ?? "Change the definition; nothing of it was registered.",
+    details: { reactor, path, reason },
+  });
+
+/** `reactor.unknown`: no definition of that name is registered here. */
+export const unknownReactor = (name: string, known: Iterable<string>): ViableError => {
+  const near = nearestNames(name, known);
+  return new ViableError("reactor.unknown", `There is no reactor "${name}".`, {
+    next: near.length === 0 ? "`viable reactors list` shows those that are here." : `Near it are ${near.join(", ")}.`,
+  });
+};
+
+/** `reactor.invalid_input`: what a run was to begin with does not fit. Nothing was recorded. */
+export const invalidInput = (reactor: string, path: string, reason: string): ViableError =>
+  new ViableError("reactor.invalid_input", `reactor "${reactor}", ${path}: ${reason}.`, {
+    next: "Hand in what the reactor's input schema asks for.",
+    details: { reactor, path, reason },
+  });
+
+/** `reactor.run_not_found`: no such run, or another tenant's (W11). */
+export const runNotFound = (runId: string): ViableError =>
+  new ViableError("reactor.run_not_found", `There is no run ${runId}.`, {
+    next: "`viable reactors runs` shows the runs.",
+  });
+
+/** `reactor.step_timed_out`: a step did not end in its time. It was told by its signal; what it does now no longer counts. */
+export const stepTimedOut = (step: string, timeoutMs: number): ViableError =>
+  new ViableError("reactor.step_timed_out", `The step ${step} did not end within ${timeoutMs} ms.`, {
+    retryable: true,
+    next: "Give it more time (timeoutMs), or let it honour its signal.",
+  });
+
+/** `reactor.invalid_result`: what a step returned cannot be kept exactly. */
+export const invalidResult = (step: string, reason: string): ViableError =>
+  new ViableError("reactor.invalid_result", `The step ${step} returned what cannot be kept: ${reason}.`, {
+    next: "Return plain JSON; keep the bulk in a file or in memory and return where.",
+    details: { step, reason },
+  });
+
+/** `reactor.wait_timed_out`: what a step waited for did not come in its time. */
+export const waitTimedOut = (step: string, what: string): ViableError =>
+  new ViableError("reactor.wait_timed_out", `The step ${step} waited for ${what}, which did not come in time.`);
+
+/** `reactor.rejected`: a person said no. */
+export const rejected = (step: string, by: string, reason: string | undefined): ViableError =>
+  new ViableError(
+    "reactor.rejected",
+    `${by} rejected what the step ${step} asked for${reason === undefined ? "" : `: ${reason}`}.`,
+  );
+
+/** `reactor.repeat_exhausted`: a repeat made all its turns and its condition never held. */
+export const repeatExhausted = (step: string, turns: number): ViableError =>
+  new ViableError("reactor.repeat_exhausted", `The step ${step} made ${turns} turns, and its condition did not hold.`, {
+    next: "Allow more turns (maxTurns), or wait longer between them.",
+  });
+
+/** `reactor.no_branch`: no branch of a switch holds, and it has no default. */
+export const noBranch = (step: string): ViableError =>
+  new ViableError("reactor.no_branch", `No branch of the step ${step} holds, and it has no otherwise.`);

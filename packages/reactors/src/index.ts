@@ -1,0 +1,11 @@
+export type { ReactorDefinition } from "./definition.ts";
+export { reactorEventTypes } from "./event-types.ts";
+export type { OpenRun } from "./open-runs.ts";
+export type { From, RetrySettings, Scope, TemplateOf } from "./reactor.ts";
+export { reactor, Steps } from "./reactor.ts";
+export type { BeginOptions, Begun, Directed, ReactorStats, Reactors, ReactorsSettings } from "./reactors.ts";
+export { createReactors } from "./reactors.ts";
+export type { RunEnding } from "./read-run.ts";
+export type { Ref, Resolved, Template } from "./ref.ts";
+export type { DoTask, TaskRequest } from "./run-driver.ts";
+export type { StepContext } from "./step-context.ts";

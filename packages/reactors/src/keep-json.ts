@@ -1,0 +1,83 @@
+import { findJsonProblem, maxJsonDepth } from "@viable/kernel";
+
+/** What a step came to, as it is kept: nobody can change it any more, and it is what will be read back. */
+export interface Kept {
+  readonly value: unknown;
+  /** About how many characters of JSON it takes. */
+  readonly chars: number;
+}
+
+/** Levels that an event puts around what is kept. */
+const levelsAround = 4;
+
+/**
+ * A frozen copy of a value, as JSON will give it back: members that are undefined are left out. A text says why there can be none. The
+ * copy keeps what steps are handed apart from what whoever returned it goes on changing.
+ */
+export function keepJson(value: unknown, maxChars: number): Kept | string {
+  const count = { chars: 0, max: maxChars };
+  try {
+    const copy = copyOf(value ?? null, 0, count);
+    return { value: copy, chars: count.chars };
+  } catch (error) {
+    if (error === tooLarge) return `more than ${maxChars} characters of JSON`;
+    if (error !== notJson) return "it cannot be looked at";
+    const problem = findJsonProblem(value, "result");
+    return problem === undefined
+      ? `nested deeper than ${maxJsonDepth - levelsAround} levels`
+      : `${problem.path}: ${problem.reason}`;
+  }
+}
+
+const tooLarge = Symbol("too large");
+const notJson = Symbol("not JSON");
+
+function copyOf(value: unknown, depth: number, count: { chars: number; readonly max: number }): unknown {
+  if (depth > maxJsonDepth - levelsAround) throw notJson;
+  switch (typeof value) {
+    case "string":
+      take(value.length + 2, count);
+      return value;
+    case "boolean":
+      take(5, count);
+      return value;
+    case "number":
+      if (!Number.isFinite(value)) throw notJson;
+      take(8, count);
+      return value === 0 ? 0 : value;
+    case "object":
+      break;
+    default:
+      throw notJson;
+  }
+  if (value === null) {
+    take(4, count);
+    return null;
+  }
+  take(2, count);
+  if (Array.isArray(value)) {
+    const copy = new Array(value.length);
+    for (let index = 0; index < value.length; index++) {
+      if (value[index] === undefined) throw notJson;
+      copy[index] = copyOf(value[index], depth + 1, count);
+    }
+    return Object.freeze(copy);
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) throw notJson;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const member = (value as Record<string, unknown>)[key];
+    if (member === undefined) continue;
+    take(key.length + 4, count);
+    const kept = copyOf(member, depth + 1, count);
+    if (key === "__proto__") Object.defineProperty(copy, key, { value: kept, enumerable: true });
+    else copy[key] = kept;
+  }
+  return Object.freeze(copy);
+}
+
+function take(chars: number, count: { chars: number; readonly max: number }): void {
+  count.chars += chars;
+  if (count.chars > count.max) throw tooLarge;
+}

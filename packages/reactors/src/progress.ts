@@ -1,0 +1,502 @@
+import type { ErrorOnTheWire, JsonValue } from "@viable/kernel";
+import { invariant, toWire } from "@viable/kernel";
+import type { Claim, ReviewDuring, RunEvent, RunEventData, StepWait, UndoCause } from "@viable/protocol";
+import type { Sources } from "./argument.ts";
+import { resolve } from "./argument.ts";
+import { invalidResult, rejected } from "./errors.ts";
+import type { Plan, PlanNode, PlanScope } from "./plan.ts";
+
+/** What is to be done about a node: call its function, choose its branch, ask whether its repeat goes on, or call its compensation. */
+export type Todo = "run" | "choose" | "turn" | "compensate";
+
+/** A step of a run that has begun, or can, and has no outcome yet. */
+export interface OpenNode {
+  readonly path: string;
+  readonly plan: PlanNode;
+  readonly scope: OpenScope;
+  todo: Todo | undefined;
+  /** How often it was tried. */
+  attempt: number;
+  /** Wall time in milliseconds before which it is not tried again. */
+  retryAt: number | undefined;
+  error: ErrorOnTheWire | undefined;
+  /** That it began was recorded, and no outcome: whether it happened is not known, unless it is under way here. */
+  begun: ReviewDuring | undefined;
+  wait: StepWait | undefined;
+  map: OpenMap | undefined;
+  /** Of a repeat: its turn, from 0, and what the last one came to. */
+  turn: number;
+  last: unknown;
+}
+
+interface OpenMap {
+  readonly elements: readonly unknown[];
+  next: number;
+  done: number;
+  readonly outputs: unknown[] | undefined;
+}
+
+/** Why it does not go forward any more. */
+export interface Failure {
+  readonly cause: UndoCause;
+}
+
+/**
+ * The state of one run: the fold of its events by its plan. What it says depends on nothing else (W8), so whoever has the events
+ * has the state. It is changed in place: a step more costs the same in a run of ten steps and of ten thousand.
+ *
+ * States: going → (the last step succeeds) completed
+ *         going → failing (a step failed for good, a cancellation, the deadline): nothing new begins, what is under way ends
+ *         failing → failed | cancelled (nothing to undo) | undoing → compensated | cancelled
+ *         going, undoing ⇄ review (a person is needed)
+ *         completed → undoing → compensated (reversible, and somebody asked for it)
+ */
+export class Progress {
+  readonly runId: string;
+  readonly plan: Plan;
+  version = 0;
+  phase: "going" | "failing" | "undoing" | "ended" = "going";
+  ended: RunEvent | undefined;
+  input: unknown;
+  claim: Claim | undefined;
+  deadline: number | undefined;
+  failure: Failure | undefined;
+  review: RunEventData<"run.needs_review"> | undefined;
+  /** Of a run that has ended: somebody asked for it to be undone, and it has not begun. */
+  undoRequested: RunEventData<"run.undo_requested"> | undefined;
+  /** The version below which nothing has been undone yet, while undoing. */
+  undoFrom = 0;
+  undoAttempt = 0;
+  undoRetryAt: number | undefined;
+  /** That the undoing of this success began was recorded, and no outcome. */
+  undoBegun = false;
+  undone = 0;
+  /** How many successes have something that undoes them. */
+  undoable = 0;
+  /** Static paths of steps that succeeded and declare no undo. */
+  readonly kept = new Set<string>();
+  readonly open = new Map<string, OpenNode>();
+  /** How far the stream of each awaited event has been taken by this run, by event and key. */
+  readonly consumed = new Map<string, number>();
+  /** What the run comes to, once its last step has succeeded. */
+  output: { readonly value: unknown } | undefined;
+  #ready: OpenNode[] = [];
+
+  constructor(plan: Plan, runId: string) {
+    this.plan = plan;
+    this.runId = runId;
+  }
+
+  /** What can be done since this was last asked. */
+  takeReady(): readonly OpenNode[] {
+    const ready = this.#ready;
+    this.#ready = [];
+    return ready;
+  }
+
+  /** Whether an event still says something: a step that has its outcome takes no other. */
+  accepts(event: RunEvent): boolean {
+    if (this.phase === "ended") return event.type === "run.undoing" || event.type === "run.undo_requested";
+    switch (event.type) {
+      case "step.undone":
+      case "step.undo_failed":
+        return this.phase === "undoing" && event.data.of < this.undoFrom;
+      case "step.succeeded":
+      case "step.failed":
+      case "step.skipped":
+      case "step.compensated":
+      case "step.branched":
+      case "step.repeated":
+      case "step.waiting":
+        return this.open.has(event.data.step);
+      case "step.started":
+        return event.data.during === "undo" ? this.phase === "undoing" : this.open.has(event.data.step);
+      case "run.undoing":
+        return this.phase === "failing";
+      default:
+        return true;
+    }
+  }
+
+  /** Takes the next event of the stream into account. Its place is told apart, since what is just written has no position yet. */
+  apply(event: RunEvent, version: number): void {
+    this.version = version;
+    switch (event.type) {
+      case "run.started": {
+        const { input, claim, deadline } = event.data;
+        this.input = input;
+        this.claim = claim;
+        this.deadline = deadline;
+        const root = this.#openScope(this.plan.root, "", undefined, undefined, 0);
+        if (root.left === 0) this.#scopeDone(root);
+        return;
+      }
+      case "run.claimed":
+        this.claim = event.data;
+        return;
+      case "run.parked":
+      case "step.started":
+        if (event.type === "step.started") this.#begin(event.data);
+        return;
+      case "step.waiting": {
+        const node = this.#node(event.data.step);
+        node.wait = event.data.wait;
+        this.#make(node, "run");
+        return;
+      }
+      case "step.branched": {
+        const node = this.#node(event.data.step);
+        node.todo = undefined;
+        this.#openInner(node, `:${event.data.branch}`, `:${event.data.branch}`, undefined, 0);
+        return;
+      }
+      case "step.repeated": {
+        const node = this.#node(event.data.step);
+        node.todo = undefined;
+        node.turn = event.data.turn;
+        this.#openInner(node, "", `[${node.turn}]`, node.last ?? null, node.turn);
+        return;
+      }
+      case "step.succeeded":
+        this.#succeed(event.data);
+        return;
+      case "step.skipped":
+        this.#finish(this.#node(event.data.step), null);
+        return;
+      case "step.failed": {
+        const node = this.#node(event.data.step);
+        node.attempt = event.data.attempt;
+        node.error = event.data.error;
+        node.begun = undefined;
+        node.wait = undefined;
+        node.retryAt = event.data.retryAt;
+        if (event.data.retryAt !== undefined) this.#make(node, "run");
+        else if (node.plan.functions.compensate !== undefined) this.#make(node, "compensate");
+        else this.#fail(node, event.data.error);
+        return;
+      }
+      case "step.compensated": {
+        const node = this.#node(event.data.step);
+        this.#fail(node, node.error as ErrorOnTheWire);
+        return;
+      }
+      case "approval.decided":
+        this.#decide(event.data);
+        return;
+      case "run.timed_out":
+        this.#stopGoing({ kind: "timed_out" });
+        return;
+      case "run.cancel_requested":
+        this.#stopGoing({ kind: "cancelled", by: event.data.by, reason: event.data.reason });
+        return;
+      case "run.undo_requested":
+        this.undoRequested = event.data;
+        return;
+      case "run.undoing":
+        this.phase = "undoing";
+        this.ended = undefined;
+        this.undoRequested = undefined;
+        this.failure = { cause: event.data.cause };
+        this.open.clear();
+        this.#ready = [];
+        this.undoFrom = version;
+        return;
+      case "step.undone":
+        this.#undid(event.data.of);
+        this.undone += 1;
+        return;
+      case "step.undo_failed":
+        this.undoAttempt = event.data.attempt;
+        this.undoRetryAt = event.data.retryAt;
+        this.undoBegun = false;
+        return;
+      case "run.needs_review":
+        this.review = event.data;
+        return;
+      case "run.reviewed":
+        this.#reviewed(event.data);
+        return;
+      case "run.completed":
+      case "run.failed":
+      case "run.compensated":
+      case "run.cancelled":
+        this.phase = "ended";
+        this.ended = event;
+        this.open.clear();
+        this.#ready = [];
+        return;
+    }
+  }
+
+  /** The arguments a node is called with. */
+  argsOf(node: OpenNode): unknown {
+    return resolve(node.plan.node.args, node.scope);
+  }
+
+  #openScope(plan: PlanScope, prefix: string, owner: OpenNode | undefined, element: unknown, index: number): OpenScope {
+    const scope = new OpenScope(this, plan, prefix, owner, element, index);
+    for (const node of plan.nodes) if (node.waitsFor === 0) this.#become(scope, node);
+    return scope;
+  }
+
+  #openInner(owner: OpenNode, which: string, mark: string, element: unknown, index: number): void {
+    const plan = owner.plan.scopes.get(which);
+    invariant(plan !== undefined, "W8", `${owner.path} has no ${which === "" ? "steps" : `branch ${which.slice(1)}`}`);
+    const scope = this.#openScope(plan, `${owner.path}${mark}/`, owner, element, index);
+    if (plan.nodes.length === 0) this.#scopeDone(scope);
+  }
+
+  /** All that a node waits for is there. */
+  #become(scope: OpenScope, plan: PlanNode): void {
+    const node: OpenNode = {
+      path: scope.prefix + plan.node.name,
+      plan,
+      scope,
+      todo: undefined,
+      attempt: 0,
+      retryAt: undefined,
+      error: undefined,
+      begun: undefined,
+      wait: undefined,
+      map: undefined,
+      turn: 0,
+      last: undefined,
+    };
+    this.open.set(node.path, node);
+    switch (plan.node.kind) {
+      case "map": {
+        const list = resolve(plan.node.over, scope);
+        const elements = Array.isArray(list) ? list : [];
+        if (!Array.isArray(list)) {
+          this.#fail(node, toWire(invalidResult(node.path, "what it maps over is no list")));
+          return;
+        }
+        node.map = { elements, next: 0, done: 0, outputs: plan.node.collect === "results" ? [] : undefined };
+        this.#openElements(node, node.map, plan.node.maxConcurrency);
+        return;
+      }
+      case "group":
+        this.#openInner(node, "", "", undefined, 0);
+        return;
+      case "repeat":
+        this.#openInner(node, "", "[0]", null, 0);
+        return;
+      case "switch":
+        this.#make(node, "choose");
+        return;
+      default:
+        this.#make(node, "run");
+    }
+  }
+
+  #make(node: OpenNode, todo: Todo): void {
+    node.todo = todo;
+    this.#ready.push(node);
+  }
+
+  /** Opens elements until as many are under way as may be. Those without steps are done at once, without recursion. */
+  #openElements(node: OpenNode, map: OpenMap, maxConcurrency: number): void {
+    const plan = node.plan.scopes.get("") as PlanScope;
+    while (map.next < map.elements.length && map.next - map.done < maxConcurrency) {
+      const index = map.next++;
+      const scope = this.#openScope(plan, `${node.path}[${index}]/`, node, map.elements[index], index);
+      if (plan.nodes.length === 0) this.#elementDone(node, map, scope);
+    }
+    if (map.done === map.elements.length) this.#finish(node, map.outputs ?? map.done);
+  }
+
+  #elementDone(node: OpenNode, map: OpenMap, scope: OpenScope): void {
+    map.done += 1;
+    if (map.outputs === undefined || node.plan.node.kind !== "map") return;
+    const output = resolve(scope.plan.returns, scope) ?? null;
+    if (node.plan.node.ordered) map.outputs[scope.number] = output;
+    else map.outputs.push(output);
+  }
+
+  #succeed(data: RunEventData<"step.succeeded">): void {
+    const node = this.#node(data.step);
+    if (data.by === undefined || data.by === "review") {
+      const undoesChild = node.plan.node.kind === "compose" && node.plan.node.undo;
+      if (node.plan.functions.undo !== undefined || undoesChild) this.undoable += 1;
+      else if (node.plan.node.kind === "step" || node.plan.node.kind === "task") this.kept.add(node.plan.path);
+    }
+    if (data.consumed !== undefined && node.wait?.for === "event")
+      this.consumed.set(JSON.stringify([node.wait.event, node.wait.key]), data.consumed);
+    this.#finish(node, data.result ?? null);
+  }
+
+  #finish(node: OpenNode, result: unknown): void {
+    const { scope, plan } = node;
+    this.open.delete(node.path);
+    scope.results[plan.index] = result;
+    scope.left -= 1;
+    for (const index of plan.dependents) {
+      const left = (scope.missing[index] as number) - 1;
+      scope.missing[index] = left;
+      if (left === 0) this.#become(scope, scope.plan.nodes[index] as PlanNode);
+    }
+    if (scope.left === 0) this.#scopeDone(scope);
+  }
+
+  #scopeDone(scope: OpenScope): void {
+    const { owner } = scope;
+    if (owner === undefined) {
+      this.output = { value: resolve(scope.plan.returns, scope) ?? null };
+      return;
+    }
+    // What failed beside it has taken its place away.
+    if (!this.open.has(owner.path)) return;
+    switch (owner.plan.node.kind) {
+      case "map":
+        this.#elementDone(owner, owner.map as OpenMap, scope);
+        this.#openElements(owner, owner.map as OpenMap, owner.plan.node.maxConcurrency);
+        return;
+      case "repeat":
+        owner.last = resolve(scope.plan.returns, scope) ?? null;
+        this.#make(owner, "turn");
+        return;
+      default:
+        this.#finish(owner, resolve(scope.plan.returns, scope) ?? null);
+    }
+  }
+
+  #fail(node: OpenNode, error: ErrorOnTheWire): void {
+    this.open.delete(node.path);
+    this.#stopGoing({ kind: "step_failed", step: node.path, error });
+  }
+
+  #stopGoing(cause: UndoCause): void {
+    if (this.phase === "going") {
+      this.phase = "failing";
+      this.failure = { cause };
+    }
+  }
+
+  #begin({ step, attempt, during = "run" }: RunEventData<"step.started">): void {
+    if (during === "undo") {
+      this.undoBegun = true;
+      return;
+    }
+    const node = this.#node(step);
+    node.begun = during;
+    node.attempt = Math.max(node.attempt, attempt - 1);
+  }
+
+  #decide({ approvalId, decision, by, reason }: RunEventData<"approval.decided">): void {
+    for (const node of this.open.values()) {
+      if (node.wait?.for !== "approval" || node.wait.approvalId !== approvalId) continue;
+      const goesOn =
+        decision === "approved" || (node.plan.node.kind === "approval" && node.plan.node.onRejected === "continue");
+      if (goesOn) this.#finish(node, { decision, by, ...(reason !== undefined && { reason }) });
+      else this.#fail(node, toWire(rejected(node.path, by, reason)));
+      return;
+    }
+  }
+
+  #undid(of: number): void {
+    this.undoFrom = of;
+    this.undoAttempt = 0;
+    this.undoRetryAt = undefined;
+    this.undoBegun = false;
+  }
+
+  #reviewed({ step, decision, result }: RunEventData<"run.reviewed">): void {
+    const { review } = this;
+    this.review = undefined;
+    if (review === undefined) return;
+    if (review.during === "undo") {
+      this.undoAttempt = 0;
+      this.undoRetryAt = undefined;
+      this.undoBegun = false;
+      // Taken as undone, or left undone: either way it is over. Which one was chosen stands in the log.
+      if (decision !== "retry") this.#undid(review.of as number);
+      return;
+    }
+    const node = this.open.get(step);
+    if (node === undefined) return;
+    node.begun = undefined;
+    node.retryAt = undefined;
+    if (decision === "retry") {
+      if (review.during === "run") node.attempt = 0;
+      this.#make(node, review.during);
+    } else if (decision === "done" && review.during === "run") {
+      this.#succeed({ step, result: (result ?? null) as JsonValue, by: "review" });
+    } else {
+      this.#fail(
+        node,
+        node.error ??
+          (review.error as ErrorOnTheWire) ?? {
+            code: "reactor.review_failed",
+            message: review.reason,
+            retryable: false,
+          },
+      );
+    }
+  }
+
+  #node(path: string): OpenNode {
+    const node = this.open.get(path);
+    invariant(node !== undefined, "W8", `the run ${this.runId} has an outcome of ${path}, which had not begun`);
+    return node;
+  }
+}
+
+/** Steps that see each other, while they are done; and what their arguments are taken from. */
+export class OpenScope implements Sources {
+  readonly plan: PlanScope;
+  readonly prefix: string;
+  readonly owner: OpenNode | undefined;
+  readonly results: unknown[];
+  readonly missing: number[];
+  left: number;
+  readonly number: number;
+  readonly mapped: unknown;
+  readonly #progress: Progress;
+
+  constructor(
+    progress: Progress,
+    plan: PlanScope,
+    prefix: string,
+    owner: OpenNode | undefined,
+    element: unknown,
+    number: number,
+  ) {
+    this.#progress = progress;
+    this.plan = plan;
+    this.prefix = prefix;
+    this.owner = owner;
+    this.results = new Array(plan.nodes.length);
+    this.missing = plan.nodes.map((node) => node.waitsFor);
+    this.left = plan.nodes.length;
+    this.mapped = element;
+    this.number = number;
+  }
+
+  get input(): unknown {
+    return this.#progress.input;
+  }
+
+  result(step: string): unknown {
+    let scope: OpenScope | undefined = this;
+    for (; scope !== undefined; scope = scope.owner?.scope) {
+      const { prefix, byName } = scope.plan;
+      const node = step.startsWith(prefix) ? byName.get(step.slice(prefix.length)) : undefined;
+      if (node !== undefined) return scope.results[node.index];
+    }
+    return undefined;
+  }
+
+  element(of: string): unknown {
+    return this.#within(of)?.mapped;
+  }
+
+  index(of: string): number {
+    return this.#within(of)?.number ?? 0;
+  }
+
+  #within(of: string): OpenScope | undefined {
+    let scope: OpenScope | undefined = this;
+    while (scope !== undefined && scope.owner?.plan.path !== of) scope = scope.owner?.scope;
+    return scope;
+  }
+}

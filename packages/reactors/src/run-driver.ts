@@ -1,0 +1,938 @@
+import type { Context, ErrorOnTheWire } from "@viable/kernel";
+import { backoffMs, canonicalJson, fromWire, toRecordableError, toWire, ViableError } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import type { ReviewDuring, RunEvent, StepWait, UndoCause } from "@viable/protocol";
+import { StepCall } from "./call-step.ts";
+import type { Retry, StepFunction } from "./definition.ts";
+import { invalidResult, noBranch, repeatExhausted, waitTimedOut } from "./errors.ts";
+import { keepJson } from "./keep-json.ts";
+import type { Pools } from "./pools.ts";
+import type { OpenNode, Progress } from "./progress.ts";
+import type { Pending } from "./run-journal.ts";
+import { writeRun } from "./run-journal.ts";
+import { nextToUndo } from "./undo-walk.ts";
+
+/** What one result may take, in characters of JSON: larger ones belong into a file or a memory, and the result says where. */
+export const maxResultChars = 4 * 1024 * 1024;
+/** How often a compensation and an undo are tried, and with what waits, before a person is asked. */
+const clearingRetry: Retry = { baseMs: 50, maxMs: 5_000, maxAttempts: 5, on: "any" };
+/** When something is asked of the log again that it could not answer, in milliseconds. */
+const askAgainMs = 1_000;
+/** How many names of steps that were kept an event tells. */
+const maxKeptNames = 100;
+
+/** A task for an agent, as whoever finds one is asked. */
+export interface TaskRequest {
+  readonly runId: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly capability: string;
+  readonly args: unknown;
+  readonly timeoutMs: number;
+  /** The same for every try after a crash: the outcome that was recorded under it is the answer. */
+  readonly key: string;
+}
+
+/** Has a task done. Rejects with what it failed with; that it can be found again under its key is its promise. */
+export type DoTask = (ctx: Context, request: TaskRequest) => Promise<unknown>;
+
+/** What a driver needs of those around it. */
+export interface DriverPorts {
+  readonly log: Log;
+  readonly pools: Pools;
+  readonly doTask: DoTask | undefined;
+  /** Whether the claim it works under still holds. */
+  mayGoOn(driver: RunDriver): boolean;
+  /** Calls `due` at that wall time, in milliseconds; whatever else calls it before. */
+  wakeAt(driver: RunDriver, atMs: number): void;
+  /** The first event of a composed run, and its id. Known by (run, step, attempt): the same again for the same. */
+  beginChild(
+    driver: RunDriver,
+    node: OpenNode,
+    attempt: number,
+    input: unknown,
+  ): { runId: string; event: RunEvent } | ErrorOnTheWire;
+  /** How a run ended; undefined where it has not. */
+  outcomeOf(ctx: Context, runId: string): Promise<RunEvent | undefined>;
+  /** Tells a composed run to end (`cancel`), or to be undone; `due` is called when it has. */
+  direct(ctx: Context, runId: string, directive: "cancel" | "undo", reason: string): Promise<void>;
+  /** What was received for an event and a key after a version: the first of it. */
+  received(
+    ctx: Context,
+    event: string,
+    key: string,
+    after: number,
+  ): Promise<{ version: number; payload: unknown } | undefined>;
+  /** The run as the log has it, or undefined where its claim is another's by now. */
+  reload(driver: RunDriver): Promise<Progress | undefined>;
+  /** Nothing of it goes on until something falls due or is heard of: it may be forgotten, and loaded again then. */
+  rest(driver: RunDriver): void;
+  /** It has ended, or was lost. */
+  leave(driver: RunDriver, how: "ended" | "lost"): void;
+}
+
+/**
+ * Carries one run on, under one claim: does what its progress says can be done, writes down what came of it, and only then goes on with what
+ * that makes possible. One append of a run is on its way at a time, and takes along all that has come meanwhile.
+ *
+ * States: driving (calls under way, or something to write) ⇄ resting (all it waits for is not due) → forgotten, to be loaded anew
+ *         driving → ended → left · driving → lost (the claim is another's): calls are ended, what they say does not count
+ */
+export class RunDriver {
+  readonly ctx: Context;
+  readonly #ports: DriverPorts;
+  #progress: Progress;
+  /** Version of the last event that is durable; the progress is ahead of it by what is pending. */
+  #durable: number;
+  /** Version of the last event that was heard of. */
+  #heard = 0;
+  #pending: Pending[] = [];
+  #writing: Promise<void> | undefined;
+  /** What goes on for each step, by its path: a call, a question to the log, a wait for a place. Undo goes by `undo`. */
+  readonly #active = new Map<string, { end(reason: unknown): void }>();
+  readonly #queue: OpenNode[] = [];
+  readonly #due = new Map<string, number>();
+  #calls = 0;
+  #left = false;
+  #halted = false;
+  /** The undo goes on when something falls due or is heard of, not before. */
+  #undoRests = false;
+
+  constructor(ctx: Context, ports: DriverPorts, progress: Progress) {
+    this.ctx = ctx;
+    this.#ports = ports;
+    this.#progress = progress;
+    this.#durable = progress.version;
+  }
+
+  get runId(): string {
+    return this.#progress.runId;
+  }
+
+  get progress(): Progress {
+    return this.#progress;
+  }
+
+  /** Begins, or goes on after it was loaded. */
+  start(): void {
+    const { deadline } = this.#progress;
+    if (deadline !== undefined) this.#ports.wakeAt(this, deadline);
+    this.#launch(this.#progress.takeReady());
+    this.#settle();
+  }
+
+  /** A time has come, or something it waits for may have happened. */
+  due(): void {
+    if (this.#left || this.#halted) return;
+    const now = this.#now();
+    const { deadline, phase } = this.#progress;
+    if (deadline !== undefined && now >= deadline && phase === "going")
+      this.#record({ type: "run.timed_out", data: { deadline } });
+    this.#undoRests = false;
+    for (const [path, atMs] of this.#due) if (atMs <= now) this.#due.delete(path);
+    this.#launch([...this.#progress.open.values()].filter(({ todo }) => todo !== undefined));
+    this.#settle();
+  }
+
+  /** The run's stream has come to this version. What this driver has not written itself it reads. */
+  news(version: number): void {
+    this.#heard = Math.max(this.#heard, version);
+    if (this.#heard > this.#durable && !this.#left) this.#writing ??= this.#write();
+  }
+
+  /** What it knows is in the log, and somebody needs the room: it is loaded again when something falls due. */
+  forget(): void {
+    this.#left = true;
+  }
+
+  /** Lets what is under way end, writes it down and begins nothing; resolves when there is nothing left, or the context ends. */
+  async halt(): Promise<void> {
+    this.#halted = true;
+    for (const node of this.#queue.splice(0)) this.#active.delete(node.path);
+    while (this.#active.size > 0 || this.#writing !== undefined) {
+      await (this.#writing ?? new Promise<void>((resolve) => this.#whenQuiet.push(resolve)));
+    }
+  }
+
+  #whenQuiet: (() => void)[] = [];
+
+  /** The claim is another's: nothing of what goes on here counts any more. */
+  lose(reason: string): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#endAll(
+      new ViableError("reactor.lost", `The run ${this.runId} is carried on elsewhere: ${reason}.`, { retryable: true }),
+    );
+    this.#ports.leave(this, "lost");
+  }
+
+  /** Ends what is under way and writes nothing more; for a halt that took too long. */
+  abandon(reason: string): void {
+    this.#left = true;
+    this.#endAll(
+      new ViableError("reactor.halted", `The run ${this.runId} was given back: ${reason}.`, { retryable: true }),
+    );
+  }
+
+  #endAll(reason: unknown): void {
+    for (const each of this.#active.values()) each.end(reason);
+    for (const resolve of this.#whenQuiet.splice(0)) resolve();
+  }
+
+  // What can be done
+
+  #launch(nodes: readonly OpenNode[]): void {
+    for (const node of nodes) {
+      if (this.#halted || this.#left) return;
+      if (node.todo === undefined || this.#active.has(node.path) || !this.#progress.open.has(node.path)) continue;
+      const { phase, review } = this.#progress;
+      if (review !== undefined) continue;
+      if (phase === "going") this.#begin(node);
+      // What failed is still cleared up after; a child that runs is told, and waited for.
+      else if (phase === "failing" && node.todo === "compensate") this.#begin(node);
+      else if (phase === "failing" && node.wait?.for === "run") this.#endChild(node, node.wait);
+    }
+  }
+
+  #begin(node: OpenNode): void {
+    if (node.todo === "choose") this.#choose(node);
+    else if (node.todo === "turn") this.#turn(node);
+    else if (node.begun !== undefined) this.#findOut(node);
+    else if (node.todo === "compensate") this.#compensate(node);
+    else if (node.retryAt !== undefined && this.#now() < node.retryAt) this.#wakeFor(node.path, node.retryAt);
+    else this.#do(node);
+  }
+
+  #do(node: OpenNode): void {
+    switch (node.plan.node.kind) {
+      case "step":
+      case "task":
+        this.#queueCall(node);
+        return;
+      case "sleep":
+        this.#sleep(node);
+        return;
+      case "event":
+        this.#awaitEvent(node);
+        return;
+      case "approval":
+        this.#awaitApproval(node);
+        return;
+      case "compose":
+        this.#awaitChild(node);
+        return;
+    }
+  }
+
+  // Calls
+
+  #queueCall(node: OpenNode): void {
+    this.#active.set(node.path, { end: () => {} });
+    this.#queue.push(node);
+    this.#callNext();
+  }
+
+  #callNext(): void {
+    const { maxConcurrency } = this.#progress.plan.definition;
+    while (this.#calls < maxConcurrency) {
+      const node = this.#queue.shift();
+      if (node === undefined) return;
+      this.#calls += 1;
+      const { node: said } = node.plan;
+      const pool = said.kind === "step" ? said.pool : undefined;
+      if (pool === undefined) void this.#call(node, () => this.#done(node.path));
+      else this.#enter(node, pool);
+    }
+  }
+
+  #enter(node: OpenNode, pool: string): void {
+    const { pools } = this.#ports;
+    const leave = pools.enter(
+      pool,
+      () =>
+        void this.#call(node, () => {
+          pools.leave(pool);
+          this.#done(node.path);
+        }),
+    );
+    // A place that was free has been taken, and the call put itself there.
+    if (!(this.#active.get(node.path) instanceof StepCall)) {
+      const end = () => {
+        leave();
+        this.#done(node.path);
+      };
+      this.#active.set(node.path, { end });
+    }
+  }
+
+  #done(path: string): void {
+    this.#active.delete(path);
+    this.#calls -= 1;
+    this.#callNext();
+    this.#settle();
+  }
+
+  async #call(node: OpenNode, done: () => void): Promise<void> {
+    const { path, plan } = node;
+    const attempt = node.attempt + 1;
+    const call = this.#newCall(path, attempt);
+    this.#active.set(path, call);
+    const beganMs = this.ctx.runtime.clock.monotonicMs();
+    try {
+      const args = this.#progress.argsOf(node);
+      const { where, guard, run } = plan.functions;
+      const said = plan.node as typeof plan.node & { kind: "step" | "task" };
+      if (where !== undefined && where(args) !== true) {
+        this.#record({ type: "step.skipped", data: { step: path } });
+        return;
+      }
+      const guarded = guard === undefined ? undefined : await call.call(() => guard(args, call), said.timeoutMs);
+      if (guarded !== undefined && guarded !== null) {
+        this.#succeed(node, (guarded as { result: unknown }).result, { by: "guard" });
+        return;
+      }
+      if (said.kind === "step" && !said.idempotent) {
+        this.#record({ type: "step.started", data: { step: path, attempt } });
+        await this.#durably();
+        if (this.#left) return;
+      }
+      const result =
+        said.kind === "task"
+          ? await call.call(() => this.#doTask(call, said, args), said.timeoutMs)
+          : await call.call(() => (run as StepFunction)(call, args), said.timeoutMs);
+      const judged = plan.functions.result === undefined ? result : plan.functions.result(result);
+      this.#succeed(node, judged, {
+        ...(plan.functions.undo !== undefined && { args }),
+        ms: Math.round(this.ctx.runtime.clock.monotonicMs() - beganMs),
+        ...(attempt > 1 && { attempt }),
+      });
+    } catch (error) {
+      if (!this.#left && !this.#isHalting(error)) this.#callFailed(node, attempt, error);
+    } finally {
+      done();
+    }
+  }
+
+  /** What a call that was given back throws is no failure of its step. */
+  #isHalting(error: unknown): boolean {
+    return error instanceof ViableError && (error.code === "reactor.halted" || error.code === "reactor.lost");
+  }
+
+  #doTask(call: StepCall, said: { capability: string; timeoutMs: number }, args: unknown): Promise<unknown> {
+    const { doTask } = this.#ports;
+    if (doTask === undefined)
+      throw new ViableError("reactor.no_tasks", `There is nobody here to find an agent for "${said.capability}".`, {
+        next: "Run the reactor in a system that has swarms.",
+      });
+    const ctx = { ...this.ctx, signal: call.signal };
+    return doTask(ctx, {
+      runId: this.runId,
+      step: call.step,
+      attempt: call.attempt,
+      capability: said.capability,
+      args,
+      timeoutMs: said.timeoutMs,
+      key: `${call.idempotencyKey}/${call.attempt}`,
+    });
+  }
+
+  #callFailed(node: OpenNode, attempt: number, thrown: unknown): void {
+    const said = node.plan.node as OpenNode["plan"]["node"] & { kind: "step" | "task" };
+    const error = toRecordableError(thrown);
+    const isUncertain = said.kind === "step" && !said.idempotent && this.#endedEarly(error);
+    if (isUncertain) {
+      this.#needsReview(node.path, "run", "it was ended before it answered, and must not be done twice", { error });
+      return;
+    }
+    const again = this.#progress.phase === "going" && worthAnother(said.retry, error, thrown);
+    const waitMs = again ? backoffMs(said.retry, attempt, this.ctx.runtime.random) : undefined;
+    this.#record({
+      type: "step.failed",
+      data: {
+        step: node.path,
+        attempt,
+        error,
+        ...(waitMs !== undefined && { retryAt: Math.ceil(this.#now() + waitMs) }),
+      },
+    });
+  }
+
+  /** Whether it was our doing that the call ended: then nobody knows what it came to. */
+  #endedEarly(error: ErrorOnTheWire): boolean {
+    return error.code === "reactor.step_timed_out" || error.code === "reactor.run_cancelled";
+  }
+
+  #succeed(
+    node: OpenNode,
+    result: unknown,
+    more: {
+      by?: "guard" | "compensation";
+      args?: unknown;
+      ms?: number;
+      attempt?: number;
+      consumed?: number;
+      runId?: string;
+    },
+  ): void {
+    const { path } = node;
+    const kept = keepJson(result, maxResultChars);
+    if (typeof kept === "string") throw invalidResult(path, kept);
+    const keptArgs = more.args === undefined ? undefined : keepJson(more.args, maxResultChars);
+    if (typeof keptArgs === "string")
+      throw invalidResult(path, `its arguments cannot be kept for its undo: ${keptArgs}`);
+    const { args: _, ...rest } = more;
+    const data = {
+      step: path,
+      ...(kept.value !== null && { result: kept.value }),
+      ...(keptArgs !== undefined && { args: keptArgs.value }),
+      ...rest,
+    };
+    this.#record({ type: "step.succeeded", data } as RunEvent, kept.chars + (keptArgs?.chars ?? 0));
+  }
+
+  /** Something that must not be done twice may have been done: its own way to find out is asked, then a person. */
+  #findOut(node: OpenNode): void {
+    const { path, plan } = node;
+    const during = node.begun as ReviewDuring;
+    const { findOutcome } = plan.functions;
+    const unknown = "whether it happened before a crash is not known, and it must not be done twice";
+    if (during !== "run" || findOutcome === undefined) {
+      this.#needsReview(path, during, unknown);
+      return;
+    }
+    const call = this.#newCall(path, node.attempt + 1);
+    this.#active.set(path, call);
+    const ask = async () => {
+      try {
+        const args = this.#progress.argsOf(node);
+        const found = await call.call(() => findOutcome(call, args), (plan.node as { timeoutMs: number }).timeoutMs);
+        if (found !== undefined && found !== null) this.#succeed(node, (found as { result: unknown }).result, { args });
+        else {
+          node.begun = undefined;
+          this.#active.delete(path);
+          this.#launch([node]);
+          return;
+        }
+      } catch (error) {
+        if (!this.#left && !this.#isHalting(error))
+          this.#needsReview(path, during, unknown, { error: toRecordableError(error) });
+      }
+      this.#active.delete(path);
+      this.#settle();
+    };
+    void ask();
+  }
+
+  #compensate(node: OpenNode): void {
+    const { path, plan } = node;
+    const call = this.#newCall(path, 1);
+    this.#active.set(path, call);
+    const compensate = plan.functions.compensate as StepFunction;
+    const { timeoutMs, idempotent } = plan.node as { timeoutMs: number; idempotent: boolean };
+    const clear = async () => {
+      try {
+        const args = this.#progress.argsOf(node);
+        if (!idempotent) {
+          this.#record({ type: "step.started", data: { step: path, attempt: node.attempt + 1, during: "compensate" } });
+          await this.#durably();
+        }
+        const error = fromWire(node.error as ErrorOnTheWire);
+        const answered = await this.#tryToClear(path, (each) =>
+          each.call(() => compensate(each, { error, args }), timeoutMs),
+        );
+        const result = answered as { result: unknown } | undefined | null;
+        if (result === undefined || result === null) this.#record({ type: "step.compensated", data: { step: path } });
+        else this.#succeed(node, result.result, { by: "compensation" });
+      } catch (error) {
+        if (!this.#left && !this.#isHalting(error))
+          this.#needsReview(path, "compensate", "its compensation failed", { error: toRecordableError(error) });
+      } finally {
+        this.#active.delete(path);
+        this.#settle();
+      }
+    };
+    void clear();
+  }
+
+  /** Calls what puts things right, again where it fails; throws the last failure. */
+  async #tryToClear(path: string, run: (call: StepCall) => Promise<unknown>): Promise<unknown> {
+    for (let attempt = 1; ; attempt++) {
+      const call = this.#newCall(path, attempt);
+      this.#active.set(path, call);
+      try {
+        return await run(call);
+      } catch (error) {
+        const waitMs = backoffMs(clearingRetry, attempt, this.ctx.runtime.random);
+        if (waitMs === undefined || this.#left || this.#isHalting(error)) throw error;
+        await call.call(
+          () => new Promise<void>((resolve) => this.ctx.runtime.clock.setTimer(resolve, waitMs)),
+          waitMs + 60_000,
+        );
+      }
+    }
+  }
+
+  #newCall(step: string, attempt: number): StepCall {
+    return new StepCall(this.ctx, { runId: this.runId, reactor: this.#progress.plan.definition.name, step, attempt });
+  }
+
+  // Decisions
+
+  #choose(node: OpenNode): void {
+    const { node: said, functions } = node.plan;
+    if (said.kind !== "switch") return;
+    try {
+      const args = this.#progress.argsOf(node);
+      const branch =
+        said.branches.find(({ name }) => functions[`when:${name}`]?.(args) === true)?.name ??
+        (said.otherwise === undefined ? undefined : "otherwise");
+      if (branch === undefined) throw noBranch(node.path);
+      this.#record({ type: "step.branched", data: { step: node.path, branch } });
+    } catch (error) {
+      this.#fail(node, error);
+    }
+  }
+
+  #turn(node: OpenNode): void {
+    const { node: said, functions } = node.plan;
+    if (said.kind !== "repeat") return;
+    try {
+      if (functions.until?.(node.last) === true) this.#succeed(node, node.last, {});
+      else if (node.turn + 1 >= said.maxTurns) throw repeatExhausted(node.path, said.maxTurns);
+      else this.#record({ type: "step.repeated", data: { step: node.path, turn: node.turn + 1 } });
+    } catch (error) {
+      this.#fail(node, error);
+    }
+  }
+
+  #fail(node: OpenNode, error: unknown): void {
+    this.#record({
+      type: "step.failed",
+      data: { step: node.path, attempt: node.attempt + 1, error: toRecordableError(error) },
+    });
+  }
+
+  // Waits
+
+  #sleep(node: OpenNode): void {
+    if (node.wait?.for === "time") {
+      if (this.#now() >= node.wait.until) this.#succeed(node, null, {});
+      else this.#wakeFor(node.path, node.wait.until);
+      return;
+    }
+    const { forMs, until } = this.#progress.argsOf(node) as { forMs?: unknown; until?: unknown };
+    const at = typeof until === "number" ? until : typeof forMs === "number" ? this.#now() + forMs : Number.NaN;
+    if (Number.isFinite(at)) this.#wait(node, { for: "time", until: at });
+    else this.#fail(node, invalidResult(node.path, "forMs or until must be a number of milliseconds"));
+  }
+
+  #awaitEvent(node: OpenNode): void {
+    const { wait, path, plan } = node;
+    if (wait?.for !== "event") {
+      const { key, timeoutMs } = this.#progress.argsOf(node) as { key?: unknown; timeoutMs?: unknown };
+      this.#wait(node, {
+        for: "event",
+        event: (plan.node as { event: string }).event,
+        key: key === undefined || key === null ? this.runId : String(key),
+        ...this.#until(timeoutMs),
+      });
+      return;
+    }
+    this.#ask(path, async () => {
+      const taken = this.#progress.consumed.get(JSON.stringify([wait.event, wait.key])) ?? 0;
+      const found = await this.#ports.received(this.ctx, wait.event, wait.key, taken);
+      if (found !== undefined) {
+        const judge = plan.functions.payload;
+        this.#succeed(node, judge === undefined ? found.payload : judge(found.payload), { consumed: found.version });
+      } else if (wait.until !== undefined && this.#now() >= wait.until)
+        this.#fail(node, waitTimedOut(path, wait.event));
+      else if (wait.until !== undefined) this.#wakeFor(path, wait.until);
+    });
+  }
+
+  #awaitApproval(node: OpenNode): void {
+    const { wait, path, plan } = node;
+    if (wait?.for === "approval") {
+      if (wait.until === undefined) return;
+      if (this.#now() >= wait.until) this.#fail(node, waitTimedOut(path, "an approval"));
+      else this.#wakeFor(path, wait.until);
+      return;
+    }
+    const { details, timeoutMs } = this.#progress.argsOf(node) as { details?: unknown; timeoutMs?: unknown };
+    const kept = details === undefined ? undefined : keepJson(details, maxResultChars);
+    if (typeof kept === "string") this.#fail(node, invalidResult(path, kept));
+    else
+      this.#wait(node, {
+        for: "approval",
+        approvalId: this.ctx.runtime.ids.next("apr"),
+        title: (plan.node as { title: string }).title,
+        ...(kept !== undefined && { details: kept.value }),
+        ...this.#until(timeoutMs),
+      } as StepWait);
+  }
+
+  #until(timeoutMs: unknown): { until?: number } {
+    return typeof timeoutMs === "number" && Number.isFinite(timeoutMs) ? { until: this.#now() + timeoutMs } : {};
+  }
+
+  #awaitChild(node: OpenNode): void {
+    const { wait, path } = node;
+    if (wait?.for !== "run") {
+      const attempt = node.attempt + 1;
+      const child = this.#ports.beginChild(this, node, attempt, this.#progress.argsOf(node));
+      if (!("runId" in child)) {
+        this.#fail(node, fromWire(child));
+        return;
+      }
+      const data = { step: path, wait: { for: "run" as const, runId: child.runId, attempt } };
+      this.#record({ type: "step.waiting", data }, 200, child);
+      return;
+    }
+    this.#ask(path, async () => {
+      const ended = await this.#ports.outcomeOf(this.ctx, wait.runId);
+      if (ended === undefined) return;
+      if (ended.type === "run.completed") this.#succeed(node, ended.data.result, { runId: wait.runId });
+      else this.#childFailed(node, wait.attempt, errorOf(ended));
+    });
+  }
+
+  /** It failed, and has undone what it had done: what then is for its parent to say. */
+  #childFailed(node: OpenNode, attempt: number, error: ErrorOnTheWire): void {
+    const said = node.plan.node as { maxRestarts: number };
+    const { onFailure } = node.plan.functions;
+    const answer = onFailure === undefined ? "fail" : onFailure(fromWire(error), { attempt });
+    if (typeof answer === "object" && answer !== null)
+      this.#succeed(node, (answer as { result: unknown }).result, { by: "compensation" });
+    else {
+      const again = answer === "restart" && attempt <= said.maxRestarts;
+      this.#record({
+        type: "step.failed",
+        data: { step: node.path, attempt, error, ...(again && { retryAt: this.#now() }) },
+      });
+    }
+  }
+
+  /** The run goes no further: what it had composed is told to end, and waited for. */
+  #endChild(node: OpenNode, wait: StepWait & { for: "run" }): void {
+    this.#ask(node.path, async () => {
+      const ended = await this.#ports.outcomeOf(this.ctx, wait.runId);
+      if (ended === undefined)
+        await this.#ports.direct(this.ctx, wait.runId, "cancel", `${this.runId} goes no further`);
+      else if (ended.type === "run.completed") this.#succeed(node, ended.data.result, { runId: wait.runId });
+      else this.#fail(node, fromWire(errorOf(ended)));
+    });
+  }
+
+  #wait(node: OpenNode, wait: StepWait): void {
+    this.#record({ type: "step.waiting", data: { step: node.path, wait } });
+  }
+
+  /** Asks something of the log on behalf of a step. A question that could not be answered is asked again when it is due. */
+  #ask(path: string, question: () => Promise<void>): void {
+    this.#active.set(path, { end: () => {} });
+    question()
+      .catch((error: unknown) => {
+        if (this.#left) return;
+        const node = this.#progress.open.get(path);
+        if (node === undefined) return;
+        if (error instanceof ViableError && error.retryable) this.#wakeFor(path, this.#now() + askAgainMs);
+        else this.#fail(node, error);
+      })
+      .finally(() => {
+        this.#active.delete(path);
+        this.#settle();
+      });
+  }
+
+  #wakeFor(path: string, atMs: number): void {
+    if (this.#due.get(path) === atMs) return;
+    this.#due.set(path, atMs);
+    this.#ports.wakeAt(this, atMs);
+  }
+
+  // What comes after
+
+  /** Nothing is under way: what that means for the whole. Called whenever something may have ended. */
+  #settle(): void {
+    if (this.#left) return;
+    const { phase, review, failure, output } = this.#progress;
+    if (this.#active.size === 0 && this.#whenQuiet.length > 0)
+      for (const resolve of this.#whenQuiet.splice(0)) resolve();
+    if (this.#halted || this.#active.size > 0 || this.#pending.length > 0 || this.#writing !== undefined) return;
+    if (phase === "ended") {
+      if (this.#progress.undoRequested !== undefined) {
+        const { by, reason } = this.#progress.undoRequested;
+        this.#record({ type: "run.undoing", data: { cause: { kind: "requested", by, reason } } });
+        return;
+      }
+      this.#left = true;
+      this.#ports.leave(this, "ended");
+      return;
+    }
+    if (review !== undefined) {
+      this.#ports.rest(this);
+      return;
+    }
+    // Its last outcome was written by somebody else, as a person's decision is.
+    if (output !== undefined && phase === "going") {
+      this.#record({ type: "run.completed", data: { result: output.value as never } });
+      return;
+    }
+    if (phase === "failing") {
+      const { open } = this.#progress;
+      const waits = [...open.values()].some(
+        ({ todo, wait, begun }) => todo === "compensate" || wait?.for === "run" || begun !== undefined,
+      );
+      if (waits) this.#ports.rest(this);
+      else if (this.#progress.undoable > 0)
+        this.#record({ type: "run.undoing", data: { cause: (failure as { cause: UndoCause }).cause } });
+      else this.#end();
+      return;
+    }
+    if (phase === "undoing" && !this.#undoRests) {
+      void this.#undoNext();
+      return;
+    }
+    this.#ports.rest(this);
+  }
+
+  /** One success more is taken back, the latest first. */
+  async #undoNext(): Promise<void> {
+    if (this.#active.has("undo")) return;
+    const progress = this.#progress;
+    const { undoRetryAt } = progress;
+    if (undoRetryAt !== undefined && this.#now() < undoRetryAt) {
+      this.#restUndo(undoRetryAt);
+      this.#ports.rest(this);
+      return;
+    }
+    this.#active.set("undo", { end: () => {} });
+    try {
+      const target = await nextToUndo(this.ctx, this.#ports.log, progress);
+      if (target === undefined) this.#end();
+      else await this.#undo(target);
+    } catch (error) {
+      if (error instanceof ViableError && error.retryable && !this.#left) this.#restUndo(this.#now() + askAgainMs);
+      else if (!this.#left && !this.#isHalting(error)) throw error;
+    } finally {
+      this.#active.delete("undo");
+      this.#settle();
+    }
+  }
+
+  async #undo(target: NonNullable<Awaited<ReturnType<typeof nextToUndo>>>): Promise<void> {
+    const { step, of, plan, args, result, runId } = target;
+    const attempt = this.#progress.undoAttempt + 1;
+    const said = plan.node;
+    const isOnce = said.kind === "step" && !said.idempotent;
+    if (isOnce && this.#progress.undoBegun) {
+      this.#needsReview(
+        step,
+        "undo",
+        "whether it was undone before a crash is not known, and that must not be done twice",
+        { of },
+      );
+      return;
+    }
+    try {
+      if (runId !== undefined) {
+        if (!(await this.#undoChild(runId, step))) return;
+      } else {
+        if (isOnce) {
+          this.#record({ type: "step.started", data: { step, attempt, during: "undo" } });
+          await this.#durably();
+          if (this.#left) return;
+        }
+        const call = this.#newCall(step, attempt);
+        this.#active.set("undo", call);
+        const undo = plan.functions.undo as StepFunction;
+        await call.call(() => undo(call, { result, args }), (said as { timeoutMs: number }).timeoutMs);
+      }
+      this.#record({ type: "step.undone", data: { step, of } });
+    } catch (thrown) {
+      if (this.#left || this.#isHalting(thrown)) return;
+      const error = toRecordableError(thrown);
+      const waitMs =
+        isOnce && this.#endedEarly(error) ? undefined : backoffMs(clearingRetry, attempt, this.ctx.runtime.random);
+      const data = { step, of, attempt, error };
+      if (waitMs === undefined) this.#needsReview(step, "undo", "it could not be undone", { error, of });
+      else this.#record({ type: "step.undo_failed", data: { ...data, retryAt: Math.ceil(this.#now() + waitMs) } });
+    }
+  }
+
+  /** Whether a composed run is undone by now; else it was told, and this run hears when it is. */
+  async #undoChild(runId: string, step: string): Promise<boolean> {
+    const ended = await this.#ports.outcomeOf(this.ctx, runId);
+    if (ended !== undefined && ended.type !== "run.completed") return true;
+    await this.#ports.direct(this.ctx, runId, "undo", `${step} of ${this.runId} is undone`);
+    this.#undoRests = true;
+    return false;
+  }
+
+  #restUndo(untilMs: number): void {
+    this.#undoRests = true;
+    this.#wakeFor("undo", untilMs);
+  }
+
+  /** All is undone, or there was nothing to undo. */
+  #end(): void {
+    const { failure, kept: keptSteps, undone, plan, ended } = this.#progress;
+    if (ended !== undefined) return;
+    const cause = (failure as { cause: UndoCause }).cause;
+    const names = [...keptSteps].slice(0, maxKeptNames);
+    const kept = names.length === 0 ? {} : { kept: names };
+    if (cause.kind === "cancelled")
+      this.#record({ type: "run.cancelled", data: { by: cause.by ?? "", reason: cause.reason ?? "", ...kept } });
+    else if (undone > 0 || cause.kind === "requested")
+      this.#record({ type: "run.compensated", data: { cause, ...kept } });
+    else {
+      const timedOut = new ViableError(
+        "reactor.run_timed_out",
+        `The run of ${plan.definition.name} did not end in its time.`,
+      );
+      this.#record({ type: "run.failed", data: { error: cause.error ?? toWire(timedOut), ...kept } });
+    }
+  }
+
+  #needsReview(
+    step: string,
+    during: ReviewDuring,
+    reason: string,
+    more: { error?: ErrorOnTheWire; of?: number } = {},
+  ): void {
+    this.#record({ type: "run.needs_review", data: { step, during, reason, ...more } });
+  }
+
+  // Writing down
+
+  #record(event: RunEvent, chars = 200, begins?: Pending["begins"]): void {
+    if (this.#left || !this.#progress.accepts(event)) return;
+    this.#progress.apply(event, this.#progress.version + 1);
+    this.#pending.push({ event, chars, ...(begins !== undefined && { begins }) });
+    // What it comes to travels with the last step's success.
+    const { output, phase } = this.#progress;
+    if (output !== undefined && phase === "going")
+      this.#record({ type: "run.completed", data: { result: output.value as never } }, chars);
+    if (event.type === "run.cancel_requested" || event.type === "run.timed_out") this.#endCalls();
+    this.#writing ??= this.#write();
+  }
+
+  /** It goes no further by somebody's word: calls are told, and what they make of it is waited for. */
+  #endCalls(): void {
+    const reason = new ViableError("reactor.run_cancelled", `The run ${this.runId} goes no further.`);
+    for (const [path, each] of this.#active) if (path !== "undo") each.end(reason);
+  }
+
+  async #durably(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    try {
+      // What else comes about in this turn travels along.
+      await undefined;
+      while (!this.#left && (this.#pending.length > 0 || this.#heard > this.#durable)) {
+        if (this.#heard > this.#durable) {
+          if (!(await this.#catchUp())) return;
+          if (this.#pending.length === 0) continue;
+        }
+        const pending = this.#pending;
+        this.#pending = [];
+        const ready = this.#progress.takeReady();
+        this.#markIdle(pending);
+        const written = await writeRun(this.ctx, this.#ports.log, this.runId, this.#durable, pending, () =>
+          this.#mayGoOn(),
+        );
+        if (written.kind === "lost") {
+          this.lose("its claim ran out");
+          return;
+        }
+        this.#durable = written.version;
+        if (written.kind === "overtaken") {
+          this.#pending = [...pending.slice(written.written), ...this.#pending];
+          this.#heard = Math.max(this.#heard, this.#durable + 1);
+        } else this.#launch(ready);
+      }
+    } finally {
+      this.#writing = undefined;
+      this.#settle();
+    }
+  }
+
+  /** Where this is the last that happens for a while, the log says until when: nobody needs to look at the run before. */
+  #markIdle(pending: Pending[]): void {
+    const last = pending.at(-1);
+    if (last?.event.type !== "step.waiting" || this.#active.size > 0) return;
+    let untilMs = this.#progress.deadline ?? Number.POSITIVE_INFINITY;
+    for (const { todo, wait, retryAt } of this.#progress.open.values()) {
+      if (todo === undefined) continue;
+      // What it waits for from outside may have come already.
+      if (retryAt === undefined && (wait === undefined || wait.for === "event")) return;
+      const dueMs = retryAt ?? (wait !== undefined && "until" in wait ? wait.until : undefined);
+      untilMs = Math.min(untilMs, dueMs ?? Number.POSITIVE_INFINITY);
+    }
+    const idle = Number.isFinite(untilMs) ? untilMs : null;
+    pending[pending.length - 1] = { ...last, event: { ...last.event, data: { ...last.event.data, idle } } };
+  }
+
+  /** Others have written: begins again from what the log has, and what was on its way is written after it, where it still says something. */
+  async #catchUp(): Promise<boolean> {
+    const progress = await this.#ports.reload(this);
+    if (progress === undefined) {
+      this.lose("somebody else has claimed it");
+      return false;
+    }
+    const wasGoing = this.#progress.phase === "going" || this.#progress.phase === "failing";
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#durable = progress.version;
+    this.#heard = progress.version;
+    this.#progress = progress;
+    for (const each of pending) {
+      if (!progress.accepts(each.event)) continue;
+      progress.apply(each.event, progress.version + 1);
+      this.#pending.push(each);
+    }
+    if (wasGoing && progress.phase === "failing" && progress.failure?.cause.kind !== "step_failed") this.#endCalls();
+    if (this.#pending.length === 0) this.#launch(progress.takeReady());
+    return true;
+  }
+
+  #mayGoOn(): boolean {
+    return !this.#left && this.#ports.mayGoOn(this);
+  }
+
+  #now(): number {
+    return this.ctx.runtime.clock.now();
+  }
+}
+
+/** Whether a failure is worth another try. */
+function worthAnother(retry: Retry, error: ErrorOnTheWire, thrown: unknown): boolean {
+  if (error.retryable) return true;
+  return retry.on === "any" && !(thrown instanceof ViableError);
+}
+
+/** What a run that has ended without a result failed with. */
+export function errorOf(ended: RunEvent): ErrorOnTheWire {
+  switch (ended.type) {
+    case "run.failed":
+      return ended.data.error;
+    case "run.compensated":
+      return (
+        ended.data.cause.error ?? {
+          code: "reactor.run_compensated",
+          message: `The run was undone: ${ended.data.cause.reason ?? ended.data.cause.kind}.`,
+          retryable: false,
+        }
+      );
+    case "run.cancelled":
+      return {
+        code: "reactor.run_cancelled",
+        message: `Cancelled by ${ended.data.by}: ${ended.data.reason}.`,
+        retryable: false,
+      };
+    default:
+      return { code: "internal", message: canonicalJson(ended as never), retryable: false };
+  }
+}

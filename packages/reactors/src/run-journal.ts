@@ -1,0 +1,107 @@
+import type { Context, JsonObject } from "@viable/kernel";
+import { backoffMs, sleep } from "@viable/kernel";
+import type { Log, NewEvent } from "@viable/log";
+import { mayPass } from "@viable/log";
+import type { RunEvent } from "@viable/protocol";
+
+/** Events of one append: below the log's own bound, with room for a second stream beside it. */
+const maxEvents = 1_000;
+/** Characters of one append's events, below the log's bound of 8 MiB: a result and a child's input fit. */
+const maxChars = 7 * 1024 * 1024;
+/** Tries while the database is away; whoever has the claim meanwhile loses it first. */
+const appendBackoff = { baseMs: 50, maxMs: 1_000, maxAttempts: Number.POSITIVE_INFINITY };
+
+const streamPrefix = "run:";
+export const runStream = (runId: string): string => streamPrefix + runId;
+export const runIdOf = (stream: string): string => stream.slice(streamPrefix.length);
+export const isRunStream = (stream: string): boolean => stream.startsWith(streamPrefix);
+
+/** An event on its way into the log, and about how large it is. */
+export interface Pending {
+  readonly event: RunEvent;
+  readonly chars: number;
+  /** First event of another run, to be written with it or not at all. */
+  readonly begins?: { readonly runId: string; readonly event: RunEvent };
+}
+
+/** What came of writing: all of it is durable; somebody else has written to the stream; or the claim was lost on the way. */
+export type Written =
+  | { readonly kind: "written"; readonly version: number }
+  | { readonly kind: "overtaken"; readonly written: number; readonly version: number }
+  | { readonly kind: "lost" };
+
+/**
+ * Appends events to a run's stream after a version, in their order, in as many appends as they take. A database that is away is asked
+ * again for as long as `mayGoOn` says. `written` tells how many were written before somebody else was quicker.
+ */
+export async function writeRun(
+  ctx: Context,
+  log: Log,
+  runId: string,
+  version: number,
+  pending: readonly Pending[],
+  mayGoOn: () => boolean,
+): Promise<Written> {
+  let at = version;
+  for (let from = 0; from < pending.length; ) {
+    const part = partOf(pending, from);
+    const events = part.map(({ event }): NewEvent => ({ type: event.type, data: event.data as JsonObject }));
+    // Known by its id, it can be sent again until it is known what became of it.
+    const first = events[0] as NewEvent;
+    events[0] = { ...first, id: ctx.runtime.ids.next("evt") };
+    const own = { stream: runStream(runId), expected: at, events, correlation: runId };
+    const others = part.flatMap(({ begins }) =>
+      begins === undefined
+        ? []
+        : [
+            {
+              stream: runStream(begins.runId),
+              expected: 0,
+              events: [{ type: begins.event.type, data: begins.event.data as JsonObject }],
+              correlation: runId,
+              causation: runId,
+            },
+          ],
+    );
+    const outcome = await untilAnswered(ctx, log, { streams: [own, ...others] }, mayGoOn);
+    if (outcome === undefined) return { kind: "lost" };
+    if (!outcome.ok) return { kind: "overtaken", written: from, version: at };
+    at += events.length;
+    from += part.length;
+  }
+  return { kind: "written", version: at };
+}
+
+async function untilAnswered(
+  ctx: Context,
+  log: Log,
+  request: Parameters<Log["append"]>[1],
+  mayGoOn: () => boolean,
+): Promise<Awaited<ReturnType<Log["append"]>> | undefined> {
+  for (let failures = 1; mayGoOn(); failures++) {
+    let waitMs = backoffMs(appendBackoff, Math.min(failures, 10), ctx.runtime.random) ?? 0;
+    try {
+      const outcome = await log.append(ctx, request);
+      if (outcome.ok || outcome.reason !== "overloaded") return outcome;
+      waitMs = outcome.retryAfterMs;
+    } catch (error) {
+      if (ctx.signal.aborted) return undefined;
+      if (!mayPass(error)) throw error;
+    }
+    await sleep(ctx, waitMs).catch(() => undefined);
+  }
+  return undefined;
+}
+
+/** As many as fit one append; one that begins another run goes alone, since that may turn out to be there. */
+function partOf(pending: readonly Pending[], from: number): readonly Pending[] {
+  let chars = 0;
+  let to = from;
+  for (; to < pending.length && to - from < maxEvents; to++) {
+    const next = pending[to] as Pending;
+    chars += next.chars + 100;
+    if (to > from && (chars > maxChars || next.begins !== undefined)) break;
+    if (next.begins !== undefined) return [next];
+  }
+  return pending.slice(from, to);
+}
