@@ -43,7 +43,7 @@ export type StepWait = z.infer<typeof stepWait>;
 
 /** Why what a run did is undone. */
 export const undoCause = z.object({
-  kind: z.enum(["step_failed", "cancelled", "timed_out", "requested"]),
+  kind: z.enum(["step_failed", "gave_up", "cancelled", "requested"]),
   step: z.string().optional(),
   error: errorOnTheWire.optional(),
   by: z.string().optional(),
@@ -81,8 +81,8 @@ export const runEvents = {
   "run.claimed": claim.extend({ reason: z.string() }),
   /** No process that could take it has the definition it began with. */
   "run.parked": z.object({ reason: z.string() }),
-  /** Its deadline has passed. */
-  "run.timed_out": z.object({ deadline: z.number() }),
+  /** It goes no further, though no step failed: its deadline has passed, or what it comes to cannot be kept. */
+  "run.gave_up": z.object({ error: errorOnTheWire }),
   "run.cancel_requested": z.object({ by: z.string(), reason: z.string() }),
   /** Of a run that has completed: it is open once more, and what whoever takes it needs to know is told again. */
   "run.undo_requested": z.object({

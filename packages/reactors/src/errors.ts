@@ -62,3 +62,13 @@ export const repeatExhausted = (step: string, turns: number): ViableError =>
 /** `reactor.no_branch`: no branch of a switch holds, and it has no default. */
 export const noBranch = (step: string): ViableError =>
   new ViableError("reactor.no_branch", `No branch of the step ${step} holds, and it has no otherwise.`);
+
+/** `reactor.run_timed_out`: a run did not end by its deadline, and what it had done was undone. */
+export const runTimedOut = (reactor: string, deadlineMs: number): ViableError =>
+  new ViableError(
+    "reactor.run_timed_out",
+    `The run of "${reactor}" did not end by ${new Date(deadlineMs).toISOString()}.`,
+    {
+      next: "Give it more time (timeoutMs).",
+    },
+  );

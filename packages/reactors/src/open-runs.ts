@@ -28,6 +28,8 @@ export interface OpenRun {
   idle: number | null | undefined;
   /** It stands still until a person has said something, or its definition is here. */
   standing: "needs_review" | "parked" | undefined;
+  /** When this process looks at it next; not noted. */
+  scheduledMs: number | undefined;
   /** What it waits for from outside, as event and key. */
   awaits: readonly string[];
   /** Approvals that are asked for. */
@@ -40,14 +42,14 @@ export interface OpenRunsListener {
   changed(run: OpenRun, event: RunEvent, position: Position): void;
   ended(run: OpenRun, event: RunEvent): void;
   /** Something was received for an event and a key. */
-  received(awaited: string): void;
+  received(tenant: string, event: string, key: string): void;
 }
 
 /** What is heard of. Successes of steps are not: they are most of all events, and nobody but who wrote them needs them at once. */
 const heardTypes = ["run.*", "step.waiting", "step.failed", "step.undo_failed", "approval.decided", "event.received"];
 
 /** How an awaited event is known: its name, key and tenant. */
-export const awaitedName = (tenant: string, event: string, key: string): string => JSON.stringify([tenant, event, key]);
+const awaitedName = (tenant: string, event: string, key: string): string => JSON.stringify([tenant, event, key]);
 export const awaitedStream = (tenant: string, event: string, key: string): string =>
   `awaited:${encodeURIComponent(tenant)}/${event}/${key}`;
 
@@ -61,7 +63,7 @@ export interface OpenRuns extends Part {
   get(runId: string): OpenRun | undefined;
   all(): Iterable<OpenRun>;
   /** Runs that wait for what is received under that name. */
-  awaiting(awaited: string): Iterable<OpenRun>;
+  awaiting(tenant: string, event: string, key: string): Iterable<OpenRun>;
   byApproval(approvalId: string): OpenRun | undefined;
   /** Why the picture is no longer kept, where that is so. */
   failure(): unknown;
@@ -102,7 +104,7 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
   const onEvent = (stored: StoredEvent) => {
     if (stored.type === "event.received") {
       const { event, key } = stored.data as { event: string; key: string };
-      listener.received(awaitedName(stored.metadata.tenant, event, key));
+      listener.received(stored.metadata.tenant, event, key);
       return;
     }
     if (!isRunStream(stored.stream)) return;
@@ -125,6 +127,7 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
         version: stored.version,
         idle: undefined,
         standing: undefined,
+        scheduledMs: undefined,
         awaits: [],
         approvals: [],
       };
@@ -246,8 +249,8 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
     },
     get: (runId) => open.get(runId),
     all: () => open.values(),
-    *awaiting(awaited) {
-      for (const runId of [...(awaiting.get(awaited) ?? [])]) {
+    *awaiting(tenant, event, key) {
+      for (const runId of [...(awaiting.get(awaitedName(tenant, event, key)) ?? [])]) {
         const run = open.get(runId);
         if (run !== undefined) yield run;
       }
@@ -286,7 +289,8 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
   };
 }
 
-const toNote = ({ runId: _, ...run }: OpenRun): JsonValue => JSON.parse(JSON.stringify(run)) as JsonValue;
+const toNote = ({ runId: _, scheduledMs: __, ...run }: OpenRun): JsonValue =>
+  JSON.parse(JSON.stringify(run)) as JsonValue;
 
 function fromNote(runId: string, value: JsonValue): OpenRun {
   const noted = value as unknown as Omit<OpenRun, "runId">;
@@ -301,6 +305,7 @@ function fromNote(runId: string, value: JsonValue): OpenRun {
     version: noted.version,
     idle: noted.idle,
     standing: noted.standing,
+    scheduledMs: undefined,
     awaits: noted.awaits,
     approvals: noted.approvals,
   };

@@ -78,6 +78,8 @@ export class Progress {
   readonly open = new Map<string, OpenNode>();
   /** How far the stream of each awaited event has been taken by this run, by event and key. */
   readonly consumed = new Map<string, number>();
+  /** The outermost steps; undefined before the first event. */
+  root: OpenScope | undefined;
   /** What the run comes to, once its last step has succeeded. */
   output: { readonly value: unknown } | undefined;
   #ready: OpenNode[] = [];
@@ -127,8 +129,8 @@ export class Progress {
         this.input = input;
         this.claim = claim;
         this.deadline = deadline;
-        const root = this.#openScope(this.plan.root, "", undefined, undefined, 0);
-        if (root.left === 0) this.#scopeDone(root);
+        this.root = this.#openScope(this.plan.root, "", undefined, undefined, 0);
+        if (this.root.left === 0) this.#scopeDone(this.root);
         return;
       }
       case "run.claimed":
@@ -183,8 +185,8 @@ export class Progress {
       case "approval.decided":
         this.#decide(event.data);
         return;
-      case "run.timed_out":
-        this.#stopGoing({ kind: "timed_out" });
+      case "run.gave_up":
+        this.#stopGoing({ kind: "gave_up", error: event.data.error });
         return;
       case "run.cancel_requested":
         this.#stopGoing({ kind: "cancelled", by: event.data.by, reason: event.data.reason });
@@ -322,7 +324,17 @@ export class Progress {
     }
     if (data.consumed !== undefined && node.wait?.for === "event")
       this.consumed.set(JSON.stringify([node.wait.event, node.wait.key]), data.consumed);
+    if (data.by === "fork") this.#closeInner(node);
     this.#finish(node, data.result ?? null);
+  }
+
+  /** What is inside of a node whose outcome was taken over does not begin. */
+  #closeInner(node: OpenNode): void {
+    if (node.plan.scopes.size === 0) return;
+    for (const path of this.open.keys()) {
+      if (path.startsWith(node.path) && "/[:".includes(path.charAt(node.path.length)) && path !== node.path)
+        this.open.delete(path);
+    }
   }
 
   #finish(node: OpenNode, result: unknown): void {

@@ -8,6 +8,7 @@ import type { ReactorDefinition } from "./definition.ts";
 import { Definitions } from "./definitions.ts";
 import { DueTimes } from "./due-times.ts";
 import { invalidInput, runNotFound } from "./errors.ts";
+import { forkedOutcomes } from "./fork-run.ts";
 import { keepJson } from "./keep-json.ts";
 import type { OpenRun } from "./open-runs.ts";
 import { awaitedStream, createOpenRuns } from "./open-runs.ts";
@@ -66,8 +67,11 @@ export type Begun =
   | { readonly ok: true; readonly runId: string; readonly repeated: boolean }
   | {
       readonly ok: false;
-      /** `mismatch`: the key stands for a run with another input. `overloaded`: try again after `retryAfterMs`. */
-      readonly reason: "mismatch" | "overloaded";
+      /**
+       * `mismatch`: the key stands for a run with another input. `overloaded`: try again after `retryAfterMs`. Of a fork: the run has not
+       * ended, or its definition is not here.
+       */
+      readonly reason: "mismatch" | "overloaded" | "not_ended" | "unknown_definition";
       readonly message: string;
       readonly retryAfterMs?: number;
     };
@@ -94,6 +98,11 @@ export interface Reactors extends Part {
   cancel(ctx: Context, runId: string, reason: string): Promise<Directed>;
   /** Undoes a run that has completed, where its reactor is reversible. */
   undo(ctx: Context, runId: string, reason: string): Promise<Directed>;
+  /**
+   * Begins a run that repeats one that has ended from one of its outermost steps on, with the same input or another: what does not come
+   * after that step is taken over as it was, and stays where the fork is undone. Throws `reactor.not_forkable`, `reactor.invalid_input`.
+   */
+  fork(ctx: Context, runId: string, options: { readonly from: string; readonly input?: unknown }): Promise<Begun>;
   /** Says how a run goes on that stands in `needs_review`. */
   review(
     ctx: Context,
@@ -157,7 +166,7 @@ class ReactorRuns implements Reactors {
   #sweepTimer: Timer | undefined;
   /** To be read and carried on, in their order. */
   readonly #waiting = new Set<string>();
-  #loads = 0;
+  readonly #loading = new Set<string>();
   /** Begun by this process just now: their driver is made when the append is answered. */
   readonly #beginning = new Set<string>();
   readonly #endListeners = new Map<string, Set<(ending: RunEnding) => void>>();
@@ -182,8 +191,8 @@ class ReactorRuns implements Reactors {
     this.#open = createOpenRuns(settings.log, {
       changed: (run, event) => this.#changed(run, event),
       ended: (run, event) => this.#ended(run, event as RunEnding),
-      received: (awaited) => {
-        for (const run of this.#open.awaiting(awaited)) this.#consider(run);
+      received: (tenant, event, key) => {
+        for (const run of this.#open.awaiting(tenant, event, key)) this.#tell(run, { event, key });
       },
     });
     this.#ports = this.#createPorts();
@@ -198,6 +207,8 @@ class ReactorRuns implements Reactors {
     this.#state = "running";
     this.#stopGone = membership.onGone(() => this.#sweep());
     await this.#open.start(ctx);
+    // Those that wait for a definition look once whether this process has it.
+    for (const run of this.#open.all()) if (run.standing === "parked") this.#consider(run);
     this.#sweep();
     const scheduleSweep = () => {
       this.#sweepTimer = runtime.clock.setTimer(
@@ -229,7 +240,6 @@ class ReactorRuns implements Reactors {
   }
 
   async begin(ctx: Context, name: string, input: unknown, options: BeginOptions = {}): Promise<Begun> {
-    const { membership, log } = this.#settings;
     const definition = this.#definitions.newest(name);
     const judged = this.#judge(definition, input);
     const { key } = options;
@@ -239,31 +249,29 @@ class ReactorRuns implements Reactors {
       return { ok: false, reason: "overloaded", message: `${this.#open.size} runs are open.`, retryAfterMs: 1_000 };
     const runId = key === undefined ? ctx.runtime.ids.next("run") : runIdFor([ctx.tenant, name, key]);
     const data = this.#started(definition, judged, { ...(key !== undefined && { key }) });
-    const event: RunEvent = { type: "run.started", data };
+    return await this.#append(ctx, definition, runId, [{ type: "run.started", data }]);
+  }
+
+  /** Writes the first events of a run, and carries it on where they claim it for this process. */
+  async #append(
+    ctx: Context,
+    definition: ReactorDefinition,
+    runId: string,
+    events: readonly [RunEvent & { type: "run.started" }, ...RunEvent[]],
+  ): Promise<Begun> {
+    const { membership, log } = this.#settings;
+    const [{ data }] = events;
     this.#beginning.add(runId);
     try {
       const outcome = await log.append(ctx, {
-        streams: [
-          {
-            stream: runStream(runId),
-            expected: 0,
-            events: [{ type: event.type, data: data as never }],
-            correlation: runId,
-          },
-        ],
+        streams: [{ stream: runStream(runId), expected: 0, events: events as never, correlation: runId }],
       });
       if (outcome.ok) {
         if (data.claim !== undefined && membership.epoch === data.claim.epoch && this.#state === "running") {
           const progress = new Progress(planOf(definition), runId);
-          progress.apply(event, 1);
-          this.#drive(
-            withContext(rootContext(ctx.runtime), {
-              tenant: ctx.tenant,
-              principal: ctx.principal,
-              traceparent: ctx.traceparent,
-            }),
-            progress,
-          );
+          for (const [index, event] of events.entries()) progress.apply(event, index + 1);
+          const { runtime, tenant, principal, traceparent } = ctx;
+          this.#drive(rootContext(runtime, { tenant, principal, traceparent }), progress);
         }
         return { ok: true, runId, repeated: outcome.repeated };
       }
@@ -278,6 +286,25 @@ class ReactorRuns implements Reactors {
       this.#beginning.delete(runId);
     }
     return await this.#findFirst(ctx, runId, data.input);
+  }
+
+  async fork(ctx: Context, runId: string, { from, input }: { from: string; input?: unknown }): Promise<Begun> {
+    const ending = await this.#endingOf(ctx, runId);
+    if (ending === undefined) return { ok: false, reason: "not_ended", message: `The run ${runId} has not ended.` };
+    const original = await this.#readProgress(ctx, runId);
+    if (original === undefined)
+      return {
+        ok: false,
+        reason: "unknown_definition",
+        message: `The definition that ${runId} began with is not here.`,
+      };
+    const { definition } = original.plan;
+    const judged = input === undefined ? original.input : this.#judge(definition, input);
+    const kept = forkedOutcomes(original, from);
+    return await this.#append(ctx, definition, ctx.runtime.ids.next("run"), [
+      { type: "run.started", data: this.#started(definition, judged, { forkedFrom: { runId, step: from } }) },
+      ...kept,
+    ]);
   }
 
   /** The run that a key stands for already. */
@@ -336,8 +363,9 @@ class ReactorRuns implements Reactors {
         stop = this.#onEnded(runId, resolve);
       });
       try {
-        const known = this.#drivers.has(runId) || (await this.#readIfThere(ctx, runId));
-        if (known !== undefined && typeof known === "object") return known;
+        const isDriven = this.#drivers.get(runId)?.driver.ctx.tenant === ctx.tenant;
+        const known = isDriven ? undefined : await this.#readIfThere(ctx, runId);
+        if (known !== undefined) return known;
         const heard = await untilSettled<RunEnding | undefined>(ctx, (resolve, reject) => {
           const timer = ctx.runtime.clock.setTimer(() => resolve(undefined), lookAgainMs);
           told.then(resolve, reject);
@@ -527,11 +555,12 @@ class ReactorRuns implements Reactors {
     if (this.#beginning.has(run.runId)) return;
     const driven = this.#drivers.get(run.runId);
     if (driven !== undefined) {
+      this.#resting.delete(driven.driver);
       driven.driver.news(run.version);
       return;
     }
     // Somebody else carries it on, or will: its claim says who.
-    if (event.type === "run.claimed") return;
+    if (event.type === "run.claimed" || event.type === "run.parked") return;
     this.#consider(run);
   }
 
@@ -540,18 +569,23 @@ class ReactorRuns implements Reactors {
     if (driven !== undefined) driven.driver.news(run.version);
     this.#tellEnded(run.runId, ending);
     const parent = run.parentId === undefined ? undefined : this.#open.get(run.parentId);
-    if (parent !== undefined) this.#consider(parent);
+    if (parent !== undefined) this.#tell(parent, { runId: run.runId });
   }
 
-  /** Carries a run on, now or when it is due, where that is this process's to do. */
-  #consider(run: OpenRun): void {
-    if (this.#state !== "running") return;
+  /** What a run waits for has happened. */
+  #tell(run: OpenRun, about: Parameters<RunDriver["heardOf"]>[0]): void {
     const driven = this.#drivers.get(run.runId);
-    if (driven !== undefined) {
-      this.#resting.delete(driven.driver);
-      driven.driver.due();
+    if (driven === undefined) {
+      this.#consider(run);
       return;
     }
+    this.#resting.delete(driven.driver);
+    driven.driver.heardOf(about);
+  }
+
+  /** Reads a run and carries it on, where that is this process's to do and it does not do it. */
+  #consider(run: OpenRun): void {
+    if (this.#state !== "running" || this.#drivers.has(run.runId)) return;
     if (!this.#isFree(run.claim) || run.standing === "needs_review") return;
     if (run.standing === "parked" && this.#definitions.byHash(run.reactor, run.hash) === undefined) return;
     this.#waiting.add(run.runId);
@@ -574,13 +608,18 @@ class ReactorRuns implements Reactors {
     const now = runtime.clock.now();
     for (const run of this.#open.all()) {
       if (this.#drivers.has(run.runId) || this.#beginning.has(run.runId) || this.#waiting.has(run.runId)) continue;
-      if (run.idle === undefined) this.#consider(run);
-      else if (run.idle !== null && run.idle <= now) this.#consider(run);
+      if (run.standing !== undefined || !this.#isFree(run.claim)) continue;
+      if (run.idle === undefined || (run.idle !== null && run.idle <= now)) this.#consider(run);
       else if (run.idle !== null) this.#schedule(run.runId, run.idle);
     }
   }
 
   #schedule(runId: string, atMs: number): void {
+    const run = this.#open.get(runId);
+    if (run !== undefined) {
+      if (run.scheduledMs === atMs) return;
+      run.scheduledMs = atMs;
+    }
     this.#due.add(atMs, runId);
     this.#armDue();
   }
@@ -595,8 +634,12 @@ class ReactorRuns implements Reactors {
       this.#dueTimer = undefined;
       for (const runId of this.#due.takeDue(clock.now(), dueAtOnce)) {
         const run = this.#open.get(runId);
-        if (run !== undefined) this.#consider(run);
-        else this.#drivers.get(runId)?.driver.due();
+        if (run !== undefined) run.scheduledMs = undefined;
+        const driven = this.#drivers.get(runId);
+        if (driven !== undefined) {
+          this.#resting.delete(driven.driver);
+          driven.driver.due();
+        } else if (run !== undefined) this.#consider(run);
       }
       this.#armDue();
     };
@@ -604,28 +647,36 @@ class ReactorRuns implements Reactors {
   }
 
   #loadNext(): void {
-    while (this.#loads < maxLoads && this.#drivers.size - this.#resting.size < maxActiveRuns) {
+    while (this.#loading.size < maxLoads && this.#drivers.size - this.#resting.size < maxActiveRuns) {
       const [runId] = this.#waiting;
       if (runId === undefined || this.#state !== "running") return;
       this.#waiting.delete(runId);
       const run = this.#open.get(runId);
-      if (run === undefined || this.#drivers.has(runId)) continue;
-      this.#loads += 1;
+      if (run === undefined || this.#loading.has(runId)) continue;
+      this.#loading.add(runId);
+      const { version } = run;
       void this.#load(run)
-        .catch((error: unknown) => {
-          if (this.#state !== "running") return;
-          // What it could not be read for passes, or shows with every further look.
-          if (!mayPass(error))
-            this.#settings.onProblem?.(
-              `The run ${runId} cannot be carried on: ${error instanceof Error ? error.message : String(error)}`,
-            );
-          this.#schedule(runId, this.#settings.runtime.clock.now() + sweepEveryMs);
-        })
+        .catch((error: unknown) => this.#loadFailed(run, error))
         .finally(() => {
-          this.#loads -= 1;
+          this.#loading.delete(runId);
+          // What came while it was read may have been missed.
+          const driven = this.#drivers.get(runId);
+          if (run.version > version && driven !== undefined) driven.driver.news(run.version);
+          else if (run.version > version) this.#consider(run);
           this.#loadNext();
         });
     }
+  }
+
+  async #loadFailed(run: OpenRun, error: unknown): Promise<void> {
+    if (this.#state !== "running") return;
+    if (mayPass(error)) {
+      this.#schedule(run.runId, this.#settings.runtime.clock.now() + sweepEveryMs);
+      return;
+    }
+    const reason = `It cannot be carried on: ${error instanceof Error ? error.message : String(error)}`;
+    this.#settings.onProblem?.(`${run.runId}: ${reason}`);
+    await this.#park(rootContext(this.#settings.runtime, { tenant: run.tenant }), run, reason).catch(() => undefined);
   }
 
   /** Reads a run, claims it where it is not this process's yet, and drives it. */
@@ -634,7 +685,7 @@ class ReactorRuns implements Reactors {
     let ctx = rootContext(runtime, { tenant: run.tenant });
     const definition = this.#definitions.byHash(run.reactor, run.hash);
     if (definition === undefined) {
-      await this.#park(ctx, run);
+      await this.#park(ctx, run, this.#whyUnknown(run));
       return;
     }
     const progress = new Progress(planOf(definition), run.runId);
@@ -680,13 +731,17 @@ class ReactorRuns implements Reactors {
     if (this.#state === "running" && !this.#drivers.has(run.runId)) this.#drive(ctx, progress);
   }
 
-  /** No definition of it is here: it waits, and says so. */
-  async #park(ctx: Context, run: OpenRun): Promise<void> {
-    if (run.standing === "parked") return;
+  #whyUnknown({ reactor, hash }: OpenRun): string {
     const versions = this.#definitions.all
-      .filter(({ name }) => name === run.reactor)
-      .map(({ hash, version }) => `${hash} (version ${version})`);
-    const reason = `It began with the definition ${run.hash} of "${run.reactor}"; ${versions.length === 0 ? "none of that name is here" : `here is ${versions.join(", ")}`}.`;
+      .filter(({ name }) => name === reactor)
+      .map((each) => `${each.hash} (version ${each.version})`);
+    const here = versions.length === 0 ? "none of that name is here" : `here is ${versions.join(", ")}`;
+    return `It began with the definition ${hash} of "${reactor}"; ${here}.`;
+  }
+
+  /** Nobody here can carry it on: it waits for a process that can, and says so. */
+  async #park(ctx: Context, run: OpenRun, reason: string): Promise<void> {
+    if (run.standing === "parked") return;
     await this.#direct(ctx, run.runId, (last) =>
       isEnding(last) || last.type === "run.parked"
         ? "It need not be parked."
@@ -760,6 +815,9 @@ class ReactorRuns implements Reactors {
       rest: (driver) => {
         this.#resting.delete(driver);
         this.#resting.add(driver);
+        // So that nobody looks after it: the log said so only where it was known when it was written.
+        const run = this.#open.get(driver.runId);
+        if (run !== undefined) run.idle = driver.idleUntilMs;
         if (this.#resting.size > maxResting) {
           const [longest] = this.#resting as unknown as [RunDriver];
           this.#resting.delete(longest);
@@ -773,6 +831,13 @@ class ReactorRuns implements Reactors {
         if (this.#drivers.get(driver.runId)?.driver === driver) this.#drivers.delete(driver.runId);
         if (how === "ended") this.#tellEnded(driver.runId, driver.progress.ended as RunEnding);
         this.#loadNext();
+      },
+      failed: (driver, error) => {
+        driver.abandon("it cannot go on");
+        this.#resting.delete(driver);
+        if (this.#drivers.get(driver.runId)?.driver === driver) this.#drivers.delete(driver.runId);
+        const run = this.#open.get(driver.runId);
+        if (run !== undefined) void this.#loadFailed(run, error);
       },
     };
   }

@@ -4,7 +4,7 @@ import type { Log } from "@viable/log";
 import type { ReviewDuring, RunEvent, StepWait, UndoCause } from "@viable/protocol";
 import { StepCall } from "./call-step.ts";
 import type { Retry, StepFunction } from "./definition.ts";
-import { invalidResult, noBranch, repeatExhausted, waitTimedOut } from "./errors.ts";
+import { invalidResult, noBranch, repeatExhausted, runTimedOut, waitTimedOut } from "./errors.ts";
 import { keepJson } from "./keep-json.ts";
 import type { Pools } from "./pools.ts";
 import type { OpenNode, Progress } from "./progress.ts";
@@ -18,6 +18,8 @@ export const maxResultChars = 4 * 1024 * 1024;
 const clearingRetry: Retry = { baseMs: 50, maxMs: 5_000, maxAttempts: 5, on: "any" };
 /** When something is asked of the log again that it could not answer, in milliseconds. */
 const askAgainMs = 1_000;
+/** Under what the undo stands among what is under way and due: no step's path. */
+const undoKey = "<undo>";
 /** How many names of steps that were kept an event tells. */
 const maxKeptNames = 100;
 
@@ -69,6 +71,8 @@ export interface DriverPorts {
   rest(driver: RunDriver): void;
   /** It has ended, or was lost. */
   leave(driver: RunDriver, how: "ended" | "lost"): void;
+  /** It cannot go on, for a reason that does not pass: forget it, and say so. */
+  failed(driver: RunDriver, error: unknown): void;
 }
 
 /**
@@ -89,7 +93,7 @@ export class RunDriver {
   #pending: Pending[] = [];
   #writing: Promise<void> | undefined;
   /** What goes on for each step, by its path: a call, a question to the log, a wait for a place. Undo goes by `undo`. */
-  readonly #active = new Map<string, { end(reason: unknown): void }>();
+  readonly #active = new Map<string, { end(reason: unknown): void; readonly isQueued?: true }>();
   readonly #queue: OpenNode[] = [];
   readonly #due = new Map<string, number>();
   #calls = 0;
@@ -121,16 +125,35 @@ export class RunDriver {
     this.#settle();
   }
 
-  /** A time has come, or something it waits for may have happened. */
+  /** A time has come. */
   due(): void {
     if (this.#left || this.#halted) return;
     const now = this.#now();
-    const { deadline, phase } = this.#progress;
+    const { deadline, phase, plan } = this.#progress;
     if (deadline !== undefined && now >= deadline && phase === "going")
-      this.#record({ type: "run.timed_out", data: { deadline } });
+      this.#record({ type: "run.gave_up", data: { error: toWire(runTimedOut(plan.definition.name, deadline)) } });
+    const due: OpenNode[] = [];
+    for (const [path, atMs] of this.#due) {
+      if (atMs > now) continue;
+      this.#due.delete(path);
+      if (path === undoKey) this.#undoRests = false;
+      const node = this.#progress.open.get(path);
+      if (node !== undefined) due.push(node);
+    }
+    this.#launch(due);
+    this.#settle();
+  }
+
+  /** What some of its steps may wait for has happened: a composed run has ended, or something was received. */
+  heardOf(about: { readonly runId: string } | { readonly event: string; readonly key: string }): void {
+    if (this.#left || this.#halted) return;
     this.#undoRests = false;
-    for (const [path, atMs] of this.#due) if (atMs <= now) this.#due.delete(path);
-    this.#launch([...this.#progress.open.values()].filter(({ todo }) => todo !== undefined));
+    const concerned = [...this.#progress.open.values()].filter(({ wait }) =>
+      "runId" in about
+        ? wait?.for === "run" && wait.runId === about.runId
+        : wait?.for === "event" && wait.event === about.event && wait.key === about.key,
+    );
+    this.#launch(concerned);
     this.#settle();
   }
 
@@ -138,6 +161,14 @@ export class RunDriver {
   news(version: number): void {
     this.#heard = Math.max(this.#heard, version);
     if (this.#heard > this.#durable && !this.#left) this.#writing ??= this.#write();
+  }
+
+  /** Until when nothing of it goes on (wall time in milliseconds); null where only news can go on with it. */
+  get idleUntilMs(): number | null {
+    const { deadline, phase } = this.#progress;
+    let untilMs = deadline !== undefined && phase === "going" ? deadline : Number.POSITIVE_INFINITY;
+    for (const atMs of this.#due.values()) untilMs = Math.min(untilMs, atMs);
+    return Number.isFinite(untilMs) ? untilMs : null;
   }
 
   /** What it knows is in the log, and somebody needs the room: it is loaded again when something falls due. */
@@ -148,7 +179,7 @@ export class RunDriver {
   /** Lets what is under way end, writes it down and begins nothing; resolves when there is nothing left, or the context ends. */
   async halt(): Promise<void> {
     this.#halted = true;
-    for (const node of this.#queue.splice(0)) this.#active.delete(node.path);
+    this.#dropQueue();
     while (this.#active.size > 0 || this.#writing !== undefined) {
       await (this.#writing ?? new Promise<void>((resolve) => this.#whenQuiet.push(resolve)));
     }
@@ -164,6 +195,12 @@ export class RunDriver {
       new ViableError("reactor.lost", `The run ${this.runId} is carried on elsewhere: ${reason}.`, { retryable: true }),
     );
     this.#ports.leave(this, "lost");
+  }
+
+  /** What has not begun does not begin. */
+  #dropQueue(): void {
+    for (const node of this.#queue.splice(0)) this.#active.delete(node.path);
+    for (const each of [...this.#active.values()]) if ("isQueued" in each) each.end(undefined);
   }
 
   /** Ends what is under way and writes nothing more; for a halt that took too long. */
@@ -188,8 +225,8 @@ export class RunDriver {
       const { phase, review } = this.#progress;
       if (review !== undefined) continue;
       if (phase === "going") this.#begin(node);
-      // What failed is still cleared up after; a child that runs is told, and waited for.
-      else if (phase === "failing" && node.todo === "compensate") this.#begin(node);
+      // What failed is still cleared up after, and what may have happened is found out; a child that runs is told, and waited for.
+      else if (phase === "failing" && (node.todo === "compensate" || node.begun !== undefined)) this.#begin(node);
       else if (phase === "failing" && node.wait?.for === "run") this.#endChild(node, node.wait);
     }
   }
@@ -237,6 +274,10 @@ export class RunDriver {
     while (this.#calls < maxConcurrency) {
       const node = this.#queue.shift();
       if (node === undefined) return;
+      if (this.#progress.phase !== "going") {
+        this.#active.delete(node.path);
+        continue;
+      }
       this.#calls += 1;
       const { node: said } = node.plan;
       const pool = said.kind === "step" ? said.pool : undefined;
@@ -261,7 +302,7 @@ export class RunDriver {
         leave();
         this.#done(node.path);
       };
-      this.#active.set(node.path, { end });
+      this.#active.set(node.path, { end, isQueued: true });
     }
   }
 
@@ -407,20 +448,25 @@ export class RunDriver {
         const args = this.#progress.argsOf(node);
         const found = await call.call(() => findOutcome(call, args), (plan.node as { timeoutMs: number }).timeoutMs);
         if (found !== undefined && found !== null) this.#succeed(node, (found as { result: unknown }).result, { args });
-        else {
-          node.begun = undefined;
-          this.#active.delete(path);
-          this.#launch([node]);
-          return;
-        }
+        else if (this.#progress.phase === "going") this.#beginAnew(path);
+        else this.#record({ type: "step.skipped", data: { step: path } });
       } catch (error) {
         if (!this.#left && !this.#isHalting(error))
           this.#needsReview(path, during, unknown, { error: toRecordableError(error) });
       }
-      this.#active.delete(path);
+      if (this.#active.get(path) === call) this.#active.delete(path);
       this.#settle();
     };
     void ask();
+  }
+
+  /** It did not happen: it is done as if for the first time. */
+  #beginAnew(path: string): void {
+    const node = this.#progress.open.get(path);
+    if (node === undefined) return;
+    node.begun = undefined;
+    this.#active.delete(path);
+    this.#launch([node]);
   }
 
   #compensate(node: OpenNode): void {
@@ -539,8 +585,11 @@ export class RunDriver {
       return;
     }
     this.#ask(path, async () => {
-      const taken = this.#progress.consumed.get(JSON.stringify([wait.event, wait.key])) ?? 0;
-      const found = await this.#ports.received(this.ctx, wait.event, wait.key, taken);
+      const taken = () => this.#progress.consumed.get(JSON.stringify([wait.event, wait.key])) ?? 0;
+      let found = await this.#ports.received(this.ctx, wait.event, wait.key, taken());
+      // Another step of this run, which waits for the same, may have taken it meanwhile.
+      while (found !== undefined && found.version <= taken())
+        found = await this.#ports.received(this.ctx, wait.event, wait.key, taken());
       if (found !== undefined) {
         const judge = plan.functions.payload;
         this.#succeed(node, judge === undefined ? found.payload : judge(found.payload), { consumed: found.version });
@@ -675,7 +724,7 @@ export class RunDriver {
     }
     // Its last outcome was written by somebody else, as a person's decision is.
     if (output !== undefined && phase === "going") {
-      this.#record({ type: "run.completed", data: { result: output.value as never } });
+      this.#complete();
       return;
     }
     if (phase === "failing") {
@@ -698,7 +747,7 @@ export class RunDriver {
 
   /** One success more is taken back, the latest first. */
   async #undoNext(): Promise<void> {
-    if (this.#active.has("undo")) return;
+    if (this.#active.has(undoKey)) return;
     const progress = this.#progress;
     const { undoRetryAt } = progress;
     if (undoRetryAt !== undefined && this.#now() < undoRetryAt) {
@@ -706,16 +755,16 @@ export class RunDriver {
       this.#ports.rest(this);
       return;
     }
-    this.#active.set("undo", { end: () => {} });
+    this.#active.set(undoKey, { end: () => {} });
     try {
       const target = await nextToUndo(this.ctx, this.#ports.log, progress);
       if (target === undefined) this.#end();
       else await this.#undo(target);
     } catch (error) {
       if (error instanceof ViableError && error.retryable && !this.#left) this.#restUndo(this.#now() + askAgainMs);
-      else if (!this.#left && !this.#isHalting(error)) throw error;
+      else if (!this.#left && !this.#isHalting(error)) this.#ports.failed(this, error);
     } finally {
-      this.#active.delete("undo");
+      this.#active.delete(undoKey);
       this.#settle();
     }
   }
@@ -744,7 +793,7 @@ export class RunDriver {
           if (this.#left) return;
         }
         const call = this.#newCall(step, attempt);
-        this.#active.set("undo", call);
+        this.#active.set(undoKey, call);
         const undo = plan.functions.undo as StepFunction;
         await call.call(() => undo(call, { result, args }), (said as { timeoutMs: number }).timeoutMs);
       }
@@ -771,12 +820,12 @@ export class RunDriver {
 
   #restUndo(untilMs: number): void {
     this.#undoRests = true;
-    this.#wakeFor("undo", untilMs);
+    this.#wakeFor(undoKey, untilMs);
   }
 
   /** All is undone, or there was nothing to undo. */
   #end(): void {
-    const { failure, kept: keptSteps, undone, plan, ended } = this.#progress;
+    const { failure, kept: keptSteps, undone, ended } = this.#progress;
     if (ended !== undefined) return;
     const cause = (failure as { cause: UndoCause }).cause;
     const names = [...keptSteps].slice(0, maxKeptNames);
@@ -785,13 +834,7 @@ export class RunDriver {
       this.#record({ type: "run.cancelled", data: { by: cause.by ?? "", reason: cause.reason ?? "", ...kept } });
     else if (undone > 0 || cause.kind === "requested")
       this.#record({ type: "run.compensated", data: { cause, ...kept } });
-    else {
-      const timedOut = new ViableError(
-        "reactor.run_timed_out",
-        `The run of ${plan.definition.name} did not end in its time.`,
-      );
-      this.#record({ type: "run.failed", data: { error: cause.error ?? toWire(timedOut), ...kept } });
-    }
+    else this.#record({ type: "run.failed", data: { error: cause.error as ErrorOnTheWire, ...kept } });
   }
 
   #needsReview(
@@ -810,17 +853,22 @@ export class RunDriver {
     this.#progress.apply(event, this.#progress.version + 1);
     this.#pending.push({ event, chars, ...(begins !== undefined && { begins }) });
     // What it comes to travels with the last step's success.
-    const { output, phase } = this.#progress;
-    if (output !== undefined && phase === "going")
-      this.#record({ type: "run.completed", data: { result: output.value as never } }, chars);
-    if (event.type === "run.cancel_requested" || event.type === "run.timed_out") this.#endCalls();
+    if (this.#progress.output !== undefined && this.#progress.phase === "going") this.#complete();
+    if (event.type === "run.gave_up") this.#endCalls();
     this.#writing ??= this.#write();
+  }
+
+  #complete(): void {
+    const kept = keepJson(this.#progress.output?.value, maxResultChars);
+    if (typeof kept === "string")
+      this.#record({ type: "run.gave_up", data: { error: toWire(invalidResult("returns", kept)) } });
+    else this.#record({ type: "run.completed", data: { result: kept.value as never } }, kept.chars);
   }
 
   /** It goes no further by somebody's word: calls are told, and what they make of it is waited for. */
   #endCalls(): void {
     const reason = new ViableError("reactor.run_cancelled", `The run ${this.runId} goes no further.`);
-    for (const [path, each] of this.#active) if (path !== "undo") each.end(reason);
+    for (const [path, each] of this.#active) if (path !== undoKey) each.end(reason);
   }
 
   async #durably(): Promise<void> {
@@ -853,6 +901,8 @@ export class RunDriver {
           this.#heard = Math.max(this.#heard, this.#durable + 1);
         } else this.#launch(ready);
       }
+    } catch (error) {
+      if (!this.#left) this.#ports.failed(this, error);
     } finally {
       this.#writing = undefined;
       this.#settle();
@@ -894,6 +944,7 @@ export class RunDriver {
       this.#pending.push(each);
     }
     if (wasGoing && progress.phase === "failing" && progress.failure?.cause.kind !== "step_failed") this.#endCalls();
+    this.#undoRests = false;
     if (this.#pending.length === 0) this.#launch(progress.takeReady());
     return true;
   }
