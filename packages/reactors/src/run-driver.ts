@@ -101,6 +101,8 @@ export class RunDriver {
   #halted = false;
   /** The undo goes on when something falls due or is heard of, not before. */
   #undoRests = false;
+  /** What was begun to be cleared up after, by its path: once, and then as the log tells. */
+  readonly #told = new Set<string>();
 
   constructor(ctx: Context, ports: DriverPorts, progress: Progress) {
     this.ctx = ctx;
@@ -288,16 +290,15 @@ export class RunDriver {
 
   #enter(node: OpenNode, pool: string): void {
     const { pools } = this.#ports;
-    const leave = pools.enter(
-      pool,
-      () =>
-        void this.#call(node, () => {
-          pools.leave(pool);
-          this.#done(node.path);
-        }),
-    );
-    // A place that was free has been taken, and the call put itself there.
-    if (!(this.#active.get(node.path) instanceof StepCall)) {
+    let hasEntered = false;
+    const leave = pools.enter(pool, () => {
+      hasEntered = true;
+      void this.#call(node, () => {
+        pools.leave(pool);
+        this.#done(node.path);
+      });
+    });
+    if (!hasEntered) {
       const end = () => {
         leave();
         this.#done(node.path);
@@ -323,6 +324,8 @@ export class RunDriver {
       const args = this.#progress.argsOf(node);
       const { where, guard, run } = plan.functions;
       const said = plan.node as typeof plan.node & { kind: "step" | "task" };
+      // In a turn of its own: a thousand that are skipped must not call each other.
+      if (where !== undefined) await undefined;
       if (where !== undefined && where(args) !== true) {
         this.#record({ type: "step.skipped", data: { step: path } });
         return;
@@ -333,9 +336,7 @@ export class RunDriver {
         return;
       }
       if (said.kind === "step" && !said.idempotent) {
-        this.#record({ type: "step.started", data: { step: path, attempt } });
-        await this.#durably();
-        if (this.#left) return;
+        if (!(await this.#recordDurably({ type: "step.started", data: { step: path, attempt } }))) return;
       }
       const result =
         said.kind === "task"
@@ -479,8 +480,9 @@ export class RunDriver {
       try {
         const args = this.#progress.argsOf(node);
         if (!idempotent) {
-          this.#record({ type: "step.started", data: { step: path, attempt: node.attempt + 1, during: "compensate" } });
-          await this.#durably();
+          const attempt = node.attempt + 1;
+          const started: RunEvent = { type: "step.started", data: { step: path, attempt, during: "compensate" } };
+          if (!(await this.#recordDurably(started))) return;
         }
         const error = fromWire(node.error as ErrorOnTheWire);
         const answered = await this.#tryToClear(path, (each) =>
@@ -728,11 +730,7 @@ export class RunDriver {
       return;
     }
     if (phase === "failing") {
-      const { open } = this.#progress;
-      const waits = [...open.values()].some(
-        ({ todo, wait, begun }) => todo === "compensate" || wait?.for === "run" || begun !== undefined,
-      );
-      if (waits) this.#ports.rest(this);
+      if (this.#clearUp()) this.#restWhereQuiet();
       else if (this.#progress.undoable > 0)
         this.#record({ type: "run.undoing", data: { cause: (failure as { cause: UndoCause }).cause } });
       else this.#end();
@@ -743,6 +741,31 @@ export class RunDriver {
       return;
     }
     this.#ports.rest(this);
+  }
+
+  #restWhereQuiet(): void {
+    if (this.#active.size === 0 && this.#pending.length === 0) this.#ports.rest(this);
+  }
+
+  /**
+   * It goes no further: what may have been left half done is cleared up after, what it had composed is told to end, and what may have
+   * happened is found out. True as long as any of that goes on.
+   */
+  #clearUp(): boolean {
+    let goesOn = false;
+    for (const node of [...this.#progress.open.values()]) {
+      const { path, attempt, error, retryAt } = node;
+      if (retryAt !== undefined && node.plan.functions.compensate !== undefined) {
+        this.#record({ type: "step.failed", data: { step: path, attempt, error: error as ErrorOnTheWire } });
+        return true;
+      }
+      if (node.todo !== "compensate" && node.wait?.for !== "run" && node.begun === undefined) continue;
+      goesOn = true;
+      if (this.#told.has(path)) continue;
+      this.#told.add(path);
+      this.#launch([node]);
+    }
+    return goesOn;
   }
 
   /** One success more is taken back, the latest first. */
@@ -788,9 +811,7 @@ export class RunDriver {
         if (!(await this.#undoChild(runId, step))) return;
       } else {
         if (isOnce) {
-          this.#record({ type: "step.started", data: { step, attempt, during: "undo" } });
-          await this.#durably();
-          if (this.#left) return;
+          if (!(await this.#recordDurably({ type: "step.started", data: { step, attempt, during: "undo" } }))) return;
         }
         const call = this.#newCall(step, attempt);
         this.#active.set(undoKey, call);
@@ -848,10 +869,18 @@ export class RunDriver {
 
   // Writing down
 
-  #record(event: RunEvent, chars = 200, begins?: Pending["begins"]): void {
-    if (this.#left || !this.#progress.accepts(event)) return;
+  #record(event: RunEvent, chars = 200, begins?: Pending["begins"], onWritten?: Pending["onWritten"]): void {
+    if (this.#left || !this.#progress.accepts(event)) {
+      onWritten?.(false);
+      return;
+    }
     this.#progress.apply(event, this.#progress.version + 1);
-    this.#pending.push({ event, chars, ...(begins !== undefined && { begins }) });
+    this.#pending.push({
+      event,
+      chars,
+      ...(begins !== undefined && { begins }),
+      ...(onWritten !== undefined && { onWritten }),
+    });
     // What it comes to travels with the last step's success.
     if (this.#progress.output !== undefined && this.#progress.phase === "going") this.#complete();
     if (event.type === "run.gave_up") this.#endCalls();
@@ -871,8 +900,10 @@ export class RunDriver {
     for (const [path, each] of this.#active) if (path !== undoKey) each.end(reason);
   }
 
-  async #durably(): Promise<void> {
-    await this.#writing;
+  /** Records, and waits until it is durable; false where it says nothing any more, or the run is not this driver's. */
+  async #recordDurably(event: RunEvent): Promise<boolean> {
+    const isDurable = await new Promise<boolean>((resolve) => this.#record(event, 200, undefined, resolve));
+    return isDurable && !this.#left;
   }
 
   async #write(): Promise<void> {
@@ -896,6 +927,8 @@ export class RunDriver {
           return;
         }
         this.#durable = written.version;
+        const count = written.kind === "overtaken" ? written.written : pending.length;
+        for (let index = 0; index < count; index++) pending[index]?.onWritten?.(true);
         if (written.kind === "overtaken") {
           this.#pending = [...pending.slice(written.written), ...this.#pending];
           this.#heard = Math.max(this.#heard, this.#durable + 1);
@@ -939,7 +972,10 @@ export class RunDriver {
     this.#heard = progress.version;
     this.#progress = progress;
     for (const each of pending) {
-      if (!progress.accepts(each.event)) continue;
+      if (!progress.accepts(each.event)) {
+        each.onWritten?.(false);
+        continue;
+      }
       progress.apply(each.event, progress.version + 1);
       this.#pending.push(each);
     }

@@ -22,6 +22,8 @@ export interface Pending {
   readonly chars: number;
   /** First event of another run, to be written with it or not at all. */
   readonly begins?: { readonly runId: string; readonly event: RunEvent };
+  /** Told once it is durable, or that it will not be written, because it says nothing any more. */
+  readonly onWritten?: (isDurable: boolean) => void;
 }
 
 /** What came of writing: all of it is durable; somebody else has written to the stream; or the claim was lost on the way. */
