@@ -30,8 +30,8 @@ const maxResting = 1_000;
 const defaultMaxOpenRuns = 1_000_000;
 /** How many runs are read from the log at the same time. */
 const maxLoads = 64;
-/** How often whoever waits for an end looks for itself, in case no word reached it (W3), in milliseconds. */
-const lookAgainMs = 1_000;
+/** How often whoever waits for an end looks for itself, in milliseconds: of a run that is not known to be open, and of one that the log will tell of. */
+const lookAgainMs = { unknown: 1_000, known: 10_000 };
 /** How often an order to a run is decided anew because somebody else wrote first. */
 const maxDecisions = 50;
 /** How often runs are looked through for those that nobody carries on, in milliseconds: word of a gone process may not have come. */
@@ -367,7 +367,8 @@ class ReactorRuns implements Reactors {
         const known = isDriven ? undefined : await this.#readIfThere(ctx, runId);
         if (known !== undefined) return known;
         const heard = await untilSettled<RunEnding | undefined>(ctx, (resolve, reject) => {
-          const timer = ctx.runtime.clock.setTimer(() => resolve(undefined), lookAgainMs);
+          const againMs = this.#open.get(runId) === undefined ? lookAgainMs.unknown : lookAgainMs.known;
+          const timer = ctx.runtime.clock.setTimer(() => resolve(undefined), againMs);
           told.then(resolve, reject);
           return () => timer.cancel();
         });
@@ -555,8 +556,7 @@ class ReactorRuns implements Reactors {
     if (this.#beginning.has(run.runId)) return;
     const driven = this.#drivers.get(run.runId);
     if (driven !== undefined) {
-      this.#resting.delete(driven.driver);
-      driven.driver.news(run.version);
+      if (driven.driver.news(run.version)) this.#resting.delete(driven.driver);
       return;
     }
     // Somebody else carries it on, or will: its claim says who.

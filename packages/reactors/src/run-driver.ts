@@ -159,10 +159,12 @@ export class RunDriver {
     this.#settle();
   }
 
-  /** The run's stream has come to this version. What this driver has not written itself it reads. */
-  news(version: number): void {
+  /** The run's stream has come to this version. What this driver has not written itself it reads; false where it knows all of it. */
+  news(version: number): boolean {
     this.#heard = Math.max(this.#heard, version);
-    if (this.#heard > this.#durable && !this.#left) this.#writing ??= this.#write();
+    if (this.#heard <= this.#durable || this.#left) return false;
+    this.#writing ??= this.#write();
+    return true;
   }
 
   /** Until when nothing of it goes on (wall time in milliseconds); null where only news can go on with it. */
