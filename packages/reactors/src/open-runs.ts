@@ -65,6 +65,8 @@ export interface OpenRuns extends Part {
   /** Runs that wait for what is received under that name. */
   awaiting(tenant: string, event: string, key: string): Iterable<OpenRun>;
   byApproval(approvalId: string): OpenRun | undefined;
+  /** What it may wait for has happened: whoever has it, or takes it, has to look at it. */
+  disturb(run: OpenRun): void;
   /** Why the picture is no longer kept, where that is so. */
   failure(): unknown;
 }
@@ -256,6 +258,10 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
       }
     },
     byApproval: (approvalId) => open.get(approvals.get(approvalId) ?? ""),
+    disturb(run) {
+      run.idle = undefined;
+      changed.add(run.runId);
+    },
     failure: () => parked,
     async start(ctx) {
       const checkpoint = (await log.getRecord(ctx, checkpointKey))?.value as { position: Position } | undefined;

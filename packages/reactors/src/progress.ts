@@ -1,4 +1,4 @@
-import type { ErrorOnTheWire, JsonValue } from "@viable/kernel";
+import type { ErrorOnTheWire } from "@viable/kernel";
 import { invariant, toWire } from "@viable/kernel";
 import type { Claim, ReviewDuring, RunEvent, RunEventData, StepWait, UndoCause } from "@viable/protocol";
 import type { Sources } from "./argument.ts";
@@ -6,8 +6,11 @@ import { resolve } from "./argument.ts";
 import { invalidResult, rejected } from "./errors.ts";
 import type { Plan, PlanNode, PlanScope } from "./plan.ts";
 
-/** What is to be done about a node: call its function, choose its branch, ask whether its repeat goes on, or call its compensation. */
-export type Todo = "run" | "choose" | "turn" | "compensate";
+/**
+ * What is to be done about a node: call its function, choose its branch, ask whether its repeat goes on, call its compensation, or take
+ * what a person said for its result.
+ */
+export type Todo = "run" | "choose" | "turn" | "compensate" | "accept";
 
 /** A step of a run that has begun, or can, and has no outcome yet. */
 export interface OpenNode {
@@ -15,6 +18,8 @@ export interface OpenNode {
   readonly plan: PlanNode;
   readonly scope: OpenScope;
   todo: Todo | undefined;
+  /** Whether it could begin before anything had failed: then it may have, whoever had the run then. */
+  readonly mayHaveBegun: boolean;
   /** How often it was tried. */
   attempt: number;
   /** Wall time in milliseconds before which it is not tried again. */
@@ -24,6 +29,8 @@ export interface OpenNode {
   begun: ReviewDuring | undefined;
   wait: StepWait | undefined;
   map: OpenMap | undefined;
+  /** What a person said it came to. */
+  accepted: unknown;
   /** Of a repeat: its turn, from 0, and what the last one came to. */
   turn: number;
   last: unknown;
@@ -31,6 +38,8 @@ export interface OpenNode {
 
 interface OpenMap {
   readonly elements: readonly unknown[];
+  /** Elements are being opened: what ends meanwhile is counted, and opens no others itself. */
+  isOpening: boolean;
   next: number;
   done: number;
   readonly outputs: unknown[] | undefined;
@@ -255,12 +264,14 @@ export class Progress {
       plan,
       scope,
       todo: undefined,
+      mayHaveBegun: this.phase === "going",
       attempt: 0,
       retryAt: undefined,
       error: undefined,
       begun: undefined,
       wait: undefined,
       map: undefined,
+      accepted: undefined,
       turn: 0,
       last: undefined,
     };
@@ -273,7 +284,8 @@ export class Progress {
           this.#fail(node, toWire(invalidResult(node.path, "what it maps over is no list")));
           return;
         }
-        node.map = { elements, next: 0, done: 0, outputs: plan.node.collect === "results" ? [] : undefined };
+        const outputs = plan.node.collect === "results" ? [] : undefined;
+        node.map = { elements, isOpening: false, next: 0, done: 0, outputs };
         this.#openElements(node, node.map, plan.node.maxConcurrency);
         return;
       }
@@ -296,14 +308,17 @@ export class Progress {
     this.#ready.push(node);
   }
 
-  /** Opens elements until as many are under way as may be. Those without steps are done at once, without recursion. */
+  /** Opens elements until as many are under way as may be. Those that are done at once are counted here, without recursion. */
   #openElements(node: OpenNode, map: OpenMap, maxConcurrency: number): void {
+    if (map.isOpening) return;
+    map.isOpening = true;
     const plan = node.plan.scopes.get("") as PlanScope;
     while (map.next < map.elements.length && map.next - map.done < maxConcurrency) {
       const index = map.next++;
       const scope = this.#openScope(plan, `${node.path}[${index}]/`, node, map.elements[index], index);
       if (plan.nodes.length === 0) this.#elementDone(node, map, scope);
     }
+    map.isOpening = false;
     if (map.done === map.elements.length) this.#finish(node, map.outputs ?? map.done);
   }
 
@@ -431,19 +446,14 @@ export class Progress {
     if (decision === "retry") {
       if (review.during === "run") node.attempt = 0;
       this.#make(node, review.during);
-    } else if (decision === "done" && review.during === "run") {
-      this.#succeed({ step, result: (result ?? null) as JsonValue, by: "review" });
-    } else {
-      this.#fail(
-        node,
-        node.error ??
-          (review.error as ErrorOnTheWire) ?? {
-            code: "reactor.review_failed",
-            message: review.reason,
-            retryable: false,
-          },
-      );
+      return;
     }
+    node.error ??= review.error ?? { code: "reactor.review_failed", message: review.reason, retryable: false };
+    if (review.during === "run" && decision === "done") {
+      node.accepted = result ?? null;
+      this.#make(node, "accept");
+    } else if (review.during === "run" && node.plan.functions.compensate !== undefined) this.#make(node, "compensate");
+    else this.#fail(node, node.error);
   }
 
   #node(path: string): OpenNode {

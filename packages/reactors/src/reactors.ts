@@ -1,6 +1,16 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonValue, Part, Runtime, Timer } from "@viable/kernel";
-import { invariant, isId, rootContext, sleep, untilSettled, ViableError, waitFor, withContext } from "@viable/kernel";
+import {
+  canonicalJson,
+  invariant,
+  isId,
+  rootContext,
+  sleep,
+  untilSettled,
+  ViableError,
+  waitFor,
+  withContext,
+} from "@viable/kernel";
 import type { Log, StoredEvent } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { Claim, ReviewDecision, RunEvent, RunEventData } from "@viable/protocol";
@@ -311,7 +321,8 @@ class ReactorRuns implements Reactors {
   async #findFirst(ctx: Context, runId: string, input: unknown): Promise<Begun> {
     const first = await firstEvent(ctx, this.#settings.log, runId);
     invariant(first !== undefined, "W5", `the run ${runId} is there and cannot be read`);
-    if (JSON.stringify(first.data.input) === JSON.stringify(input)) return { ok: true, runId, repeated: true };
+    if (canonicalJson(first.data.input as JsonValue) === canonicalJson(input as JsonValue))
+      return { ok: true, runId, repeated: true };
     return { ok: false, reason: "mismatch", message: "This key was used for a run with another input." };
   }
 
@@ -440,19 +451,14 @@ class ReactorRuns implements Reactors {
     );
   }
 
-  async review(
+  review(
     ctx: Context,
     runId: string,
     { decision, result, reason }: { decision: ReviewDecision; result?: JsonValue; reason?: string },
   ): Promise<Directed> {
-    if (!isId("run", runId) || (await lastEvent(ctx, this.#settings.log, runId)) === undefined)
-      throw runNotFound(runId);
-    const progress = await this.#readProgress(ctx, runId);
-    const review = progress?.review;
-    if (review === undefined) return { ok: false, reason: "It does not wait for a review." };
-    return await this.#direct(ctx, runId, (_last, version) =>
-      version !== progress?.version
-        ? "It has gone on meanwhile; look again."
+    return this.#directByState(ctx, runId, ({ review }) =>
+      review === undefined
+        ? "It does not wait for a review."
         : {
             type: "run.reviewed",
             data: {
@@ -471,13 +477,16 @@ class ReactorRuns implements Reactors {
     approvalId: string,
     { decision, reason }: { decision: "approved" | "rejected"; reason?: string },
   ): Promise<Directed> {
+    const over = "Nobody waits for it: it was decided, its time is up, or its run goes no further.";
     const run = this.#open.byApproval(approvalId);
-    if (run === undefined || run.tenant !== ctx.tenant)
-      return { ok: false, reason: "Nobody waits for it: it was decided, its time is up, or its run has ended." };
+    if (run === undefined || run.tenant !== ctx.tenant) return { ok: false, reason: over };
     const data = { approvalId, decision, by: ctx.principal, ...(reason !== undefined && { reason }) };
-    return await this.#direct(ctx, run.runId, (last) =>
-      isEnding(last) ? "Its run has ended." : { type: "approval.decided", data },
-    );
+    return await this.#directByState(ctx, run.runId, ({ phase, open }) => {
+      const isWaiting = [...open.values()].some(
+        ({ wait }) => wait?.for === "approval" && wait.approvalId === approvalId,
+      );
+      return phase === "going" && isWaiting ? { type: "approval.decided", data } : over;
+    });
   }
 
   async send(
@@ -505,26 +514,39 @@ class ReactorRuns implements Reactors {
       });
   }
 
-  /** Writes an order into a run's stream, decided on its last event; decided anew where somebody else wrote meanwhile. */
-  async #direct(
-    ctx: Context,
-    runId: string,
-    order: (last: RunEvent, version: number) => RunEvent | string,
-  ): Promise<Directed> {
-    for (let tries = 0; tries < maxDecisions; tries++) {
+  /** Writes an order into a run's stream that is decided on its last event. */
+  #direct(ctx: Context, runId: string, order: (last: RunEvent) => RunEvent | string): Promise<Directed> {
+    return this.#place(ctx, runId, async () => {
       const last = isId("run", runId) ? await lastEvent(ctx, this.#settings.log, runId) : undefined;
       if (last === undefined) throw runNotFound(runId);
-      const ordered = order(toRunEvent(last), last.version);
+      return { version: last.version, ordered: order(toRunEvent(last)) };
+    });
+  }
+
+  /** Writes an order that is decided on all of the run; so its definition must be here. */
+  #directByState(ctx: Context, runId: string, order: (state: Progress) => RunEvent | string): Promise<Directed> {
+    return this.#place(ctx, runId, async () => {
+      if (!isId("run", runId) || (await firstEvent(ctx, this.#settings.log, runId)) === undefined)
+        throw runNotFound(runId);
+      const progress = await this.#readProgress(ctx, runId);
+      return progress === undefined
+        ? { version: 0, ordered: "The definition it began with is not here; ask a process that has it." }
+        : { version: progress.version, ordered: order(progress) };
+    });
+  }
+
+  /** Places an order at the version it was decided at; decided anew where somebody else wrote meanwhile. */
+  async #place(
+    ctx: Context,
+    runId: string,
+    decide: () => Promise<{ readonly version: number; readonly ordered: RunEvent | string }>,
+  ): Promise<Directed> {
+    for (let tries = 0; tries < maxDecisions; tries++) {
+      const { version, ordered } = await decide();
       if (typeof ordered === "string") return { ok: false, reason: ordered };
+      const events = [{ type: ordered.type, data: ordered.data as never }];
       const outcome = await this.#settings.log.append(ctx, {
-        streams: [
-          {
-            stream: runStream(runId),
-            expected: last.version,
-            events: [{ type: ordered.type, data: ordered.data as never }],
-            correlation: runId,
-          },
-        ],
+        streams: [{ stream: runStream(runId), expected: version, events, correlation: runId }],
       });
       if (outcome.ok) return { ok: true };
       if (outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
@@ -575,6 +597,7 @@ class ReactorRuns implements Reactors {
   /** What a run waits for has happened. */
   #tell(run: OpenRun, about: Parameters<RunDriver["heardOf"]>[0]): void {
     const driven = this.#drivers.get(run.runId);
+    this.#open.disturb(run);
     if (driven === undefined) {
       this.#consider(run);
       return;
@@ -728,7 +751,7 @@ class ReactorRuns implements Reactors {
       }
       progress.apply(event, progress.version + 1);
     }
-    if (this.#state === "running" && !this.#drivers.has(run.runId)) this.#drive(ctx, progress);
+    if (this.#state === "running" && !this.#drivers.has(run.runId)) this.#drive(ctx, progress, !own);
   }
 
   #whyUnknown({ reactor, hash }: OpenRun): string {
@@ -749,8 +772,9 @@ class ReactorRuns implements Reactors {
     );
   }
 
-  #drive(ctx: Context, progress: Progress): void {
-    const driver = new RunDriver(ctx, this.#ports, progress);
+  /** `isTakeover`: somebody else had it, and may have begun what has no outcome. */
+  #drive(ctx: Context, progress: Progress, isTakeover = false): void {
+    const driver = new RunDriver(ctx, this.#ports, progress, isTakeover);
     this.#drivers.set(progress.runId, { driver, epoch: this.#settings.membership.epoch });
     driver.start();
   }

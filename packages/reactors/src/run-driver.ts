@@ -23,6 +23,15 @@ const undoKey = "<undo>";
 /** How many names of steps that were kept an event tells. */
 const maxKeptNames = 100;
 
+/** Something that goes on for a step. */
+interface Active {
+  end(reason: unknown): void;
+  /** It waits for a place, and its function has not been called. */
+  readonly isQueued?: true;
+  /** Something is asked of the log: what is heard of meanwhile may have come too late for the answer. */
+  readonly isQuestion?: true;
+}
+
 /** A task for an agent, as whoever finds one is asked. */
 export interface TaskRequest {
   readonly runId: string;
@@ -93,7 +102,7 @@ export class RunDriver {
   #pending: Pending[] = [];
   #writing: Promise<void> | undefined;
   /** What goes on for each step, by its path: a call, a question to the log, a wait for a place. Undo goes by `undo`. */
-  readonly #active = new Map<string, { end(reason: unknown): void; readonly isQueued?: true }>();
+  readonly #active = new Map<string, Active>();
   readonly #queue: OpenNode[] = [];
   readonly #due = new Map<string, number>();
   #calls = 0;
@@ -101,10 +110,17 @@ export class RunDriver {
   #halted = false;
   /** The undo goes on when something falls due or is heard of, not before. */
   #undoRests = false;
+  /** Somebody else had it before: what has no outcome may have been begun. */
+  readonly #isTakeover: boolean;
+  /** Steps that nobody knows the outcome of, though it was our doing that they ended, and with what. */
+  readonly #uncertain = new Map<string, ErrorOnTheWire>();
+  /** Questions that are to be asked again, since something was heard of while they were asked. */
+  readonly #askAgain = new Set<string>();
   /** What was begun to be cleared up after, by its path: once, and then as the log tells. */
   readonly #told = new Set<string>();
 
-  constructor(ctx: Context, ports: DriverPorts, progress: Progress) {
+  constructor(ctx: Context, ports: DriverPorts, progress: Progress, isTakeover: boolean) {
+    this.#isTakeover = isTakeover;
     this.ctx = ctx;
     this.#ports = ports;
     this.#progress = progress;
@@ -223,21 +239,37 @@ export class RunDriver {
   // What can be done
 
   #launch(nodes: readonly OpenNode[]): void {
+    if (nodes.length === 0 || this.#halted || this.#left) return;
+    // A process that was paused must not begin what another one has by now.
+    if (!this.#mayGoOn()) {
+      this.lose("its lease ran out");
+      return;
+    }
     for (const node of nodes) {
       if (this.#halted || this.#left) return;
-      if (node.todo === undefined || this.#active.has(node.path) || !this.#progress.open.has(node.path)) continue;
-      const { phase, review } = this.#progress;
-      if (review !== undefined) continue;
-      if (phase === "going") this.#begin(node);
-      // What failed is still cleared up after, and what may have happened is found out; a child that runs is told, and waited for.
-      else if (phase === "failing" && (node.todo === "compensate" || node.begun !== undefined)) this.#begin(node);
+      const { phase, review, open } = this.#progress;
+      if (node.todo === undefined || !open.has(node.path) || review !== undefined) continue;
+      if (this.#active.get(node.path)?.isQuestion) this.#askAgain.add(node.path);
+      if (this.#active.has(node.path)) continue;
+      if (phase === "going" || (phase === "failing" && this.#isToClear(node))) this.#begin(node);
+      // A child that runs is told to end, and waited for.
       else if (phase === "failing" && node.wait?.for === "run") this.#endChild(node, node.wait);
     }
+  }
+
+  /** Whether something is done about it though the run goes no further: it failed, or it may have happened, and would stay as it is. */
+  #isToClear({ todo, begun, mayHaveBegun, plan, wait }: OpenNode): boolean {
+    if (todo === "compensate" || todo === "accept" || begun !== undefined) return true;
+    const { undo, compensate } = plan.functions;
+    // Done again, which comes to the same, it has an outcome that can be undone.
+    const wasLeft = this.#isTakeover && mayHaveBegun && todo === "run" && wait === undefined;
+    return wasLeft && plan.node.kind === "step" && (undo !== undefined || compensate !== undefined);
   }
 
   #begin(node: OpenNode): void {
     if (node.todo === "choose") this.#choose(node);
     else if (node.todo === "turn") this.#turn(node);
+    else if (node.todo === "accept") this.#accept(node);
     else if (node.begun !== undefined) this.#findOut(node);
     else if (node.todo === "compensate") this.#compensate(node);
     else if (node.retryAt !== undefined && this.#now() < node.retryAt) this.#wakeFor(node.path, node.retryAt);
@@ -278,7 +310,7 @@ export class RunDriver {
     while (this.#calls < maxConcurrency) {
       const node = this.#queue.shift();
       if (node === undefined) return;
-      if (this.#progress.phase !== "going") {
+      if (this.#progress.phase !== "going" && !this.#isToClear(node)) {
         this.#active.delete(node.path);
         continue;
       }
@@ -312,6 +344,8 @@ export class RunDriver {
   #done(path: string): void {
     this.#active.delete(path);
     this.#calls -= 1;
+    const node = this.#uncertain.has(path) ? this.#progress.open.get(path) : undefined;
+    if (node !== undefined) this.#launch([node]);
     this.#callNext();
     this.#settle();
   }
@@ -384,8 +418,9 @@ export class RunDriver {
     const said = node.plan.node as OpenNode["plan"]["node"] & { kind: "step" | "task" };
     const error = toRecordableError(thrown);
     const isUncertain = said.kind === "step" && !said.idempotent && this.#endedEarly(error);
+    // It stands as begun: what it came to is found out as after a crash.
     if (isUncertain) {
-      this.#needsReview(node.path, "run", "it was ended before it answered, and must not be done twice", { error });
+      this.#uncertain.set(node.path, error);
       return;
     }
     const again = this.#progress.phase === "going" && worthAnother(said.retry, error, thrown);
@@ -410,7 +445,7 @@ export class RunDriver {
     node: OpenNode,
     result: unknown,
     more: {
-      by?: "guard" | "compensation";
+      by?: "guard" | "compensation" | "review";
       args?: unknown;
       ms?: number;
       attempt?: number;
@@ -439,9 +474,15 @@ export class RunDriver {
     const { path, plan } = node;
     const during = node.begun as ReviewDuring;
     const { findOutcome } = plan.functions;
-    const unknown = "whether it happened before a crash is not known, and it must not be done twice";
+    const ended = this.#uncertain.get(path);
+    this.#uncertain.delete(path);
+    const unknown =
+      ended === undefined
+        ? "whether it happened before a crash is not known, and it must not be done twice"
+        : "it was ended before it answered, and must not be done twice";
+    const known = ended === undefined ? {} : { error: ended };
     if (during !== "run" || findOutcome === undefined) {
-      this.#needsReview(path, during, unknown);
+      this.#needsReview(path, during, unknown, known);
       return;
     }
     const call = this.#newCall(path, node.attempt + 1);
@@ -461,6 +502,16 @@ export class RunDriver {
       this.#settle();
     };
     void ask();
+  }
+
+  /** A person said what it came to. */
+  #accept(node: OpenNode): void {
+    try {
+      const args = node.plan.functions.undo === undefined ? undefined : this.#progress.argsOf(node);
+      this.#succeed(node, node.accepted, { by: "review", ...(args !== undefined && { args }) });
+    } catch (error) {
+      this.#fail(node, error);
+    }
   }
 
   /** It did not happen: it is done as if for the first time. */
@@ -682,7 +733,7 @@ export class RunDriver {
 
   /** Asks something of the log on behalf of a step. A question that could not be answered is asked again when it is due. */
   #ask(path: string, question: () => Promise<void>): void {
-    this.#active.set(path, { end: () => {} });
+    this.#active.set(path, { end: () => {}, isQuestion: true });
     question()
       .catch((error: unknown) => {
         if (this.#left) return;
@@ -693,6 +744,8 @@ export class RunDriver {
       })
       .finally(() => {
         this.#active.delete(path);
+        const node = this.#askAgain.delete(path) ? this.#progress.open.get(path) : undefined;
+        if (node !== undefined) this.#launch([node]);
         this.#settle();
       });
   }
@@ -761,7 +814,7 @@ export class RunDriver {
         this.#record({ type: "step.failed", data: { step: path, attempt, error: error as ErrorOnTheWire } });
         return true;
       }
-      if (node.todo !== "compensate" && node.wait?.for !== "run" && node.begun === undefined) continue;
+      if (!this.#isToClear(node) && node.wait?.for !== "run") continue;
       goesOn = true;
       if (this.#told.has(path)) continue;
       this.#told.add(path);
@@ -834,11 +887,15 @@ export class RunDriver {
 
   /** Whether a composed run is undone by now; else it was told, and this run hears when it is. */
   async #undoChild(runId: string, step: string): Promise<boolean> {
-    const ended = await this.#ports.outcomeOf(this.ctx, runId);
-    if (ended !== undefined && ended.type !== "run.completed") return true;
-    await this.#ports.direct(this.ctx, runId, "undo", `${step} of ${this.runId} is undone`);
+    // Before anything is asked: it may end while it is.
     this.#undoRests = true;
-    return false;
+    const ended = await this.#ports.outcomeOf(this.ctx, runId);
+    if (ended === undefined || ended.type === "run.completed") {
+      await this.#ports.direct(this.ctx, runId, "undo", `${step} of ${this.runId} is undone`);
+      return false;
+    }
+    this.#undoRests = false;
+    return true;
   }
 
   #restUndo(untilMs: number): void {
@@ -899,12 +956,17 @@ export class RunDriver {
   /** It goes no further by somebody's word: calls are told, and what they make of it is waited for. */
   #endCalls(): void {
     const reason = new ViableError("reactor.run_cancelled", `The run ${this.runId} goes no further.`);
-    for (const [path, each] of this.#active) if (path !== undoKey) each.end(reason);
+    for (const [path, each] of this.#active) {
+      // What puts things right is let to.
+      const isClearing = path === undoKey || this.#progress.open.get(path)?.todo === "compensate";
+      if (!isClearing) each.end(reason);
+    }
   }
 
   /** Records, and waits until it is durable; false where it says nothing any more, or the run is not this driver's. */
   async #recordDurably(event: RunEvent): Promise<boolean> {
     const isDurable = await new Promise<boolean>((resolve) => this.#record(event, 200, undefined, resolve));
+    if (isDurable && !this.#left && !this.#mayGoOn()) this.lose("its lease ran out");
     return isDurable && !this.#left;
   }
 

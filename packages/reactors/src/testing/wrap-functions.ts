@@ -1,0 +1,60 @@
+import type { NodeDefinition, ReactorDefinition, ScopeDefinition, StepFunction } from "../definition.ts";
+import { scopesOf } from "../definition.ts";
+import type { StepContext } from "../step-context.ts";
+
+/** What a function of a definition is there for. */
+export type FunctionRole = "run" | "guard" | "compensate" | "undo" | "findOutcome";
+
+/** A call of one of a reactor's functions that may act on what is outside. Those that only decide are not told of. */
+export interface FunctionCall {
+  readonly role: FunctionRole;
+  readonly ctx: StepContext;
+  readonly args: readonly unknown[];
+}
+
+const roles: readonly FunctionRole[] = ["run", "guard", "compensate", "undo", "findOutcome"];
+
+/**
+ * The same definition, children included, with each call of its functions going through `around`. It has the same hash: runs of one are
+ * runs of the other.
+ */
+export function wrapFunctions<Input, Output>(
+  definition: ReactorDefinition<Input, Output>,
+  around: (call: FunctionCall, run: () => unknown) => unknown,
+): ReactorDefinition<Input, Output> {
+  const roleOf = new Map<string, FunctionRole>();
+  for (const node of nodesOf(definition.graph)) {
+    for (const role of roles) {
+      const name = (node as unknown as Record<string, unknown>)[role];
+      if (typeof name === "string") roleOf.set(name, role);
+    }
+  }
+  const functions = new Map<string, StepFunction>();
+  for (const [name, run] of definition.functions) {
+    const role = roleOf.get(name);
+    functions.set(
+      name,
+      role === undefined
+        ? run
+        : (...args: unknown[]) => {
+            const ctx = (role === "guard" ? args[1] : args[0]) as StepContext;
+            return around({ role, ctx, args: args.filter((each) => each !== ctx) }, () => run(...args));
+          },
+    );
+  }
+  return Object.freeze({
+    ...definition,
+    // A plan belongs to a graph and knows its functions, so these have one of their own.
+    graph: structuredClone(definition.graph),
+    functions,
+    children: new Map([...definition.children].map(([name, child]) => [name, wrapFunctions(child, around)])),
+  });
+}
+
+/** All nodes of a scope, those inside of others included. */
+export function* nodesOf(scope: ScopeDefinition): Generator<NodeDefinition> {
+  for (const node of scope.nodes) {
+    yield node;
+    for (const inner of scopesOf(node)) yield* nodesOf(inner.scope);
+  }
+}
