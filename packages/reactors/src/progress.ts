@@ -444,7 +444,10 @@ export class Progress {
     node.begun = undefined;
     node.retryAt = undefined;
     if (decision === "retry") {
-      if (review.during === "run") node.attempt = 0;
+      // Another run of what was composed is known by its number; tries of a function begin anew.
+      if (node.wait?.for === "run") node.attempt = node.wait.attempt;
+      else if (review.during === "run") node.attempt = 0;
+      node.wait = undefined;
       this.#make(node, review.during);
       return;
     }

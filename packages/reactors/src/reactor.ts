@@ -361,13 +361,13 @@ export class Steps<Given, Results> {
     settings: Common & {
       readonly args: (from: From<Given, Results>) => TemplateOf<Input>;
       /**
-       * It ended without a result: says what then. `restart` begins another run of it, `maxRestarts` times at most, `fail` fails this step,
-       * `{ result }` goes on with that. Default `fail`.
+       * It ended without a result: says what then. `restart` begins another run of it after a growing wait, `maxRestarts` times at most; `fail`
+       * fails this step; `review` asks a person; `{ result }` goes on with that. Default `fail`.
        */
       readonly onFailure?: (
         error: Error,
         about: { readonly attempt: number },
-      ) => "restart" | "fail" | { readonly result: Output };
+      ) => "restart" | "fail" | "review" | { readonly result: Output };
       /** Default 3, at most 100. */
       readonly maxRestarts?: number;
       /** Whether it is undone with this run. Default: where it is reversible. */

@@ -707,11 +707,15 @@ export class RunDriver {
     const answer = onFailure === undefined ? "fail" : onFailure(fromWire(error), { attempt });
     if (typeof answer === "object" && answer !== null)
       this.#succeed(node, (answer as { result: unknown }).result, { by: "compensation" });
+    else if (answer === "review")
+      this.#needsReview(node.path, "run", "the run it is composed of ended without a result", { error });
     else {
-      const again = answer === "restart" && attempt <= said.maxRestarts;
+      const backoff = { ...clearingRetry, maxAttempts: said.maxRestarts + 1 };
+      const waitMs = answer === "restart" ? backoffMs(backoff, attempt, this.ctx.runtime.random) : undefined;
+      const data = { step: node.path, attempt, error };
       this.#record({
         type: "step.failed",
-        data: { step: node.path, attempt, error, ...(again && { retryAt: this.#now() }) },
+        data: waitMs === undefined ? data : { ...data, retryAt: Math.ceil(this.#now() + waitMs) },
       });
     }
   }
