@@ -45,7 +45,29 @@ export type {
   StepWait,
   UndoCause,
 } from "./run.ts";
-export { awaitedEvents, isEndedRun, runEvents, runStatus } from "./run.ts";
+export { awaitedEvents, isEndedRun, reviewDecision, runEvents, runStatus } from "./run.ts";
+export type {
+  ApprovalList,
+  ApprovalView,
+  ReactorList,
+  ReactorView,
+  RunPage,
+  RunStepStatus,
+  RunStepView,
+  RunSummary,
+  RunView,
+  RunWaitView,
+  UndecodableRun,
+} from "./run-view.ts";
+export {
+  approvalList,
+  approvalView,
+  maxViewedSteps,
+  reactorList,
+  runPage,
+  runStepStatus,
+  runView,
+} from "./run-view.ts";
 export type {
   ClientType,
   CreateSession,

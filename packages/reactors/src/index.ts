@@ -1,5 +1,8 @@
 export type { ReactorDefinition } from "./definition.ts";
+export { describeReactors } from "./describe-reactors.ts";
 export { reactorEventTypes } from "./event-types.ts";
+export type { ListRunsOptions, RunOrigin } from "./list-runs.ts";
+export { findApproval, listApprovals, listRuns, originOfRun, ownerOfRun, readRunView } from "./list-runs.ts";
 export type { OpenRun } from "./open-runs.ts";
 export type { From, RetrySettings, Scope, TemplateOf } from "./reactor.ts";
 export { reactor, Steps } from "./reactor.ts";
@@ -8,4 +11,5 @@ export { createReactors } from "./reactors.ts";
 export type { RunEnding } from "./read-run.ts";
 export type { Ref, Resolved, Template } from "./ref.ts";
 export type { DoTask, TaskRequest } from "./run-driver.ts";
+export { runStream } from "./run-journal.ts";
 export type { StepContext } from "./step-context.ts";

@@ -1,0 +1,7 @@
+/** What a config needs, and nothing that runs it: agents in worker threads load this, and should load nothing more. */
+export { checkReactors } from "./check-reactors.ts";
+export type { ReactorDefinition } from "./definition.ts";
+export type { From, RetrySettings, Scope, TemplateOf } from "./reactor.ts";
+export { reactor } from "./reactor.ts";
+export type { Ref, Resolved, Template } from "./ref.ts";
+export type { StepContext } from "./step-context.ts";

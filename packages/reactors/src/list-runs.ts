@@ -1,0 +1,210 @@
+import type { Context, JsonValue } from "@viable/kernel";
+import { isId, ViableError } from "@viable/kernel";
+import type { Log, Position, StoredEvent } from "@viable/log";
+import { foldStream } from "@viable/log";
+import type {
+  ApprovalList,
+  ApprovalView,
+  RunEventData,
+  RunPage,
+  RunStatus,
+  RunView,
+  UndecodableRun,
+} from "@viable/protocol";
+import type { OpenRun } from "./open-runs.ts";
+import { runIdOf, runStream } from "./run-journal.ts";
+import type { RunState } from "./run-view.ts";
+import { runFold, toRunSummary, toRunView, toTime, toWaitView } from "./run-view.ts";
+
+/** How many runs are looked at for one page: what is asked for may be rare, and the answer then says where to go on. */
+const maxLooked = 1_000;
+/** How many runs with open approvals are looked at for one list. */
+const maxAskingRuns = 1_000;
+/** What an approval's details may hold in a list, in characters of JSON. */
+const maxDetailsChars = 65_536;
+
+/** Where a run is of: the tenant, and of the run at its root, who began it and by what. */
+export interface RunOrigin {
+  readonly rootId: string;
+  readonly principal: string;
+  readonly session: string | undefined;
+  /** What the root run directly follows from, as its event says. */
+  readonly causation: string | undefined;
+}
+
+/** How deep runs are composed in runs: more than definitions can be. */
+const maxAncestors = 100;
+
+/** The run's first event, whatever of it can be read; undefined where there is none of this tenant's (W11). */
+async function firstOf(ctx: Context, log: Log, runId: string): Promise<StoredEvent | undefined> {
+  if (!isId("run", runId)) return undefined;
+  const [first] = await log.readStream(ctx, runStream(runId), { limit: 1, decoding: "none" });
+  return first?.metadata.tenant === ctx.tenant ? first : undefined;
+}
+
+/** Whose run it is; undefined where there is none of this tenant's (W11). */
+export async function ownerOfRun(
+  ctx: Context,
+  log: Log,
+  runId: string,
+): Promise<{ readonly session: string | undefined } | undefined> {
+  const first = await firstOf(ctx, log, runId);
+  return first && { session: first.metadata.session };
+}
+
+/** Who began a run, or the run that it is composed in. */
+export async function originOfRun(ctx: Context, log: Log, runId: string): Promise<RunOrigin | undefined> {
+  let rootId = runId;
+  for (let depth = 0; depth < maxAncestors; depth++) {
+    const first = await firstOf(ctx, log, rootId);
+    if (first === undefined) return undefined;
+    const { parent } = first.data as Partial<RunEventData<"run.started">>;
+    const { actor, session, causation } = first.metadata;
+    if (parent === undefined) return { rootId, principal: actor, session, causation };
+    rootId = parent.runId;
+  }
+  return undefined;
+}
+
+async function readState(ctx: Context, log: Log, runId: string): Promise<RunState | undefined> {
+  return (await foldStream(ctx, log, runStream(runId), runFold)).state;
+}
+
+/**
+ * A run as its events tell, without its definition; undefined where there is none of this tenant's (W11). Of a run of any number of steps the
+ * view holds a thousand, and says how many more there are.
+ */
+export async function readRunView(ctx: Context, log: Log, runId: string): Promise<RunView | undefined> {
+  if ((await firstOf(ctx, log, runId)) === undefined) return undefined;
+  const state = await readState(ctx, log, runId);
+  if (state === undefined) return undefined;
+  const input = state.input ?? ((await eventAt(ctx, log, runId, 1))?.data.input as JsonValue | undefined) ?? null;
+  const isCompleted = state.ended?.status === "completed";
+  const result = isCompleted
+    ? (state.result ?? (await eventAt(ctx, log, runId, state.version))?.data.result)
+    : undefined;
+  return toRunView(state, { input, result: result as JsonValue | undefined });
+}
+
+async function eventAt(ctx: Context, log: Log, runId: string, version: number): Promise<StoredEvent | undefined> {
+  return (await log.readStream(ctx, runStream(runId), { fromVersion: version, limit: 1 }))[0];
+}
+
+export interface ListRunsOptions {
+  readonly limit: number;
+  /** The position that the last page ended at. */
+  readonly before?: Position;
+  readonly reactor?: string;
+  readonly status?: RunStatus;
+  readonly session?: string;
+}
+
+/** Runs of this tenant (W11), the newest first, those whose events cannot be read apart. */
+export async function listRuns(ctx: Context, log: Log, options: ListRunsOptions): Promise<RunPage> {
+  const { limit, reactor, status, session } = options;
+  const runs: RunPage["runs"] = [];
+  const undecodable: UndecodableRun[] = [];
+  let before = options.before;
+  for (let looked = 0; looked < maxLooked; ) {
+    const page = await log.readAll(ctx, {
+      direction: "backward",
+      limit,
+      decoding: "none",
+      ...(before !== undefined && { from: before }),
+      filter: { tenant: ctx.tenant, types: ["run.started"], ...(session !== undefined && { session }) },
+    });
+    for (const started of page) {
+      before = started.position;
+      looked += 1;
+      if (reactor !== undefined && started.data.reactor !== reactor) continue;
+      const runId = runIdOf(started.stream);
+      try {
+        const state = await readState(ctx, log, runId);
+        const summary = state && toRunSummary(state);
+        if (summary === undefined || (status !== undefined && summary.status !== status)) continue;
+        runs.push(summary);
+      } catch (error) {
+        // One that cannot be read must not hide the others.
+        if (!isUndecodable(error)) throw error;
+        undecodable.push({ runId, startedAt: toTime(started.time), undecodable: error.message });
+      }
+      if (runs.length + undecodable.length === limit) return toPage(runs, undecodable, before);
+    }
+    if (page.length < limit) return toPage(runs, undecodable, undefined);
+  }
+  return toPage(runs, undecodable, before);
+}
+
+const toPage = (runs: RunPage["runs"], undecodable: UndecodableRun[], next: Position | undefined): RunPage => ({
+  runs,
+  ...(undecodable.length > 0 && { undecodable }),
+  ...(next !== undefined && { next }),
+});
+
+const isUndecodable = (error: unknown): error is ViableError =>
+  error instanceof ViableError && error.code === "log.undecodable_event";
+
+/** What persons are asked for by open runs of this tenant, the longest asked first. */
+export async function listApprovals(
+  ctx: Context,
+  log: Log,
+  openRuns: Iterable<OpenRun>,
+  { limit, session }: { readonly limit: number; readonly session?: string | undefined },
+): Promise<ApprovalList> {
+  const asking: OpenRun[] = [];
+  for (const run of openRuns) if (run.tenant === ctx.tenant && run.approvals.length > 0) asking.push(run);
+  const approvals: ApprovalView[] = [];
+  let looked = 0;
+  for (const { runId } of asking.slice(0, maxAskingRuns)) {
+    if (approvals.length >= limit) break;
+    looked += 1;
+    const state = await readState(ctx, log, runId);
+    if (state === undefined || (session !== undefined && state.session !== session)) continue;
+    for (const step of state.open) {
+      if (step.wait?.for === "approval" && approvals.length < limit)
+        approvals.push(await toApprovalView(ctx, log, state, step));
+    }
+  }
+  approvals.sort((one, other) => (one.askedAt < other.askedAt ? -1 : one.askedAt > other.askedAt ? 1 : 0));
+  return { approvals, more: asking.length - looked };
+}
+
+/** The open approval of that id, of this tenant's. */
+export async function findApproval(
+  ctx: Context,
+  log: Log,
+  openRuns: Iterable<OpenRun>,
+  approvalId: string,
+): Promise<ApprovalView | undefined> {
+  for (const run of openRuns) {
+    if (run.tenant !== ctx.tenant || !run.approvals.includes(approvalId)) continue;
+    const state = await readState(ctx, log, run.runId);
+    const step = state?.open.find(({ wait }) => wait?.for === "approval" && wait.approvalId === approvalId);
+    return state && step && (await toApprovalView(ctx, log, state, step));
+  }
+  return undefined;
+}
+
+async function toApprovalView(
+  ctx: Context,
+  log: Log,
+  state: RunState,
+  step: RunState["open"][number],
+): Promise<ApprovalView> {
+  const { for: _, ...asked } = toWaitView(step.wait as never) as Extract<
+    ReturnType<typeof toWaitView>,
+    { for: "approval" }
+  >;
+  const event = await eventAt(ctx, log, state.runId, step.waitVersion ?? 0);
+  const { details } = (event?.data.wait ?? {}) as { details?: JsonValue };
+  const isSmall = details !== undefined && JSON.stringify(details).length <= maxDetailsChars;
+  return {
+    ...asked,
+    ...(isSmall && { details }),
+    ...(details !== undefined && !isSmall && { areDetailsOmitted: true }),
+    runId: state.runId,
+    reactor: state.started.reactor,
+    step: step.step,
+    askedAt: toTime(event?.time ?? step.startedAt),
+  };
+}
