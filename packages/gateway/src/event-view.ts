@@ -4,7 +4,7 @@ import type { EventView } from "@viable/protocol";
 /** Members of `data` above this many characters of JSON are left out of live feeds, in 64 KiB: a screen cannot show more, and a slow line should not carry it. */
 const maxMemberChars = 64 * 1024;
 /** The members that may be that large. */
-const largeMembers = ["result", "args"] as const;
+const largeMembers = ["result", "args", "input", "payload", "wait"] as const;
 
 /** An event as clients see it. */
 export function toEventView(event: StoredEvent): EventView {

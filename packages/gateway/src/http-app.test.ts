@@ -201,6 +201,48 @@ describe("the events of an execution", () => {
   });
 });
 
+describe("a view of a stream", () => {
+  const pages: View = {
+    name: "log of a plan",
+    path: "/plans/:id/events",
+    scope: "session",
+    stream: (_ctx, { params, grant }) => (params.id === "none" ? undefined : `plan:${params.id}/${grant.clientType}`),
+    ends: ({ type }) => type === "plan.done",
+  };
+  const asFeed = { accept: "text/event-stream" };
+  const write = async ({ log, ctx }: Awaited<ReturnType<typeof setup>>, ...types: string[]) => {
+    const events = types.map((type) => ({ type: `plan.${type}`, data: {} }));
+    await log.append(ctx, { streams: [{ stream: "plan:a/owner", expected: "any", events }] });
+  };
+  const url = "/v1/plans/a/events";
+
+  test("is read in pages, by whoever may, and what is not there is not found", async () => {
+    const world = await setup([pages]);
+    await write(world, "made", "changed", "done");
+    const page = executionEventPage.parse(await (await world.read(`${url}?limit=2`, world.owner)).json());
+    expect(page.events.map(({ type }) => type)).toEqual(["plan.made", "plan.changed"]);
+    const rest = executionEventPage.parse(await (await world.read(`${url}?after=${page.next}`, world.owner)).json());
+    expect(rest).toMatchObject({ events: [{ type: "plan.done" }] });
+    expect(rest).not.toHaveProperty("next");
+    expect((await world.read("/v1/plans/none/events", world.owner)).status).toBe(404);
+    expect((await world.read("/v1/plans/none/events", world.session)).status).toBe(404);
+    expect((await world.read(url, "nobody")).status).toBe(401);
+  });
+
+  test("is followed up to its end; one that was opened once more, up to the end after that", async () => {
+    const world = await setup([pages]);
+    await write(world, "made", "done", "opened");
+    const { seen, done } = follow(await world.read(url, world.owner, asFeed));
+    await world.time.settle();
+    expect(seen).toMatchObject({ types: ["plan.made", "plan.done", "plan.opened"], ended: false });
+    await write(world, "done");
+    await done;
+    expect(seen.types.at(-1)).toBe("plan.done");
+    const resumed = await world.read(url, world.owner, { ...asFeed, "last-event-id": seen.ids.at(-1) as string });
+    expect(resumed.status).toBe(204);
+  });
+});
+
 describe("a feed ends with what it was opened with", () => {
   const twelveHoursMs = 12 * 3_600_000;
 

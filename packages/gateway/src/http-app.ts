@@ -2,10 +2,10 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Context as KernelContext, Runtime } from "@viable/kernel";
 import { jsonDepth, maxJsonDepth, rootContext, toWire, ViableError } from "@viable/kernel";
-import type { Log } from "@viable/log";
+import type { Log, StoredEvent } from "@viable/log";
 import { isPosition, startPosition } from "@viable/log";
 import type { HealthView, SessionCreated } from "@viable/protocol";
-import { createSession, toFieldProblems } from "@viable/protocol";
+import { createSession, outcomeStatuses, toFieldProblems } from "@viable/protocol";
 import type { Grant } from "@viable/security";
 import type { Executions } from "@viable/swarm";
 import { executionStream, toExecutionView, toUndecodableView } from "@viable/swarm";
@@ -13,7 +13,6 @@ import type { Context } from "hono";
 import { Hono } from "hono";
 import { answerEvents } from "./answer-events.ts";
 import { sourceOf } from "./cloud-event.ts";
-import { endsExecution, followStored, readExecutionEvents } from "./execution-events.ts";
 import { readLogEvents } from "./log-events.ts";
 import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
 import { quotaHeaders } from "./rate-limit-headers.ts";
@@ -21,6 +20,7 @@ import type { Authenticated, Receive } from "./receive.ts";
 import { streamFeed } from "./session-feed.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { isOpen, toSessionView } from "./sessions.ts";
+import { followStored, readStreamEvents } from "./stream-events.ts";
 import type { ReadScope, View } from "./view.ts";
 import { queryNumber } from "./view.ts";
 
@@ -58,6 +58,33 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     const caller = await who(c);
     receive.mayRead(caller, subject, scope);
     return caller;
+  };
+
+  /** Events of one stream: a page of them, or a live feed up to the last. */
+  const answerStream = async (
+    c: Context,
+    { ctx, grant }: Authenticated,
+    stream: string,
+    ends: (event: StoredEvent) => boolean,
+  ): Promise<Response> => {
+    const after = positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition;
+    if (headerOf(c, "accept")?.includes("text/event-stream") !== true) {
+      const limit = queryNumber(c.req.query(), "limit", 1_000, 1_000);
+      return answerEvents(c, await readStreamEvents(ctx, log, stream, { after, limit }), source);
+    }
+    const followed = await followStored(ctx, log, stream, after, ends);
+    // There is nothing to wait for: this answer keeps an EventSource from asking again.
+    if (followed === undefined) return c.body(null, 204);
+    return streamFeed(c, {
+      ctx,
+      log,
+      filter: { tenant: ctx.tenant, streamPrefix: stream },
+      first: followed.events,
+      after,
+      endsWith: followed.endsWith,
+      expiresAt: grant.expiresAt,
+      onError: settings.onError,
+    });
   };
 
   app.onError((error) => {
@@ -200,24 +227,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     const caller = await reader(c, "execution events", "session");
     const executionId = c.req.param("id");
     await receive.mayFollow(caller, executionId);
-    const after = positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition;
-    if (headerOf(c, "accept")?.includes("text/event-stream") !== true) {
-      const limit = queryNumber(c.req.query(), "limit", 1_000, 1_000);
-      return answerEvents(c, await readExecutionEvents(caller.ctx, log, executionId, { after, limit }), source);
-    }
-    const first = await followStored(caller.ctx, log, executionId, after);
-    // There is nothing to wait for: this answer keeps an EventSource from asking again.
-    if (first === undefined) return c.body(null, 204);
-    return streamFeed(c, {
-      ctx: caller.ctx,
-      log,
-      filter: { tenant: caller.ctx.tenant, streamPrefix: executionStream(executionId) },
-      first,
-      after,
-      endsWith: endsExecution,
-      expiresAt: caller.grant.expiresAt,
-      onError: settings.onError,
-    });
+    return await answerStream(c, caller, executionStream(executionId), endsExecution);
   });
 
   app.get("/v1/events", async (c) => {
@@ -235,18 +245,29 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
 
   for (const view of settings.views) {
     app.get(`/v1${view.path}`, async (c) => {
-      const { ctx, grant } = await reader(c, view.name, view.scope ?? "tenant");
-      const answer = await view.read(ctx, {
-        grant,
+      const caller = await reader(c, view.name, view.scope ?? "tenant");
+      const request = {
+        grant: caller.grant,
         params: c.req.param() as Record<string, string>,
         query: c.req.query(),
-      });
+      };
+      if ("stream" in view) {
+        const stream = await view.stream(caller.ctx, request);
+        if (stream === undefined) throw notFound(view.name);
+        return await answerStream(c, caller, stream, (event) => view.ends(event));
+      }
+      const answer = await view.read(caller.ctx, request);
       if (answer === undefined) throw notFound(view.name);
       return c.json(answer as object);
     });
   }
   return app;
 }
+
+const outcomeTypes: ReadonlySet<string> = new Set(outcomeStatuses.map((status) => `execution.${status}`));
+
+/** Whether an event of an execution is its last (W5). */
+const endsExecution = (event: StoredEvent): boolean => outcomeTypes.has(event.type);
 
 /**
  * When a session's feed ends by time: with the token it was opened with, and with the session. What is left to come of one that is

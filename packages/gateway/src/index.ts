@@ -8,5 +8,5 @@ export type { Receive, ReceiveSettings } from "./receive.ts";
 export { createReceive } from "./receive.ts";
 export type { Session, Sessions, SessionsSettings } from "./sessions.ts";
 export { createSessions } from "./sessions.ts";
-export type { View, ViewRequest } from "./view.ts";
+export type { EventsView, ReadView, View, ViewRequest } from "./view.ts";
 export { queryNumber } from "./view.ts";

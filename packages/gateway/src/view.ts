@@ -1,11 +1,14 @@
 import type { Context, JsonValue } from "@viable/kernel";
+import type { StoredEvent } from "@viable/log";
 import type { Grant } from "@viable/security";
 
 /**
  * Something to read, mounted under `/v1`. Rooms export views and the composition root hands them over; the gateway
  * authorises, traces and answers, and knows none of them.
  */
-export interface View {
+export type View = ReadView | EventsView;
+
+interface ViewPlace {
   /** For reasons and the list of routes: `swarms`. */
   readonly name: string;
   /** Under `/v1`, with `:names` for parts: `/swarms/:service`. */
@@ -16,8 +19,20 @@ export interface View {
    * Default `tenant`: a view that says nothing tells a session nothing.
    */
   readonly scope?: ReadScope;
+}
+
+/** Answers with JSON. */
+export interface ReadView extends ViewPlace {
   /** The answer, or undefined where there is no such thing (404). */
   read(ctx: Context, request: ViewRequest): Promise<JsonValue | undefined> | JsonValue | undefined;
+}
+
+/** Answers with the events of one stream: pages of them by `after` and `limit`, or a live feed up to the last. */
+export interface EventsView extends ViewPlace {
+  /** The stream, or undefined where there is no such thing (404). It must be the tenant's, and no other's name begin with its: nobody asks again. */
+  stream(ctx: Context, request: ViewRequest): Promise<string | undefined> | string | undefined;
+  /** Whether an event is the last, where nothing is stored after it. */
+  ends(event: StoredEvent): boolean;
 }
 
 /** What a read is about: the caller's own session (or what every session may know), or the tenant as a whole. */
