@@ -1,8 +1,14 @@
-import type { Clock, SimulatedTime, Timer } from "@viable/kernel";
+import type { Clock, Timer } from "@viable/kernel";
 
 interface Waiting {
   readonly atMs: number;
   readonly isBackground: boolean;
+}
+
+/** Time that several processes may share. */
+export interface SharedTime extends Clock {
+  /** Lets everything run that can without time going on. */
+  settle(): Promise<void>;
 }
 
 /**
@@ -10,13 +16,13 @@ interface Waiting {
  * when it goes on, as those of a process do that was stopped; dead, none ever fires again.
  */
 export class ProcessClock implements Clock {
-  readonly #time: SimulatedTime;
+  readonly #time: SharedTime;
   readonly #set = new Set<Waiting>();
   #due: (() => void)[] = [];
   #state: "running" | "paused" | "dead" = "running";
   #resumed: PromiseWithResolvers<void> | undefined;
 
-  constructor(time: SimulatedTime) {
+  constructor(time: SharedTime) {
     this.#time = time;
   }
 
@@ -45,10 +51,14 @@ export class ProcessClock implements Clock {
     const run = () => {
       if (this.#set.delete(waiting)) fire();
     };
-    const timer = this.#time.setTimer(() => {
-      if (this.#state === "paused") this.#due.push(run);
-      else if (this.#state === "running") run();
-    }, delayMs);
+    const timer = this.#time.setTimer(
+      () => {
+        if (this.#state === "paused") this.#due.push(run);
+        else if (this.#state === "running") run();
+      },
+      delayMs,
+      options,
+    );
     return {
       cancel: () => {
         this.#set.delete(waiting);

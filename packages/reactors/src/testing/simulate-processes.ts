@@ -11,8 +11,10 @@ import type { Reactors } from "../reactors.ts";
 import { createReactors } from "../reactors.ts";
 import { isEnding } from "../read-run.ts";
 import type { DoTask } from "../run-driver.ts";
-import { isRunStream, runIdOf } from "../run-journal.ts";
+import { isRunStream } from "../run-journal.ts";
 import { ProcessClock } from "./process-clock.ts";
+import type { Recorded } from "./record-runs.ts";
+import { RunRecorder } from "./record-runs.ts";
 import type { FunctionCall } from "./wrap-functions.ts";
 import { wrapFunctions } from "./wrap-functions.ts";
 
@@ -34,13 +36,6 @@ export interface Breakpoint {
 
 /** What becomes of the process at a breakpoint. */
 export type Fate = "go" | "kill" | "pause";
-
-/** An event of a run, as it is in the database. */
-export interface Recorded {
-  readonly event: RunEvent;
-  readonly version: number;
-  readonly atMs: number;
-}
 
 /** A call of a function, as the world outside saw it. */
 export interface SeenCall {
@@ -127,22 +122,23 @@ export class ProcessWorld {
   /** Every call of a function, in order. */
   readonly calls: SeenCall[] = [];
   readonly #random: Random;
-  readonly #histories = new Map<string, Recorded[]>();
+  readonly #recorder: RunRecorder;
 
   constructor(options: SimulationOptions) {
     this.options = options;
     this.#random = seededRandom(options.seed);
     this.time = simulateTime({ random: seededRandom(options.seed + 1) });
+    this.#recorder = new RunRecorder(() => this.time.now());
   }
 
   /** The events of a run that are durable now. */
   history(runId: string): readonly Recorded[] {
-    return this.#histories.get(runId) ?? [];
+    return this.#recorder.history(runId);
   }
 
   /** Ids of all runs, in the order in which they began. */
   get runIds(): readonly string[] {
-    return [...this.#histories.keys()];
+    return this.#recorder.runIds;
   }
 
   get running(): readonly SimulatedProcess[] {
@@ -269,10 +265,7 @@ export class ProcessWorld {
         const what = describeBatch(batch);
         if (what !== undefined) await this.#pass(process, "append", "before", what);
         const result = await this.store.commit(batch, now, follow);
-        result.outcomes.forEach((outcome, index) => {
-          if (outcome.kind === "appended" && !outcome.repeated)
-            this.#note(batch[index] as EncodedAppend, outcome.firstVersions);
-        });
+        this.#recorder.note(batch, result);
         await this.#travel();
         if (what !== undefined) await this.#pass(process, "append", "after", what);
         await process.clock.untilRunning();
@@ -317,22 +310,6 @@ export class ProcessWorld {
 
   #refuseWhereCut(process: SimulatedProcess): void {
     if (!process.link.up) throw new ViableError(storeUnavailable, "Cut off.", { retryable: true });
-  }
-
-  #note(append: EncodedAppend, firstVersions: readonly number[]): void {
-    append.streams.forEach((write, at) => {
-      if (!isRunStream(write.stream)) return;
-      const runId = runIdOf(write.stream);
-      const history = this.#histories.get(runId) ?? [];
-      this.#histories.set(runId, history);
-      write.events.forEach(({ type, data }, offset) => {
-        history.push({
-          event: { type, data: JSON.parse(data) } as RunEvent,
-          version: (firstVersions[at] as number) + offset,
-          atMs: this.time.now(),
-        });
-      });
-    });
   }
 }
 
