@@ -72,3 +72,9 @@ export const runTimedOut = (reactor: string, deadlineMs: number): ViableError =>
       next: "Give it more time (timeoutMs).",
     },
   );
+
+/** `reactor.invalid_argument`: a step was called with something that it cannot do with. */
+export const invalidStepArgument = (step: string, reason: string): ViableError =>
+  new ViableError("reactor.invalid_argument", `The step ${step} cannot be done: ${reason}.`, {
+    next: "Hand it what it asks for; a value that may be missing needs a step that says what then.",
+  });

@@ -47,3 +47,14 @@ export function forkedOutcomes(original: Progress, from: string): readonly RunEv
   }
   return kept;
 }
+
+/** Refuses what does not fit the one append that a run begins with, or could be found half begun. */
+export function checkForkSize(runId: string, kept: readonly RunEvent[], maxEvents: number, maxChars: number): void {
+  const chars = kept.reduce((sum, event) => sum + JSON.stringify(event.data).length + 100, 0);
+  if (kept.length <= maxEvents && chars <= maxChars) return;
+  throw notForkable(
+    runId,
+    `what it takes over, ${kept.length} outcomes of ${chars} characters, is more than ${maxEvents} or ${maxChars}`,
+    "Fork from an earlier step.",
+  );
+}

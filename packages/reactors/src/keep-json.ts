@@ -3,7 +3,7 @@ import { findJsonProblem, maxJsonDepth } from "@viable/kernel";
 /** What a step came to, as it is kept: nobody can change it any more, and it is what will be read back. */
 export interface Kept {
   readonly value: unknown;
-  /** About how many characters of JSON it takes. */
+  /** How many characters of JSON it takes, at most. */
   readonly chars: number;
 }
 
@@ -36,14 +36,14 @@ function copyOf(value: unknown, depth: number, count: { chars: number; readonly 
   if (depth > maxJsonDepth - levelsAround) throw notJson;
   switch (typeof value) {
     case "string":
-      take(value.length + 2, count);
+      take(charsOf(value), count);
       return value;
     case "boolean":
       take(5, count);
       return value;
     case "number":
       if (!Number.isFinite(value)) throw notJson;
-      take(8, count);
+      take(String(value).length, count);
       return value === 0 ? 0 : value;
     case "object":
       break;
@@ -59,6 +59,7 @@ function copyOf(value: unknown, depth: number, count: { chars: number; readonly 
     const copy = new Array(value.length);
     for (let index = 0; index < value.length; index++) {
       if (value[index] === undefined) throw notJson;
+      take(1, count);
       copy[index] = copyOf(value[index], depth + 1, count);
     }
     return Object.freeze(copy);
@@ -69,13 +70,16 @@ function copyOf(value: unknown, depth: number, count: { chars: number; readonly 
   for (const key of Object.keys(value)) {
     const member = (value as Record<string, unknown>)[key];
     if (member === undefined) continue;
-    take(key.length + 4, count);
+    take(charsOf(key) + 2, count);
     const kept = copyOf(member, depth + 1, count);
     if (key === "__proto__") Object.defineProperty(copy, key, { value: kept, enumerable: true });
     else copy[key] = kept;
   }
   return Object.freeze(copy);
 }
+
+/** How many characters JSON takes for a text: what it escapes takes up to six. */
+const charsOf = (text: string): number => JSON.stringify(text).length;
 
 function take(chars: number, count: { chars: number; readonly max: number }): void {
   count.chars += chars;

@@ -1,4 +1,5 @@
 import type { Context, JsonValue, Part, Timer } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
 import type { Log, Position, RecordWrite, StoredEvent, Subscription } from "@viable/log";
 import { comparePositions, startPosition } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
@@ -87,6 +88,7 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
 
   const add = (run: OpenRun) => {
     open.set(run.runId, run);
+    ended.delete(run.runId);
     for (const name of run.awaits) {
       const runs = awaiting.get(name) ?? new Set();
       awaiting.set(name, runs.add(run.runId));
@@ -152,11 +154,13 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
     listener.changed(run, event, stored.position);
   };
   const note = (run: OpenRun, event: RunEvent) => {
+    // Whoever writes has its definition.
+    if (run.standing === "parked" && (event.type === "run.claimed" || event.type.startsWith("step.")))
+      run.standing = undefined;
     switch (event.type) {
       case "run.claimed":
         run.claim = event.data;
         run.idle = undefined;
-        if (run.standing === "parked") run.standing = undefined;
         return;
       case "run.parked":
         run.standing = "parked";
@@ -206,6 +210,7 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
     for (const [runId, since] of ended) {
       if (comparePositions(since, mayBeNoted) <= 0) writes.push({ key: prefix + runId, value: null, expected: "any" });
     }
+    const before = { changed: [...changed], ended: [...ended] };
     changed.clear();
     ended.clear();
     // Another process has noted all of this already.
@@ -214,21 +219,30 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
       return;
     }
     try {
-      for (let from = 0; from < writes.length; from += noteRecords) {
-        const outcome = await log.append(ctx, { records: writes.slice(from, from + noteRecords) });
-        if (!outcome.ok) throw new Error(outcome.reason);
-      }
-      await log.append(ctx, {
-        records: [{ key: checkpointKey, value: { position }, expected: current?.version ?? 0 }],
-      });
+      await appendNotes(ctx, writes, { from: theirs ?? startPosition, to: position }, current?.version ?? 0);
       notedAt = position;
     } catch {
       // The next notes say it again: until then a start reads a little more.
-      for (const { key, value } of writes) {
-        const runId = key.slice(prefix.length);
-        if (value === null) ended.set(runId, startPosition);
-        else changed.add(runId);
-      }
+      for (const runId of before.changed) if (open.has(runId)) changed.add(runId);
+      for (const [runId, since] of before.ended) if (!open.has(runId)) ended.set(runId, since);
+    }
+  };
+
+  /** Each append writes the checkpoint too, at the version that was read: whoever is slow, and has older notes, is refused. */
+  const appendNotes = async (
+    ctx: Context,
+    writes: readonly RecordWrite[],
+    place: { from: Position; to: Position },
+    version: number,
+  ) => {
+    let expected = version;
+    for (let from = 0; from === 0 || from < writes.length; from += noteRecords) {
+      const isLast = from + noteRecords >= writes.length;
+      const fence = { key: checkpointKey, value: { position: isLast ? place.to : place.from }, expected };
+      const outcome = await log.append(ctx, { records: [...writes.slice(from, from + noteRecords), fence] });
+      if (!outcome.ok)
+        throw new ViableError("reactor.notes_refused", `The notes of open runs were not taken: ${outcome.reason}.`);
+      expected = outcome.recordVersions.at(-1) as number;
     }
   };
   const scheduleNotes = (ctx: Context) => {

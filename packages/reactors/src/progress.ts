@@ -5,6 +5,7 @@ import type { Sources } from "./argument.ts";
 import { resolve } from "./argument.ts";
 import { invalidResult, rejected } from "./errors.ts";
 import type { Plan, PlanNode, PlanScope } from "./plan.ts";
+import { staticPath } from "./plan.ts";
 
 /**
  * What is to be done about a node: call its function, choose its branch, ask whether its repeat goes on, call its compensation, or take
@@ -31,6 +32,8 @@ export interface OpenNode {
   map: OpenMap | undefined;
   /** What a person said it came to. */
   accepted: unknown;
+  /** A person wants it done, also where the run goes no further. */
+  isWanted: boolean;
   /** Of a repeat: its turn, from 0, and what the last one came to. */
   turn: number;
   last: unknown;
@@ -272,6 +275,7 @@ export class Progress {
       wait: undefined,
       map: undefined,
       accepted: undefined,
+      isWanted: false,
       turn: 0,
       last: undefined,
     };
@@ -437,6 +441,8 @@ export class Progress {
       this.undoBegun = false;
       // Taken as undone, or left undone: either way it is over. Which one was chosen stands in the log.
       if (decision !== "retry") this.#undid(review.of as number);
+      if (decision === "done") this.undone += 1;
+      else if (decision === "failed") this.kept.add(staticPath(step));
       return;
     }
     const node = this.open.get(step);
@@ -448,6 +454,7 @@ export class Progress {
       if (node.wait?.for === "run") node.attempt = node.wait.attempt;
       else if (review.during === "run") node.attempt = 0;
       node.wait = undefined;
+      node.isWanted = true;
       this.#make(node, review.during);
       return;
     }

@@ -13,6 +13,7 @@ import type { StepContext } from "./step-context.ts";
 /** How long a step may take, in milliseconds, where it says nothing: the seed's `task_timeout`. */
 const defaultStepTimeoutMs = 60_000;
 const maxStepTimeoutMs = 24 * 3_600_000;
+const maxRunTimeoutMs = 10 * 365 * 24 * 3_600_000;
 /** How many steps of one run run at the same time where nothing is said: enough for work that waits for others. */
 const defaultConcurrency = 100;
 const maxConcurrencies = 10_000;
@@ -86,7 +87,7 @@ export function reactor<Input extends z.ZodType, Output>(
     readonly reversible?: boolean;
     /** How many steps run at the same time. Default 100, at most 10,000. */
     readonly maxConcurrency?: number;
-    /** How long a run may take, in milliseconds, until it is ended and undone. Default: as long as it takes. */
+    /** How long a run may take, in milliseconds, until it is ended and undone; at most ten years. Default: as long as it takes. */
     readonly timeoutMs?: number;
   },
   steps: (steps: Steps<{ readonly input: Ref<z.output<Input>> }, unknown>) => Scope<Output>,
@@ -108,7 +109,7 @@ export function reactor<Input extends z.ZodType, Output>(
     graph,
     reversible: settings.reversible ?? false,
     maxConcurrency: whole(name, "maxConcurrency", settings.maxConcurrency ?? defaultConcurrency, 1, maxConcurrencies),
-    timeoutMs: settings.timeoutMs,
+    timeoutMs: checkRunTimeout(name, settings.timeoutMs),
     functions: scribe.functions,
     children: scribe.children,
   };
@@ -552,9 +553,15 @@ export class Steps<Given, Results> {
   }
 }
 
-const namePattern = /^[a-z][a-zA-Z0-9]*([_-][a-zA-Z0-9]+)*$/;
-const nameRule = "a name is letters and digits, in words joined by - or _, beginning with a small letter";
-const eventPattern = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*$/;
+const namePattern = /^(?=.{1,64}$)[a-z][a-zA-Z0-9]*([_-][a-zA-Z0-9]+)*$/;
+const nameRule = "a name is 1 to 64 letters and digits, in words joined by - or _, beginning with a small letter";
+/** How events are named that runs wait for. */
+export const eventPattern = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*$/;
+
+function checkRunTimeout(reactor: string, timeoutMs: number | undefined): number | undefined {
+  if (timeoutMs === undefined || (timeoutMs >= 1 && timeoutMs <= maxRunTimeoutMs)) return timeoutMs;
+  throw invalidDefinition(reactor, "timeoutMs", `${timeoutMs} is no number of milliseconds from 1 to ten years`);
+}
 
 function whole(reactor: string, path: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;

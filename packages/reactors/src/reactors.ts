@@ -18,17 +18,18 @@ import type { ReactorDefinition } from "./definition.ts";
 import { Definitions } from "./definitions.ts";
 import { DueTimes } from "./due-times.ts";
 import { invalidInput, runNotFound } from "./errors.ts";
-import { forkedOutcomes } from "./fork-run.ts";
+import { checkForkSize, forkedOutcomes } from "./fork-run.ts";
 import { keepJson } from "./keep-json.ts";
 import type { OpenRun } from "./open-runs.ts";
 import { awaitedStream, createOpenRuns } from "./open-runs.ts";
 import { planOf } from "./plan.ts";
 import { Pools } from "./pools.ts";
 import { Progress } from "./progress.ts";
+import { eventPattern } from "./reactor.ts";
 import type { RunEnding } from "./read-run.ts";
 import { firstEvent, isEnding, lastEvent, readRun, toRunEvent } from "./read-run.ts";
 import type { DoTask, DriverPorts } from "./run-driver.ts";
-import { maxResultChars, RunDriver } from "./run-driver.ts";
+import { maxKeyChars, maxResultChars, RunDriver } from "./run-driver.ts";
 import { runIdFor } from "./run-id.ts";
 import { runStream } from "./run-journal.ts";
 
@@ -48,8 +49,8 @@ const maxDecisions = 50;
 const sweepEveryMs = 5_000;
 /** What is due at once, before others get their turn. */
 const dueAtOnce = 1_000;
-/** What waits for a run may hold as its key, in characters. */
-const maxKeyChars = 200;
+/** Outcomes that a fork may take over, and their size: below what one append may carry. */
+const maxForked = { events: 1_900, chars: 7 * 1024 * 1024 };
 
 export interface ReactorsSettings {
   readonly log: Log;
@@ -177,6 +178,8 @@ class ReactorRuns implements Reactors {
   /** To be read and carried on, in their order. */
   readonly #waiting = new Set<string>();
   readonly #loading = new Set<string>();
+  /** Open runs that this process could not make sense of: it does not try again. */
+  readonly #unfit = new Set<string>();
   /** Begun by this process just now: their driver is made when the append is answered. */
   readonly #beginning = new Set<string>();
   readonly #endListeners = new Map<string, Set<(ending: RunEnding) => void>>();
@@ -217,8 +220,6 @@ class ReactorRuns implements Reactors {
     this.#state = "running";
     this.#stopGone = membership.onGone(() => this.#sweep());
     await this.#open.start(ctx);
-    // Those that wait for a definition look once whether this process has it.
-    for (const run of this.#open.all()) if (run.standing === "parked") this.#consider(run);
     this.#sweep();
     const scheduleSweep = () => {
       this.#sweepTimer = runtime.clock.setTimer(
@@ -311,6 +312,7 @@ class ReactorRuns implements Reactors {
     const { definition } = original.plan;
     const judged = input === undefined ? original.input : this.#judge(definition, input);
     const kept = forkedOutcomes(original, from);
+    checkForkSize(runId, kept, maxForked.events, maxForked.chars);
     return await this.#append(ctx, definition, ctx.runtime.ids.next("run"), [
       { type: "run.started", data: this.#started(definition, judged, { forkedFrom: { runId, step: from } }) },
       ...kept,
@@ -427,9 +429,11 @@ class ReactorRuns implements Reactors {
   // Orders from outside
 
   cancel(ctx: Context, runId: string, reason: string): Promise<Directed> {
-    return this.#direct(ctx, runId, (last) =>
-      isEnding(last) ? "It has ended." : { type: "run.cancel_requested", data: { by: ctx.principal, reason } },
-    );
+    return this.#directByState(ctx, runId, ({ phase }) => {
+      if (phase === "ended") return "It has ended.";
+      if (phase !== "going") return "It goes no further already, and is being undone.";
+      return { type: "run.cancel_requested", data: { by: ctx.principal, reason } };
+    });
   }
 
   async undo(ctx: Context, runId: string, reason: string): Promise<Directed> {
@@ -497,6 +501,10 @@ class ReactorRuns implements Reactors {
     options: { readonly id?: string; readonly source?: string } = {},
   ): Promise<void> {
     const { id, source } = options;
+    if (!eventPattern.test(event))
+      throw invalidInput("send", "event", "must be words joined by dots, as payment.received");
+    if (key.length === 0 || key.length > maxKeyChars)
+      throw invalidInput("send", "key", `must be 1 to ${maxKeyChars} characters`);
     const data = { event, key, payload, ...(source !== undefined && { source }) };
     const outcome = await this.#settings.log.append(ctx, {
       streams: [
@@ -582,11 +590,12 @@ class ReactorRuns implements Reactors {
       return;
     }
     // Somebody else carries it on, or will: its claim says who.
-    if (event.type === "run.claimed" || event.type === "run.parked") return;
+    if (event.type === "run.claimed") return;
     this.#consider(run);
   }
 
   #ended(run: OpenRun, ending: RunEnding): void {
+    this.#unfit.delete(run.runId);
     const driven = this.#drivers.get(run.runId);
     if (driven !== undefined) driven.driver.news(run.version);
     this.#tellEnded(run.runId, ending);
@@ -609,7 +618,7 @@ class ReactorRuns implements Reactors {
   /** Reads a run and carries it on, where that is this process's to do and it does not do it. */
   #consider(run: OpenRun): void {
     if (this.#state !== "running" || this.#drivers.has(run.runId)) return;
-    if (!this.#isFree(run.claim) || run.standing === "needs_review") return;
+    if (!this.#isFree(run.claim) || run.standing === "needs_review" || this.#unfit.has(run.runId)) return;
     if (run.standing === "parked" && this.#definitions.byHash(run.reactor, run.hash) === undefined) return;
     this.#waiting.add(run.runId);
     this.#loadNext();
@@ -631,8 +640,9 @@ class ReactorRuns implements Reactors {
     const now = runtime.clock.now();
     for (const run of this.#open.all()) {
       if (this.#drivers.has(run.runId) || this.#beginning.has(run.runId) || this.#waiting.has(run.runId)) continue;
-      if (run.standing !== undefined || !this.#isFree(run.claim)) continue;
-      if (run.idle === undefined || (run.idle !== null && run.idle <= now)) this.#consider(run);
+      if (run.standing === "needs_review" || !this.#isFree(run.claim)) continue;
+      if (run.idle === undefined || run.standing === "parked" || (run.idle !== null && run.idle <= now))
+        this.#consider(run);
       else if (run.idle !== null) this.#schedule(run.runId, run.idle);
     }
   }
@@ -697,6 +707,7 @@ class ReactorRuns implements Reactors {
       this.#schedule(run.runId, this.#settings.runtime.clock.now() + sweepEveryMs);
       return;
     }
+    this.#unfit.add(run.runId);
     const reason = `It cannot be carried on: ${error instanceof Error ? error.message : String(error)}`;
     this.#settings.onProblem?.(`${run.runId}: ${reason}`);
     await this.#park(rootContext(this.#settings.runtime, { tenant: run.tenant }), run, reason).catch(() => undefined);
@@ -765,11 +776,21 @@ class ReactorRuns implements Reactors {
   /** Nobody here can carry it on: it waits for a process that can, and says so. */
   async #park(ctx: Context, run: OpenRun, reason: string): Promise<void> {
     if (run.standing === "parked") return;
-    await this.#direct(ctx, run.runId, (last) =>
-      isEnding(last) || last.type === "run.parked"
-        ? "It need not be parked."
-        : { type: "run.parked", data: { reason } },
-    );
+    await this.#place(ctx, run.runId, async () => {
+      let claim: Claim | undefined;
+      let last: StoredEvent | undefined;
+      for await (const stored of readRun(ctx, this.#settings.log, run.runId)) {
+        const event = toRunEvent(stored);
+        if (event.type === "run.started" || event.type === "run.claimed")
+          claim = event.type === "run.claimed" ? event.data : event.data.claim;
+        last = stored;
+      }
+      // Whoever has it by now has its definition.
+      const isOver = last === undefined || isEnding(toRunEvent(last)) || last.type === "run.parked";
+      const ordered: RunEvent | string =
+        isOver || !this.#isFree(claim) ? "It need not be parked." : { type: "run.parked", data: { reason } };
+      return { version: last?.version ?? 0, ordered };
+    });
   }
 
   /** `isTakeover`: somebody else had it, and may have begun what has no outcome. */

@@ -4,7 +4,7 @@ import type { Log } from "@viable/log";
 import type { ReviewDuring, RunEvent, StepWait, UndoCause } from "@viable/protocol";
 import { StepCall } from "./call-step.ts";
 import type { Retry, StepFunction } from "./definition.ts";
-import { invalidResult, noBranch, repeatExhausted, runTimedOut, waitTimedOut } from "./errors.ts";
+import { invalidResult, invalidStepArgument, noBranch, repeatExhausted, runTimedOut, waitTimedOut } from "./errors.ts";
 import { keepJson } from "./keep-json.ts";
 import type { Pools } from "./pools.ts";
 import type { OpenNode, Progress } from "./progress.ts";
@@ -16,6 +16,10 @@ import { nextToUndo } from "./undo-walk.ts";
 export const maxResultChars = 4 * 1024 * 1024;
 /** How often a compensation and an undo are tried, and with what waits, before a person is asked. */
 const clearingRetry: Retry = { baseMs: 50, maxMs: 5_000, maxAttempts: 5, on: "any" };
+/** What waits for a run may hold as its key, in characters: it stands in a stream's name. */
+export const maxKeyChars = 200;
+/** The last time there is a date for, in milliseconds. */
+const maxTimeMs = 8.64e15;
 /** When something is asked of the log again that it could not answer, in milliseconds. */
 const askAgainMs = 1_000;
 /** Under what the undo stands among what is under way and due: no step's path. */
@@ -220,7 +224,15 @@ export class RunDriver {
   /** What has not begun does not begin. */
   #dropQueue(): void {
     for (const node of this.#queue.splice(0)) this.#active.delete(node.path);
-    for (const each of [...this.#active.values()]) if ("isQueued" in each) each.end(undefined);
+    for (const each of [...this.#active.values()]) if (each.isQueued) each.end(undefined);
+  }
+
+  /** The same where the run goes no further, but for what is done nevertheless. */
+  #dropWaiting(): void {
+    for (const [path, each] of [...this.#active]) {
+      const node = this.#progress.open.get(path);
+      if (each.isQueued && (node === undefined || !this.#isToClear(node))) each.end(undefined);
+    }
   }
 
   /** Ends what is under way and writes nothing more; for a halt that took too long. */
@@ -258,8 +270,8 @@ export class RunDriver {
   }
 
   /** Whether something is done about it though the run goes no further: it failed, or it may have happened, and would stay as it is. */
-  #isToClear({ todo, begun, mayHaveBegun, plan, wait }: OpenNode): boolean {
-    if (todo === "compensate" || todo === "accept" || begun !== undefined) return true;
+  #isToClear({ todo, begun, isWanted, mayHaveBegun, plan, wait }: OpenNode): boolean {
+    if (todo === "compensate" || todo === "accept" || begun !== undefined || isWanted) return true;
     const { undo, compensate } = plan.functions;
     // Done again, which comes to the same, it has an outcome that can be undone.
     const wasLeft = this.#isTakeover && mayHaveBegun && todo === "run" && wait === undefined;
@@ -327,6 +339,10 @@ export class RunDriver {
     let hasEntered = false;
     const leave = pools.enter(pool, () => {
       hasEntered = true;
+      if (this.#left || !this.#progress.open.has(node.path)) {
+        pools.leave(pool);
+        return;
+      }
       void this.#call(node, () => {
         pools.leave(pool);
         this.#done(node.path);
@@ -366,9 +382,10 @@ export class RunDriver {
         this.#record({ type: "step.skipped", data: { step: path } });
         return;
       }
-      const guarded = guard === undefined ? undefined : await call.call(() => guard(args, call), said.timeoutMs);
-      if (guarded !== undefined && guarded !== null) {
-        this.#succeed(node, (guarded as { result: unknown }).result, { by: "guard" });
+      const guarded =
+        guard === undefined ? undefined : resultIn(await call.call(() => guard(args, call), said.timeoutMs), path);
+      if (guarded !== undefined) {
+        this.#succeed(node, guarded.result, { by: "guard" });
         return;
       }
       if (said.kind === "step" && !said.idempotent) {
@@ -385,15 +402,10 @@ export class RunDriver {
         ...(attempt > 1 && { attempt }),
       });
     } catch (error) {
-      if (!this.#left && !this.#isHalting(error)) this.#callFailed(node, attempt, error);
+      if (!this.#left) this.#callFailed(node, attempt, error);
     } finally {
       done();
     }
-  }
-
-  /** What a call that was given back throws is no failure of its step. */
-  #isHalting(error: unknown): boolean {
-    return error instanceof ViableError && (error.code === "reactor.halted" || error.code === "reactor.lost");
   }
 
   #doTask(call: StepCall, said: { capability: string; timeoutMs: number }, args: unknown): Promise<unknown> {
@@ -456,7 +468,8 @@ export class RunDriver {
     const { path } = node;
     const kept = keepJson(result, maxResultChars);
     if (typeof kept === "string") throw invalidResult(path, kept);
-    const keptArgs = more.args === undefined ? undefined : keepJson(more.args, maxResultChars);
+    // Both stand in one event.
+    const keptArgs = more.args === undefined ? undefined : keepJson(more.args, maxResultChars - kept.chars);
     if (typeof keptArgs === "string")
       throw invalidResult(path, `its arguments cannot be kept for its undo: ${keptArgs}`);
     const { args: _, ...rest } = more;
@@ -490,13 +503,13 @@ export class RunDriver {
     const ask = async () => {
       try {
         const args = this.#progress.argsOf(node);
-        const found = await call.call(() => findOutcome(call, args), (plan.node as { timeoutMs: number }).timeoutMs);
-        if (found !== undefined && found !== null) this.#succeed(node, (found as { result: unknown }).result, { args });
+        const { timeoutMs } = plan.node as { timeoutMs: number };
+        const found = resultIn(await call.call(() => findOutcome(call, args), timeoutMs), path);
+        if (found !== undefined) this.#succeed(node, found.result, { args });
         else if (this.#progress.phase === "going") this.#beginAnew(path);
         else this.#record({ type: "step.skipped", data: { step: path } });
       } catch (error) {
-        if (!this.#left && !this.#isHalting(error))
-          this.#needsReview(path, during, unknown, { error: toRecordableError(error) });
+        if (!this.#left) this.#needsReview(path, during, unknown, { error: toRecordableError(error) });
       }
       if (this.#active.get(path) === call) this.#active.delete(path);
       this.#settle();
@@ -538,14 +551,13 @@ export class RunDriver {
           if (!(await this.#recordDurably(started))) return;
         }
         const error = fromWire(node.error as ErrorOnTheWire);
-        const answered = await this.#tryToClear(path, (each) =>
-          each.call(() => compensate(each, { error, args }), timeoutMs),
+        const answered = await this.#tryToClear(path, async (each) =>
+          resultIn(await each.call(() => compensate(each, { error, args }), timeoutMs), path),
         );
-        const result = answered as { result: unknown } | undefined | null;
-        if (result === undefined || result === null) this.#record({ type: "step.compensated", data: { step: path } });
-        else this.#succeed(node, result.result, { by: "compensation" });
+        if (answered === undefined) this.#record({ type: "step.compensated", data: { step: path } });
+        else this.#succeed(node, answered.result, { by: "compensation" });
       } catch (error) {
-        if (!this.#left && !this.#isHalting(error))
+        if (!this.#left)
           this.#needsReview(path, "compensate", "its compensation failed", { error: toRecordableError(error) });
       } finally {
         this.#active.delete(path);
@@ -556,7 +568,7 @@ export class RunDriver {
   }
 
   /** Calls what puts things right, again where it fails; throws the last failure. */
-  async #tryToClear(path: string, run: (call: StepCall) => Promise<unknown>): Promise<unknown> {
+  async #tryToClear<T>(path: string, run: (call: StepCall) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const call = this.#newCall(path, attempt);
       this.#active.set(path, call);
@@ -564,7 +576,7 @@ export class RunDriver {
         return await run(call);
       } catch (error) {
         const waitMs = backoffMs(clearingRetry, attempt, this.ctx.runtime.random);
-        if (waitMs === undefined || this.#left || this.#isHalting(error)) throw error;
+        if (waitMs === undefined || this.#left) throw error;
         await call.call(
           () => new Promise<void>((resolve) => this.ctx.runtime.clock.setTimer(resolve, waitMs)),
           waitMs + 60_000,
@@ -623,20 +635,23 @@ export class RunDriver {
     }
     const { forMs, until } = this.#progress.argsOf(node) as { forMs?: unknown; until?: unknown };
     const at = typeof until === "number" ? until : typeof forMs === "number" ? this.#now() + forMs : Number.NaN;
-    if (Number.isFinite(at)) this.#wait(node, { for: "time", until: at });
-    else this.#fail(node, invalidResult(node.path, "forMs or until must be a number of milliseconds"));
+    if (at <= maxTimeMs) this.#wait(node, { for: "time", until: at });
+    else this.#fail(node, invalidStepArgument(node.path, "forMs or until must be a number of milliseconds"));
   }
 
   #awaitEvent(node: OpenNode): void {
     const { wait, path, plan } = node;
     if (wait?.for !== "event") {
-      const { key, timeoutMs } = this.#progress.argsOf(node) as { key?: unknown; timeoutMs?: unknown };
-      this.#wait(node, {
-        for: "event",
-        event: (plan.node as { event: string }).event,
-        key: key === undefined || key === null ? this.runId : String(key),
-        ...this.#until(timeoutMs),
-      });
+      const { key = null, timeoutMs } = this.#progress.argsOf(node) as { key?: unknown; timeoutMs?: unknown };
+      const until = this.#until(timeoutMs);
+      if (until === undefined)
+        this.#fail(node, invalidStepArgument(path, "timeoutMs must be a number of milliseconds"));
+      else if (key !== null && (typeof key !== "string" || key.length === 0 || key.length > maxKeyChars))
+        this.#fail(node, invalidStepArgument(path, `key must be text of 1 to ${maxKeyChars} characters`));
+      else {
+        const { event } = plan.node as { event: string };
+        this.#wait(node, { for: "event", event, key: key ?? this.runId, ...until });
+      }
       return;
     }
     this.#ask(path, async () => {
@@ -664,19 +679,24 @@ export class RunDriver {
     }
     const { details, timeoutMs } = this.#progress.argsOf(node) as { details?: unknown; timeoutMs?: unknown };
     const kept = details === undefined ? undefined : keepJson(details, maxResultChars);
-    if (typeof kept === "string") this.#fail(node, invalidResult(path, kept));
+    const until = this.#until(timeoutMs);
+    if (until === undefined) this.#fail(node, invalidStepArgument(path, "timeoutMs must be a number of milliseconds"));
+    else if (typeof kept === "string") this.#fail(node, invalidStepArgument(path, kept));
     else
       this.#wait(node, {
         for: "approval",
         approvalId: this.ctx.runtime.ids.next("apr"),
         title: (plan.node as { title: string }).title,
         ...(kept !== undefined && { details: kept.value }),
-        ...this.#until(timeoutMs),
+        ...until,
       } as StepWait);
   }
 
-  #until(timeoutMs: unknown): { until?: number } {
-    return typeof timeoutMs === "number" && Number.isFinite(timeoutMs) ? { until: this.#now() + timeoutMs } : {};
+  /** Until when it waits at most: for ever where nothing is said; undefined where what is said is no time. */
+  #until(timeoutMs: unknown): { until?: number } | undefined {
+    if (timeoutMs === undefined || timeoutMs === null) return {};
+    const until = typeof timeoutMs === "number" ? this.#now() + timeoutMs : Number.NaN;
+    return until <= maxTimeMs ? { until } : undefined;
   }
 
   #awaitChild(node: OpenNode): void {
@@ -743,7 +763,7 @@ export class RunDriver {
         if (this.#left) return;
         const node = this.#progress.open.get(path);
         if (node === undefined) return;
-        if (error instanceof ViableError && error.retryable) this.#wakeFor(path, this.#now() + askAgainMs);
+        if (isOurs(error) && error.retryable) this.#wakeFor(path, this.#now() + askAgainMs);
         else this.#fail(node, error);
       })
       .finally(() => {
@@ -766,6 +786,7 @@ export class RunDriver {
   #settle(): void {
     if (this.#left) return;
     const { phase, review, failure, output } = this.#progress;
+    if (phase === "failing") this.#dropWaiting();
     if (this.#active.size === 0 && this.#whenQuiet.length > 0)
       for (const resolve of this.#whenQuiet.splice(0)) resolve();
     if (this.#halted || this.#active.size > 0 || this.#pending.length > 0 || this.#writing !== undefined) return;
@@ -843,8 +864,8 @@ export class RunDriver {
       if (target === undefined) this.#end();
       else await this.#undo(target);
     } catch (error) {
-      if (error instanceof ViableError && error.retryable && !this.#left) this.#restUndo(this.#now() + askAgainMs);
-      else if (!this.#left && !this.#isHalting(error)) this.#ports.failed(this, error);
+      if (isOurs(error) && error.retryable && !this.#left) this.#restUndo(this.#now() + askAgainMs);
+      else if (!this.#left) this.#ports.failed(this, error);
     } finally {
       this.#active.delete(undoKey);
       this.#settle();
@@ -879,7 +900,7 @@ export class RunDriver {
       }
       this.#record({ type: "step.undone", data: { step, of } });
     } catch (thrown) {
-      if (this.#left || this.#isHalting(thrown)) return;
+      if (this.#left) return;
       const error = toRecordableError(thrown);
       const waitMs =
         isOnce && this.#endedEarly(error) ? undefined : backoffMs(clearingRetry, attempt, this.ctx.runtime.random);
@@ -1065,7 +1086,23 @@ export class RunDriver {
 /** Whether a failure is worth another try. */
 function worthAnother(retry: Retry, error: ErrorOnTheWire, thrown: unknown): boolean {
   if (error.retryable) return true;
-  return retry.on === "any" && !(thrown instanceof ViableError);
+  return retry.on === "any" && !isOurs(thrown);
+}
+
+/** Even asking may throw: whose error it is decides. */
+function isOurs(thrown: unknown): thrown is ViableError {
+  try {
+    return thrown instanceof ViableError;
+  } catch {
+    return false;
+  }
+}
+
+/** What a function answered that may answer a result, or nothing. Throws where it is neither. */
+function resultIn(answer: unknown, step: string): { readonly result: unknown } | undefined {
+  if (answer === undefined || answer === null) return undefined;
+  if (typeof answer === "object" && Object.hasOwn(answer, "result")) return answer as { result: unknown };
+  throw invalidResult(step, "an answer is { result } or nothing");
 }
 
 /** What a run that has ended without a result failed with. */
