@@ -1,14 +1,8 @@
-import type { Context } from "@viable/kernel";
-import { ViableError, withContext } from "@viable/kernel";
-import type { Projection, StoredEvent } from "@viable/log";
-import { checkProjections, matchesFilter, reaction } from "@viable/log";
+import { ViableError } from "@viable/kernel";
+import type { StoredEvent } from "@viable/log/define";
+import { checkProjections, reaction } from "@viable/log/define";
 import type { ReactorDefinition } from "./definition.ts";
-import type { Reactors } from "./reactors.ts";
-import { requireNewest } from "./require-newest.ts";
-import { runIdFor } from "./run-id.ts";
 
-/** With the manager's name before it, a key of a run has 200 characters. */
-const maxKeyChars = 150;
 /** As a step that waits names its event. */
 const eventPattern = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*$/;
 
@@ -77,7 +71,7 @@ const invalidManager = (manager: string, path: string, reason: string): ViableEr
 function checkCorrelation(manager: string, path: string, { type, key, starts, sends }: Correlation): void {
   if (typeof type !== "string" || type === "")
     throw invalidManager(manager, `${path}.type`, "it names no type of event");
-  if (matchesFilter({ type: handedOver } as StoredEvent, { types: [type] }))
+  if (toPattern(type).test(handedOver))
     throw invalidManager(
       manager,
       `${path}.type`,
@@ -95,53 +89,6 @@ function checkCorrelation(manager: string, path: string, { type, key, starts, se
 /** The type of event as which what is sent is written. */
 const handedOver = "event.received";
 
-/**
- * The reaction of the log that drives a manager's runs, to stand among its projections. Throws `reactor.unknown` or `reactor.not_newest`
- * where these reactors would not begin what the manager names.
- *
- * Promised: each event does what it says at least once, in order, in one process at a time; done again after a crash it counts once, since
- * a run is known by its key, and what is sent by the event it was made of. It acts in the event's tenant (W11). What cannot be done
- * (a key or an input that throws or does not fit) parks it before that event, with the reason, as every projection.
- *
- * Not promised: that a run began before what was sent to it; but what was sent under its key waits for it. That an event for a key without
- * a run is told of.
- */
-export function reactionOf(
-  manager: ProcessManager,
-  reactors: Pick<Reactors, "begin" | "send" | "definitions">,
-): Projection {
-  const { name, reactor, on, begins } = manager;
-  requireNewest(reactors.definitions, reactor, `The process manager "${name}"`);
-
-  const start = async (ctx: Context, key: string, input: unknown) => {
-    const begun = await reactors.begin(ctx, reactor.name, input, { key: `process:${name}:${key}` });
-    if (!begun.ok && begun.reason === "overloaded")
-      throw new ViableError("reactor.overloaded", begun.message, { retryable: true });
-  };
-  return reaction({
-    name,
-    begins,
-    filter: { types: [...new Set(on.map(({ type }) => type))] },
-    async react(event, ctx) {
-      const own = withContext(ctx, { tenant: event.metadata.tenant, traceparent: event.metadata.traceparent });
-      for (const [nr, { type, key: keyOf, starts, sends }] of on.entries()) {
-        if (!matchesFilter(event, { types: [type] })) continue;
-        const key = keyOf(event);
-        if (key === undefined) continue;
-        if (typeof key !== "string" || key === "" || key.length > maxKeyChars)
-          throw new ViableError(
-            "reactor.invalid_key",
-            `process manager "${name}", on.${nr}.key: it is no text of 1 to ${maxKeyChars} characters.`,
-            { next: "Answer what the events of one run have in common, or undefined where an event concerns none." },
-          );
-        if (starts !== undefined) await start(own, key, starts(event));
-        if (sends !== undefined)
-          await reactors.send(own, sends, key, event.data, { id: sentId(event, sends, key), source: event.id });
-      }
-    },
-  });
-}
-
-/** The same each time, also where another manager sends the same: what is sent is there for all runs, and each takes it once. */
-const sentId = (event: StoredEvent, sends: string, key: string): string =>
-  runIdFor([event.id, sends, key]).replace(/^run_/, "evt_");
+/** A glob means here what it means to the log, of which a definition loads no more than it needs. */
+const toPattern = (glob: string): RegExp =>
+  new RegExp(`^${glob.replace(/[\\^$.+?()[\]{}|]/g, "\\$&").replaceAll("*", ".*")}$`);

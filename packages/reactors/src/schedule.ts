@@ -3,13 +3,14 @@ import { defaultTenant, nearestNames, ViableError } from "@viable/kernel";
 import { Cron } from "croner";
 import type { ReactorDefinition } from "./definition.ts";
 import { keepJson } from "./keep-json.ts";
-import { maxResultChars } from "./run-driver.ts";
 
 /** How late a run may begin and still be on time, in milliseconds: a restart is no downtime. */
 export const onTimeMs = 60_000;
 /** How many planned times may be caught up with: each is a run, and they begin at once. */
 const maxMaxMissed = 1_000;
 const defaultMaxMissed = 100;
+/** As large as what a run begins with may be, in characters of JSON. */
+const maxInputChars = 4 * 1024 * 1024;
 /** The key of a run holds it, and a key has 200 characters. */
 const maxNameChars = 100;
 const namePattern = /^[a-z][a-zA-Z0-9]*([_-][a-zA-Z0-9]+)*$/;
@@ -157,7 +158,7 @@ function checkInput<Input>({ input, reactor }: ScheduleSettings<Input>, refuse: 
       `Hand in what "${reactor.name}" asks for.`,
     );
   }
-  const kept = keepJson(input, maxResultChars);
+  const kept = keepJson(input, maxInputChars);
   if (typeof kept === "string") throw refuse("input", kept);
   return kept.value as JsonValue;
 }
