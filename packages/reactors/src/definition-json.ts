@@ -7,6 +7,7 @@ import type { NodeDefinition, ReactorDefinition, ScopeDefinition, StepFunction }
 import { scopesOf } from "./definition.ts";
 import { hashOf } from "./definition-hash.ts";
 import { planOf } from "./plan.ts";
+import { eventPattern } from "./reactor.ts";
 
 /** Tells readers what they have before them. Its number is raised where an older reader would misread what is written. */
 const format = "viable.reactor/1";
@@ -26,10 +27,10 @@ const maxTold = 5;
 const maxSuggested = 20;
 
 // What `reactor()` refuses is refused here: a test holds the two together.
-const namePattern = /^[a-z][a-zA-Z0-9]*([_-][a-zA-Z0-9]+)*$/;
-const nameRule = "a name is letters and digits, in words joined by - or _, beginning with a small letter";
-const eventPattern = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*$/;
+const namePattern = /^(?=.{1,64}$)[a-z][a-zA-Z0-9]*([_-][a-zA-Z0-9]+)*$/;
+const nameRule = "a name is 1 to 64 letters and digits, in words joined by - or _, beginning with a small letter";
 const dayMs = 24 * 3_600_000;
+const maxRunTimeoutMs = 10 * 365 * dayMs;
 
 /** A definition as plain JSON: all of it but what its functions do. */
 export interface ReactorJson {
@@ -219,7 +220,7 @@ const shape: z.ZodType<ReactorJson> = z
       .exactOptional(),
     reversible: z.boolean(),
     maxConcurrency: z.int().min(1).max(10_000),
-    timeoutMs: z.number().positive().exactOptional(),
+    timeoutMs: z.number().min(1).max(maxRunTimeoutMs).exactOptional(),
     input: z.record(z.string(), z.custom<JsonValue>()),
     graph: scope,
     functions: z.array(functionName).max(maxFunctions),

@@ -399,7 +399,7 @@ describe("a definition at random", () => {
         expect(arrows.filter((each) => each.dotted)).toHaveLength(dotted.size);
         expect(arrows.filter((each) => !each.dotted)).toHaveLength(solid.size);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
     expect(seen.size).toBe(kinds.length);
   });
