@@ -175,35 +175,43 @@ export class ProcessWorld {
    * Moves time on until a run has ended, or waits for a person. A process that was stopped is resumed after `resumeAfterMs`; where none
    * runs any more, another is started.
    */
-  async finish(runId: string, { resumeAfterMs = 3 * leaseMs, maxMs = defaultMaxMs } = {}): Promise<RunEvent> {
+  async finish(runId: string, options: { resumeAfterMs?: number; maxMs?: number } = {}): Promise<RunEvent> {
+    await this.playUntil(() => this.isOver(runId), options);
+    // What a process that came back would still do wrong, it does now.
+    await this.time.advance(2 * leaseMs);
+    return this.history(runId).at(-1)?.event as RunEvent;
+  }
+
+  /** Moves time on until something holds and no process is stopped; stopped ones are resumed, and started where none runs, as `finish` does. */
+  async playUntil(holds: () => boolean, { resumeAfterMs = 3 * leaseMs, maxMs = defaultMaxMs } = {}): Promise<void> {
     const pausedAt = new Map<SimulatedProcess, number>();
     const limitMs = this.time.now() + maxMs;
     for (;;) {
-      const last = () => this.history(runId).at(-1)?.event;
       const stopped = () => this.processes.some((each) => each.state === "paused" && !pausedAt.has(each));
-      const isOver = () => this.isOver(runId) && pausedAt.size === 0;
+      const isOver = () => holds() && pausedAt.size === 0;
+      const isForsaken = () => this.running.length === 0 && !holds();
       const due = Math.min(...pausedAt.values(), Number.POSITIVE_INFINITY);
       await this.time.until(
-        () => isOver() || stopped() || this.running.length === 0 || this.time.now() >= due,
+        () => isOver() || stopped() || isForsaken() || this.time.now() >= due,
         Math.max(0, limitMs - this.time.now()),
       );
       for (const each of this.processes)
-        if (each.state === "paused" && !pausedAt.has(each)) pausedAt.set(each, this.time.now() + resumeAfterMs);
+        if (each.state === "paused" && !pausedAt.has(each)) {
+          pausedAt.set(each, this.time.now() + resumeAfterMs);
+          // Where nobody runs there may be no other timer.
+          this.time.setTimer(() => {}, resumeAfterMs);
+        }
       for (const [each, atMs] of pausedAt) {
         if (atMs > this.time.now()) continue;
         pausedAt.delete(each);
         await each.resume();
       }
-      if (isOver() && !stopped()) {
-        // What a process that came back would still do wrong, it does now.
-        await this.time.advance(2 * leaseMs);
-        return last() as RunEvent;
-      }
-      if (this.running.length === 0 && !this.isOver(runId)) await this.start();
+      if (isOver() && !stopped()) return;
+      if (isForsaken()) await this.start();
     }
   }
 
-  /** Whether a run has ended or waits for a person, and so has what it composed. */
+  /** Whether a run has ended, or waits for a person. */
   isOver(runId: string): boolean {
     let standing = false;
     let ended = false;
