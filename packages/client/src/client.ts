@@ -1,6 +1,7 @@
 import type { Clock, JsonValue } from "@viable/kernel";
 import { systemClock } from "@viable/kernel";
 import type {
+  ApprovalList,
   CloudEvent,
   CommandAnswer,
   CommandList,
@@ -15,6 +16,10 @@ import type {
   MemoryPage,
   Problem,
   ProjectionList,
+  ReactorList,
+  RunPage,
+  RunStatus,
+  RunView,
   SendCommand,
   SessionCreated,
   SessionView,
@@ -22,11 +27,13 @@ import type {
   SwarmView,
 } from "@viable/protocol";
 import {
+  approvalList,
   cloudEventBatch,
   cloudEventsBatchType,
   commandAnswer,
   commandList,
   discovery,
+  endedRunStatuses,
   eventPage,
   eventView,
   executionEventPage,
@@ -37,6 +44,9 @@ import {
   memoryPage,
   problem as problemSchema,
   projectionList,
+  reactorList,
+  runPage,
+  runView,
   sessionCreated,
   sessionView,
   swarmList,
@@ -72,8 +82,17 @@ export interface CloudEventPage {
   readonly next: string;
 }
 
+/** Which runs, the newest first. */
+export interface RunsQuery {
+  readonly reactor?: string;
+  readonly status?: RunStatus;
+  readonly session?: string;
+  readonly limit?: number;
+  readonly before?: string;
+}
+
 export interface WatchOptions {
-  /** Go on after this position; from the session's beginning where absent. */
+  /** Go on after this position; from the beginning of what is watched where absent. */
   readonly after?: string;
   readonly signal?: AbortSignal;
 }
@@ -123,6 +142,16 @@ export interface Client {
   /** The same as CloudEvents. */
   cloudEvents(query?: EventsQuery): Promise<CloudEventPage>;
   projections(): Promise<ProjectionList>;
+  /** The reactors that runs can be begun of, and with `graph` each as Mermaid draws it. */
+  reactors(query?: { graph?: "mermaid" }): Promise<ReactorList>;
+  runs(query?: RunsQuery): Promise<RunPage>;
+  run(runId: string): Promise<RunView>;
+  /** A run's events, as `executionEvents` does it. */
+  runEvents(runId: string, query?: { after?: string; limit?: number }): Promise<ExecutionEventPage>;
+  /** A run's events as they come, up to its end, mended as `watch` does it. */
+  watchRun(runId: string, options?: WatchOptions): AsyncGenerator<EventView, void, void>;
+  /** What persons are asked for. */
+  approvals(query?: { limit?: number }): Promise<ApprovalList>;
   health(): Promise<HealthView>;
 }
 
@@ -186,6 +215,61 @@ export function createClient(settings: ClientSettings): Client {
     });
   const read = <T>(path: string, schema: z.ZodType<T>): Promise<T> => json("GET", path, schema);
 
+  /** Events in as many requests as it takes. */
+  const readPages = async (
+    path: string,
+    { after, limit = Number.POSITIVE_INFINITY }: { after?: string; limit?: number } = {},
+  ): Promise<ExecutionEventPage> => {
+    const events: EventView[] = [];
+    let next = after;
+    do {
+      const query = toQuery({ after: next, limit: Math.min(limit - events.length, pageEvents) });
+      const page = await read(path + query, executionEventPage);
+      events.push(...page.events);
+      next = page.next;
+    } while (next !== undefined && events.length < limit);
+    return { events, ...(next !== undefined && { next }) };
+  };
+
+  /** A feed for as long as it is read, or, where `ends` is given, until it is closed after such an event. */
+  async function* follow(
+    path: string,
+    options: WatchOptions = {},
+    ends: (event: EventView) => boolean = () => false,
+  ): AsyncGenerator<EventView, void, void> {
+    let { after } = options;
+    let failures = 0;
+    let isOver = false;
+    for (;;) {
+      const line = watchLine(clock, base, options.signal);
+      try {
+        const response = await request("GET", path, {
+          headers: { accept: "text/event-stream", ...(after !== undefined && { "last-event-id": after }) },
+          signal: line.signal,
+        });
+        // There is nothing more to come.
+        if (response.status === 204) return;
+        for await (const event of readEvents(response, line)) {
+          failures = 0;
+          after = event.position;
+          isOver = ends(event);
+          yield event;
+        }
+        if (isOver) return;
+      } catch (error) {
+        if (options.signal?.aborted === true) return;
+        if (error instanceof GatewayProblem && !error.retryable) throw error;
+        if (failures >= reconnectAfterMs.length && line.heardForMs() < steadyMs) throw error;
+      } finally {
+        line.stop();
+      }
+      if (options.signal?.aborted === true) return;
+      // A feed that held for a while was a good one, however few its events: its end is the first failure, not one more.
+      if (line.heardForMs() >= steadyMs) failures = 0;
+      await pause(clock, reconnectAfterMs[Math.min(failures++, reconnectAfterMs.length - 1)] as number, options.signal);
+    }
+  }
+
   return {
     url: base,
     openSession: (body, options = {}) =>
@@ -201,52 +285,17 @@ export function createClient(settings: ClientSettings): Client {
     execution: (executionId) => read(`/v1/executions/${encodeURIComponent(executionId)}`, executionView),
     executions: (query = {}) => read(`/v1/executions${toQuery(query)}`, executionPage),
     cancel: (executionId) => json("DELETE", `/v1/executions/${encodeURIComponent(executionId)}`, executionView),
-    async executionEvents(executionId, { after, limit = Number.POSITIVE_INFINITY } = {}) {
-      const path = `/v1/executions/${encodeURIComponent(executionId)}/events`;
-      const events: EventView[] = [];
-      let next = after;
-      do {
-        const query = toQuery({ after: next, limit: Math.min(limit - events.length, pageEvents) });
-        const page = await read(path + query, executionEventPage);
-        events.push(...page.events);
-        next = page.next;
-      } while (next !== undefined && events.length < limit);
-      return { events, ...(next !== undefined && { next }) };
-    },
-    async *watch(sessionId, options = {}) {
-      let after = options.after;
-      let failures = 0;
-      for (;;) {
-        const line = watchLine(clock, base, options.signal);
-        try {
-          const response = await request("GET", `/v1/sessions/${encodeURIComponent(sessionId)}/events`, {
-            headers: { accept: "text/event-stream", ...(after !== undefined && { "last-event-id": after }) },
-            signal: line.signal,
-          });
-          for await (const event of readEvents(response, line)) {
-            failures = 0;
-            after = event.position;
-            yield event;
-          }
-        } catch (error) {
-          if (options.signal?.aborted === true) return;
-          if (error instanceof GatewayProblem && !error.retryable) throw error;
-          if (failures >= reconnectAfterMs.length && line.heardForMs() < steadyMs) throw error;
-        } finally {
-          line.stop();
-        }
-        if (options.signal?.aborted === true) return;
-        // A feed that held for a while was a good one, however few its events: its end is the first failure, not one more.
-        if (line.heardForMs() >= steadyMs) failures = 0;
-        await pause(
-          clock,
-          reconnectAfterMs[Math.min(failures++, reconnectAfterMs.length - 1)] as number,
-          options.signal,
-        );
-      }
-    },
+    executionEvents: (executionId, query) =>
+      readPages(`/v1/executions/${encodeURIComponent(executionId)}/events`, query),
+    watch: (sessionId, options) => follow(`/v1/sessions/${encodeURIComponent(sessionId)}/events`, options),
     commands: () => read("/v1/commands", commandList),
     projections: () => read("/v1/projections", projectionList),
+    reactors: (query = {}) => read(`/v1/reactors${toQuery(query)}`, reactorList),
+    runs: (query = {}) => read(`/v1/reactors/runs${toQuery({ ...query })}`, runPage),
+    run: (runId) => read(runPath(runId), runView),
+    runEvents: (runId, query) => readPages(`${runPath(runId)}/events`, query),
+    watchRun: (runId, options) => follow(`${runPath(runId)}/events`, options, endsRun),
+    approvals: (query = {}) => read(`/v1/approvals${toQuery(query)}`, approvalList),
     swarms: () => read("/v1/swarms", swarmList),
     swarm: (service) => read(`/v1/swarms/${encodeURIComponent(service)}`, swarmView),
     discover: (capability) => read(`/v1/registry/discover${toQuery({ capability })}`, discovery),
@@ -263,6 +312,11 @@ export function createClient(settings: ClientSettings): Client {
     health: () => read("/health", healthView),
   };
 }
+
+const runPath = (runId: string): string => `/v1/reactors/runs/${encodeURIComponent(runId)}`;
+
+const runEndings: ReadonlySet<string> = new Set(endedRunStatuses.map((status) => `run.${status}`));
+const endsRun = (event: EventView): boolean => runEndings.has(event.type);
 
 const keyHeader = (key: string | undefined): Record<string, string> =>
   key === undefined ? {} : { "idempotency-key": key };

@@ -45,7 +45,7 @@ export type {
   StepWait,
   UndoCause,
 } from "./run.ts";
-export { awaitedEvents, isEndedRun, reviewDecision, runEvents, runStatus } from "./run.ts";
+export { awaitedEvents, endedRunStatuses, isEndedRun, reviewDecision, runEvents, runStatus } from "./run.ts";
 export type {
   ApprovalList,
   ApprovalView,

@@ -12,6 +12,7 @@ import type {
   UndecodableRun,
 } from "@viable/protocol";
 import type { OpenRun } from "./open-runs.ts";
+import { isEnding, toRunEvent } from "./read-run.ts";
 import { runIdOf, runStream } from "./run-journal.ts";
 import type { RunState } from "./run-view.ts";
 import { runFold, toRunSummary, toRunView, toTime, toWaitView } from "./run-view.ts";
@@ -23,7 +24,7 @@ const maxAskingRuns = 1_000;
 /** What an approval's details may hold in a list, in characters of JSON. */
 const maxDetailsChars = 65_536;
 
-/** Where a run is of: the tenant, and of the run at its root, who began it and by what. */
+/** Of the run at the root of it: who began it, in which session and by what. */
 export interface RunOrigin {
   readonly rootId: string;
   readonly principal: string;
@@ -42,17 +43,7 @@ async function firstOf(ctx: Context, log: Log, runId: string): Promise<StoredEve
   return first?.metadata.tenant === ctx.tenant ? first : undefined;
 }
 
-/** Whose run it is; undefined where there is none of this tenant's (W11). */
-export async function ownerOfRun(
-  ctx: Context,
-  log: Log,
-  runId: string,
-): Promise<{ readonly session: string | undefined } | undefined> {
-  const first = await firstOf(ctx, log, runId);
-  return first && { session: first.metadata.session };
-}
-
-/** Who began a run, or the run that it is composed in. */
+/** Who began a run, or the run that it is composed in; undefined where there is none of this tenant's (W11). */
 export async function originOfRun(ctx: Context, log: Log, runId: string): Promise<RunOrigin | undefined> {
   let rootId = runId;
   for (let depth = 0; depth < maxAncestors; depth++) {
@@ -65,6 +56,9 @@ export async function originOfRun(ctx: Context, log: Log, runId: string): Promis
   }
   return undefined;
 }
+
+/** Whether an event of a run is its last, where nothing stands after it: one that has completed may be undone yet. */
+export const endsRun = (stored: StoredEvent): boolean => isEnding(toRunEvent(stored));
 
 async function readState(ctx: Context, log: Log, runId: string): Promise<RunState | undefined> {
   return (await foldStream(ctx, log, runStream(runId), runFold)).state;
@@ -96,6 +90,7 @@ export interface ListRunsOptions {
   readonly before?: Position;
   readonly reactor?: string;
   readonly status?: RunStatus;
+  /** Those that were begun in this session; not what they are composed of. */
   readonly session?: string;
 }
 
@@ -159,7 +154,8 @@ export async function listApprovals(
     if (approvals.length >= limit) break;
     looked += 1;
     const state = await readState(ctx, log, runId);
-    if (state === undefined || (session !== undefined && state.session !== session)) continue;
+    if (state === undefined) continue;
+    if (session !== undefined && (await originOfRun(ctx, log, runId))?.session !== session) continue;
     for (const step of state.open) {
       if (step.wait?.for === "approval" && approvals.length < limit)
         approvals.push(await toApprovalView(ctx, log, state, step));

@@ -247,7 +247,7 @@ function needReview(
 function foldReview(
   state: RunState,
   review: RunState["review"],
-  { step, decision, result = null }: RunEventData<"run.reviewed">,
+  { step, decision }: RunEventData<"run.reviewed">,
   stored: StoredEvent,
 ): RunState {
   if (review === undefined) return state;
@@ -257,10 +257,9 @@ function foldReview(
   }
   if (decision === "retry")
     return change(state, step, stored, { status: review.during === "run" ? "running" : "failed" });
-  if (decision === "done" && review.during === "run") {
-    const kept = isWithin(result, maxResultChars) ? { result } : { isResultOmitted: true };
-    return close(state, step, stored, { status: "succeeded", by: "review", error: undefined, ...kept });
-  }
+  // What it is taken to have come to follows as its success.
+  if (decision === "done" && review.during === "run")
+    return change(state, step, stored, { status: "running", error: undefined });
   return change(state, step, stored, { status: "failed" });
 }
 
