@@ -5,6 +5,7 @@ import type { Context, JsonObject, JsonValue } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
 import type { EventType, Log, PlacedEvent, SnapshotPage, StoredEvent } from "@viable/log";
 import { createLog, createMemoryStore, toOrdinal } from "@viable/log";
+import { readRunView } from "@viable/reactors";
 import { baseClientLimits, createTokens } from "@viable/security";
 import { createExecutions } from "@viable/swarm";
 import { eventTypes } from "viable/run";
@@ -89,6 +90,8 @@ async function foldStreamOf(ctx: Context, log: Log, stream: string): Promise<unk
       const sessions = createSessions({ log, tokens: createTokens(log), clientLimits: baseClientLimits });
       return (await sessions.list(ctx, 1_000)).find(({ sessionId }) => sessionId === id);
     }
+    case "run":
+      return await readRunView(ctx, log, id);
     default:
       return (await log.readStream(ctx, stream)).map(({ type, data }) => ({ type, data }));
   }

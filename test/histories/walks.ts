@@ -8,7 +8,7 @@ import { createSealer, openSealKey, sealFile } from "@viable/security";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
-import { agent, defineSystem, service } from "viable";
+import { agent, defineSystem, reactor, service } from "viable";
 import { eventTypes } from "viable/run";
 import { z } from "zod";
 import { maxHistoryEvents } from "./history.ts";
@@ -182,6 +182,104 @@ async function seals(): Promise<StoredEvent[]> {
   }
 }
 
+const anything = z.looseObject({});
+const failing = (message: string) => (): never => {
+  throw new Error(message);
+};
+
+/** Every kind of step, one that is tried again, one that is put right; and what can be undone is, at the second try. */
+const errand = (() => {
+  const tries = { go: 0, undo: 0 };
+  return reactor("errand", { input: anything, reversible: true }, (steps) =>
+    steps
+      .step("never", { where: () => false, run: () => 1 })
+      .step("go", {
+        retry: { maxAttempts: 2 },
+        run: () => (tries.go++ === 0 ? failing("not yet")() : "gone"),
+        undo: () => (tries.undo++ === 0 ? failing("not yet")() : undefined),
+      })
+      .step("put-right", { after: ["go"], run: failing("broken"), compensate: () => ({ result: "whole" }) })
+      .step("once", { after: ["put-right"], idempotent: false, run: () => "done" })
+      .map("each", { over: () => ["one", "two"], after: ["once"] }, (each) =>
+        each.task("nap", { capability: "nap", args: ({ element }) => ({ label: element }) }).returns(() => null),
+      )
+      .switch("way", {
+        after: ["each"],
+        args: () => ({}),
+        branches: {
+          short: {
+            when: () => true,
+            steps: (short) => short.sleep("doze", { args: () => ({ forMs: 10 }) }).returns(() => null),
+          },
+        },
+      })
+      .repeat("again", { after: ["way"], until: (last: number) => last === 1, maxTurns: 2 }, (turn) =>
+        turn
+          .step("look", { args: ({ index }) => ({ index }), run: (_ctx, { index }) => index })
+          .returns(({ results }) => results.look),
+      )
+      .returns(() => null),
+  );
+})();
+const asking = reactor("asking", { input: anything }, (steps) =>
+  steps
+    .waitFor("word", { event: "word", args: () => ({ key: "k" }) })
+    .approval("leave", { title: "May I?", after: ["word"], args: ({ input }) => ({ details: input }) })
+    .returns(({ results }) => ({ word: results.word, leave: results.leave })),
+);
+const around = reactor("around", { input: anything }, (steps) =>
+  steps.compose("inner", asking, { args: () => ({}) }).returns(({ results }) => results.inner),
+);
+const broken = reactor("broken", { input: anything }, (steps) =>
+  steps.step("break", { run: failing("broken"), compensate: () => undefined }).returns(() => null),
+);
+const unsure = reactor("unsure", { input: anything }, (steps) =>
+  steps.step("wire", { idempotent: false, timeoutMs: 100, run: () => new Promise(() => {}) }).returns(() => null),
+);
+const late = reactor("late", { input: anything, timeoutMs: 500 }, (steps) =>
+  steps.sleep("doze", { args: () => ({ forMs: 60_000 }) }).returns(() => null),
+);
+
+/** Runs of reactors, whatever way they end; one changes hands, and one is parked since its reactor is gone. */
+async function runs(): Promise<StoredEvent[]> {
+  const store = createMemoryStore();
+  const reactors = [errand, asking, around, broken, unsure, late];
+  const first = await startTestSystem(defineSystem({ ...settings, reactors }), { store });
+  const client = await first.connect();
+  const begin = async (name: string) => {
+    const { executionId } = await client.run("reactor.start", { reactor: name, input: { for: name } });
+    const { result } = await client.outcome(executionId);
+    return (result as { runId: string }).runId;
+  };
+  const ended = (id: string) => first.settled(first.system.reactors.whenEnded(first.ctx, id));
+  const completed = await begin("errand");
+  await ended(completed);
+  await client.run("reactor.undo", { runId: completed, reason: "it was not wanted" });
+  await first.time.advance(60_000);
+  for (const name of ["broken", "late"]) await ended(await begin(name));
+  const stuck = await begin("unsure");
+  await first.time.advance(1_000);
+  await client.run("reactor.resume", { runId: stuck, decision: "done", result: "arrived", reason: "seen" });
+  await ended(stuck);
+  await client.run("reactor.send", { event: "word", key: "k", payload: { it: "is" } });
+  const asked = await begin("around");
+  await first.time.advance(1_000);
+  const { approvals } = await first.settled(client.api.approvals());
+  const approvalId = approvals[0]?.approvalId ?? "";
+  await client.run("approval.decide", { approvalId, decision: "approved", reason: "of course" });
+  await ended(asked);
+  const cancelled = await begin("late");
+  await client.run("reactor.cancel", { runId: cancelled, reason: "enough" });
+  await ended(cancelled);
+  for (const name of ["asking", "late"]) await begin(name);
+  await first.time.advance(100);
+  // Nobody is told: its time stands still from here on.
+  const after = defineSystem({ ...settings, reactors: [late] });
+  await using second = await startTestSystem(after, { store, seed: 2 });
+  await second.time.advance(60_000);
+  return await stored(store);
+}
+
 /** Runs of a system, in simulated time, that between them write every type of event. */
 export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   outcomes,
@@ -189,4 +287,5 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   takeovers,
   projections,
   seals,
+  runs,
 };

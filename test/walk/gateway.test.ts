@@ -6,7 +6,7 @@ import { createClient } from "@viable/client";
 import { mintOwnerToken } from "@viable/security";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
-import { agent, defineSystem, service } from "viable";
+import { agent, defineSystem, reactor, service } from "viable";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 
@@ -48,7 +48,12 @@ const settings = {
     }),
   ],
 };
-const definition = defineSystem(settings);
+const asking = reactor("asking", { input: z.looseObject({}) }, (steps) =>
+  steps
+    .approval("ask", { title: "secret-title", args: ({ input }) => ({ details: input }) })
+    .returns(({ results }) => results.ask),
+);
+const definition = defineSystem({ ...settings, reactors: [asking] });
 
 interface Call {
   method?: string;
@@ -109,6 +114,11 @@ const guarded = [
   ["GET", "/v1/memory"],
   ["GET", "/v1/projections"],
   ["GET", "/v1/events"],
+  ["GET", "/v1/reactors"],
+  ["GET", "/v1/reactors/runs"],
+  ["GET", "/v1/reactors/runs/run_00000000000000000000000000"],
+  ["GET", "/v1/reactors/runs/run_00000000000000000000000000/events"],
+  ["GET", "/v1/approvals"],
   ["GET", "/metrics"],
 ] as const;
 
@@ -146,7 +156,7 @@ describe("without a valid token", () => {
       ([method, path]) =>
         `${method} ${path
           .split("?")[0]
-          ?.replace(/(ses|exe)_0+/, ":id")
+          ?.replace(/(ses|exe|run)_0+/, ":id")
           .replace("/work", "/:service")}`,
     );
     const actual = routes.filter((route) => !open.includes(route.path)).map((route) => `${route.method} ${route.path}`);
@@ -169,7 +179,10 @@ async function twoSessions() {
     ).body;
   await send(other, "memory.set", { key: "secret-key", value: "secret-value" });
   const { executionId } = await send(other, "echo", { secret: "secret-argument" });
-  return { ...world, mine, other, executionId: executionId as string };
+  const begun = await send(other, "reactor.start", { reactor: "asking", input: { secret: "secret-argument" } });
+  const { runId } = begun.result as { runId: string };
+  await world.t.time.advance(1_000);
+  return { ...world, mine, other, executionId: executionId as string, runId };
 }
 
 describe("opening a session with an Idempotency-Key", () => {
@@ -268,13 +281,23 @@ describe("a session's token", () => {
   const reads = guarded.filter(([method]) => method === "GET").map(([, path]) => path);
 
   test.each(reads)("W11: GET %s tells it nothing of another session, nor what the tenant keeps", async (path) => {
-    const { t, call, mine, other, executionId } = await twoSessions();
-    const aimed = path.replace(/ses_0+/, other.sessionId).replace(/exe_0+/, executionId);
+    const { t, call, mine, other, executionId, runId } = await twoSessions();
+    const aimed = path
+      .replace(/ses_0+/, other.sessionId)
+      .replace(/exe_0+/, executionId)
+      .replace(/run_0+/, runId);
     const answer = await call(aimed, { token: mine.token });
     const expected = aimed !== path ? 404 : ["/v1/memory", "/v1/projections", "/metrics"].includes(path) ? 403 : 200;
     expect(answer.status).toBe(expected);
     const text = await answer.text();
-    for (const secret of ["secret-key", "secret-value", "secret-argument", other.sessionId, executionId])
+    for (const secret of [
+      "secret-key",
+      "secret-value",
+      "secret-argument",
+      "secret-title",
+      other.sessionId,
+      executionId,
+    ])
       expect(text).not.toContain(secret);
     await t.stop();
   });
@@ -445,7 +468,7 @@ test("what is not there is a problem with a code, not a page", async () => {
 });
 
 test("everything the client reads is answered as the protocol says", async () => {
-  const { t, mine, other, executionId } = await twoSessions();
+  const { t, mine, other, executionId, runId } = await twoSessions();
   const client = createClient({
     url: "http://test.invalid",
     token: t.system.ownerToken,
@@ -455,7 +478,7 @@ test("everything the client reads is answered as the protocol says", async () =>
   const read = <T>(answer: Promise<T>) => t.settled(answer);
   expect((await read(client.session(mine.sessionId))).status).toBe("active");
   expect((await read(client.execution(executionId))).status).toBe("completed");
-  expect((await read(client.executions({ session: other.sessionId }))).executions).toHaveLength(2);
+  expect((await read(client.executions({ session: other.sessionId }))).executions).toHaveLength(3);
   expect((await read(client.executionEvents(executionId))).events.map(({ type }) => type)).toEqual([
     "execution.accepted",
     "execution.completed",
@@ -465,7 +488,12 @@ test("everything the client reads is answered as the protocol says", async () =>
   expect((await read(client.swarm("work"))).status).toBe("healthy");
   expect((await read(client.discover("echo"))).swarms).toHaveLength(1);
   expect((await read(client.memory({}))).entries).toMatchObject([{ key: "secret-key", value: "secret-value" }]);
-  expect((await read(client.events({ session: other.sessionId }))).events).toHaveLength(5);
+  expect((await read(client.events({ session: other.sessionId }))).events).toHaveLength(8);
+  expect((await read(client.reactors())).reactors.map(({ name }) => name)).toEqual(["asking"]);
+  expect((await read(client.runs({ status: "waiting" }))).runs.map((run) => run.runId)).toEqual([runId]);
+  expect((await read(client.run(runId))).counts).toEqual({ waiting: 1 });
+  expect((await read(client.runEvents(runId))).events.map(({ type }) => type)).toEqual(["run.started", "step.waiting"]);
+  expect((await read(client.approvals())).approvals.map((asked) => asked.runId)).toEqual([runId]);
   expect((await read(client.health())).status).toBe("ok");
   expect((await read(client.endSession(mine.sessionId))).status).toBe("ended");
   await t.stop();

@@ -10,6 +10,8 @@ import type { Log, Store } from "@viable/log";
 import { createLog, createProjections } from "@viable/log";
 import type { StoreWarning } from "@viable/log-postgres";
 import type { HealthView } from "@viable/protocol";
+import type { Reactors } from "@viable/reactors";
+import { createReactors } from "@viable/reactors";
 import type { Registry } from "@viable/registry";
 import { createRegistry } from "@viable/registry";
 import type { SealKey, Tokens } from "@viable/security";
@@ -36,6 +38,10 @@ import { createMetrics } from "./metrics.ts";
 import { migrationCommands } from "./migration-commands.ts";
 import { createMigrationWatch } from "./migration-watch.ts";
 import { projectionCommands } from "./projection-commands.ts";
+import { reactorCommands } from "./reactor-commands.ts";
+import { reactorViews } from "./reactor-views.ts";
+import { createRunCauses } from "./run-causes.ts";
+import { createRunTasks } from "./run-tasks.ts";
 import { sealCommands } from "./seal-commands.ts";
 import { serviceApp } from "./service-app.ts";
 import { serviceHost } from "./settings.ts";
@@ -81,6 +87,7 @@ export interface System extends Part {
   readonly registry: Registry;
   readonly executions: Executions;
   readonly intake: Intake;
+  readonly reactors: Reactors;
   readonly tokens: Tokens;
   readonly membership: Membership;
   readonly swarms: ReadonlyMap<string, Swarm>;
@@ -108,9 +115,10 @@ const closeMs = 1_000;
 
 /**
  * Puts a system together and starts and stops it in order: log, sealer, bus, membership, tokens, registry, executions, projections, the
- * counter of accesses to memory, threads, intake, the watch of migrations, each service's listener and swarm by start priority, gateway;
- * and back. Stopping, all listeners are closed before the swarms, and the gateway, which takes no new commands from the first moment on,
- * is the last to go: who waits for an outcome is kept until then. The only place that knows all rooms.
+ * counter of accesses to memory, threads, intake, the watch of migrations, reactors, each service's listener and swarm by start priority,
+ * gateway; and back. Stopping, all listeners are closed before the swarms. Runs begin nothing more from the first moment on, and are waited for
+ * after the swarms, since tasks of theirs may be under way there. The gateway, which takes no new commands from then on either, is the last
+ * to go: who waits for an outcome is kept until then. The only place that knows all rooms.
  */
 export function createSystem(definition: SystemDefinition, ports: SystemPorts, options: SystemOptions): System {
   const runtime = ports.runtime ?? createRuntime();
@@ -135,6 +143,11 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         watch: () => migrationWatch,
       }),
       ...projectionCommands(() => projections),
+      ...reactorCommands({
+        log: () => log,
+        reactors: () => reactors,
+        begunBy: (ctx, cause) => causes.begunBy(ctx, cause),
+      }),
       ...definition.commands,
     ]),
     ...definition.services,
@@ -187,6 +200,18 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     catalogue,
     onProblem: (message) => notice("warn", message),
   });
+  // The first swarm that is up takes on what a crash has left. What that delegates must not be refused because the others are not up yet.
+  const allRegistered = Promise.withResolvers<void>();
+  const causes = createRunCauses(log);
+  const reactors = createReactors({
+    log: causes.log,
+    runtime,
+    membership,
+    definitions: definition.reactors,
+    pools: definition.pools,
+    doTask: createRunTasks({ log, executions, intake, ready: allRegistered.promise }),
+    onProblem: (message) => notice("warn", message),
+  });
   const threads = new ThreadPool({
     clock: runtime.clock,
     maxThreads: options.threads ?? Math.max(1, availableParallelism() - 1),
@@ -227,12 +252,13 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       swarms,
       executions,
       projections,
+      reactors,
       sealer,
       runtime,
       running,
       uptimeMs: runtime.clock.monotonicMs() - startedMs,
     });
-  const metrics = createMetrics({ swarms, log, bus, membership, executions, accesses, projections, runtime });
+  const metrics = createMetrics({ swarms, log, bus, membership, executions, accesses, projections, reactors, runtime });
   const app = createHttpApp({
     system: definition.name,
     runtime,
@@ -240,14 +266,15 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     sessions,
     executions,
     log,
-    views: systemViews({ catalogue, registry, swarms, log, accesses, membership, projections, traffic: traffic.pairs }),
+    views: [
+      ...systemViews({ catalogue, registry, swarms, log, accesses, membership, projections, traffic: traffic.pairs }),
+      ...reactorViews({ log, reactors }),
+    ],
     health,
     metrics: () => metrics.all(),
     onError: (error) => notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error)),
   });
 
-  // The first swarm that is up takes on what a crash has left. What that delegates must not be refused because the others are not up yet.
-  const allRegistered = Promise.withResolvers<void>();
   const startSwarm = async (ctx: Context, service: ServiceDefinition) => {
     let listener: Listener | undefined;
     if (options.servicePorts !== "none" && service.name !== systemService) {
@@ -309,6 +336,13 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     );
   };
 
+  /** Begun at once with the stop; waited for when its turn comes. */
+  let runsHalted: Promise<void> | undefined;
+  const haltRuns = (ctx: Context): Promise<void> => {
+    runsHalted ??= reactors.stop(ctx);
+    return runsHalted;
+  };
+
   /** What has been started, to be stopped in reverse order, also when starting fails half way. */
   const started: { name: string; stop(ctx: Context): Promise<void> }[] = [];
   const begin = async (ctx: Context, name: string, part: Part) => {
@@ -332,6 +366,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     registry,
     executions,
     intake,
+    reactors,
     tokens,
     membership,
     swarms,
@@ -369,6 +404,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         started.push({ name: "threads", stop: () => threads.stop() });
         await begin(ctx, "intake", intake);
         await begin(ctx, "migration watch", migrationWatch);
+        await reactors.start(ctx);
+        started.push({ name: "reactors", stop: haltRuns });
         await tree.start(ctx);
         // What stops after the swarms has time of its own, however much of theirs they used.
         started.push({ name: "swarms", stop: (stopCtx) => tree.stop(within(stopCtx, definition.limits.drainMs)) });
@@ -396,6 +433,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       purgeTimer?.cancel();
       metrics.stop();
       const bounded = within(ctx, definition.limits.drainMs + afterDrainMs);
+      // What comes of it is told when its turn comes.
+      haltRuns(within(bounded, definition.limits.drainMs)).catch(() => undefined);
       // Who waits for an outcome is kept while running tasks end; feeds, which never end by themselves, are cut after that.
       const cut = new AbortController();
       const closing = gateway?.close(withContext(bounded, { signal: cut.signal }));

@@ -2,6 +2,8 @@ import { ViableError } from "@viable/kernel";
 import type { Projection } from "@viable/log/define";
 import { checkProjections } from "@viable/log/define";
 import type { ClientType } from "@viable/protocol";
+import type { ReactorDefinition } from "@viable/reactors/define";
+import { checkReactors } from "@viable/reactors/define";
 import type { ClientLimits } from "@viable/security";
 import { baseClientLimits } from "@viable/security";
 import type { AgentDefinition, ServiceDefinition } from "@viable/swarm/define";
@@ -17,6 +19,13 @@ export interface SystemSettings {
   readonly commands?: readonly AgentDefinition[];
   /** What is to be kept up to date from the log, for agents to read (`ctx.projection`). */
   readonly projections?: readonly Projection[];
+  /**
+   * Sagas that commands begin (`reactor.start`). Several versions of one may be here: runs keep theirs, new ones begin with the highest.
+   * Leave one in for as long as runs of it are open: without it they are parked.
+   */
+  readonly reactors?: readonly ReactorDefinition[];
+  /** How many steps that take turns in a pool run at the same time in a process, by the pool's name. */
+  readonly pools?: { readonly [name: string]: number };
   readonly gateway?: {
     /** Default 127.0.0.1: nobody from outside this machine until you say so. */
     readonly host?: string;
@@ -42,6 +51,8 @@ export interface SystemDefinition {
   readonly services: readonly ServiceDefinition[];
   readonly commands: readonly AgentDefinition[];
   readonly projections: readonly Projection[];
+  readonly reactors: readonly ReactorDefinition[];
+  readonly pools: { readonly [name: string]: number };
   readonly gateway: { readonly host: string; readonly port: number };
   readonly clients: Readonly<Record<ClientType, ClientLimits>>;
   readonly limits: {
@@ -55,6 +66,7 @@ export interface SystemDefinition {
 export const systemService = "system";
 /** The commands that every system has: nobody else can offer them. What they do is in `system-commands.ts`. */
 export const systemCapabilities: readonly string[] = [
+  "approval.decide",
   "chat",
   "database.backup",
   "database.explain",
@@ -68,6 +80,11 @@ export const systemCapabilities: readonly string[] = [
   "migration.status",
   "projection.rebuild",
   "projection.skip",
+  "reactor.cancel",
+  "reactor.resume",
+  "reactor.send",
+  "reactor.start",
+  "reactor.undo",
   "swarm.restart",
   "swarm.scale",
   "system.health",
@@ -88,6 +105,10 @@ const shape = z.strictObject({
       ),
     )
     .default([]),
+  reactors: z
+    .array(z.custom<ReactorDefinition>((value) => isKind(value, "reactor"), "must be made by reactor(...)"))
+    .default([]),
+  pools: z.record(z.string().min(1).max(100), z.number()).default({}),
   gateway: z
     .strictObject({
       host: z.string().min(1).default("127.0.0.1"),
@@ -131,8 +152,9 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
       details: { path: parsed.error.issues[0]?.path.map(String).join(".") ?? "" },
     });
   }
-  const { name, services, commands, projections, gateway, limits } = parsed.data;
+  const { name, services, commands, projections, reactors, pools, gateway, limits } = parsed.data;
   checkProjections(projections);
+  checkReactors(reactors, pools);
   checkServices(services, gateway.port);
   checkCapabilities([...services.flatMap((each) => each.agents), ...commands]);
   // Made once here so that clashes of capabilities show now and not at start.
@@ -143,6 +165,8 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
     services: Object.freeze([...services]),
     commands: Object.freeze([...commands]),
     projections: Object.freeze([...projections]),
+    reactors: Object.freeze([...reactors]),
+    pools: Object.freeze(pools),
     gateway,
     clients: mergeClients(parsed.data.clients as SystemSettings["clients"]),
     limits: { maxOpenExecutions: limits.maxOpenExecutions, threads: limits.threads, drainMs: limits.drainMs },

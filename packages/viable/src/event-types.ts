@@ -1,6 +1,7 @@
 import { sessionEventTypes } from "@viable/gateway";
 import type { EventType } from "@viable/log";
 import { logEventTypes } from "@viable/log";
+import { reactorEventTypes } from "@viable/reactors";
 import { sealEventTypes } from "@viable/security";
 import { swarmEventTypes } from "@viable/swarm";
 
@@ -10,4 +11,5 @@ export const eventTypes: readonly EventType[] = [
   ...sessionEventTypes,
   ...swarmEventTypes,
   ...sealEventTypes,
+  ...reactorEventTypes,
 ];

@@ -4,6 +4,7 @@ import type { Runtime } from "@viable/kernel";
 import { rootContext, toWire, waitFor } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
 import type { HealthView } from "@viable/protocol";
+import type { Reactors } from "@viable/reactors";
 import type { Sealer } from "@viable/security";
 import type { Executions, Swarm } from "@viable/swarm";
 import type { SystemPorts } from "./create-system.ts";
@@ -20,6 +21,7 @@ export interface HealthSources {
   readonly swarms: ReadonlyMap<string, Swarm>;
   readonly executions: Executions;
   readonly projections: Projections;
+  readonly reactors: Reactors;
   /** Undefined where the log is not sealed. */
   readonly sealer: Sealer | undefined;
   readonly runtime: Runtime;
@@ -40,6 +42,7 @@ export async function readHealth(sources: HealthSources): Promise<HealthView> {
     ...checkDatabase(sources.store),
     ...checkSeals(sources.sealer),
     checkExecutions(sources.executions),
+    ...checkReactors(sources),
     ...(await checkProjections(sources)),
     checkBus(sources.bus),
     checkMembership(sources.membership),
@@ -131,6 +134,24 @@ function checkExecutions(executions: Executions): Check {
   if (failure !== undefined)
     return { name: "executions", status: "down", detail: `no longer followed: ${toWire(failure).message}` };
   return { name: "executions", status: "ok", detail: `${executions.openCount()} open` };
+}
+
+/** Told where there are reactors, or runs of such that are gone. A picture that is no longer kept carries nothing on, and shows everywhere. */
+function checkReactors({ definition, reactors }: HealthSources): Check[] {
+  const failure = reactors.failure();
+  if (failure !== undefined)
+    return [{ name: "reactors", status: "down", detail: `runs are no longer followed: ${toWire(failure).message}` }];
+  const { active, resting, open, waiting, pools } = reactors.stats();
+  if (definition.reactors.length === 0 && open === 0) return [];
+  const detail = [
+    `${open} runs open`,
+    `${active} carried on here and ${resting} resting`,
+    ...(waiting === 0 ? [] : [`${waiting} wait to be read`]),
+    ...Object.entries(pools).map(
+      ([name, { size, used, waiting: queued }]) => `pool ${name}: ${used} of ${size}, ${queued} waiting`,
+    ),
+  ].join(", ");
+  return [{ name: "reactors", status: "ok", detail }];
 }
 
 /** Never less than well: what is lost costs time only (W3). But that it is lost must show (W10). */

@@ -5,6 +5,7 @@ import type { Runtime } from "@viable/kernel";
 import { rootContext } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
 import type { SwarmMeasurement } from "@viable/protocol";
+import type { Reactors } from "@viable/reactors";
 import type { AccessCounter, Executions, Swarm } from "@viable/swarm";
 import { Gauge, Registry } from "prom-client";
 
@@ -21,6 +22,7 @@ export interface MetricsSources {
   readonly executions: Executions;
   readonly accesses: AccessCounter;
   readonly projections: Projections;
+  readonly reactors: Reactors;
   readonly runtime: Runtime;
 }
 
@@ -45,7 +47,7 @@ const swarmGauges: Readonly<Record<string, { help: string; read(measurement: Swa
 };
 
 export function createMetrics(sources: MetricsSources): Metrics {
-  const { swarms, log, bus, membership, executions, accesses, projections, runtime } = sources;
+  const { swarms, log, bus, membership, executions, accesses, projections, reactors, runtime } = sources;
   const loopDelay = monitorEventLoopDelay({ resolution: loopResolutionMs });
   loopDelay.enable();
   const addSwarms = (registry: Registry, services: readonly string[]) => {
@@ -82,6 +84,19 @@ export function createMetrics(sources: MetricsSources): Metrics {
       parked.set(labels, each.parked === undefined ? 0 : 1);
     }
   };
+  const addPools = (registry: Registry, pools: ReturnType<Reactors["stats"]>["pools"]) => {
+    if (Object.keys(pools).length === 0) return;
+    const gauge = (name: string, help: string) =>
+      new Gauge({ name, help, labelNames: ["pool"], registers: [registry] });
+    const size = gauge("viable_reactor_pool_size", "Steps of the pool that may run at the same time in this process.");
+    const used = gauge("viable_reactor_pool_used", "Steps of the pool that run.");
+    const queued = gauge("viable_reactor_pool_waiting", "Steps that wait for a place in the pool.");
+    for (const [pool, stats] of Object.entries(pools)) {
+      size.set({ pool }, stats.size);
+      used.set({ pool }, stats.used);
+      queued.set({ pool }, stats.waiting);
+    }
+  };
   return {
     async all() {
       const registry = new Registry();
@@ -91,6 +106,12 @@ export function createMetrics(sources: MetricsSources): Metrics {
       const set = (name: string, help: string, value: number) =>
         new Gauge({ name, help, registers: [registry] }).set(value);
       set("viable_executions_open", "Executions without an outcome.", executions.openCount());
+      const runs = reactors.stats();
+      set("viable_runs_open", "Runs of reactors without an outcome, in any process.", runs.open);
+      set("viable_runs_active", "Runs that this process carries on at present.", runs.active);
+      set("viable_runs_resting", "Runs that this process holds while nothing of them goes on.", runs.resting);
+      set("viable_runs_waiting", "Runs that wait to be read, to be carried on here.", runs.waiting);
+      addPools(registry, runs.pools);
       set("viable_log_waiting_appends", "Appends that wait for a flush.", stats.waitingAppends);
       set("viable_log_flushes_total", "Flushes since the start.", stats.flushes);
       set("viable_log_events_total", "Events appended by this process since the start.", stats.appendedEvents);

@@ -1,0 +1,108 @@
+import type { View } from "@viable/gateway";
+import { queryNumber } from "@viable/gateway";
+import type { Context, JsonValue } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import { isPosition } from "@viable/log";
+import type { RunStatus } from "@viable/protocol";
+import { runStatus } from "@viable/protocol";
+import type { Reactors } from "@viable/reactors";
+import {
+  describeReactors,
+  endsRun,
+  listApprovals,
+  listRuns,
+  originOfRun,
+  readRunView,
+  runStream,
+  toMermaid,
+} from "@viable/reactors";
+import type { Grant } from "@viable/security";
+
+/**
+ * The reads about reactors, their runs and approvals. What reactors there are is what the system can do; of runs a session's token
+ * sees those that the session began, and what they are composed of.
+ */
+export function reactorViews({ log, reactors }: { readonly log: Log; readonly reactors: Reactors }): View[] {
+  const find = async (ctx: Context, { sessionId }: Grant, id = ""): Promise<string | undefined> => {
+    const origin = await originOfRun(ctx, log, id);
+    return origin !== undefined && (sessionId === undefined || origin.session === sessionId) ? id : undefined;
+  };
+  return [
+    {
+      name: "reactors",
+      scope: "session",
+      path: "/reactors",
+      read: (ctx, { query }) => {
+        const { graph } = query;
+        if (graph !== undefined && graph !== "mermaid")
+          throw new ViableError("reactor.invalid_graph", `"${graph}" is no way to draw a reactor.`, {
+            next: "Ask for graph=mermaid.",
+          });
+        const { definitions } = reactors;
+        const described = describeReactors(definitions, reactors.openRuns(ctx));
+        const draw = (hash: string) => {
+          const definition = definitions.find((each) => each.hash === hash);
+          return definition === undefined ? {} : { graph: toMermaid(definition) };
+        };
+        return {
+          reactors: described.map((each) => ({ ...each, ...(graph !== undefined && draw(each.hash)) })),
+        } as unknown as JsonValue;
+      },
+    },
+    {
+      name: "runs",
+      scope: "session",
+      path: "/reactors/runs",
+      read: async (ctx, { grant, query }) => {
+        const { reactor, before } = query;
+        const session = grant.sessionId ?? query.session;
+        if (before !== undefined && !isPosition(before))
+          throw new ViableError("reactor.invalid_position", `"${before}" is not a position of this log.`);
+        return (await listRuns(ctx, log, {
+          limit: queryNumber(query, "limit", 50, 500),
+          ...(before !== undefined && { before }),
+          ...(reactor !== undefined && { reactor }),
+          ...(query.status !== undefined && { status: toStatus(query.status) }),
+          ...(session !== undefined && { session }),
+        })) as unknown as JsonValue;
+      },
+    },
+    {
+      name: "run",
+      scope: "session",
+      path: "/reactors/runs/:id",
+      read: async (ctx, { grant, params }) => {
+        const id = await find(ctx, grant, params.id);
+        return id === undefined ? undefined : ((await readRunView(ctx, log, id)) as unknown as JsonValue);
+      },
+    },
+    {
+      name: "run events",
+      scope: "session",
+      path: "/reactors/runs/:id/events",
+      stream: async (ctx, { grant, params }) => {
+        const id = await find(ctx, grant, params.id);
+        return id === undefined ? undefined : runStream(id);
+      },
+      ends: endsRun,
+    },
+    {
+      name: "approvals",
+      scope: "session",
+      path: "/approvals",
+      read: async (ctx, { grant, query }) => {
+        const options = { limit: queryNumber(query, "limit", 100, 500), session: grant.sessionId };
+        return (await listApprovals(ctx, log, reactors.openRuns(ctx), options)) as unknown as JsonValue;
+      },
+    },
+  ];
+}
+
+function toStatus(text: string): RunStatus {
+  const parsed = runStatus.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new ViableError("reactor.invalid_status", `"${text}" is no status of a run.`, {
+    next: `There are ${runStatus.options.join(", ")}.`,
+  });
+}

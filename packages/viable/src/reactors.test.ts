@@ -1,0 +1,489 @@
+// Reactors of a whole system: begun, watched and steered by commands and views, with tasks done by its agents in the name and with the
+// authority of whoever began the run, over crashes and stops.
+import type { JsonObject, JsonValue } from "@viable/kernel";
+import { simulateTime } from "@viable/kernel";
+import { createMemoryStore } from "@viable/log";
+import type { CommandAnswer, RunView } from "@viable/protocol";
+import { approvalList, executionEventPage, reactorList, runPage, runView } from "@viable/protocol";
+import type { TestClient, TestSystem } from "@viable/testing";
+import { startTestSystem } from "@viable/testing";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { agent, defineSystem, reactor, service } from "./index.ts";
+
+const anything = z.looseObject({});
+
+const double = reactor("double", { input: z.strictObject({ n: z.number() }), description: "Doubles." }, (steps) =>
+  steps
+    .step("double", { args: ({ input }) => ({ n: input.n }), run: (_ctx, { n }) => 2 * n })
+    .returns(({ results }) => results.double),
+);
+const slow = reactor("slow", { input: anything }, (steps) =>
+  steps.sleep("nap", { args: () => ({ forMs: 10_000 }) }).returns(() => "rested"),
+);
+const tasks = reactor("tasks", { input: z.strictObject({ ms: z.number().default(0) }) }, (steps) =>
+  steps
+    .task("work", {
+      capability: "work",
+      args: ({ input }) => ({ ms: input.ms }),
+      result: z.strictObject({ done: z.number() }),
+    })
+    .returns(({ results }) => results.work),
+);
+const outer = reactor("outer", { input: anything }, (steps) =>
+  steps.compose("inner", tasks, { args: () => ({ ms: 5 }) }).returns(({ results }) => results.inner),
+);
+const risky = reactor("risky", { input: anything }, (steps) =>
+  steps
+    .task("wipe", { capability: "wipe", args: () => ({}), retry: { maxAttempts: 2, baseMs: 10 } })
+    .returns(() => "wiped"),
+);
+const asks = reactor("asks", { input: anything }, (steps) =>
+  steps
+    .approval("ask", { title: "May it?", args: () => ({ details: { amount: 3 }, timeoutMs: 3_600_000 }) })
+    .returns(({ results }) => results.ask),
+);
+const books = reactor("books", { input: anything, reversible: true }, (steps) =>
+  steps.step("book", { run: () => "booked", undo: () => undefined }).returns(({ results }) => results.book),
+);
+const unsure = reactor("unsure", { input: anything }, (steps) =>
+  steps
+    .step("wire", { idempotent: false, timeoutMs: 100, run: () => new Promise<string>(() => {}) })
+    .returns(({ results }) => results.wire),
+);
+const listens = reactor("listens", { input: anything }, (steps) =>
+  steps.waitFor("news", { event: "news", args: () => ({ key: "k" }) }).returns(({ results }) => results.news),
+);
+const pooled = reactor("pooled", { input: anything }, (steps) =>
+  steps
+    .step("call", {
+      pool: "database",
+      run: (ctx) => new Promise<number>((resolve) => ctx.runtime.clock.setTimer(() => resolve(1), 1_000)),
+    })
+    .returns(() => ({})),
+);
+
+const definition = defineSystem({
+  name: "sagas",
+  services: [
+    service({
+      name: "desk",
+      description: "Works.",
+      port: 0,
+      agents: [
+        agent({
+          name: "worker",
+          capability: "work",
+          description: "Works for a time.",
+          input: z.strictObject({ ms: z.number() }),
+          handle: async (ctx, { ms }) => {
+            await new Promise<void>((resolve) => ctx.runtime.clock.setTimer(resolve, ms));
+            return { done: ms };
+          },
+        }),
+        agent({
+          name: "wiper",
+          capability: "wipe",
+          description: "Wipes.",
+          input: anything,
+          risk: "high",
+          handle: () => null,
+        }),
+        agent({
+          name: "asker",
+          capability: "ask.agent",
+          description: "Has a command done.",
+          input: z.strictObject({ command: z.string(), args: z.record(z.string(), z.json()) }),
+          handle: async (ctx, { command, args }) => (await ctx.delegate(command, args)) as unknown as JsonValue,
+        }),
+      ],
+    }),
+  ],
+  reactors: [double, slow, tasks, outer, risky, asks, books, unsure, listens, pooled],
+  pools: { database: 1 },
+});
+
+const resultOf = (answer: CommandAnswer): JsonObject => {
+  if (answer.status !== "completed") throw new Error(JSON.stringify(answer));
+  return answer.result as JsonObject;
+};
+const start = async (client: TestClient, name: string, args: JsonObject = {}): Promise<string> =>
+  resultOf(await client.run("reactor.start", { reactor: name, ...args })).runId as string;
+
+async function read(t: TestSystem, path: string, token = t.system.ownerToken) {
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await t.settled(Promise.resolve(t.system.fetch(new Request(`http://x/v1${path}`, { headers }))));
+  return { status: response.status, body: (await response.json()) as JsonObject };
+}
+const show = async (t: TestSystem, id: string): Promise<RunView> =>
+  runView.parse((await read(t, `/reactors/runs/${id}`)).body);
+const whenEnded = (t: TestSystem, id: string) => t.settled(t.system.reactors.whenEnded(t.ctx, id));
+
+describe("reactor.start", () => {
+  test("begins a run that can be watched; the same command, and the same key, find it again", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const args = { reactor: "double", input: { n: 4 }, key: "order-7" };
+    const { executionId, ...answer } = await client.run("reactor.start", args, { idempotencyKey: "c" });
+    const first = resultOf({ executionId, ...answer } as CommandAnswer);
+    expect(first).toEqual({ runId: expect.stringMatching(/^run_/), repeated: false });
+    const id = first.runId as string;
+    expect(await whenEnded(t, id)).toMatchObject({ type: "run.completed", data: { result: 8 } });
+    expect(await client.run("reactor.start", args, { idempotencyKey: "c" })).toMatchObject({
+      executionId,
+      result: first,
+    });
+    expect(resultOf(await client.run("reactor.start", args))).toEqual({ runId: id, repeated: true });
+    expect(await client.run("reactor.start", { ...args, input: { n: 5 } })).toMatchObject({
+      status: "failed",
+      error: { code: "reactor.mismatch" },
+    });
+    expect(await show(t, id)).toMatchObject({
+      reactor: "double",
+      status: "completed",
+      principal: "owner",
+      sessionId: client.sessionId,
+      executionId,
+      key: "order-7",
+      input: { n: 4 },
+      result: 8,
+      steps: [{ step: "double", status: "succeeded", result: 8 }],
+    });
+  });
+
+  test("says what is wrong with an unknown reactor and an input that does not fit, and begins nothing", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    expect(await client.run("reactor.start", { reactor: "duoble" })).toMatchObject({
+      error: { code: "reactor.unknown", next: expect.stringContaining("double") },
+    });
+    expect(await client.run("reactor.start", { reactor: "double", input: { n: "4" } })).toMatchObject({
+      error: { code: "reactor.invalid_input", message: expect.stringContaining("input.n") },
+    });
+    expect(await t.events("run.*")).toEqual([]);
+  });
+
+  test("waits for the outcome, and answers how the run stands when its time is up", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const wait = async (name: string, options = {}) =>
+      resultOf(await client.run("reactor.start", { reactor: name, wait: true }, options));
+    expect(await wait("slow")).toMatchObject({ status: "completed", result: "rested" });
+    expect(await wait("asks", { deadlineMs: 2_000 })).toMatchObject({
+      status: "waiting",
+      waitsFor: [{ step: "ask", wait: { for: "approval", title: "May it?" } }],
+    });
+    expect(await wait("risky")).toMatchObject({ status: "completed" });
+  });
+
+  test("however many wait, those that help runs on find a worker", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const ids: string[] = [];
+    for (let each = 0; each < 8; each++)
+      ids.push(await client.begin("reactor.start", { reactor: "listens", wait: true }, { deadlineMs: 600_000 }));
+    await t.time.advance(1_000);
+    resultOf(await client.run("reactor.send", { event: "news", key: "k", payload: 1 }));
+    const answers = await Promise.all(ids.map((id) => client.outcome(id)));
+    // Two waited; the others said at once how it stands, and keep no worker.
+    expect(answers.filter(({ result }) => (result as JsonObject).status === "completed")).toHaveLength(2);
+    expect(answers.every(({ status }) => status === "completed")).toBe(true);
+  });
+});
+
+describe("tasks of a run", () => {
+  test("are done by agents in the name of whoever began it, also where it is composed, and seen in its session", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect("web");
+    const id = await start(client, "outer");
+    expect(await whenEnded(t, id)).toMatchObject({ type: "run.completed", data: { result: { done: 5 } } });
+    const [task] = (await t.events("execution.accepted")).filter(({ data }) => data.command === "work");
+    expect(task).toMatchObject({
+      metadata: { actor: "owner", session: client.sessionId },
+      data: { authority: { principal: "owner", operations: ["read", "write"], clientType: "agent" } },
+    });
+  });
+
+  test("may do no more than the command that began it (W4)", async () => {
+    await using t = await startTestSystem(definition);
+    const [cli, web] = [await t.connect("cli"), await t.connect("web")];
+    const [may, mayNot] = [await start(cli, "risky"), await start(web, "risky")];
+    expect(await whenEnded(t, may)).toMatchObject({ type: "run.completed" });
+    expect(await whenEnded(t, mayNot)).toMatchObject({
+      type: "run.failed",
+      data: { error: { code: "security.denied" } },
+    });
+    expect((await t.events("execution.accepted")).filter(({ data }) => data.command === "wipe")).toHaveLength(1);
+  });
+
+  test("are refused where nobody knows in whose name it runs", async () => {
+    await using t = await startTestSystem(definition);
+    const begun = await t.settled(t.system.reactors.begin(t.ctx, "tasks", {}));
+    if (!begun.ok) throw new Error(begun.message);
+    expect(await whenEnded(t, begun.runId)).toMatchObject({ data: { error: { code: "reactor.no_authority" } } });
+  });
+
+  test("end with the run that is cancelled", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const id = await start(client, "tasks", { input: { ms: 50_000 } });
+    await t.time.advance(1_000);
+    resultOf(await client.run("reactor.cancel", { runId: id, reason: "enough" }));
+    expect(await whenEnded(t, id)).toMatchObject({ type: "run.cancelled" });
+    await t.time.advance(1_000);
+    const [cancelled] = await t.events("execution.cancelled");
+    expect(cancelled?.data).toMatchObject({ by: "owner", reason: `the run ${id} goes no further with it` });
+  });
+
+  test("are not asked for twice: a run that another process takes over finds the task it had asked for", async () => {
+    const store = createMemoryStore();
+    const first = await startTestSystem(definition, { store });
+    const client = await first.connect();
+    const id = await start(client, "tasks", { input: { ms: 1_000 } });
+    await first.time.advance(500);
+    // The first process stands still from here on, as one that was killed does.
+    await using second = await startTestSystem(definition, { store, seed: 2, time: simulateTime() });
+    expect(await whenEnded(second, id)).toMatchObject({ type: "run.completed", data: { result: { done: 1_000 } } });
+    const accepted = (await second.events("execution.accepted")).filter(({ data }) => data.command === "work");
+    expect(accepted).toHaveLength(1);
+    expect((await second.events("run.claimed")).map(({ data }) => data.attempt)).toEqual([2]);
+  });
+
+  test("that are under way at a stop in order have their outcome recorded, or the run goes on at the next start", async () => {
+    const store = createMemoryStore();
+    const time = simulateTime();
+    const impatient = { ...definition, limits: { ...definition.limits, drainMs: 2_000 } };
+    const first = await startTestSystem(impatient, { store, time });
+    const client = await first.connect();
+    const [short, long] = [
+      await start(client, "tasks", { input: { ms: 1_000 } }),
+      await start(client, "tasks", { input: { ms: 30_000 } }),
+    ];
+    await time.advance(100);
+    await first.stop();
+    const ended = (await first.events("run.completed")).map(({ stream }) => stream);
+    expect(ended).toEqual([`run:${short}`]);
+    expect(await first.events("step.failed", "run.failed")).toEqual([]);
+    await using second = await startTestSystem(definition, { store, time, seed: 2 });
+    expect(await whenEnded(second, long)).toMatchObject({ type: "run.completed", data: { result: { done: 30_000 } } });
+  });
+});
+
+describe("orders to a run", () => {
+  test("an approval is asked for, decided once by a person, and then is not there any more", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect("web");
+    const id = await start(client, "asks");
+    await t.time.advance(1_000);
+    const { approvals } = approvalList.parse((await read(t, "/approvals")).body);
+    expect(approvals).toMatchObject([
+      { runId: id, reactor: "asks", step: "ask", title: "May it?", details: { amount: 3 }, untilAt: expect.anything() },
+    ]);
+    const approvalId = approvals[0]?.approvalId as string;
+    const decide = { approvalId, decision: "approved" };
+    const byAgent = await client.run("ask.agent", { command: "approval.decide", args: decide });
+    expect(resultOf(byAgent)).toMatchObject({ ok: false, error: { code: "approval.not_a_person" } });
+    expect(resultOf(await client.run("approval.decide", { ...decide, reason: "fine" }))).toEqual({
+      approvalId,
+      decision: "approved",
+      runId: id,
+      step: "ask",
+    });
+    expect(await whenEnded(t, id)).toMatchObject({
+      data: { result: { decision: "approved", by: "owner", reason: "fine" } },
+    });
+    for (const gone of [approvalId, "apr_nothing"])
+      expect(await client.run("approval.decide", { approvalId: gone, decision: "rejected" })).toMatchObject({
+        error: { code: "approval.not_found" },
+      });
+    expect((await read(t, "/approvals")).body).toEqual({ approvals: [], more: 0 });
+  });
+
+  test("an approval whose time is up is not asked for any more", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    await start(client, "asks");
+    await t.time.advance(1_000);
+    expect((await read(t, "/approvals")).body.approvals).toHaveLength(1);
+    await t.time.advance(3_600_000);
+    expect((await read(t, "/approvals")).body.approvals).toEqual([]);
+  });
+
+  test("a run that completed is undone; one that has not, or is not reversible, refuses and says why", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const [booked, doubled] = [await start(client, "books"), await start(client, "double", { input: { n: 1 } })];
+    for (const id of [booked, doubled]) await whenEnded(t, id);
+    expect(await client.run("reactor.undo", { runId: doubled, reason: "r" })).toMatchObject({
+      error: { code: "reactor.order_refused", message: expect.stringContaining("not declared reversible") },
+    });
+    expect(resultOf(await client.run("reactor.undo", { runId: booked, reason: "r" }))).toEqual({ runId: booked });
+    await t.time.advance(10_000);
+    expect(await show(t, booked)).toMatchObject({
+      status: "compensated",
+      cause: { kind: "requested", by: "owner", reason: "r" },
+      steps: [{ status: "undone" }],
+    });
+    expect(await client.run("reactor.cancel", { runId: booked, reason: "r" })).toMatchObject({
+      error: { message: expect.stringContaining("It has ended") },
+    });
+    for (const command of ["reactor.cancel", "reactor.undo"])
+      expect(await client.run(command, { runId: "run_nothing", reason: "r" })).toMatchObject({
+        error: { code: "reactor.run_not_found" },
+      });
+  });
+
+  test("a run that needs a person goes on as the person says", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const id = await start(client, "unsure");
+    expect(await client.run("reactor.resume", { runId: id, decision: "retry" })).toMatchObject({
+      error: { code: "reactor.order_refused" },
+    });
+    await t.time.advance(1_000);
+    expect(await show(t, id)).toMatchObject({ status: "needs_review", review: { step: "wire", during: "run" } });
+    resultOf(await client.run("reactor.resume", { runId: id, decision: "done", result: "arrived", reason: "seen" }));
+    expect(await whenEnded(t, id)).toMatchObject({ type: "run.completed", data: { result: "arrived" } });
+  });
+
+  test("what is sent under an id is received once, and a run that waits for it later finds it", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const send = { event: "news", key: "k", payload: { it: "is" }, id: "n-1" };
+    for (let each = 0; each < 2; each++) resultOf(await client.run("reactor.send", send));
+    expect(await t.events("event.received")).toHaveLength(1);
+    const id = await start(client, "listens");
+    expect(await whenEnded(t, id)).toMatchObject({ data: { result: { it: "is" } } });
+  });
+
+  test("what cannot be found out or taken back is not for those who may not do what has a high risk", async () => {
+    await using t = await startTestSystem(definition);
+    const web = await t.connect("web");
+    for (const [command, args] of [
+      ["reactor.undo", { runId: "run_x", reason: "r" }],
+      ["reactor.resume", { runId: "run_x", decision: "done" }],
+    ] as const)
+      await expect(web.run(command, args)).rejects.toMatchObject({ code: "security.denied" });
+  });
+});
+
+describe("views", () => {
+  test("the reactors that are here, with their input and how many runs are open; drawn when asked for", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    await start(client, "slow");
+    const { reactors } = reactorList.parse((await read(t, "/reactors")).body);
+    expect(reactors.map(({ name }) => name)).toEqual(definition.reactors.map(({ name }) => name).sort());
+    expect(reactors.find(({ name }) => name === "double")).toMatchObject({
+      description: "Doubles.",
+      version: 1,
+      hash: double.hash,
+      versions: [{ version: 1, hash: double.hash }],
+      steps: 1,
+      openRuns: 0,
+      input: { required: ["n"] },
+    });
+    expect(reactors.find(({ name }) => name === "slow")?.openRuns).toBe(1);
+    const drawn = reactorList.parse((await read(t, "/reactors?graph=mermaid")).body).reactors;
+    expect(drawn.find(({ name }) => name === "double")?.graph).toContain("double");
+    expect(await read(t, "/reactors?graph=dot")).toMatchObject({
+      status: 422,
+      body: { code: "reactor.invalid_graph" },
+    });
+  });
+
+  test("runs by reactor and status, and their events in pages and in the log", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const done = await start(client, "double", { input: { n: 1 } });
+    await whenEnded(t, done);
+    const open = await start(client, "slow");
+    await t.time.advance(100);
+    const list = async (query: string) =>
+      runPage.parse((await read(t, `/reactors/runs${query}`)).body).runs.map(({ runId }) => runId);
+    expect(await list("")).toEqual([open, done]);
+    expect(await list("?reactor=double")).toEqual([done]);
+    expect(await list("?status=waiting")).toEqual([open]);
+    expect(await list("?limit=1")).toEqual([open]);
+    expect(await read(t, "/reactors/runs?status=odd")).toMatchObject({ status: 422 });
+    expect(await read(t, "/reactors/runs?before=odd")).toMatchObject({ status: 422 });
+    const page = executionEventPage.parse((await read(t, `/reactors/runs/${done}/events?limit=2`)).body);
+    expect(page.events.map(({ type }) => type)).toEqual(["run.started", "step.succeeded"]);
+    const log = (await read(t, "/events?type=run.*")).body as { events: JsonObject[] };
+    expect(log.events.map(({ type }) => type)).toEqual(["run.started", "run.completed", "run.started"]);
+    for (const path of ["/reactors/runs/run_nothing", "/reactors/runs/run_nothing/events"])
+      expect((await read(t, path)).status).toBe(404);
+  });
+
+  test("a session's token sees the runs and approvals of its session, and no others", async () => {
+    await using t = await startTestSystem(definition);
+    const [mine, other] = [await t.connect("web"), await t.connect("api")];
+    const [id, theirs] = [await start(mine, "asks"), await start(other, "asks")];
+    await t.time.advance(100);
+    const { api } = mine;
+    expect((await t.settled(api.runs())).runs.map(({ runId }) => runId)).toEqual([id]);
+    expect((await t.settled(api.run(id))).runId).toBe(id);
+    expect((await t.settled(api.approvals())).approvals.map(({ runId }) => runId)).toEqual([id]);
+    expect((await t.settled(api.runEvents(id))).events.length).toBeGreaterThan(1);
+    expect((await t.settled(api.reactors())).reactors.length).toBe(definition.reactors.length);
+    await expect(t.settled(api.run(theirs))).rejects.toMatchObject({ problem: { status: 404 } });
+    await expect(t.settled(api.runEvents(theirs))).rejects.toMatchObject({ problem: { status: 404 } });
+  });
+
+  test("a run is watched as it goes, up to its end, and again after it was opened once more", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const id = await start(client, "books");
+    await whenEnded(t, id);
+    resultOf(await client.run("reactor.undo", { runId: id, reason: "r" }));
+    const seen: string[] = [];
+    const watching = (async () => {
+      for await (const event of client.api.watchRun(id)) seen.push(event.type);
+    })();
+    await t.settled(watching);
+    expect(seen.at(-1)).toBe("run.compensated");
+    expect(seen).toContain("run.completed");
+    const after = (await t.settled(client.api.runEvents(id))).events.at(-1)?.position as string;
+    const nothing = (async () => {
+      for await (const event of client.api.watchRun(id, { after })) seen.push(event.type);
+    })();
+    const before = seen.length;
+    await t.settled(nothing);
+    expect(seen.length).toBe(before);
+  });
+});
+
+test("health and metrics tell of runs and pools; a system without reactors tells nothing of them", async () => {
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  for (let each = 0; each < 3; each++) await start(client, "pooled");
+  await start(client, "slow");
+  const check = (await t.settled(t.system.health())).checks.find(({ name }) => name === "reactors");
+  expect(check).toMatchObject({ status: "ok", detail: expect.stringContaining("4 runs open") });
+  expect(check?.detail).toContain("pool database: 1 of 1, 2 waiting");
+  const response = t.system.fetch(
+    new Request("http://x/metrics", { headers: { authorization: `Bearer ${t.system.ownerToken}` } }),
+  );
+  const text = await (await t.settled(Promise.resolve(response))).text();
+  for (const line of [
+    "viable_runs_open 4",
+    'viable_reactor_pool_size{pool="database"} 1',
+    'viable_reactor_pool_used{pool="database"} 1',
+    'viable_reactor_pool_waiting{pool="database"} 2',
+  ])
+    expect(text).toContain(line);
+  await using without = await startTestSystem(defineSystem({ name: "plain", services: [] }));
+  const { checks, status } = await without.settled(without.system.health());
+  expect(status).toBe("ok");
+  expect(checks.some(({ name }) => name === "reactors")).toBe(false);
+});
+
+test("reactors and pools that cannot be run together are refused with the config", () => {
+  const define = (parts: Partial<Parameters<typeof defineSystem>[0]>) => () =>
+    defineSystem({ name: "s", services: [], ...parts });
+  const other = reactor("double", { input: anything }, (steps) => steps.step("a", { run: () => 1 }).returns(() => 1));
+  expect(define({ reactors: [double, other] })).toThrow('reactors.double: two reactors "double" have version 1');
+  expect(define({ reactors: [pooled] })).toThrow('the pool "database", which has no size');
+  expect(define({ pools: { database: 0 } })).toThrow("pools.database: must be a whole number");
+  expect(define({ reactors: [{} as never] })).toThrow("reactors.0: must be made by reactor(...)");
+});

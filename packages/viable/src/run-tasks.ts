@@ -1,0 +1,87 @@
+import type { Context, JsonValue } from "@viable/kernel";
+import { codeOf, fromWire, rootContext, ViableError, waitFor } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import type { DoTask } from "@viable/reactors";
+import { originOfRun } from "@viable/reactors";
+import type { Grant } from "@viable/security";
+import type { ExecutionState, Executions, Intake, IntakeOutcome } from "@viable/swarm";
+
+export interface RunTaskPorts {
+  readonly log: Log;
+  readonly executions: Executions;
+  readonly intake: Intake;
+  /** Settles once every swarm of this process is registered: what a crash has left must not be refused because the others are not up yet. */
+  readonly ready: Promise<void>;
+}
+
+/** Why a call was ended, where that means that nobody wants what it asked for. Else the run goes on elsewhere, and asks for the same again. */
+const unwanted: ReadonlySet<string> = new Set(["reactor.run_cancelled", "reactor.step_timed_out"]);
+
+/**
+ * Has a run's tasks done by agents, through the door that every command passes. A task is asked for in the name of whoever began the run, with
+ * the authority that its command was accepted under, or that of the run it is composed in (W4). Its key finds it again: after a crash
+ * the outcome that was recorded is the answer, and nothing is done twice.
+ */
+export function createRunTasks({ log, executions, intake, ready }: RunTaskPorts): DoTask {
+  return async (ctx, { runId, capability, args, timeoutMs, key }) => {
+    await waitFor(ctx, ready);
+    const outcome = await intake.submit(ctx, {
+      grant: await grantOfRun(ctx, { log, executions }, runId),
+      command: capability,
+      args: args as JsonValue,
+      idempotencyKey: key,
+      deadline: ctx.runtime.clock.now() + timeoutMs,
+    });
+    if (!outcome.ok) {
+      // A process that stops is no answer: the step is given back, and begun again elsewhere.
+      if (outcome.kind === "stopping") return await waitFor(ctx, new Promise<never>(() => {}));
+      throw refused(outcome);
+    }
+    const { executionId } = outcome;
+    try {
+      return resultOf(await executions.whenSettled(ctx, executionId));
+    } catch (error) {
+      if (ctx.signal.aborted && unwanted.has(codeOf(ctx.signal.reason))) {
+        const cancelCtx = rootContext(ctx.runtime, { tenant: ctx.tenant, principal: ctx.principal });
+        await intake.cancel(cancelCtx, executionId, `the run ${runId} goes no further with it`);
+      }
+      throw error;
+    }
+  };
+}
+
+/** What a run may have done. Who began it in no command's name has no authority to hand on: unknown means no. */
+async function grantOfRun(ctx: Context, { log, executions }: Pick<RunTaskPorts, "log" | "executions">, runId: string) {
+  const origin = await originOfRun(ctx, log, runId);
+  const cause = origin?.causation === undefined ? undefined : await executions.get(ctx, origin.causation);
+  if (cause === undefined)
+    throw new ViableError("reactor.no_authority", `In whose name ${runId} may have tasks done is not known.`, {
+      next: "Begin it by the command reactor.start.",
+    });
+  const { principal, operations } = cause.accepted.authority;
+  const grant: Grant = {
+    // They were paid for by the command that began the run, and the engine bounds how many there are at once.
+    tokenId: "runs",
+    commandsPerHour: Number.MAX_SAFE_INTEGER,
+    maxConcurrent: undefined,
+    tenant: cause.tenant,
+    principal,
+    clientType: "agent",
+    operations,
+    sessionId: cause.session,
+    // What was accepted goes on after its session, as executions do.
+    expiresAt: null,
+  };
+  return grant;
+}
+
+function refused({ code, message, reasons, retryAfterMs }: IntakeOutcome & { ok: false }): ViableError {
+  return new ViableError(code, [message, ...reasons].join(" "), { retryable: retryAfterMs !== undefined });
+}
+
+function resultOf({ status, result, error }: ExecutionState): JsonValue {
+  if (status === "completed") return result ?? null;
+  if (error === undefined) throw new ViableError("internal", `The task ended as ${status} without saying why.`);
+  // Whoever ended it did not want it tried again.
+  throw fromWire(status === "cancelled" ? { ...error, retryable: false } : error);
+}
