@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { describeReactors } from "@viable/reactors";
 import type { Command } from "commander";
 import { configFileName, loadConfig } from "../config-file.ts";
 import type { SystemDefinition } from "../define-system.ts";
@@ -33,13 +34,14 @@ export function addConfig(program: Command, shell: Shell): void {
     const definition = await loadConfig(file);
     readSettings(definition, file, shell.environment);
     const agents = definition.services.reduce((sum, each) => sum + each.agents.length, definition.commands.length);
-    const found = { ok: true, file, system: definition.name, services: definition.services.length, agents };
+    const { name: system, services, reactors } = definition;
+    const found = { ok: true, file, system, services: services.length, agents, reactors: reactors.length };
     printData(
       shell,
       options.output,
       found,
       () =>
-        `${file} is ${paint(shell.out, "green", "ok")}: ${found.system}, ${found.services} services, ${agents} agents\n`,
+        `${file} is ${paint(shell.out, "green", "ok")}: ${found.system}, ${found.services} services, ${agents} agents, ${found.reactors} reactors\n`,
     );
   });
 
@@ -109,6 +111,8 @@ function describeConfig(
     ),
     commands: definition.commands.map(describeAgent),
     projections: definition.projections.map(describeProjection),
+    reactors: describeReactors(definition.reactors, []).map(({ openRuns: _, ...described }) => described),
+    pools: definition.pools,
   };
 }
 
@@ -182,6 +186,31 @@ function renderConfig(shell: Shell, shown: ReturnType<typeof describeConfig>): s
               consistency,
               begins,
             ]),
+          ),
+        ]),
+    ...(shown.reactors.length === 0
+      ? []
+      : [
+          "\n",
+          renderTable(
+            shell.out,
+            ["REACTOR", "VERSIONS", "STEPS", "REVERSIBLE"],
+            shown.reactors.map(({ name, versions, steps, isReversible }) => [
+              name,
+              versions.map(({ version }) => version).join(", "),
+              String(steps),
+              isReversible ? "yes" : "no",
+            ]),
+          ),
+        ]),
+    ...(Object.keys(shown.pools).length === 0
+      ? []
+      : [
+          "\n",
+          renderTable(
+            shell.out,
+            ["POOL", "STEPS AT ONCE"],
+            Object.entries(shown.pools).map(([pool, size]) => [pool, String(size)]),
           ),
         ]),
   ].join("");

@@ -101,7 +101,7 @@ const queryOf = ({ type, session, limit }: EventsOptions) => ({
 const afterOf = ({ after }: EventsOptions) => (after === undefined ? {} : { after });
 
 /** A terminal's line is not broken; a pipe gets it whole. */
-const widthOf = (shell: Shell): number => (shell.out.isTerminal ? shell.out.columns : Number.POSITIVE_INFINITY);
+export const widthOf = (shell: Shell): number => (shell.out.isTerminal ? shell.out.columns : Number.POSITIVE_INFINITY);
 
 /** An event as a line: when, where in the log, what, about what, by whom, and the rest as JSON. */
 export function renderEvent(event: EventView, columns: number): string {

@@ -12,6 +12,8 @@ export const exitStatus = {
   refused: 3,
   /** The gateway cannot be reached. */
   unreachable: 4,
+  /** Nothing goes on until a person has decided. */
+  waitsForPerson: 5,
   /** Ended by a signal. */
   interrupted: 130,
 } as const;

@@ -35,6 +35,8 @@ async function run(...words: string[]): Promise<{ status: number; out: string; e
 const single = ["dev", "start", "exec", "health", "status", "doctor", "events", "backup", "restore"];
 const groups = {
   executions: ["list", "show", "watch", "replay", "cancel"],
+  reactors: ["list", "graph", "runs", "show", "watch", "start", "resume", "undo", "cancel", "send"],
+  approvals: ["list", "decide"],
   swarms: ["list", "show", "scale", "restart"],
   registry: ["discover", "explain"],
   memory: ["get", "set", "list", "watch"],
@@ -76,6 +78,10 @@ test("a wrong value, a missing argument, one too many and no verb end with 2", a
   expect((await run()).status).toBe(2);
   expect((await run("exec", "x", "--timeout", "never")).status).toBe(2);
   expect((await run("exec", "x", "--json", "{")).status).toBe(2);
+  expect((await run("reactors", "start", "x", "--input", "{")).status).toBe(2);
+  expect((await run("reactors", "runs", "--status", "odd")).status).toBe(2);
+  expect((await run("reactors", "resume", "x")).status).toBe(2);
+  expect((await run("approvals", "decide", "x", "perhaps")).status).toBe(2);
 });
 
 test("an option before a verb under another is refused and not left unheeded", async () => {

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
+import { addApprovals } from "./approvals.ts";
 import { addBackup } from "./backup.ts";
 import { addConfig } from "./config.ts";
 import { addDev } from "./dev.ts";
@@ -11,6 +12,7 @@ import { exitStatus } from "./exit-status.ts";
 import { addHealth } from "./health.ts";
 import { addMemory } from "./memory.ts";
 import { addProjections } from "./projections.ts";
+import { addReactors } from "./reactors.ts";
 import { addRegistry } from "./registry.ts";
 import { addRestore } from "./restore.ts";
 import { reportFailure } from "./run-to-exit.ts";
@@ -25,6 +27,8 @@ const verbs = [
   addStart,
   addExec,
   addExecutions,
+  addReactors,
+  addApprovals,
   addSwarms,
   addRegistry,
   addMemory,
@@ -68,7 +72,8 @@ function createProgram(shell: Shell): Command {
     .addHelpText(
       "after",
       `
-Exit status: 0 done, 1 the work failed, 2 wrong usage or invalid config, 3 refused, 4 gateway not reachable, 130 interrupted.
+Exit status: 0 done, 1 the work failed, 2 wrong usage or invalid config, 3 refused, 4 gateway not reachable, 5 waits for a person,
+130 interrupted.
 
 Examples:
   $ viable start

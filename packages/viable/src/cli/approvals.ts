@@ -1,0 +1,76 @@
+import type { ApprovalView } from "@viable/protocol";
+import type { Command } from "commander";
+import { Argument } from "commander";
+import { printOutcome } from "./exec.ts";
+import { formatDuration } from "./format-duration.ts";
+import type { GatewayOptions } from "./gateway.ts";
+import { addGatewayOptions, connect } from "./gateway.ts";
+import type { OutputOptions } from "./output.ts";
+import { addOutputOption, printData } from "./output.ts";
+import { runCommand } from "./run-command.ts";
+import type { Shell } from "./shell.ts";
+import { renderTable } from "./table.ts";
+import { toWholeNumber } from "./whole-number.ts";
+
+type Options = GatewayOptions & OutputOptions;
+
+/** `viable approvals`: what runs ask persons for, and the answers. */
+export function addApprovals(program: Command, shell: Shell): void {
+  const approvals = program
+    .command("approvals")
+    .description("what persons are asked for, and their answers")
+    .addHelpText("after", "\nExample:\n  $ viable approvals list");
+
+  const list = approvals
+    .command("list")
+    .description("what is asked for and not decided")
+    .option("--limit <count>", "how many, at most 500", "100")
+    .addHelpText("after", "\nExample:\n  $ viable approvals list --output json");
+  addGatewayOptions(list);
+  addOutputOption(list).action(async ({ limit, ...options }: Options & { limit: string }) => {
+    const answer = await connect(shell, options).approvals({ limit: toWholeNumber("--limit", limit, 1, 500) });
+    printData(shell, options.output, answer, () => renderApprovals(shell, answer.approvals));
+    if (options.output === "table" && answer.more > 0)
+      shell.err.write(`${answer.more} more runs ask for something: --limit shows more\n`);
+  });
+
+  const decide = approvals
+    .command("decide <approval>")
+    .description("answer (the command approval.decide)")
+    .addArgument(new Argument("<answer>", "whether it may be").choices(["yes", "no"]))
+    .option("--reason <text>", "why; kept with who said so")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ viable approvals decide apr_01jd8q5k3v7x2m9c4h6t8w0y1z no --reason "too much"',
+    );
+  addGatewayOptions(decide);
+  addOutputOption(decide).action(
+    async (approvalId: string, answer: string, { reason, ...options }: Options & { reason?: string }) => {
+      const args = {
+        approvalId,
+        decision: answer === "yes" ? "approved" : "rejected",
+        ...(reason !== undefined && { reason }),
+      };
+      const view = await runCommand(shell, connect(shell, options), { command: "approval.decide", args });
+      printOutcome(shell, options, view);
+    },
+  );
+}
+
+function renderApprovals(shell: Shell, approvals: readonly ApprovalView[]): string {
+  const nowMs = shell.runtime.clock.now();
+  return renderTable(
+    shell.out,
+    ["APPROVAL", "TITLE", "REACTOR", "RUN", "STEP", "ASKED", "UNTIL", "DETAILS"],
+    approvals.map((asked) => [
+      asked.approvalId,
+      asked.title,
+      asked.reactor,
+      asked.runId,
+      asked.step,
+      `${formatDuration(nowMs - Date.parse(asked.askedAt))} ago`,
+      asked.untilAt ?? "",
+      asked.details === undefined ? "" : JSON.stringify(asked.details),
+    ]),
+  );
+}

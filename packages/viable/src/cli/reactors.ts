@@ -1,0 +1,410 @@
+import type { Client } from "@viable/client";
+import type { JsonObject, JsonValue } from "@viable/kernel";
+import { rootContext, sleep } from "@viable/kernel";
+import type {
+  EventView,
+  ExecutionView,
+  ReactorView,
+  RunStatus,
+  RunSummary,
+  RunView,
+  RunWaitView,
+} from "@viable/protocol";
+import { isEndedRun, runStatus } from "@viable/protocol";
+import type { Command } from "commander";
+import { Option } from "commander";
+import { renderEvent, widthOf } from "./events.ts";
+import { printOutcome } from "./exec.ts";
+import { exitStatus, interrupted, wrongUsage } from "./exit-status.ts";
+import { formatDuration } from "./format-duration.ts";
+import type { GatewayOptions } from "./gateway.ts";
+import { addGatewayOptions, connect } from "./gateway.ts";
+import type { OutputOptions } from "./output.ts";
+import { addOutputOption, printData, printItem, renderJson } from "./output.ts";
+import { printWireError } from "./print-error.ts";
+import { runCommand } from "./run-command.ts";
+import type { Shell } from "./shell.ts";
+import { renderPairs, renderTable } from "./table.ts";
+import { toWholeNumber } from "./whole-number.ts";
+
+type Options = GatewayOptions & OutputOptions;
+
+interface RunsOptions extends Options {
+  readonly reactor?: string;
+  readonly status?: RunStatus;
+  readonly limit: string;
+  readonly before?: string;
+}
+
+interface StartOptions extends Options {
+  readonly input: string;
+  readonly key?: string;
+  readonly wait?: boolean;
+}
+
+interface ResumeOptions extends Options {
+  readonly decision: string;
+  readonly result?: string;
+  readonly reason?: string;
+}
+
+/** `--wait` looks this often how the run stands, in milliseconds. */
+const lookEveryMs = 500;
+const exampleRun = "run_01jd8q5k3v7x2m9c4h6t8w0y1z";
+const defaultReason = "asked on the command line";
+
+/** `viable reactors`: sagas, their runs, and orders to these. */
+export function addReactors(program: Command, shell: Shell): void {
+  const reactors = program
+    .command("reactors")
+    .description("sagas: what there are, their runs, and orders to these")
+    .addHelpText("after", "\nExample:\n  $ viable reactors runs --status waiting");
+  const add = (words: string, description: string, example: string, preset?: OutputOptions["output"]): Command => {
+    const command = reactors
+      .command(words)
+      .description(description)
+      .addHelpText("after", `\nExample:\n  $ viable reactors ${example}`);
+    addGatewayOptions(command);
+    return addOutputOption(command, preset);
+  };
+
+  add("list", "every reactor with how many of its runs are open", "list --output json").action(
+    async (options: Options) => {
+      const answer = await connect(shell, options).reactors();
+      printData(shell, options.output, answer, () => renderReactors(shell, answer.reactors));
+    },
+  );
+
+  const graph = reactors
+    .command("graph <reactor>")
+    .description("a reactor's steps as a graph that Mermaid draws")
+    .addHelpText("after", "\nExample:\n  $ viable reactors graph transfer > transfer.mmd");
+  addGatewayOptions(graph).action(async (name: string, options: GatewayOptions) => {
+    const found = (await connect(shell, options).reactors({ graph: "mermaid" })).reactors;
+    const drawn = found.find((each) => each.name === name)?.graph;
+    if (drawn === undefined)
+      throw wrongUsage(
+        `There is no reactor "${name}".`,
+        `There are ${found.map((each) => each.name).join(", ") || "none"}.`,
+      );
+    shell.out.write(drawn.endsWith("\n") ? drawn : `${drawn}\n`);
+  });
+
+  add("runs", "runs, newest first", "runs --reactor transfer --status needs_review")
+    .option("--reactor <name>", "only of this reactor")
+    .addOption(new Option("--status <status>", "only those that stand so").choices(runStatus.options))
+    .option("--limit <count>", "how many, at most 500", "20")
+    .option("--before <position>", "older than the page that ended here")
+    .action(async ({ reactor, status, limit, before, ...options }: RunsOptions) => {
+      const page = await connect(shell, options).runs({
+        limit: toWholeNumber("--limit", limit, 1, 500),
+        ...(reactor !== undefined && { reactor }),
+        ...(status !== undefined && { status }),
+        ...(before !== undefined && { before }),
+      });
+      printData(shell, options.output, page, () => renderRuns(shell, page.runs));
+      // In the other formats they stand in the page.
+      if (options.output !== "table") return;
+      for (const { runId, undecodable } of page.undecodable ?? [])
+        shell.err.write(`${runId} cannot be read: ${undecodable}\n`);
+      if (page.next !== undefined) shell.err.write(`There may be older ones: --before ${page.next}\n`);
+    });
+
+  add("show <run>", "one run: how it stands, and each step with what it took", `show ${exampleRun}`).action(
+    async (id: string, options: Options) => {
+      const view = await connect(shell, options).run(id);
+      printData(shell, options.output, view, () => renderRun(shell, view));
+    },
+  );
+
+  add(
+    "watch <run>",
+    "a run's events as they come, up to its end; Ctrl-C ends the watching, not the run",
+    `watch ${exampleRun}`,
+  ).action(async (id: string, options: Options) => {
+    const client = connect(shell, options);
+    const signal = shell.catchInterrupt();
+    const told = new Set<string>();
+    for await (const event of client.watchRun(id, { signal })) {
+      printItem(shell, options.output, event, () => renderEvent(event, widthOf(shell)));
+      if (event.type !== "run.needs_review" && !asksSomebody(event)) continue;
+      for (const line of (await findNeeded(client, await client.run(id))).lines) {
+        if (!told.has(line)) shell.err.write(`${line}\n`);
+        told.add(line);
+      }
+    }
+    const view = await client.run(id);
+    if (!isEndedRun(view.status)) throw interrupted(`${id} goes on.`);
+    failUnlessCompleted(shell, view);
+  });
+
+  add(
+    "start <reactor>",
+    "begin a run (the command reactor.start)",
+    `start transfer --input '{"from": "ada", "to": "bob", "amount": 3}' --wait`,
+  )
+    .option("--input <json>", "its input", "{}")
+    .option("--key <key>", "another start under the same key finds this run")
+    .option("--wait", "print its result when it has ended; ends with 5 where it waits for a person")
+    .action(async (reactor: string, { input, key, wait, ...options }: StartOptions) => {
+      const client = connect(shell, options);
+      const args: JsonObject = { reactor, input: parseJson("--input", input), ...(key !== undefined && { key }) };
+      const started = await runCommand(shell, client, { command: "reactor.start", args });
+      if (wait === true && started.status === "completed")
+        await printWhenEnded(shell, client, (started.result as { runId: string }).runId, options);
+      else printOutcome(shell, options, started);
+    });
+
+  add(
+    "resume <run>",
+    "say how a run goes on that needs a person (reactor.resume)",
+    `resume ${exampleRun} --decision done`,
+  )
+    .addOption(
+      new Option("--decision <decision>", "do it again, take it as done, or take it as failed (of an undo: leave it)")
+        .choices(["retry", "done", "failed"])
+        .makeOptionMandatory(),
+    )
+    .option("--result <json>", "what the step came to, where it is taken as done")
+    .option("--reason <text>", "why; kept with who said so")
+    .action(async (runId: string, { decision, result, reason, ...options }: ResumeOptions) => {
+      await order(shell, "reactor.resume", options, {
+        runId,
+        decision,
+        ...(result !== undefined && { result: parseJson("--result", result) }),
+        ...(reason !== undefined && { reason }),
+      });
+    });
+
+  for (const [verb, what] of [
+    ["undo", "undo a run that has completed, where its reactor is reversible (reactor.undo)"],
+    ["cancel", "end a run that has not ended, and undo what it did (reactor.cancel)"],
+  ] as const)
+    add(`${verb} <run>`, what, `${verb} ${exampleRun} --reason "ordered twice"`)
+      .option("--reason <text>", "why; kept with who said so", defaultReason)
+      .action(async (runId: string, { reason, ...options }: Options & { reason: string }) => {
+        await order(shell, `reactor.${verb}`, options, { runId, reason });
+      });
+
+  add(
+    "send <event> <key>",
+    "hand something over to the runs that wait for it (reactor.send)",
+    `send paid order-7 --payload '{"amount": 30}'`,
+  )
+    .option("--payload <json>", "what they are given", "null")
+    .option("--id <id>", "a second send under the same id is the first")
+    .action(
+      async (event: string, key: string, { payload, id, ...options }: Options & { payload: string; id?: string }) => {
+        await order(shell, "reactor.send", options, {
+          event,
+          key,
+          payload: parseJson("--payload", payload),
+          ...(id !== undefined && { id }),
+        });
+      },
+    );
+}
+
+async function order(shell: Shell, command: string, options: Options, args: JsonObject): Promise<void> {
+  const view: ExecutionView = await runCommand(shell, connect(shell, options), { command, args });
+  printOutcome(shell, options, view);
+}
+
+function parseJson(option: string, text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (error) {
+    throw wrongUsage(`${option} does not parse: ${error instanceof Error ? error.message : error}.`);
+  }
+}
+
+/** Looks until the run has ended, or nothing goes on in it without a person. */
+async function printWhenEnded(shell: Shell, client: Client, id: string, options: Options): Promise<void> {
+  const ctx = rootContext(shell.runtime, { signal: shell.catchInterrupt() });
+  shell.err.write(`${id} has begun.\n`);
+  for (;;) {
+    const view = await client.run(id);
+    if (isEndedRun(view.status)) {
+      if (view.status === "completed") {
+        const result = view.result ?? null;
+        printData(shell, options.output, result, () => renderJson(shell, result));
+      }
+      return failUnlessCompleted(shell, view);
+    }
+    const { lines, isAll } = await findNeeded(client, view);
+    if (isAll) {
+      for (const line of lines) shell.err.write(`${line}\n`);
+      shell.exitStatus = exitStatus.waitsForPerson;
+      return;
+    }
+    await sleep(ctx, lookEveryMs).catch(() => undefined);
+    if (ctx.signal.aborted) throw interrupted(`${id} goes on. Follow it with: viable reactors watch ${id}`);
+  }
+}
+
+/** Where a person is asked for, in a run or in what it is composed of; and whether nothing goes on without one. */
+interface Needed {
+  readonly lines: readonly string[];
+  readonly isAll: boolean;
+}
+
+/** Whether a step begins to wait for a person, or for a run in which one may be asked. */
+function asksSomebody({ type, data }: EventView): boolean {
+  const wait = type === "step.waiting" ? (data.wait as { readonly for?: JsonValue } | undefined) : undefined;
+  return wait?.for === "approval" || wait?.for === "run";
+}
+
+/** How deep composed runs are looked into. */
+const maxDepth = 16;
+
+async function findNeeded(client: Client, { runId, status, review, waitsFor }: RunView, depth = 0): Promise<Needed> {
+  if (status === "needs_review" && review !== undefined) {
+    const next = `Say how it goes on: viable reactors resume ${runId} --decision retry|done|failed`;
+    return { lines: [`${runId} needs a person at ${review.step}: ${review.reason}.\n${next}`], isAll: true };
+  }
+  if (status !== "waiting") return { lines: [], isAll: false };
+  const found = await Promise.all(
+    waitsFor.map(async ({ step, wait }): Promise<Needed> => {
+      if (wait.for === "approval") {
+        const next = `Decide: viable approvals decide ${wait.approvalId} yes|no`;
+        return { lines: [`${runId} waits for a person at ${step}: ${wait.title}\n${next}`], isAll: true };
+      }
+      if (wait.for !== "run" || depth >= maxDepth) return { lines: [], isAll: false };
+      return await findNeeded(client, await client.run(wait.runId), depth + 1);
+    }),
+  );
+  return { lines: found.flatMap(({ lines }) => lines), isAll: found.length > 0 && found.every(({ isAll }) => isAll) };
+}
+
+function failUnlessCompleted(shell: Shell, { runId, status, error }: RunView): void {
+  if (status === "completed") return;
+  const said = error ?? { code: "internal", message: `It ended as ${status}.`, retryable: false };
+  printWireError(shell.err, { ...said, message: `${runId} is ${status}: ${said.message}` });
+  shell.exitStatus = exitStatus.failed;
+}
+
+function renderReactors(shell: Shell, reactors: readonly ReactorView[]): string {
+  return renderTable(
+    shell.out,
+    ["REACTOR", "VERSION", "HASH", "STEPS", "OPEN", "ABOUT"],
+    reactors.map(({ name, versions, hash, steps, openRuns, description }) => [
+      name,
+      versions.map(({ version }) => version).join(", "),
+      hash,
+      String(steps),
+      String(openRuns),
+      description,
+    ]),
+  );
+}
+
+function renderRuns(shell: Shell, runs: readonly RunSummary[]): string {
+  const nowMs = shell.runtime.clock.now();
+  return renderTable(
+    shell.out,
+    ["RUN", "REACTOR", "STATUS", "WAITS FOR", "TOOK", "BEGAN", "WHY"],
+    runs.map((run) => [
+      run.runId,
+      run.reactor,
+      run.status,
+      run.waitsFor.map(({ step, wait }) => `${step}: ${renderWait(wait)}`).join("; "),
+      formatDuration((run.endedAt === undefined ? nowMs : Date.parse(run.endedAt)) - Date.parse(run.startedAt)),
+      `${formatDuration(nowMs - Date.parse(run.startedAt))} ago`,
+      run.error?.message ?? "",
+    ]),
+  );
+}
+
+function renderWait(wait: RunWaitView): string {
+  const until = "untilAt" in wait && wait.untilAt !== undefined ? ` until ${wait.untilAt}` : "";
+  switch (wait.for) {
+    case "time":
+      return `time${until}`;
+    case "event":
+      return `event ${wait.event} of ${wait.key}${until}`;
+    case "approval":
+      return `approval ${wait.approvalId} (${wait.title})${until}`;
+    case "run":
+      return wait.runId;
+  }
+}
+
+/** A run for people: what it is, how it stands, its steps as a table, and what it came to. */
+export function renderRun(shell: Shell, view: RunView): string {
+  const {
+    steps,
+    counts,
+    input,
+    result,
+    error,
+    claim,
+    parent,
+    forkedFrom,
+    review,
+    cause,
+    waitsFor: _,
+    moreSteps,
+    ...rest
+  } = view;
+  const stepOf = (of: { runId: string; step: string }) => `${of.step} of ${of.runId}`;
+  const pairs = Object.entries(rest).map(([name, value]): [string, string] => [name, String(value)]);
+  if (parent !== undefined) pairs.push(["parent", stepOf(parent)]);
+  if (forkedFrom !== undefined) pairs.push(["forkedFrom", stepOf(forkedFrom)]);
+  if (claim !== undefined) pairs.push(["claim", `${claim.processId}, epoch ${claim.epoch}, attempt ${claim.attempt}`]);
+  if (review !== undefined) pairs.push(["review", `${review.step} (${review.during}): ${review.reason}`]);
+  if (cause !== undefined)
+    pairs.push([
+      "undone for",
+      [cause.kind, cause.step, cause.by, cause.reason].filter((each) => each !== undefined).join(", "),
+    ]);
+  pairs.push([
+    "steps",
+    Object.entries(counts)
+      .map(([status, count]) => `${count} ${status}`)
+      .join(", ") || "none heard of",
+  ]);
+  pairs.push(["input", JSON.stringify(input)]);
+  if (error !== undefined) pairs.push(["error", `${error.message} [${error.code}]`]);
+  const nowMs = shell.runtime.clock.now();
+  const table = renderTable(
+    shell.out,
+    ["STEP", "STATUS", "TRIES", "TOOK", "BEGAN", "WHAT"],
+    steps.map((step) => [
+      step.step,
+      step.status,
+      String(step.attempts),
+      formatDuration(
+        step.ms ?? (step.endedAt === undefined ? nowMs : Date.parse(step.endedAt)) - Date.parse(step.startedAt),
+      ),
+      step.startedAt,
+      whatOf(step),
+    ]),
+  );
+  const more = moreSteps === 0 ? "" : `${moreSteps} more steps are not shown; their events have them.\n`;
+  const came = result === undefined ? "" : `\n${renderJson(shell, result)}`;
+  return `${renderPairs(shell.out, pairs)}${steps.length === 0 ? "" : `\n${table}`}${more}${came}`;
+}
+
+function whatOf({
+  waitsFor,
+  error,
+  undo,
+  branch,
+  turn,
+  by,
+  result,
+  isResultOmitted,
+  retryAt,
+}: RunView["steps"][number]): string {
+  return [
+    ...(waitsFor === undefined ? [] : [renderWait(waitsFor)]),
+    ...(retryAt === undefined ? [] : [`again at ${retryAt}`]),
+    ...(branch === undefined ? [] : [branch]),
+    ...(turn === undefined ? [] : [`turn ${turn}`]),
+    ...(by === undefined ? [] : [`by ${by}`]),
+    ...(error === undefined ? [] : [`${error.message} [${error.code}]`]),
+    ...(undo === undefined ? [] : [`undo failed ${undo.attempts} times: ${undo.error.message}`]),
+    ...(isResultOmitted === true ? ["a large result"] : []),
+    ...(result === undefined || result === null ? [] : [JSON.stringify(result)]),
+  ].join("; ");
+}
