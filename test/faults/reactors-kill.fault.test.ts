@@ -286,6 +286,8 @@ test(`${rounds} rounds of kills, pauses and restarts`, { timeout: 120_000 + roun
   expect(met.zombies).toBeGreaterThanOrEqual(rounds / 6);
   expect(met.lateCalls + met.refusedAppends).toBeGreaterThan(rounds / 6);
   expect(story.transfers.compensated).toBeGreaterThan(rounds);
+  if (isFull) expect(met.fencedCalls, "nobody came back too late for what must not be done twice").toBeGreaterThan(0);
+  if (isFull) expect(met.reviews, "no person was ever asked").toBeGreaterThan(0);
   expect(story.serverRecoveries).toBe(
     (story.roundsByFault.server ?? 0) + (story.roundsByFault["server and worker"] ?? 0),
   );
