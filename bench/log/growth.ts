@@ -49,9 +49,7 @@ export async function measureGrowth({ quick, note }: BenchOptions): Promise<Row[
   await using stack = new AsyncDisposableStack();
   // The server's default of 128 MB holds the smallest logs whole and the largest hardly: what is then measured is its cache, not the log.
   // Without helpers: what they touch is mapped in their processes, not in the connection's (`touchLog`).
-  const server = stack.use(
-    await startDurable([`shared_buffers=${plan.buffers}`, "max_parallel_workers_per_gather=0"]),
-  );
+  const server = stack.use(await startDurable([`shared_buffers=${plan.buffers}`, "max_parallel_workers_per_gather=0"]));
   const logs: Log[] = [];
   for (const events of plan.sizes) {
     note(`log: growth, filling a log with ${events} events`);

@@ -13,6 +13,7 @@ export class StepCall implements StepContext {
   readonly attempt: number;
   readonly #ctx: Context;
   #controller: AbortController | undefined;
+  #told: { readonly reason: unknown } | undefined;
   #ended: { readonly reason: unknown } | undefined;
   #reject: ((reason: unknown) => void) | undefined;
 
@@ -46,15 +47,26 @@ export class StepCall implements StepContext {
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason);
+    if (this.#told !== undefined) this.#controller.abort(this.#told.reason);
     return this.#controller.signal;
   }
 
-  /** Ends it: the function is told by its signal, and whoever waits for it by a rejection, whatever the function makes of that. */
+  /** Whether it was told to end. */
+  get isTold(): boolean {
+    return this.#told !== undefined;
+  }
+
+  /** Tells the function by its signal to come to an end. What it then answers is waited for, and counts: it may have done what it was to do. */
+  tell(reason: unknown): void {
+    this.#told ??= { reason };
+    this.#controller?.abort(reason);
+  }
+
+  /** Ends it: the function is told, and whoever waits for it by a rejection, whatever the function makes of that. */
   end(reason: unknown): void {
     if (this.#ended !== undefined) return;
     this.#ended = { reason };
-    this.#controller?.abort(reason);
+    this.tell(reason);
     this.#reject?.(reason);
   }
 

@@ -6,8 +6,8 @@ import type { Argument } from "./argument.ts";
 import type { NodeDefinition, ReactorDefinition, ScopeDefinition, StepFunction } from "./definition.ts";
 import { scopesOf } from "./definition.ts";
 import { hashOf } from "./definition-hash.ts";
+import { eventPattern, eventRule, maxOf, namePattern, nameRule } from "./definition-rules.ts";
 import { planOf } from "./plan.ts";
-import { eventPattern } from "./reactor.ts";
 
 /** Tells readers what they have before them. Its number is raised where an older reader would misread what is written. */
 const format = "viable.reactor/1";
@@ -25,12 +25,6 @@ const maxFunctions = 50_000;
 const maxTold = 5;
 /** For how many names near ones are looked for: it takes as long as there are names, and nobody reads more. */
 const maxSuggested = 20;
-
-// What `reactor()` refuses is refused here: a test holds the two together.
-const namePattern = /^(?=.{1,64}$)[a-z][a-zA-Z0-9]*([_-][a-zA-Z0-9]+)*$/;
-const nameRule = "a name is 1 to 64 letters and digits, in words joined by - or _, beginning with a small letter";
-const dayMs = 24 * 3_600_000;
-const maxRunTimeoutMs = 10 * 365 * dayMs;
 
 /** A definition as plain JSON: all of it but what its functions do. */
 export interface ReactorJson {
@@ -109,13 +103,13 @@ const scope: z.ZodType<ScopeDefinition> = z.strictObject({ nodes: z.array(z.lazy
 const retry = z
   .strictObject({
     baseMs: z.number().min(0),
-    maxMs: z.number().max(dayMs),
-    maxAttempts: z.int().min(1).max(1_000),
+    maxMs: z.number().max(maxOf.stepTimeoutMs),
+    maxAttempts: z.int().min(1).max(maxOf.attempts),
     on: z.enum(["retryable", "any"]),
   })
   .refine(({ baseMs, maxMs }) => baseMs <= maxMs, { path: ["baseMs"], error: "must not be more than maxMs" });
 
-const timeoutMs = z.number().positive().max(dayMs);
+const timeoutMs = z.number().positive().max(maxOf.stepTimeoutMs);
 const functionName = z.string().min(1);
 const maybe = functionName.exactOptional();
 const common = { name, args: argument, after: z.array(z.string()), description: z.string().exactOptional() };
@@ -158,7 +152,7 @@ const node: z.ZodType<NodeDefinition> = z.discriminatedUnion(
       kind: z.literal("map"),
       ...common,
       over: argument,
-      maxConcurrency: z.int().min(1).max(10_000),
+      maxConcurrency: z.int().min(1).max(maxOf.concurrency),
       ordered: z.boolean(),
       collect: z.enum(["results", "count"]),
       scope,
@@ -169,7 +163,7 @@ const node: z.ZodType<NodeDefinition> = z.discriminatedUnion(
       kind: z.literal("repeat"),
       ...common,
       until: functionName,
-      maxTurns: z.int().min(1).max(1_000_000),
+      maxTurns: z.int().min(1).max(maxOf.turns),
       scope,
     }),
     z.strictObject({
@@ -177,14 +171,14 @@ const node: z.ZodType<NodeDefinition> = z.discriminatedUnion(
       ...common,
       reactor: z.string(),
       onFailure: maybe,
-      maxRestarts: z.int().min(0).max(100),
+      maxRestarts: z.int().min(0).max(maxOf.restarts),
       undo: z.boolean(),
     }),
     z.strictObject({ kind: z.literal("sleep"), ...common }),
     z.strictObject({
       kind: z.literal("event"),
       ...common,
-      event: z.string().regex(eventPattern, "must be words joined by dots, as payment.received"),
+      event: z.string().regex(eventPattern, eventRule),
     }),
     z.strictObject({
       kind: z.literal("approval"),
@@ -219,8 +213,8 @@ const shape: z.ZodType<ReactorJson> = z
       .regex(/^[0-9a-f]{16}$/, "must be 16 hexadecimal digits")
       .exactOptional(),
     reversible: z.boolean(),
-    maxConcurrency: z.int().min(1).max(10_000),
-    timeoutMs: z.number().min(1).max(maxRunTimeoutMs).exactOptional(),
+    maxConcurrency: z.int().min(1).max(maxOf.concurrency),
+    timeoutMs: z.number().min(1).max(maxOf.runTimeoutMs).exactOptional(),
     input: z.record(z.string(), z.custom<JsonValue>()),
     graph: scope,
     functions: z.array(functionName).max(maxFunctions),

@@ -16,7 +16,10 @@ export interface ReactorDefinition<Input = unknown, Output = unknown> {
   readonly maxConcurrency: number;
   /** How long a run may take in all, in milliseconds, before it is undone; undefined where it may take for ever. */
   readonly timeoutMs: number | undefined;
-  /** Of all of the above but what the functions do: 16 characters. A run keeps to the definition that has the hash it began with. */
+  /**
+   * Of its name, version, graph, whether it is reversible, and its children: 16 characters. What is said for people, how many steps run at
+   * once, how long it may take and what functions do is not in it. A run keeps to the definition that has the hash it began with.
+   */
   readonly hash: string;
   readonly functions: ReadonlyMap<string, StepFunction>;
   /** Definitions of the reactors it composes, by name. */

@@ -41,15 +41,15 @@ export interface PlanNode {
   readonly functions: { readonly [role: string]: StepFunction | undefined };
 }
 
-const plans = new WeakMap<ScopeDefinition, Plan>();
+const plans = new WeakMap<ReactorDefinition, Plan>();
 
 /** The plan of a definition. Throws `reactor.invalid_definition`, naming the step, where it cannot be run. */
 export function planOf(definition: ReactorDefinition): Plan {
-  let plan = plans.get(definition.graph);
-  if (plan?.definition.hash !== definition.hash) {
+  let plan = plans.get(definition);
+  if (plan === undefined) {
     const root = new Planner(definition).scope(definition.graph, "", []);
     plan = { definition, root, nodes: new Map([...allNodes(root)].map((node) => [node.path, node])) };
-    plans.set(definition.graph, plan);
+    plans.set(definition, plan);
   }
   return plan;
 }

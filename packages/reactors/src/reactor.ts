@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Argument } from "./argument.ts";
 import type { NodeDefinition, ReactorDefinition, Retry, ScopeDefinition, StepFunction } from "./definition.ts";
 import { hashOf } from "./definition-hash.ts";
+import { eventPattern, eventRule, maxOf, namePattern, nameRule } from "./definition-rules.ts";
 import { invalidDefinition } from "./errors.ts";
 import { planOf } from "./plan.ts";
 import type { Ref, Resolved, Template } from "./ref.ts";
@@ -12,14 +13,8 @@ import type { StepContext } from "./step-context.ts";
 
 /** How long a step may take, in milliseconds, where it says nothing: the seed's `task_timeout`. */
 const defaultStepTimeoutMs = 60_000;
-const maxStepTimeoutMs = 24 * 3_600_000;
-const maxRunTimeoutMs = 10 * 365 * 24 * 3_600_000;
 /** How many steps of one run run at the same time where nothing is said: enough for work that waits for others. */
 const defaultConcurrency = 100;
-const maxConcurrencies = 10_000;
-/** How often a composed reactor may be begun anew where nothing is said. */
-const maxRestarts = 100;
-const maxTurnsAllowed = 1_000_000;
 
 /** What a step's arguments can be taken from: the run's input and results of steps before it, and inside a map or repeat the element. */
 export type From<Given, Results> = Given & {
@@ -39,6 +34,8 @@ type Nothing = void | undefined;
 /** What is kept of what a function returned: nothing is null. */
 type Kept<Result> = [Awaited<Result>] extends [Nothing] ? null : Awaited<Result>;
 type Named<Name extends string, Result> = { readonly [Key in Name]: Result };
+/** What a list is made of. */
+type ElementOf<List> = Resolved<List> extends readonly (infer Element)[] ? Element : never;
 /** What must be written to come to a value of this type. */
 export type TemplateOf<T> =
   | Ref<T>
@@ -47,6 +44,11 @@ export type TemplateOf<T> =
       : T extends readonly unknown[]
         ? { readonly [Index in keyof T]: TemplateOf<T[Index]> }
         : { readonly [Key in keyof T]: TemplateOf<T[Key]> });
+
+interface Branch<Given, Results> {
+  readonly when: StepFunction;
+  readonly steps: (steps: Steps<Given, Results>) => Scope<unknown>;
+}
 
 interface Common {
   readonly description?: string;
@@ -61,6 +63,59 @@ export interface RetrySettings {
   readonly baseMs?: number;
   /** No wait is longer. Default 5,000. */
   readonly maxMs?: number;
+}
+
+/** The same whatever its types: what is called with what is checked where it is said. */
+interface SaidStep<Given, Results>
+  extends Common,
+    Pick<StepSettings<Given, Results, Template, unknown>, "args" | "retry" | "timeoutMs" | "idempotent" | "pool"> {
+  readonly run: StepFunction;
+  readonly where?: StepFunction | undefined;
+  readonly guard?: StepFunction;
+  readonly compensate?: StepFunction;
+  readonly undo?: StepFunction;
+  readonly findOutcome?: StepFunction;
+}
+
+/** What is said of a step that calls a function. */
+export interface StepSettings<Given, Results, Args, Result> extends Common {
+  readonly args?: (from: From<Given, Results>) => Args;
+  /** Ends it without running where it answers `{ result }`. */
+  readonly guard?: (
+    args: Resolved<NoInfer<Args>>,
+    ctx: StepContext,
+  ) => { readonly result: Kept<Result> } | undefined | Promise<{ readonly result: Kept<Result> } | undefined>;
+  /** Does it. What it returns must be plain JSON of at most 4 MiB; what it throws is its failure. At least once, see `idempotent`. */
+  readonly run: (ctx: StepContext, args: Resolved<NoInfer<Args>>) => Result;
+  /**
+   * It has failed for good: puts right what it may have left half done. Where it answers `{ result }` the run goes on with that; else
+   * the run fails. Tried five times, then a person is asked.
+   */
+  readonly compensate?: (
+    ctx: StepContext,
+    failed: { readonly error: Error; readonly args: Resolved<NoInfer<Args>> },
+  ) => { readonly result: Kept<Result> } | Nothing | Promise<{ readonly result: Kept<Result> } | Nothing>;
+  /** It had succeeded, and the run failed later: takes it back. Tried five times, then a person is asked. */
+  readonly undo?: (
+    ctx: StepContext,
+    done: { readonly result: Kept<Result>; readonly args: Resolved<NoInfer<Args>> },
+  ) => void | Promise<void>;
+  /** Without it, only failures that say `retryable` themselves are tried again; with it, all that do not say the contrary. */
+  readonly retry?: RetrySettings;
+  /** Default 60,000 ms, at most a day. */
+  readonly timeoutMs?: number;
+  /**
+   * Whether doing it twice comes to the same as doing it once. Where false, that it begins is recorded before it does, and where a
+   * crash or a timeout leaves unknown whether it happened, the run stops in `needs_review`. Default true.
+   */
+  readonly idempotent?: boolean;
+  /** Asked where that is unknown, before a person is: answers `{ result }` where it happened, undefined where it did not. */
+  readonly findOutcome?: (
+    ctx: StepContext,
+    args: Resolved<NoInfer<Args>>,
+  ) => { readonly result: Kept<Result> } | undefined | Promise<{ readonly result: Kept<Result> } | undefined>;
+  /** The shared pool it takes its turn in: see `createReactors`. */
+  readonly pool?: string;
 }
 
 /** @internal What is shared by all that is said of one reactor. */
@@ -108,7 +163,7 @@ export function reactor<Input extends z.ZodType, Output>(
     input: settings.input as z.ZodType<z.output<Input>>,
     graph,
     reversible: settings.reversible ?? false,
-    maxConcurrency: whole(name, "maxConcurrency", settings.maxConcurrency ?? defaultConcurrency, 1, maxConcurrencies),
+    maxConcurrency: whole(name, "maxConcurrency", settings.maxConcurrency ?? defaultConcurrency, 1, maxOf.concurrency),
     timeoutMs: checkRunTimeout(name, settings.timeoutMs),
     functions: scribe.functions,
     children: scribe.children,
@@ -139,51 +194,18 @@ export class Steps<Given, Results> {
     this.#said = said;
   }
 
-  /** Calls a function. */
-  step<const Name extends string, Result, Args extends Template = Record<never, never>, const Where = undefined>(
+  /** Calls a function. With `where`, which skips it where false, its result may be null. */
+  step<const Name extends string, Result, Args extends Template = never>(
     name: Name,
-    settings: Common & {
-      readonly args?: (from: From<Given, Results>) => Args;
-      /** Skips it where false; its result is then null. */
-      readonly where?: Where & ((args: Resolved<Args>) => boolean);
-      /** Ends it without running where it answers `{ result }`. */
-      readonly guard?: (
-        args: Resolved<Args>,
-        ctx: StepContext,
-      ) => { readonly result: Kept<Result> } | undefined | Promise<{ readonly result: Kept<Result> } | undefined>;
-      /** Does it. What it returns must be plain JSON of at most 4 MiB; what it throws is its failure. At least once, see `idempotent`. */
-      readonly run: (ctx: StepContext, args: Resolved<Args>) => Result;
-      /**
-       * It has failed for good: puts right what it may have left half done. Where it answers `{ result }` the run goes on with that; else
-       * the run fails. Tried five times, then a person is asked.
-       */
-      readonly compensate?: (
-        ctx: StepContext,
-        failed: { readonly error: Error; readonly args: Resolved<Args> },
-      ) => { readonly result: Kept<Result> } | Nothing | Promise<{ readonly result: Kept<Result> } | Nothing>;
-      /** It had succeeded, and the run failed later: takes it back. Tried five times, then a person is asked. */
-      readonly undo?: (
-        ctx: StepContext,
-        done: { readonly result: Kept<Result>; readonly args: Resolved<Args> },
-      ) => void | Promise<void>;
-      /** Without it, only failures that say `retryable` themselves are tried again; with it, all that do not say the contrary. */
-      readonly retry?: RetrySettings;
-      /** Default 60,000 ms, at most a day. */
-      readonly timeoutMs?: number;
-      /**
-       * Whether doing it twice comes to the same as doing it once. Where false, that it begins is recorded before it does, and where a
-       * crash or a timeout leaves unknown whether it happened, the run stops in `needs_review`. Default true.
-       */
-      readonly idempotent?: boolean;
-      /** Asked where that is unknown, before a person is: answers `{ result }` where it happened, undefined where it did not. */
-      readonly findOutcome?: (
-        ctx: StepContext,
-        args: Resolved<Args>,
-      ) => { readonly result: Kept<Result> } | undefined | Promise<{ readonly result: Kept<Result> } | undefined>;
-      /** The shared pool it takes its turn in: see `createReactors`. */
-      readonly pool?: string;
+    settings: StepSettings<Given, Results, Args, Result> & {
+      readonly where: (args: Resolved<NoInfer<Args>>) => boolean;
     },
-  ): Steps<Given, Results & Named<Name, [Where] extends [undefined] ? Kept<Result> : Kept<Result> | null>> {
+  ): Steps<Given, Results & Named<Name, Kept<Result> | null>>;
+  step<const Name extends string, Result, Args extends Template = never>(
+    name: Name,
+    settings: StepSettings<Given, Results, Args, Result> & { readonly where?: undefined },
+  ): Steps<Given, Results & Named<Name, Kept<Result>>>;
+  step<Next>(name: string, settings: SaidStep<Given, Results>): Steps<Given, Next> {
     const path = this.#prefix + name;
     const attach = (role: string, run: StepFunction | undefined) =>
       run === undefined ? {} : { [role]: this.#attach(path, role, run) };
@@ -191,7 +213,7 @@ export class Steps<Given, Results> {
       kind: "step",
       ...this.#common(name, settings),
       run: this.#attach(path, "run", settings.run),
-      ...attach("where", settings.where as StepFunction | undefined),
+      ...attach("where", settings.where),
       ...attach("guard", settings.guard),
       ...attach("compensate", settings.compensate),
       ...attach("undo", settings.undo),
@@ -208,10 +230,10 @@ export class Steps<Given, Results> {
    * came to, in the order of the elements or, with `ordered: false`, of their ends; with `collect: "count"` to how many there were, and
    * then nothing of them is held in memory. The first failure ends the run.
    */
-  map<const Name extends string, Element, Output, const Collect extends "results" | "count" = "results">(
+  map<const Name extends string, List extends Template, Output, const Collect extends "results" | "count" = "results">(
     name: Name,
     settings: Common & {
-      readonly over: (from: From<Given, Results>) => Ref<readonly Element[]> | readonly Element[];
+      readonly over: (from: From<Given, Results>) => List;
       /** How many elements are under way at the same time. Default 100, at most 10,000. */
       readonly maxConcurrency?: number;
       readonly ordered?: boolean;
@@ -219,7 +241,7 @@ export class Steps<Given, Results> {
     },
     steps: (
       steps: Steps<
-        Omit<Given, "element" | "index"> & { readonly element: Ref<Element>; readonly index: Ref<number> },
+        Omit<Given, "element" | "index"> & { readonly element: Ref<ElementOf<List>>; readonly index: Ref<number> },
         Results
       >,
     ) => Scope<Output>,
@@ -227,7 +249,7 @@ export class Steps<Given, Results> {
     const path = this.#prefix + name;
     const given = {
       ...this.#said.given,
-      element: refTo<Element>({ from: "element", of: path, path: [] }),
+      element: refTo<ElementOf<List>>({ from: "element", of: path, path: [] }),
       index: refTo<number>({ from: "index", of: path }),
     };
     return this.#with(name, {
@@ -238,7 +260,7 @@ export class Steps<Given, Results> {
         path,
         "maxConcurrency",
         settings.maxConcurrency ?? defaultConcurrency,
-        maxConcurrencies,
+        maxOf.concurrency,
       ),
       ordered: settings.ordered ?? true,
       collect: settings.collect ?? "results",
@@ -250,33 +272,26 @@ export class Steps<Given, Results> {
   switch<
     const Name extends string,
     Args extends Template,
-    Branches extends {
-      readonly [branch: string]: {
-        readonly when: (args: Resolved<Args>) => boolean;
-        readonly steps: (steps: Steps<Given, Results>) => Scope<unknown>;
-      };
-    },
+    Outputs extends { readonly [branch: string]: unknown },
     Otherwise = never,
   >(
     name: Name,
     settings: Common & {
       readonly args: (from: From<Given, Results>) => Args;
-      readonly branches: Branches;
+      readonly branches: {
+        readonly [Branch in keyof Outputs]: {
+          readonly when: (args: Resolved<NoInfer<Args>>) => boolean;
+          readonly steps: (steps: Steps<Given, Results>) => Scope<Outputs[Branch]>;
+        };
+      };
       readonly otherwise?: (steps: Steps<Given, Results>) => Scope<Otherwise>;
     },
-  ): Steps<
-    Given,
-    Results &
-      Named<
-        Name,
-        (ReturnType<Branches[keyof Branches]["steps"]> extends Scope<infer Output> ? Output : never) | Otherwise
-      >
-  > {
+  ): Steps<Given, Results & Named<Name, Outputs[keyof Outputs] | Otherwise>> {
     const path = this.#prefix + name;
     return this.#with(name, {
       kind: "switch",
       ...this.#common(name, settings),
-      branches: Object.entries(settings.branches).map(([branch, { when, steps }]) => {
+      branches: Object.entries<Branch<Given, Results>>(settings.branches).map(([branch, { when, steps }]) => {
         if (!namePattern.test(branch) || branch === "otherwise") throw this.#invalid(`${path}:${branch}`, nameRule);
         return {
           name: branch,
@@ -301,12 +316,14 @@ export class Steps<Given, Results> {
   ): Steps<Given, Results & Named<Name, Output>> {
     const path = this.#prefix + name;
     const inner = this.#inner(`${path}/`, this.#said.given, steps);
+    // Named after the group: one inside of another may have hooks too.
+    const hookName = (role: string) => `${name}-${role}`;
     const hook = (role: string, run: (ctx: StepContext) => unknown, after: readonly string[]): NodeDefinition => ({
       kind: "step",
-      name: role,
+      name: hookName(role),
       args: { from: "value", value: {} },
       after,
-      run: this.#attach(`${path}/${role}`, "run", run),
+      run: this.#attach(`${path}/${hookName(role)}`, "run", run),
       retry: this.#retry(path, undefined),
       timeoutMs: defaultStepTimeoutMs,
       idempotent: true,
@@ -315,7 +332,9 @@ export class Steps<Given, Results> {
     const before = settings.before === undefined ? [] : [hook("before", settings.before, [])];
     const after = settings.afterAll === undefined ? [] : [hook("after", settings.afterAll, names)];
     const nodes =
-      before.length === 0 ? inner.nodes : inner.nodes.map((node) => ({ ...node, after: [...node.after, "before"] }));
+      before.length === 0
+        ? inner.nodes
+        : inner.nodes.map((node) => ({ ...node, after: [...node.after, hookName("before")] }));
     return this.#with(name, {
       kind: "group",
       ...this.#common(name, settings),
@@ -347,7 +366,7 @@ export class Steps<Given, Results> {
       kind: "repeat",
       ...this.#common(name, settings),
       until: this.#attach(path, "until", settings.until),
-      maxTurns: this.#whole(path, "maxTurns", settings.maxTurns, maxTurnsAllowed),
+      maxTurns: this.#whole(path, "maxTurns", settings.maxTurns, maxOf.turns),
       scope: this.#inner(`${path}/`, given, steps),
     });
   }
@@ -387,7 +406,7 @@ export class Steps<Given, Results> {
       ...this.#common(name, { ...settings, args: settings.args as (from: From<Given, Results>) => Template }),
       reactor: child.name,
       ...(settings.onFailure !== undefined && { onFailure: this.#attach(path, "onFailure", settings.onFailure) }),
-      maxRestarts: this.#whole(path, "maxRestarts", settings.maxRestarts ?? 3, maxRestarts, 0),
+      maxRestarts: this.#whole(path, "maxRestarts", settings.maxRestarts ?? 3, maxOf.restarts, 0),
       undo: settings.undo ?? child.reversible,
     });
   }
@@ -421,8 +440,7 @@ export class Steps<Given, Results> {
     },
   ): Steps<Given, Results & Named<Name, Payload>> {
     const path = this.#prefix + name;
-    if (!eventPattern.test(settings.event))
-      throw this.#invalid(path, "event must be words joined by dots, as payment.received");
+    if (!eventPattern.test(settings.event)) throw this.#invalid(path, `event ${eventRule}`);
     if (settings.payload !== undefined)
       this.#attach(path, "payload", (value: unknown) => settings.payload?.parse(value));
     return this.#with(name, { kind: "event", ...this.#common(name, settings as never), event: settings.event });
@@ -528,18 +546,23 @@ export class Steps<Given, Results> {
 
   #retry(path: string, settings: RetrySettings | undefined): Retry {
     const { baseMs = defaultBackoff.baseMs, maxMs = defaultBackoff.maxMs } = settings ?? {};
-    if (!(baseMs >= 0 && maxMs >= baseMs && maxMs <= maxStepTimeoutMs))
+    if (!(baseMs >= 0 && maxMs >= baseMs && maxMs <= maxOf.stepTimeoutMs))
       throw this.#invalid(path, "retry needs 0 ≤ baseMs ≤ maxMs, and at most a day");
     return {
       baseMs,
       maxMs,
-      maxAttempts: this.#whole(path, "retry.maxAttempts", settings?.maxAttempts ?? defaultBackoff.maxAttempts, 1_000),
+      maxAttempts: this.#whole(
+        path,
+        "retry.maxAttempts",
+        settings?.maxAttempts ?? defaultBackoff.maxAttempts,
+        maxOf.attempts,
+      ),
       on: settings === undefined ? "retryable" : "any",
     };
   }
 
   #timeout(path: string, timeoutMs: number = defaultStepTimeoutMs): number {
-    if (!(timeoutMs > 0 && timeoutMs <= maxStepTimeoutMs))
+    if (!(timeoutMs > 0 && timeoutMs <= maxOf.stepTimeoutMs))
       throw this.#invalid(path, "timeoutMs must be more than 0 and at most a day");
     return timeoutMs;
   }
@@ -553,13 +576,8 @@ export class Steps<Given, Results> {
   }
 }
 
-const namePattern = /^(?=.{1,64}$)[a-z][a-zA-Z0-9]*([_-][a-zA-Z0-9]+)*$/;
-const nameRule = "a name is 1 to 64 letters and digits, in words joined by - or _, beginning with a small letter";
-/** How events are named that runs wait for. */
-export const eventPattern = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*$/;
-
 function checkRunTimeout(reactor: string, timeoutMs: number | undefined): number | undefined {
-  if (timeoutMs === undefined || (timeoutMs >= 1 && timeoutMs <= maxRunTimeoutMs)) return timeoutMs;
+  if (timeoutMs === undefined || (timeoutMs >= 1 && timeoutMs <= maxOf.runTimeoutMs)) return timeoutMs;
   throw invalidDefinition(reactor, "timeoutMs", `${timeoutMs} is no number of milliseconds from 1 to ten years`);
 }
 

@@ -15,6 +15,7 @@ import type { Log, StoredEvent } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { Claim, ReviewDecision, RunEvent, RunEventData } from "@viable/protocol";
 import type { ReactorDefinition } from "./definition.ts";
+import { eventPattern, eventRule } from "./definition-rules.ts";
 import { Definitions } from "./definitions.ts";
 import { DueTimes } from "./due-times.ts";
 import { invalidInput, runNotFound } from "./errors.ts";
@@ -25,7 +26,6 @@ import { awaitedStream, createOpenRuns } from "./open-runs.ts";
 import { planOf } from "./plan.ts";
 import { Pools } from "./pools.ts";
 import { Progress } from "./progress.ts";
-import { eventPattern } from "./reactor.ts";
 import type { RunEnding } from "./read-run.ts";
 import { firstEvent, isEnding, lastEvent, readRun, toRunEvent } from "./read-run.ts";
 import type { DoTask, DriverPorts } from "./run-driver.ts";
@@ -501,8 +501,7 @@ class ReactorRuns implements Reactors {
     options: { readonly id?: string; readonly source?: string } = {},
   ): Promise<void> {
     const { id, source } = options;
-    if (!eventPattern.test(event))
-      throw invalidInput("send", "event", "must be words joined by dots, as payment.received");
+    if (!eventPattern.test(event)) throw invalidInput("send", "event", eventRule);
     if (key.length === 0 || key.length > maxKeyChars)
       throw invalidInput("send", "key", `must be 1 to ${maxKeyChars} characters`);
     const data = { event, key, payload, ...(source !== undefined && { source }) };

@@ -30,6 +30,8 @@ const maxKeptNames = 100;
 /** Something that goes on for a step. */
 interface Active {
   end(reason: unknown): void;
+  /** Asks it to come to an end, where it can be asked. */
+  tell?(reason: unknown): void;
   /** It waits for a place, and its function has not been called. */
   readonly isQueued?: true;
   /** Something is asked of the log: what is heard of meanwhile may have come too late for the answer. */
@@ -107,6 +109,8 @@ export class RunDriver {
   #writing: Promise<void> | undefined;
   /** What goes on for each step, by its path: a call, a question to the log, a wait for a place. Undo goes by `undo`. */
   readonly #active = new Map<string, Active>();
+  /** Steps about which something is on its way to the log: nothing more is done about them before it is there. */
+  readonly #unwritten = new Set<string>();
   readonly #queue: OpenNode[] = [];
   readonly #due = new Map<string, number>();
   #calls = 0;
@@ -244,7 +248,8 @@ export class RunDriver {
   }
 
   #endAll(reason: unknown): void {
-    for (const each of this.#active.values()) each.end(reason);
+    for (const each of [...this.#active.values()]) each.end(reason);
+    for (const each of this.#pending.splice(0)) each.onWritten?.(false);
     for (const resolve of this.#whenQuiet.splice(0)) resolve();
   }
 
@@ -261,6 +266,7 @@ export class RunDriver {
       if (this.#halted || this.#left) return;
       const { phase, review, open } = this.#progress;
       if (node.todo === undefined || !open.has(node.path) || review !== undefined) continue;
+      if (this.#unwritten.has(node.path)) continue;
       if (this.#active.get(node.path)?.isQuestion) this.#askAgain.add(node.path);
       if (this.#active.has(node.path)) continue;
       if (phase === "going" || (phase === "failing" && this.#isToClear(node))) this.#begin(node);
@@ -402,7 +408,7 @@ export class RunDriver {
         ...(attempt > 1 && { attempt }),
       });
     } catch (error) {
-      if (!this.#left) this.#callFailed(node, attempt, error);
+      if (!this.#left) this.#callFailed(node, call, error);
     } finally {
       done();
     }
@@ -426,10 +432,11 @@ export class RunDriver {
     });
   }
 
-  #callFailed(node: OpenNode, attempt: number, thrown: unknown): void {
+  #callFailed(node: OpenNode, call: StepCall, thrown: unknown): void {
+    const { attempt } = call;
     const said = node.plan.node as OpenNode["plan"]["node"] & { kind: "step" | "task" };
     const error = toRecordableError(thrown);
-    const isUncertain = said.kind === "step" && !said.idempotent && this.#endedEarly(error);
+    const isUncertain = said.kind === "step" && !said.idempotent && (call.isTold || isTimeout(error));
     // It stands as begun: what it came to is found out as after a crash.
     if (isUncertain) {
       this.#uncertain.set(node.path, error);
@@ -446,11 +453,6 @@ export class RunDriver {
         ...(waitMs !== undefined && { retryAt: Math.ceil(this.#now() + waitMs) }),
       },
     });
-  }
-
-  /** Whether it was our doing that the call ended: then nobody knows what it came to. */
-  #endedEarly(error: ErrorOnTheWire): boolean {
-    return error.code === "reactor.step_timed_out" || error.code === "reactor.run_cancelled";
   }
 
   #succeed(
@@ -903,7 +905,7 @@ export class RunDriver {
       if (this.#left) return;
       const error = toRecordableError(thrown);
       const waitMs =
-        isOnce && this.#endedEarly(error) ? undefined : backoffMs(clearingRetry, attempt, this.ctx.runtime.random);
+        isOnce && isTimeout(error) ? undefined : backoffMs(clearingRetry, attempt, this.ctx.runtime.random);
       const data = { step, of, attempt, error };
       if (waitMs === undefined) this.#needsReview(step, "undo", "it could not be undone", { error, of });
       else this.#record({ type: "step.undo_failed", data: { ...data, retryAt: Math.ceil(this.#now() + waitMs) } });
@@ -959,6 +961,7 @@ export class RunDriver {
       return;
     }
     this.#progress.apply(event, this.#progress.version + 1);
+    if ("step" in event.data) this.#unwritten.add(event.data.step);
     this.#pending.push({
       event,
       chars,
@@ -984,7 +987,7 @@ export class RunDriver {
     for (const [path, each] of this.#active) {
       // What puts things right is let to.
       const isClearing = path === undoKey || this.#progress.open.get(path)?.todo === "compensate";
-      if (!isClearing) each.end(reason);
+      if (!isClearing) each.tell?.(reason);
     }
   }
 
@@ -996,6 +999,7 @@ export class RunDriver {
   }
 
   async #write(): Promise<void> {
+    let sent: readonly Pending[] = [];
     try {
       // What else comes about in this turn travels along.
       await undefined;
@@ -1006,24 +1010,31 @@ export class RunDriver {
         }
         const pending = this.#pending;
         this.#pending = [];
+        sent = pending;
         const ready = this.#progress.takeReady();
         this.#markIdle(pending);
         const written = await writeRun(this.ctx, this.#ports.log, this.runId, this.#durable, pending, () =>
           this.#mayGoOn(),
         );
-        if (written.kind === "lost") {
+        // Whoever waits for it to be durable waits no longer, and finds the run gone.
+        if (written.kind === "lost" || this.#left) {
+          for (const each of pending) each.onWritten?.(false);
           this.lose("its claim ran out");
           return;
         }
         this.#durable = written.version;
         const count = written.kind === "overtaken" ? written.written : pending.length;
-        for (let index = 0; index < count; index++) pending[index]?.onWritten?.(true);
+        for (const { event, onWritten } of pending.slice(0, count)) {
+          if ("step" in event.data) this.#unwritten.delete(event.data.step);
+          onWritten?.(true);
+        }
         if (written.kind === "overtaken") {
           this.#pending = [...pending.slice(written.written), ...this.#pending];
           this.#heard = Math.max(this.#heard, this.#durable + 1);
         } else this.#launch(ready);
       }
     } catch (error) {
+      for (const each of sent) each.onWritten?.(false);
       if (!this.#left) this.#ports.failed(this, error);
     } finally {
       this.#writing = undefined;
@@ -1057,6 +1068,7 @@ export class RunDriver {
     const wasGoing = this.#progress.phase === "going" || this.#progress.phase === "failing";
     const pending = this.#pending;
     this.#pending = [];
+    this.#unwritten.clear();
     this.#durable = progress.version;
     this.#heard = progress.version;
     this.#progress = progress;
@@ -1066,6 +1078,7 @@ export class RunDriver {
         continue;
       }
       progress.apply(each.event, progress.version + 1);
+      if ("step" in each.event.data) this.#unwritten.add(each.event.data.step);
       this.#pending.push(each);
     }
     if (wasGoing && progress.phase === "failing" && progress.failure?.cause.kind !== "step_failed") this.#endCalls();
@@ -1088,6 +1101,9 @@ function worthAnother(retry: Retry, error: ErrorOnTheWire, thrown: unknown): boo
   if (error.retryable) return true;
   return retry.on === "any" && !isOurs(thrown);
 }
+
+/** Its time was up: nobody knows what it came to. */
+const isTimeout = (error: ErrorOnTheWire): boolean => error.code === "reactor.step_timed_out";
 
 /** Even asking may throw: whose error it is decides. */
 function isOurs(thrown: unknown): thrown is ViableError {

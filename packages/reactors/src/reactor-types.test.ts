@@ -1,0 +1,64 @@
+/**
+ * What the compiler knows of a reactor: what steps are called with, what a run comes to, and what it refuses. The checks are the types
+ * themselves; that they run shows that the builder takes what the compiler takes.
+ */
+import { expect, expectTypeOf, test } from "vitest";
+import { z } from "zod";
+import { reactor } from "./reactor.ts";
+
+const increment = (_ctx: unknown, { n }: { n: number }) => ({ n: n + 1 });
+
+test("a function that has its types already is called with what fits them", () => {
+  const definition = reactor("count", { input: z.strictObject({ n: z.number(), name: z.string() }) }, (steps) =>
+    steps
+      .step("first", { args: ({ input }) => ({ n: input.n }), run: increment })
+      .step("second", { args: ({ results }) => ({ n: results.first.n }), run: increment })
+      .step("maybe", { args: ({ results }) => ({ n: results.second.n }), where: ({ n }) => n > 1, run: increment })
+      .returns(({ results }) => ({ always: results.second, sometimes: results.maybe })),
+  );
+  expectTypeOf(definition.output).toEqualTypeOf<
+    { always: { n: number }; sometimes: { n: number } | null } | undefined
+  >();
+  expect(() =>
+    reactor("count", { input: z.strictObject({ n: z.number(), name: z.string() }) }, (steps) =>
+      steps
+        // @ts-expect-error A name is no number.
+        .step("first", { args: ({ input }) => ({ n: input.name }), run: increment })
+        .step("second", {
+          args: ({ results }) => ({ n: results.first.n }),
+          // @ts-expect-error It is called with n alone.
+          run: (_ctx, { m }) => m,
+        })
+        .returns(() => null),
+    ),
+  ).not.toThrow();
+});
+
+test("elements, branches and turns have the types of what they are of", () => {
+  const definition = reactor(
+    "order",
+    { input: z.strictObject({ id: z.string(), lines: z.array(z.string()) }) },
+    (steps) =>
+      steps
+        .map("ship", { over: ({ input }) => input.lines }, (line) =>
+          line
+            .step("length", { args: ({ element }) => ({ element }), run: (_ctx, { element }) => element.length })
+            .returns(({ results }) => results.length),
+        )
+        .map("count", { over: () => [1, 2, 3], collect: "count" }, (each) => each.returns(({ element }) => element))
+        .switch("pay", {
+          args: ({ input }) => ({ id: input.id }),
+          branches: {
+            card: { when: ({ id }) => id.startsWith("c"), steps: (card) => card.returns(() => 1) },
+            bill: { when: () => true, steps: (bill) => bill.returns(({ input }) => input.id) },
+          },
+        })
+        .repeat("poll", { maxTurns: 3, until: (last: number) => last > 1 }, (turn) =>
+          turn.step("look", { run: () => 2 }).returns(({ results }) => results.look),
+        )
+        .returns(({ results }) => ({ ...results, lengths: results.ship, pay: results.pay, poll: results.poll })),
+  );
+  expectTypeOf<NonNullable<(typeof definition)["output"]>["lengths"]>().toEqualTypeOf<number[]>();
+  expectTypeOf<NonNullable<(typeof definition)["output"]>["pay"]>().toEqualTypeOf<number | string>();
+  expectTypeOf<NonNullable<(typeof definition)["output"]>["poll"]>().toEqualTypeOf<number>();
+});
