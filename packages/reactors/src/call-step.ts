@@ -11,18 +11,23 @@ export class StepCall implements StepContext {
   readonly reactor: string;
   readonly step: string;
   readonly attempt: number;
+  readonly fencingToken: number;
   readonly #ctx: Context;
   #controller: AbortController | undefined;
   #told: { readonly reason: unknown } | undefined;
   #ended: { readonly reason: unknown } | undefined;
   #reject: ((reason: unknown) => void) | undefined;
 
-  constructor(ctx: Context, about: { runId: string; reactor: string; step: string; attempt: number }) {
+  constructor(
+    ctx: Context,
+    about: { runId: string; reactor: string; step: string; attempt: number; fencingToken: number },
+  ) {
     this.#ctx = ctx;
     this.runId = about.runId;
     this.reactor = about.reactor;
     this.step = about.step;
     this.attempt = about.attempt;
+    this.fencingToken = about.fencingToken;
   }
 
   get idempotencyKey(): string {

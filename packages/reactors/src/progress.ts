@@ -127,6 +127,9 @@ export class Progress {
         return event.data.during === "undo" ? this.phase === "undoing" : this.open.has(event.data.step);
       case "run.undoing":
         return this.phase === "failing";
+      // A cancellation that came before it holds.
+      case "run.completed":
+        return this.phase === "going";
       default:
         return true;
     }

@@ -588,7 +588,9 @@ export class RunDriver {
   }
 
   #newCall(step: string, attempt: number): StepCall {
-    return new StepCall(this.ctx, { runId: this.runId, reactor: this.#progress.plan.definition.name, step, attempt });
+    const { plan, claim } = this.#progress;
+    const about = { runId: this.runId, reactor: plan.definition.name, step, attempt };
+    return new StepCall(this.ctx, { ...about, fencingToken: claim?.attempt ?? 1 });
   }
 
   // Decisions
@@ -1050,8 +1052,8 @@ export class RunDriver {
     for (const { todo, wait, retryAt } of this.#progress.open.values()) {
       if (todo === undefined) continue;
       // What it waits for from outside may have come already.
-      if (retryAt === undefined && (wait === undefined || wait.for === "event")) return;
-      const dueMs = retryAt ?? (wait !== undefined && "until" in wait ? wait.until : undefined);
+      if (wait === undefined ? retryAt === undefined : wait.for === "event") return;
+      const dueMs = wait === undefined ? retryAt : "until" in wait ? wait.until : undefined;
       untilMs = Math.min(untilMs, dueMs ?? Number.POSITIVE_INFINITY);
     }
     const idle = Number.isFinite(untilMs) ? untilMs : null;

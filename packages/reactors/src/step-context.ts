@@ -13,6 +13,11 @@ export interface StepContext {
    * it is done once.
    */
   readonly idempotencyKey: string;
+  /**
+   * Rises each time another process takes the run over. A process that was stopped may go on, long after, with what it was about to do: whoever
+   * does the effect, or answers whether it was done, can refuse a number lower than one it has seen for this key.
+   */
+  readonly fencingToken: number;
   readonly tenant: string;
   /** In whose name the run was started. */
   readonly principal: string;
