@@ -100,6 +100,11 @@ describe("every answer is checked", () => {
     ["discover", (client) => client.discover("x")],
     ["memory", (client) => client.memory({})],
     ["events", (client) => client.events()],
+    ["reactors", (client) => client.reactors()],
+    ["runs", (client) => client.runs()],
+    ["run", (client) => client.run("run_1")],
+    ["runEvents", (client) => client.runEvents("run_1")],
+    ["approvals", (client) => client.approvals()],
     ["health", (client) => client.health()],
   ];
 
@@ -251,6 +256,47 @@ describe("a quiet feed", () => {
       });
     await time.until(() => failed !== undefined);
     expect(failed).toMatchObject({ code: "client.unexpected_answer" });
+  });
+});
+
+describe("watching a run", () => {
+  const runFeed = (...types: string[]) => {
+    const text = types.map((type, index) => {
+      const data = { ...event(String(index + 1)), type: `run.${type}` };
+      return `id: ${index + 1}\nevent: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
+    });
+    return new Response(text.join(""), { headers: { "content-type": "text/event-stream" } });
+  };
+  const watch = async ({ client, time }: ReturnType<typeof scripted>) => {
+    const seen: string[] = [];
+    let isOver = false;
+    const watching = (async () => {
+      for await (const { type } of client.watchRun("run_1")) seen.push(type);
+      isOver = true;
+    })();
+    await time.until(() => isOver);
+    await watching;
+    return seen;
+  };
+
+  test("ends with its end", async () => {
+    const world = scripted(() => runFeed("started", "completed"));
+    expect(await watch(world)).toEqual(["run.started", "run.completed"]);
+    expect(world.requests.map(({ url }) => url)).toEqual(["http://gateway.invalid/v1/reactors/runs/run_1/events"]);
+  });
+
+  test("goes on after a feed that ended before the run did, and after an end that was none", async () => {
+    const world = scripted(
+      () => runFeed("started", "claimed"),
+      () => runFeed("completed", "undo_requested"),
+      () => runFeed("compensated"),
+    );
+    expect(await watch(world)).toHaveLength(5);
+    expect(world.requests.map(({ headers }) => headers.get("last-event-id"))).toEqual([null, "2", "2"]);
+  });
+
+  test("that is over already has nothing to tell", async () => {
+    expect(await watch(scripted(() => new Response(null, { status: 204 })))).toEqual([]);
   });
 });
 

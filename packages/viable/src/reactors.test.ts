@@ -1,8 +1,8 @@
 // Reactors of a whole system: begun, watched and steered by commands and views, with tasks done by its agents in the name and with the
 // authority of whoever began the run, over crashes and stops.
 import type { JsonObject, JsonValue } from "@viable/kernel";
-import { simulateTime } from "@viable/kernel";
-import { createMemoryStore } from "@viable/log";
+import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
+import { createLog, createMemoryStore } from "@viable/log";
 import type { CommandAnswer, RunView } from "@viable/protocol";
 import { approvalList, executionEventPage, reactorList, runPage, runView } from "@viable/protocol";
 import type { TestClient, TestSystem } from "@viable/testing";
@@ -63,6 +63,23 @@ const pooled = reactor("pooled", { input: anything }, (steps) =>
     .returns(() => ({})),
 );
 
+let ticks = 0;
+const ticking = reactor("ticking", { input: anything }, (steps) =>
+  steps
+    .repeat("again", { until: () => false, maxTurns: 1_000 }, (turn) =>
+      turn
+        .step("tick", {
+          run: (ctx) =>
+            new Promise<null>((resolve) => {
+              ticks += 1;
+              ctx.runtime.clock.setTimer(() => resolve(null), 100);
+            }),
+        })
+        .returns(() => null),
+    )
+    .returns(() => null),
+);
+
 const definition = defineSystem({
   name: "sagas",
   services: [
@@ -99,7 +116,7 @@ const definition = defineSystem({
       ],
     }),
   ],
-  reactors: [double, slow, tasks, outer, risky, asks, books, unsure, listens, pooled],
+  reactors: [double, slow, tasks, outer, risky, asks, books, unsure, listens, pooled, ticking],
   pools: { database: 1 },
 });
 
@@ -174,6 +191,18 @@ describe("reactor.start", () => {
       waitsFor: [{ step: "ask", wait: { for: "approval", title: "May it?" } }],
     });
     expect(await wait("risky")).toMatchObject({ status: "completed" });
+  });
+
+  test("begun anew after its worker died, the command finds the run that it had begun", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const id = await client.begin("reactor.start", { reactor: "slow", wait: true });
+    await t.time.advance(500);
+    for (const worker of ["worker-1", "worker-2", "worker-3", "worker-4"])
+      t.system.swarms.get("system")?.kill(worker, "a test");
+    const view = await client.outcome(id);
+    expect(view).toMatchObject({ status: "completed", attempts: 2, result: { status: "completed", repeated: false } });
+    expect(await t.events("run.started")).toHaveLength(1);
   });
 
   test("however many wait, those that help runs on find a worker", async () => {
@@ -267,6 +296,19 @@ describe("tasks of a run", () => {
     await using second = await startTestSystem(definition, { store, time, seed: 2 });
     expect(await whenEnded(second, long)).toMatchObject({ type: "run.completed", data: { result: { done: 30_000 } } });
   });
+});
+
+test("a run begins nothing more once the system stops, though its swarms drain yet", async () => {
+  const t = await startTestSystem(definition);
+  const client = await t.connect();
+  await start(client, "ticking");
+  await start(client, "tasks", { input: { ms: 5_000 } });
+  await t.time.advance(1_000);
+  const before = ticks;
+  expect(before).toBeGreaterThan(5);
+  await t.stop();
+  expect((await t.events("run.completed")).length).toBe(1);
+  expect(ticks - before).toBeLessThanOrEqual(1);
 });
 
 describe("orders to a run", () => {
@@ -476,6 +518,39 @@ test("health and metrics tell of runs and pools; a system without reactors tells
   const { checks, status } = await without.settled(without.system.health());
   expect(status).toBe("ok");
   expect(checks.some(({ name }) => name === "reactors")).toBe(false);
+});
+
+test("a run that this release cannot read hides no other; that runs are not followed any more shows in the health", async () => {
+  const store = { ...createMemoryStore(), exclusive: false };
+  await using t = await startTestSystem(definition, { store });
+  const client = await t.connect();
+  const id = await start(client, "slow");
+  const unreadable = `run_${"0".repeat(26)}`;
+  const runtime = createRuntime({ clock: t.time, random: seededRandom(2) });
+  // As a release writes it that has other shapes.
+  const other = createLog(store, runtime);
+  const ctx = rootContext(runtime);
+  await other.start(ctx);
+  const events = [{ type: "run.started", data: { saga: "slow" } }];
+  await other.append(ctx, { streams: [{ stream: `run:${unreadable}`, expected: 0, events }] });
+  await other.stop(ctx).catch(() => undefined);
+  await t.time.advance(5_000);
+  const page = runPage.parse((await read(t, "/reactors/runs")).body);
+  expect(page.runs.map(({ runId }) => runId)).toEqual([id]);
+  expect(page.undecodable).toMatchObject([{ runId: unreadable, undecodable: expect.stringContaining("run.started") }]);
+  expect(await read(t, `/reactors/runs/${unreadable}`)).toMatchObject({
+    status: 500,
+    body: { code: "log.undecodable_event" },
+  });
+  expect((await read(t, `/reactors/runs/${unreadable}/events`)).body.events).toMatchObject([
+    { type: "run.started", undecodable: expect.any(String) },
+  ]);
+  const health = await t.settled(t.system.health());
+  expect(health.status).toBe("down");
+  expect(health.checks.find(({ name }) => name === "reactors")).toMatchObject({
+    status: "down",
+    detail: expect.stringContaining("runs are no longer followed"),
+  });
 });
 
 test("reactors and pools that cannot be run together are refused with the config", () => {
