@@ -330,7 +330,7 @@ function renderWait(wait: RunWaitView): string {
 }
 
 /** A run for people: what it is, how it stands, its steps as a table, and what it came to. */
-export function renderRun(shell: Shell, view: RunView): string {
+function renderRun(shell: Shell, view: RunView): string {
   const {
     steps,
     counts,
