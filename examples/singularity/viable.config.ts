@@ -1,5 +1,6 @@
 import { defineSystem } from "viable";
 import { analyze } from "./analyze/analyze.ts";
+import { keepMeasurement } from "./reactors/keep-measurement.ts";
 import { ai } from "./services/ai/index.ts";
 import { architecture } from "./services/architecture/index.ts";
 import { business } from "./services/business/index.ts";
@@ -33,4 +34,5 @@ export default defineSystem({
     tools,
   ],
   commands: [analyze],
+  reactors: [keepMeasurement],
 });

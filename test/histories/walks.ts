@@ -8,7 +8,7 @@ import { createSealer, openSealKey, sealFile } from "@viable/security";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
-import { agent, defineSystem, reactor, service } from "viable";
+import { agent, defineSystem, processManager, reactor, schedule, service } from "viable";
 import { eventTypes } from "viable/run";
 import { z } from "zod";
 import { maxHistoryEvents } from "./history.ts";
@@ -280,6 +280,33 @@ async function runs(): Promise<StoredEvent[]> {
   return await stored(store);
 }
 
+/** A run that begins each minute, unless the last one has not ended; and one that an event of the log has begun. */
+async function plannedRuns(): Promise<StoredEvent[]> {
+  const reactors = [late, errand];
+  const schedules = [schedule({ name: "each-minute", cron: "* * * * *", reactor: late, input: {}, overlap: "skip" })];
+  const slow = reactor("slow", { input: anything }, (steps) =>
+    steps.sleep("doze", { args: () => ({ forMs: 90_000 }) }).returns(() => null),
+  );
+  const waiting = [schedule({ name: "too-often", cron: "* * * * *", reactor: slow, input: {}, overlap: "skip" })];
+  const manager = processManager({
+    name: "followers",
+    reactor: late,
+    on: [{ type: "execution.completed", key: ({ stream }) => stream, starts: () => ({}) }],
+  });
+  await using t = await startTestSystem(
+    defineSystem({
+      ...settings,
+      reactors: [...reactors, slow],
+      schedules: [...schedules, ...waiting],
+      projections: [manager],
+    }),
+  );
+  const client = await t.connect();
+  await client.run("nap", { label: "followed" });
+  await t.time.advance(200_000);
+  return await t.events();
+}
+
 /** Runs of a system, in simulated time, that between them write every type of event. */
 export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   outcomes,
@@ -288,4 +315,5 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   projections,
   seals,
   runs,
+  "planned-runs": plannedRuns,
 };

@@ -5,7 +5,7 @@ import type { ReactorDefinition } from "./definition.ts";
 import { keepJson } from "./keep-json.ts";
 
 /** How late a run may begin and still be on time, in milliseconds: a restart is no downtime. */
-export const onTimeMs = 60_000;
+const onTimeMs = 60_000;
 /** How many planned times may be caught up with: each is a run, and they begin at once. */
 const maxMaxMissed = 1_000;
 const defaultMaxMissed = 100;

@@ -11,7 +11,7 @@ import { createLog, createProjections } from "@viable/log";
 import type { StoreWarning } from "@viable/log-postgres";
 import type { HealthView } from "@viable/protocol";
 import type { Reactors } from "@viable/reactors";
-import { createReactors } from "@viable/reactors";
+import { createReactors, createSchedules, reactionOf } from "@viable/reactors";
 import type { Registry } from "@viable/registry";
 import { createRegistry } from "@viable/registry";
 import type { SealKey, Tokens } from "@viable/security";
@@ -30,7 +30,7 @@ import {
 } from "@viable/swarm";
 import { databaseCommands } from "./database-commands.ts";
 import type { SystemDefinition } from "./define-system.ts";
-import { commandService, systemService } from "./define-system.ts";
+import { commandService, isProcessManager, systemService } from "./define-system.ts";
 import { durabilityNote } from "./durability-note.ts";
 import { eventTypes } from "./event-types.ts";
 import { readHealth } from "./health.ts";
@@ -115,7 +115,7 @@ const closeMs = 1_000;
 
 /**
  * Puts a system together and starts and stops it in order: log, sealer, bus, membership, tokens, registry, executions, projections, the
- * counter of accesses to memory, threads, intake, the watch of migrations, reactors, each service's listener and swarm by start priority,
+ * counter of accesses to memory, threads, intake, the watch of migrations, reactors, schedules, each service's listener and swarm by start priority,
  * gateway; and back. Stopping, all listeners are closed before the swarms. Runs begin nothing more from the first moment on, and are waited for
  * after the swarms, since tasks of theirs may be under way there. The gateway, which takes no new commands from then on either, is the last
  * to go: who waits for an outcome is kept until then. The only place that knows all rooms.
@@ -175,7 +175,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const tokens = createTokens(log);
   const registry = createRegistry({ log, bus, membership });
   const executions = createExecutions(log);
-  const projections = createProjections(log, definition.projections);
+
   const accesses = new AccessCounter(log);
   const catalogue = createCatalogue(services);
   const traffic = createTraffic();
@@ -210,6 +210,18 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     definitions: definition.reactors,
     pools: definition.pools,
     doTask: createRunTasks({ log, executions, intake, ready: allRegistered.promise }),
+    onProblem: (message) => notice("warn", message),
+  });
+  const projections = createProjections(
+    log,
+    definition.projections.map((each) => (isProcessManager(each) ? reactionOf(each, reactors) : each)),
+  );
+  const schedules = createSchedules({
+    log,
+    runtime,
+    membership,
+    reactors,
+    schedules: definition.schedules,
     onProblem: (message) => notice("warn", message),
   });
   const threads = new ThreadPool({
@@ -406,6 +418,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "migration watch", migrationWatch);
         await reactors.start(ctx);
         started.push({ name: "reactors", stop: haltRuns });
+        await begin(ctx, "schedules", schedules);
         await tree.start(ctx);
         // What stops after the swarms has time of its own, however much of theirs they used.
         started.push({ name: "swarms", stop: (stopCtx) => tree.stop(within(stopCtx, definition.limits.drainMs)) });

@@ -1,8 +1,8 @@
 import { ViableError } from "@viable/kernel";
 import type { Projection } from "@viable/log/define";
-import { checkProjections } from "@viable/log/define";
+import { checkProjections, reaction } from "@viable/log/define";
 import type { ClientType } from "@viable/protocol";
-import type { ReactorDefinition } from "@viable/reactors/define";
+import type { ProcessManager, ReactorDefinition, Schedule } from "@viable/reactors/define";
 import { checkReactors } from "@viable/reactors/define";
 import type { ClientLimits } from "@viable/security";
 import { baseClientLimits } from "@viable/security";
@@ -17,13 +17,18 @@ export interface SystemSettings {
   readonly services: readonly ServiceDefinition[];
   /** Agents that belong to no one service: they run in the built-in swarm `system` and delegate to the others by capability. */
   readonly commands?: readonly AgentDefinition[];
-  /** What is to be kept up to date from the log, for agents to read (`ctx.projection`). */
-  readonly projections?: readonly Projection[];
+  /**
+   * What is to be kept up to date from the log, for agents to read (`ctx.projection`); and process managers, which drive runs of reactors by
+   * its events.
+   */
+  readonly projections?: readonly (Projection | ProcessManager)[];
   /**
    * Sagas that commands begin (`reactor.start`). Several versions of one may be here: runs keep theirs, new ones begin with the highest.
    * Leave one in for as long as runs of it are open: without it they are parked.
    */
   readonly reactors?: readonly ReactorDefinition[];
+  /** Runs that begin at planned times. What a schedule, or a process manager, begins acts for the system: its tasks may do what any command may. */
+  readonly schedules?: readonly Schedule[];
   /** How many steps that take turns in a pool run at the same time in a process, by the pool's name. */
   readonly pools?: { readonly [name: string]: number };
   readonly gateway?: {
@@ -50,8 +55,9 @@ export interface SystemDefinition {
   readonly name: string;
   readonly services: readonly ServiceDefinition[];
   readonly commands: readonly AgentDefinition[];
-  readonly projections: readonly Projection[];
+  readonly projections: readonly (Projection | ProcessManager)[];
   readonly reactors: readonly ReactorDefinition[];
+  readonly schedules: readonly Schedule[];
   readonly pools: { readonly [name: string]: number };
   readonly gateway: { readonly host: string; readonly port: number };
   readonly clients: Readonly<Record<ClientType, ClientLimits>>;
@@ -99,14 +105,17 @@ const shape = z.strictObject({
     .default([]),
   projections: z
     .array(
-      z.custom<Projection>(
-        (value) => typeof (value as Partial<Projection>)?.project === "function",
-        "must be a projection, with a function project",
+      z.custom<Projection | ProcessManager>(
+        (value) => typeof (value as Partial<Projection>)?.project === "function" || isKind(value, "process_manager"),
+        "must be a projection, with a function project, or made by processManager({...})",
       ),
     )
     .default([]),
   reactors: z
     .array(z.custom<ReactorDefinition>((value) => isKind(value, "reactor"), "must be made by reactor(...)"))
+    .default([]),
+  schedules: z
+    .array(z.custom<Schedule>((value) => isKind(value, "schedule"), "must be made by schedule({...})"))
     .default([]),
   pools: z.record(z.string().min(1).max(100), z.number()).default({}),
   gateway: z
@@ -152,9 +161,13 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
       details: { path: parsed.error.issues[0]?.path.map(String).join(".") ?? "" },
     });
   }
-  const { name, services, commands, projections, reactors, pools, gateway, limits } = parsed.data;
-  checkProjections(projections);
+  const { name, services, commands, projections, reactors, schedules, pools, gateway, limits } = parsed.data;
+  // A process manager stands among projections, and is known by its name there.
+  checkProjections(
+    projections.map((each) => (isProcessManager(each) ? reaction({ ...each, react: async () => {} }) : each)),
+  );
   checkReactors(reactors, pools);
+  checkBeginnings(reactors, [...schedules, ...projections.filter(isProcessManager)]);
   checkServices(services, gateway.port);
   checkCapabilities([...services.flatMap((each) => each.agents), ...commands]);
   // Made once here so that clashes of capabilities show now and not at start.
@@ -166,11 +179,34 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
     commands: Object.freeze([...commands]),
     projections: Object.freeze([...projections]),
     reactors: Object.freeze([...reactors]),
+    schedules: Object.freeze([...schedules]),
     pools: Object.freeze(pools),
     gateway,
     clients: mergeClients(parsed.data.clients as SystemSettings["clients"]),
     limits: { maxOpenExecutions: limits.maxOpenExecutions, threads: limits.threads, drainMs: limits.drainMs },
   });
+}
+
+export const isProcessManager = (each: Projection | ProcessManager): each is ProcessManager =>
+  "kind" in each && each.kind === "process_manager";
+
+/** What begins runs must find their reactor among those of the system, and names must tell schedules apart. */
+function checkBeginnings(
+  reactors: readonly ReactorDefinition[],
+  beginnings: readonly (Schedule | ProcessManager)[],
+): void {
+  const schedules = new Set<string>();
+  for (const { kind, name, reactor } of beginnings) {
+    if (kind === "schedule" && schedules.has(name))
+      throw invalid(`schedules.${name}`, `the schedule "${name}" is given twice`);
+    if (kind === "schedule") schedules.add(name);
+    const isHere = reactors.some((each) => each.name === reactor.name && each.hash === reactor.hash);
+    if (!isHere)
+      throw invalid(
+        kind === "schedule" ? `schedules.${name}` : `projections.${name}`,
+        `it begins runs of "${reactor.name}", which is not among the system's reactors`,
+      );
+  }
 }
 
 function checkServices(services: readonly ServiceDefinition[], gatewayPort: number): void {

@@ -1,7 +1,7 @@
 import { sessionEventTypes } from "@viable/gateway";
 import type { EventType } from "@viable/log";
 import { logEventTypes } from "@viable/log";
-import { reactorEventTypes } from "@viable/reactors";
+import { reactorEventTypes, scheduleEventTypes } from "@viable/reactors";
 import { sealEventTypes } from "@viable/security";
 import { swarmEventTypes } from "@viable/swarm";
 
@@ -12,4 +12,5 @@ export const eventTypes: readonly EventType[] = [
   ...swarmEventTypes,
   ...sealEventTypes,
   ...reactorEventTypes,
+  ...scheduleEventTypes,
 ];

@@ -3,8 +3,8 @@ export type { ErrorOnTheWire, JsonObject, JsonValue } from "@viable/kernel";
 export { ViableError } from "@viable/kernel";
 export type { Position, Projection, ProjectionTarget, ProjectionWrites, StoredEvent } from "@viable/log/define";
 export { reaction } from "@viable/log/define";
-export type { ReactorDefinition, StepContext } from "@viable/reactors/define";
-export { reactor } from "@viable/reactors/define";
+export type { ProcessManager, ReactorDefinition, Schedule, StepContext } from "@viable/reactors/define";
+export { processManager, reactor, schedule } from "@viable/reactors/define";
 export type {
   AgentContext,
   AgentDefinition,

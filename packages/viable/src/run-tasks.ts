@@ -50,30 +50,41 @@ export function createRunTasks({ log, executions, intake, ready }: RunTaskPorts)
   };
 }
 
-/** What a run may have done. Who began it in no command's name has no authority to hand on: unknown means no. */
+/**
+ * What a run may have done. One that a schedule or a process manager of the config began acts for the system. Who else began it in no
+ * command's name has no authority to hand on: unknown means no.
+ */
 async function grantOfRun(ctx: Context, { log, executions }: Pick<RunTaskPorts, "log" | "executions">, runId: string) {
   const origin = await originOfRun(ctx, log, runId);
+  if (origin !== undefined && /^(schedule|projection):/.test(origin.principal))
+    return toGrant(ctx.tenant, origin.principal, ["read", "write", "execute"], undefined);
   const cause = origin?.causation === undefined ? undefined : await executions.get(ctx, origin.causation);
   if (cause === undefined)
     throw new ViableError("reactor.no_authority", `In whose name ${runId} may have tasks done is not known.`, {
-      next: "Begin it by the command reactor.start.",
+      next: "Begin it by the command reactor.start, or by a schedule or process manager of the config.",
     });
   const { principal, operations } = cause.accepted.authority;
-  const grant: Grant = {
-    // They were paid for by the command that began the run, and the engine bounds how many there are at once.
-    tokenId: "runs",
-    commandsPerHour: Number.MAX_SAFE_INTEGER,
-    maxConcurrent: undefined,
-    tenant: cause.tenant,
-    principal,
-    clientType: "agent",
-    operations,
-    sessionId: cause.session,
-    // What was accepted goes on after its session, as executions do.
-    expiresAt: null,
-  };
-  return grant;
+  return toGrant(cause.tenant, principal, operations, cause.session);
 }
+
+const toGrant = (
+  tenant: string,
+  principal: string,
+  operations: Grant["operations"],
+  sessionId: string | undefined,
+): Grant => ({
+  // Tasks were paid for by what began the run, and the engine bounds how many there are at once.
+  tokenId: "runs",
+  commandsPerHour: Number.MAX_SAFE_INTEGER,
+  maxConcurrent: undefined,
+  tenant,
+  principal,
+  clientType: "agent",
+  operations,
+  sessionId,
+  // What was accepted goes on after its session, as executions do.
+  expiresAt: null,
+});
 
 function refused({ code, message, reasons, retryAfterMs }: IntakeOutcome & { ok: false }): ViableError {
   return new ViableError(code, [message, ...reasons].join(" "), { retryable: retryAfterMs !== undefined });

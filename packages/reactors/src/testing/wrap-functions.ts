@@ -52,7 +52,7 @@ export function wrapFunctions<Input, Output>(
 }
 
 /** All nodes of a scope, those inside of others included. */
-export function* nodesOf(scope: ScopeDefinition): Generator<NodeDefinition> {
+function* nodesOf(scope: ScopeDefinition): Generator<NodeDefinition> {
   for (const node of scope.nodes) {
     yield node;
     for (const inner of scopesOf(node)) yield* nodesOf(inner.scope);

@@ -1,8 +1,11 @@
 import { resolve } from "node:path";
+import type { Projection } from "@viable/log";
+import type { ProcessManager, Schedule } from "@viable/reactors";
 import { describeReactors } from "@viable/reactors";
 import type { Command } from "commander";
 import { configFileName, loadConfig } from "../config-file.ts";
 import type { SystemDefinition } from "../define-system.ts";
+import { isProcessManager } from "../define-system.ts";
 import type { Settings } from "../settings.ts";
 import { readSettings, variable } from "../settings.ts";
 import type { OutputOptions } from "./output.ts";
@@ -110,7 +113,9 @@ function describeConfig(
       }),
     ),
     commands: definition.commands.map(describeAgent),
-    projections: definition.projections.map(describeProjection),
+    projections: definition.projections.flatMap((each) => (isProcessManager(each) ? [] : [describeProjection(each)])),
+    processManagers: definition.projections.filter(isProcessManager).map(describeManager),
+    schedules: definition.schedules.map(describeSchedule),
     reactors: describeReactors(definition.reactors, []).map(({ openRuns: _, ...described }) => described),
     pools: definition.pools,
   };
@@ -143,7 +148,23 @@ const describeProjection = ({
   consistency = "eventual",
   begins = "start",
   isReaction = false,
-}: SystemDefinition["projections"][number]) => ({ name, version, filter, consistency, begins, isReaction });
+}: Projection) => ({ name, version, filter, consistency, begins, isReaction });
+
+const describeManager = ({ name, reactor, on, begins }: ProcessManager) => ({
+  name,
+  reactor: reactor.name,
+  begins,
+  on: on.map(({ type, starts, sends }) => ({ type, starts: starts !== undefined, sends })),
+});
+
+const describeSchedule = ({ name, reactor, cron, timeZone, missed, overlap }: Schedule) => ({
+  name,
+  reactor: reactor.name,
+  cron,
+  timeZone,
+  missed,
+  overlap,
+});
 
 function withoutPassword(text: string): string {
   const url = URL.parse(text);
@@ -200,6 +221,30 @@ function renderConfig(shell: Shell, shown: ReturnType<typeof describeConfig>): s
               versions.map(({ version }) => version).join(", "),
               String(steps),
               isReversible ? "yes" : "no",
+            ]),
+          ),
+        ]),
+    ...(shown.schedules.length === 0
+      ? []
+      : [
+          "\n",
+          renderTable(
+            shell.out,
+            ["SCHEDULE", "BEGINS", "WHEN", "TIME ZONE"],
+            shown.schedules.map(({ name, reactor, cron, timeZone }) => [name, reactor, cron, timeZone]),
+          ),
+        ]),
+    ...(shown.processManagers.length === 0
+      ? []
+      : [
+          "\n",
+          renderTable(
+            shell.out,
+            ["PROCESS MANAGER", "DRIVES", "BY EVENTS"],
+            shown.processManagers.map(({ name, reactor, on }) => [
+              name,
+              reactor,
+              on.map(({ type }) => type).join(", "),
             ]),
           ),
         ]),
