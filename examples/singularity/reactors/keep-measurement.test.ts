@@ -1,4 +1,5 @@
 /** What is kept is what was measured, a person is asked of a large folder alone, and what fails says so. */
+import { fromJson, toJson } from "@viable/reactors";
 import { testReactor } from "@viable/reactors/testing";
 import { describe, expect, test } from "vitest";
 import { keepMeasurement } from "./keep-measurement.ts";
@@ -43,5 +44,11 @@ describe("keep-measurement", () => {
     });
     expect(run.status).toBe("completed");
     expect(run.calls.filter(({ step }) => step === "measure")).toHaveLength(1);
+  });
+
+  test("is the same when it was written out and read again", async () => {
+    const again = fromJson(JSON.parse(JSON.stringify(toJson(keepMeasurement))), keepMeasurement);
+    expect(again.hash).toBe(keepMeasurement.hash);
+    expect((await testReactor(again, { input, doTask: doTask(12) })).status).toBe("completed");
   });
 });
