@@ -11,7 +11,15 @@ export type { Correlation, ProcessManager, ProcessManagerSettings } from "./proc
 export { reactionOf } from "./reaction-of.ts";
 export type { From, RetrySettings, Scope, Steps, TemplateOf } from "./reactor.ts";
 export { reactor } from "./reactor.ts";
-export type { BeginOptions, Begun, Directed, ReactorStats, Reactors, ReactorsSettings } from "./reactors.ts";
+export type {
+  BeginOptions,
+  Begun,
+  Directed,
+  ForkOptions,
+  ReactorStats,
+  Reactors,
+  ReactorsSettings,
+} from "./reactors.ts";
 export { createReactors } from "./reactors.ts";
 export type { RunEnding } from "./read-run.ts";
 export type { Ref, Resolved, Template } from "./ref.ts";

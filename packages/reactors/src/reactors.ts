@@ -71,6 +71,16 @@ export interface ReactorsSettings {
 export interface BeginOptions {
   /** A second beginning under the same key, of the same reactor and tenant, answers with the first run. */
   readonly key?: string;
+  /** What it directly follows from, such as the command that begins it, and the session that this belongs to: noted with its first event. */
+  readonly causation?: string | undefined;
+  readonly session?: string | undefined;
+}
+
+export interface ForkOptions extends BeginOptions {
+  /** One of the run's outermost steps: it and what comes after it are done again. */
+  readonly from: string;
+  /** Default: the run's own. */
+  readonly input?: unknown;
 }
 
 /** What came of a beginning. */
@@ -113,7 +123,7 @@ export interface Reactors extends Part {
    * Begins a run that repeats one that has ended from one of its outermost steps on, with the same input or another: what does not come
    * after that step is taken over as it was, and stays where the fork is undone. Throws `reactor.not_forkable`, `reactor.invalid_input`.
    */
-  fork(ctx: Context, runId: string, options: { readonly from: string; readonly input?: unknown }): Promise<Begun>;
+  fork(ctx: Context, runId: string, options: ForkOptions): Promise<Begun>;
   /** Says how a run goes on that stands in `needs_review`. */
   review(
     ctx: Context,
@@ -254,13 +264,12 @@ class ReactorRuns implements Reactors {
     const definition = this.#definitions.newest(name);
     const judged = this.#judge(definition, input);
     const { key } = options;
-    if (key !== undefined && (key.length === 0 || key.length > maxKeyChars))
-      throw invalidInput(name, "key", `must be 1 to ${maxKeyChars} characters`);
+    checkKey(name, key);
     if (this.#open.size >= (this.#settings.maxOpenRuns ?? defaultMaxOpenRuns))
       return { ok: false, reason: "overloaded", message: `${this.#open.size} runs are open.`, retryAfterMs: 1_000 };
     const runId = key === undefined ? ctx.runtime.ids.next("run") : runIdFor([ctx.tenant, name, key]);
     const data = this.#started(definition, judged, { ...(key !== undefined && { key }) });
-    return await this.#append(ctx, definition, runId, [{ type: "run.started", data }]);
+    return await this.#append(ctx, definition, runId, [{ type: "run.started", data }], options);
   }
 
   /** Writes the first events of a run, and carries it on where they claim it for this process. */
@@ -269,13 +278,16 @@ class ReactorRuns implements Reactors {
     definition: ReactorDefinition,
     runId: string,
     events: readonly [RunEvent & { type: "run.started" }, ...RunEvent[]],
+    { causation, session }: BeginOptions,
   ): Promise<Begun> {
     const { membership, log } = this.#settings;
     const [{ data }] = events;
     this.#beginning.add(runId);
     try {
       const outcome = await log.append(ctx, {
-        streams: [{ stream: runStream(runId), expected: 0, events: events as never, correlation: runId }],
+        streams: [
+          { stream: runStream(runId), expected: 0, events: events as never, correlation: runId, causation, session },
+        ],
       });
       if (outcome.ok) {
         if (data.claim !== undefined && membership.epoch === data.claim.epoch && this.#state === "running") {
@@ -299,7 +311,9 @@ class ReactorRuns implements Reactors {
     return await this.#findFirst(ctx, runId, data.input);
   }
 
-  async fork(ctx: Context, runId: string, { from, input }: { from: string; input?: unknown }): Promise<Begun> {
+  async fork(ctx: Context, runId: string, options: ForkOptions): Promise<Begun> {
+    const { from, input, key } = options;
+    checkKey("fork", key);
     const ending = await this.#endingOf(ctx, runId);
     if (ending === undefined) return { ok: false, reason: "not_ended", message: `The run ${runId} has not ended.` };
     const original = await this.#readProgress(ctx, runId);
@@ -313,10 +327,9 @@ class ReactorRuns implements Reactors {
     const judged = input === undefined ? original.input : this.#judge(definition, input);
     const kept = forkedOutcomes(original, from);
     checkForkSize(runId, kept, maxForked.events, maxForked.chars);
-    return await this.#append(ctx, definition, ctx.runtime.ids.next("run"), [
-      { type: "run.started", data: this.#started(definition, judged, { forkedFrom: { runId, step: from } }) },
-      ...kept,
-    ]);
+    const forkId = key === undefined ? ctx.runtime.ids.next("run") : runIdFor([ctx.tenant, "fork", runId, from, key]);
+    const data = this.#started(definition, judged, { forkedFrom: { runId, step: from } });
+    return await this.#append(ctx, definition, forkId, [{ type: "run.started", data }, ...kept], options);
   }
 
   /** The run that a key stands for already. */
@@ -885,4 +898,9 @@ class ReactorRuns implements Reactors {
       },
     };
   }
+}
+
+function checkKey(reactor: string, key: string | undefined): void {
+  if (key !== undefined && (key.length === 0 || key.length > maxKeyChars))
+    throw invalidInput(reactor, "key", `must be 1 to ${maxKeyChars} characters`);
 }

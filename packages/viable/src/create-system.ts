@@ -40,7 +40,7 @@ import { createMigrationWatch } from "./migration-watch.ts";
 import { projectionCommands } from "./projection-commands.ts";
 import { reactorCommands } from "./reactor-commands.ts";
 import { reactorViews } from "./reactor-views.ts";
-import { createRunCauses } from "./run-causes.ts";
+
 import { createRunTasks } from "./run-tasks.ts";
 import { sealCommands } from "./seal-commands.ts";
 import { serviceApp } from "./service-app.ts";
@@ -146,7 +146,6 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       ...reactorCommands({
         log: () => log,
         reactors: () => reactors,
-        begunBy: (ctx, cause) => causes.begunBy(ctx, cause),
       }),
       ...definition.commands,
     ]),
@@ -202,9 +201,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   });
   // The first swarm that is up takes on what a crash has left. What that delegates must not be refused because the others are not up yet.
   const allRegistered = Promise.withResolvers<void>();
-  const causes = createRunCauses(log);
+
   const reactors = createReactors({
-    log: causes.log,
+    log,
     runtime,
     membership,
     definitions: definition.reactors,

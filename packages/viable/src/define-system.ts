@@ -87,6 +87,7 @@ export const systemCapabilities: readonly string[] = [
   "projection.rebuild",
   "projection.skip",
   "reactor.cancel",
+  "reactor.fork",
   "reactor.resume",
   "reactor.send",
   "reactor.start",

@@ -3,19 +3,16 @@ import type { Context, JsonValue } from "@viable/kernel";
 import { canonicalJson, codeOf, rootContext, ViableError, withContext, writeBase32 } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { isEndedRun, reviewDecision } from "@viable/protocol";
-import type { Directed, Reactors } from "@viable/reactors";
+import type { Begun, Directed, Reactors } from "@viable/reactors";
 import { findApproval, readRunView } from "@viable/reactors";
 import type { AgentContext, AgentDefinition } from "@viable/swarm";
 import { agent } from "@viable/swarm";
 import { z } from "zod";
-import type { RunCause } from "./run-causes.ts";
 
 /** What the commands about runs need to know of the system; asked when a command runs, since the system is put together after them. */
 export interface ReactorSources {
   log(): Log;
   reactors(): Reactors;
-  /** Lets what is begun in a context be begun in the name of a command. */
-  begunBy(ctx: Context, cause: RunCause): Context;
 }
 
 /** How long before its own deadline a command that waits for a run answers how that stands, in milliseconds. */
@@ -27,7 +24,7 @@ const runId = z.string().min(1).max(100).describe("The run");
 const why = z.string().min(1).max(500);
 
 /** Commands that begin runs of reactors, end them, take them back, and help them on. */
-export function reactorCommands({ log, reactors, begunBy }: ReactorSources): AgentDefinition[] {
+export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinition[] {
   let waiting = 0;
   const waitForEnd = async (ctx: AgentContext, run: string): Promise<void> => {
     if (waiting >= maxWaiting) return;
@@ -53,18 +50,27 @@ export function reactorCommands({ log, reactors, begunBy }: ReactorSources): Age
         wait: z.boolean().default(false).describe("Answer when it has ended, or how it stands when the time is up"),
       }),
       handle: async (ctx, { reactor, input, key, wait }) => {
-        const cause = { executionId: ctx.executionId, session: ctx.authority.sessionId };
         // Without a key it is the command's: begun anew after a crash, the command finds the run that it had begun.
-        const options = { key: key ?? ctx.executionId };
-        const begun = await reactors().begin(begunBy(contextOf(ctx), cause), reactor, input, options);
-        if (!begun.ok)
-          throw new ViableError(`reactor.${begun.reason}`, begun.message, {
-            retryable: begun.retryAfterMs !== undefined,
-          });
+        const options = { ...causeOf(ctx), key: key ?? ctx.executionId };
+        const begun = orThrow(await reactors().begin(contextOf(ctx), reactor, input, options));
         const answer = { runId: begun.runId, repeated: key !== undefined && begun.repeated };
         if (!wait) return answer;
         await waitForEnd(ctx, begun.runId);
         return { ...answer, ...(await outcomeOf(contextOf(ctx), log(), begun.runId)) };
+      },
+    }),
+    agent({
+      name: "reactor-fork",
+      capability: "reactor.fork",
+      description: "Begins a run that repeats one that has ended from one of its outermost steps on.",
+      input: z.strictObject({
+        runId,
+        from: z.string().min(1).max(100).describe("The step that is done again, with all that comes after it"),
+        input: z.json().optional().describe("Another input; else the run's own"),
+      }),
+      handle: async (ctx, { runId: id, from, input }) => {
+        const options = { ...causeOf(ctx), from, key: ctx.executionId, ...(input !== undefined && { input }) };
+        return { runId: orThrow(await reactors().fork(contextOf(ctx), id, options)).runId };
       },
     }),
     agent({
@@ -183,4 +189,12 @@ function eventIdFor(scope: JsonValue): string {
   const digest = createHash("sha256").update(canonicalJson(scope)).digest();
   const word = (index: number) => digest.readUInt32BE(index * 4);
   return `evt_${writeBase32([word(0), word(1), word(2), word(3)])}`;
+}
+
+/** In whose name a run is begun is noted with its first event: what it may have done follows from it. */
+const causeOf = (ctx: AgentContext) => ({ causation: ctx.executionId, session: ctx.authority.sessionId });
+
+function orThrow(begun: Begun): Begun & { ok: true } {
+  if (begun.ok) return begun;
+  throw new ViableError(`reactor.${begun.reason}`, begun.message, { retryable: begun.retryAfterMs !== undefined });
 }

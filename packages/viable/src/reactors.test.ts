@@ -375,6 +375,21 @@ describe("orders to a run", () => {
       });
   });
 
+  test("a run that ended is repeated from a step on, with another input, and says of which it is the fork", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const original = await start(client, "double", { input: { n: 1 } });
+    await whenEnded(t, original);
+    const [step] = (await show(t, original)).steps;
+    const args = { runId: original, from: step?.step ?? "", input: { n: 4 } };
+    const { runId } = resultOf(await client.run("reactor.fork", args)) as { runId: string };
+    expect(await whenEnded(t, runId)).toMatchObject({ type: "run.completed", data: { result: 8 } });
+    expect(await show(t, runId)).toMatchObject({ input: { n: 4 }, forkedFrom: { runId: original, step: args.from } });
+    expect(await client.run("reactor.fork", { ...args, from: "nothing" })).toMatchObject({
+      error: { code: "reactor.not_forkable" },
+    });
+  });
+
   test("a run that needs a person goes on as the person says", async () => {
     await using t = await startTestSystem(definition);
     const client = await t.connect();

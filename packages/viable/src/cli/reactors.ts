@@ -187,6 +187,21 @@ export function addReactors(program: Command, shell: Shell): void {
       });
 
   add(
+    "fork <run>",
+    "repeat a run that has ended, from one of its outermost steps on (reactor.fork)",
+    `fork ${exampleRun} --from deposit --input '{"from": "ada", "to": "eve", "amount": 3}'`,
+  )
+    .requiredOption("--from <step>", "the step that is done again, with all that comes after it")
+    .option("--input <json>", "another input; else the run's own")
+    .action(async (runId: string, { from, input, ...options }: Options & { from: string; input?: string }) => {
+      await order(shell, "reactor.fork", options, {
+        runId,
+        from,
+        ...(input !== undefined && { input: parseJson("--input", input) }),
+      });
+    });
+
+  add(
     "send <event> <key>",
     "hand something over to the runs that wait for it (reactor.send)",
     `send paid order-7 --payload '{"amount": 30}'`,
