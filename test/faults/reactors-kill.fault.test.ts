@@ -293,10 +293,16 @@ test(`${rounds} rounds of kills, pauses and restarts`, { timeout: 120_000 + roun
   );
 });
 
-test.each<{ plant: Story["plant"]; faults: Fault[]; kind: Violation["kind"] }>([
+const planted: { plant: Story["plant"]; faults: Fault[]; kind: Violation["kind"] }[] = [
   { plant: "no fence", faults: ["pause"], kind: "fence" },
   { plant: "no keys", faults: ["worker", "pause"], kind: "doubled" },
-])("with a defect planted ($plant) the same checks fail", { timeout: 300_000 }, async ({ plant, faults, kind }) => {
-  const { violations } = await tell({ rounds: 4, faults, plant });
-  expect(count(violations, kind)).toBeGreaterThan(0);
-});
+];
+// One of them in the short form: each takes about as long as the rounds themselves.
+test.each(planted.slice(0, isFull ? 2 : 1))(
+  "with a defect planted ($plant) the same checks fail",
+  { timeout: 300_000 },
+  async ({ plant, faults, kind }) => {
+    const { violations } = await tell({ rounds: 4, faults, plant });
+    expect(count(violations, kind)).toBeGreaterThan(0);
+  },
+);

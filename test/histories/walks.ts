@@ -213,10 +213,14 @@ const errand = (() => {
           },
         },
       })
-      .repeat("again", { after: ["way"], until: (last: number) => last === 1, maxTurns: 2 }, (turn) =>
-        turn
-          .step("look", { args: ({ index }) => ({ index }), run: (_ctx, { index }) => index })
-          .returns(({ results }) => results.look),
+      .repeat(
+        "again",
+        { after: ["way"], maxTurns: 2 },
+        (turn) =>
+          turn
+            .step("look", { args: ({ index }) => ({ index }), run: (_ctx, { index }) => index })
+            .returns(({ results }) => results.look),
+        (last) => last === 1,
       )
       .returns(() => null),
   );

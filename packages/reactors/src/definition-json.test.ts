@@ -81,7 +81,7 @@ interface Loose {
   returns(template: (from: LooseFrom) => unknown): Scope<unknown>;
   map(name: string, settings: object, steps: (steps: Loose) => Scope<unknown>): Loose;
   group(name: string, settings: object, steps: (steps: Loose) => Scope<unknown>): Loose;
-  repeat(name: string, settings: object, steps: (steps: Loose) => Scope<unknown>): Loose;
+  repeat(name: string, settings: object, steps: (steps: Loose) => Scope<unknown>, until: () => unknown): Loose;
   compose(name: string, child: ReactorDefinition, settings: object): Loose;
   step(name: string, settings: object): Loose;
   switch(name: string, settings: object): Loose;
@@ -202,7 +202,7 @@ function build({ nodes, returns }: SaidScope, schema: number, about: { words: st
           );
           break;
         case "repeat":
-          at = at.repeat(name, { ...common, until: fresh(), maxTurns: node.number }, inner(0));
+          at = at.repeat(name, { ...common, maxTurns: node.number }, inner(0), fresh());
           break;
         case "compose":
           at = at.compose(name, first ? child : parent, {

@@ -1,7 +1,6 @@
 export type { ReactorDefinition } from "./definition.ts";
 export type { Attachments, ReactorJson } from "./definition-json.ts";
 export { fromJson, toJson } from "./definition-json.ts";
-export { describeReactors } from "./describe-reactors.ts";
 export { reactorEventTypes } from "./event-types.ts";
 export type { ListRunsOptions, RunOrigin } from "./list-runs.ts";
 export { endsRun, findApproval, listApprovals, listRuns, originOfRun, readRunView } from "./list-runs.ts";

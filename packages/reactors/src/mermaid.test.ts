@@ -452,11 +452,15 @@ const order = reactor("order", { input: z.strictObject({ id: z.string(), lines: 
         .approval("ok", { title: "Is it <well>?" })
         .returns(({ results }) => results.ok.by),
     )
-    .repeat("poll", { until: () => true, maxTurns: 5 }, (turn) =>
-      turn
-        .waitFor("arrived", { event: "parcel.arrived", args: ({ index }) => ({ timeoutMs: index }) })
-        .step("charge", { run: () => 1, idempotent: false, where: () => true })
-        .returns(({ results }) => results.arrived),
+    .repeat(
+      "poll",
+      { maxTurns: 5 },
+      (turn) =>
+        turn
+          .waitFor("arrived", { event: "parcel.arrived", args: ({ index }) => ({ timeoutMs: index }) })
+          .step("charge", { run: () => 1, idempotent: false, where: () => true })
+          .returns(({ results }) => results.arrived),
+      () => true,
     )
     .returns(({ results }) => ({ told: results.tell, arrived: results.poll })),
 ) as ReactorDefinition;

@@ -53,8 +53,11 @@ test("elements, branches and turns have the types of what they are of", () => {
             bill: { when: () => true, steps: (bill) => bill.returns(({ input }) => input.id) },
           },
         })
-        .repeat("poll", { maxTurns: 3, until: (last: number) => last > 1 }, (turn) =>
-          turn.step("look", { run: () => 2 }).returns(({ results }) => results.look),
+        .repeat(
+          "poll",
+          { maxTurns: 3 },
+          (turn) => turn.step("look", { run: () => 2 }).returns(({ results }) => results.look),
+          (last) => last > 1,
         )
         .returns(({ results }) => ({ ...results, lengths: results.ship, pay: results.pay, poll: results.poll })),
   );

@@ -343,18 +343,19 @@ export class Steps<Given, Results> {
   }
 
   /**
-   * Does some steps again and again, until the condition holds for what a turn came to; comes to that. `element` is what the turn before
+   * Does some steps again and again, until `until` holds for what a turn came to; comes to that. `element` is what the turn before
    * came to, null in the first. Fails with `reactor.repeat_exhausted` after `maxTurns`.
    */
   repeat<const Name extends string, Output>(
     name: Name,
-    settings: Common & { readonly until: (last: Output) => boolean; readonly maxTurns: number },
+    settings: Common & { readonly maxTurns: number },
     steps: (
       steps: Steps<
         Omit<Given, "element" | "index"> & { readonly element: Ref<JsonValue>; readonly index: Ref<number> },
         Results
       >,
     ) => Scope<Output>,
+    until: (last: Output) => boolean,
   ): Steps<Given, Results & Named<Name, Output>> {
     const path = this.#prefix + name;
     const given = {
@@ -365,7 +366,7 @@ export class Steps<Given, Results> {
     return this.#with(name, {
       kind: "repeat",
       ...this.#common(name, settings),
-      until: this.#attach(path, "until", settings.until),
+      until: this.#attach(path, "until", until),
       maxTurns: this.#whole(path, "maxTurns", settings.maxTurns, maxOf.turns),
       scope: this.#inner(`${path}/`, given, steps),
     });

@@ -104,7 +104,7 @@ interface Untyped {
   map(name: string, settings: object, inner: (steps: Untyped) => unknown): Untyped;
   switch(name: string, settings: object): Untyped;
   group(name: string, settings: object, inner: (steps: Untyped) => unknown): Untyped;
-  repeat(name: string, settings: object, inner: (steps: Untyped) => unknown): Untyped;
+  repeat(name: string, settings: object, inner: (steps: Untyped) => unknown, until: (last: never) => boolean): Untyped;
   compose(name: string, child: ReactorDefinition, settings: object): Untyped;
   sleep(name: string, settings: object): Untyped;
   returns(template: (from: From) => object): unknown;
@@ -205,8 +205,9 @@ class Drawn {
       case "repeat":
         return steps.repeat(
           name,
-          { after, maxTurns: 4, until: (last: { index: number }) => last.index >= spec.count },
+          { after, maxTurns: 4 },
           inner(spec.inner),
+          (last: { index: number }) => last.index >= spec.count,
         );
       case "compose": {
         const answers = { restart: "restart", answers: { result: { instead: name } }, none: "fail" };

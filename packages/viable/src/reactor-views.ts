@@ -7,16 +7,8 @@ import { isPosition } from "@viable/log";
 import type { RunStatus } from "@viable/protocol";
 import { runStatus } from "@viable/protocol";
 import type { Reactors } from "@viable/reactors";
-import {
-  describeReactors,
-  endsRun,
-  listApprovals,
-  listRuns,
-  originOfRun,
-  readRunView,
-  runStream,
-  toMermaid,
-} from "@viable/reactors";
+import { endsRun, listApprovals, listRuns, originOfRun, readRunView, runStream, toMermaid } from "@viable/reactors";
+import { describeReactors } from "@viable/reactors/define";
 import type { Grant } from "@viable/security";
 
 /**

@@ -66,16 +66,20 @@ const pooled = reactor("pooled", { input: anything }, (steps) =>
 let ticks = 0;
 const ticking = reactor("ticking", { input: anything }, (steps) =>
   steps
-    .repeat("again", { until: () => false, maxTurns: 1_000 }, (turn) =>
-      turn
-        .step("tick", {
-          run: (ctx) =>
-            new Promise<null>((resolve) => {
-              ticks += 1;
-              ctx.runtime.clock.setTimer(() => resolve(null), 100);
-            }),
-        })
-        .returns(() => null),
+    .repeat(
+      "again",
+      { maxTurns: 1_000 },
+      (turn) =>
+        turn
+          .step("tick", {
+            run: (ctx) =>
+              new Promise<null>((resolve) => {
+                ticks += 1;
+                ctx.runtime.clock.setTimer(() => resolve(null), 100);
+              }),
+          })
+          .returns(() => null),
+      () => false,
     )
     .returns(() => null),
 );

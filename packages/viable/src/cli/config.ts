@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Projection } from "@viable/log";
-import type { ProcessManager, Schedule } from "@viable/reactors";
-import { describeReactors } from "@viable/reactors";
+import type { ProcessManager, Schedule } from "@viable/reactors/define";
+import { describeReactors } from "@viable/reactors/define";
 import type { Command } from "commander";
 import { configFileName, loadConfig } from "../config-file.ts";
 import type { SystemDefinition } from "../define-system.ts";
