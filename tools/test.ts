@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 
 /** What `npm test` may take on two cores, where eight is usual: a test run that nobody waits for is not run. The long forms may take hours. */
-const maxMinutes = process.argv.includes("--full") ? 180 : 13;
+const maxMinutes = process.argv.includes("--full") ? 180 : 15;
 /** How long Vitest may take to stop its workers before they are killed with it. */
 const graceMs = 5_000;
 
