@@ -2,9 +2,7 @@ import { ViableError } from "@viable/kernel";
 import type { StoredEvent } from "@viable/log/define";
 import { checkProjections, reaction } from "@viable/log/define";
 import type { ReactorDefinition } from "./definition.ts";
-
-/** As a step that waits names its event. */
-const eventPattern = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*$/;
+import { eventPattern } from "./definition-rules.ts";
 
 /** Which events concern which of a manager's runs, and what they do to it. Where one both begins and sends, it begins first. */
 export interface Correlation<Input = unknown> {

@@ -706,8 +706,9 @@ class ReactorRuns implements Reactors {
           this.#loading.delete(runId);
           // What came while it was read may have been missed.
           const driven = this.#drivers.get(runId);
-          if (run.version > version && driven !== undefined) driven.driver.news(run.version);
-          else if (run.version > version) this.#consider(run);
+          if (run.version > version && driven !== undefined) {
+            if (driven.driver.news(run.version)) this.#resting.delete(driven.driver);
+          } else if (run.version > version) this.#consider(run);
           this.#loadNext();
         });
     }
@@ -876,7 +877,7 @@ class ReactorRuns implements Reactors {
         const run = this.#open.get(driver.runId);
         if (run !== undefined) run.idle = driver.idleUntilMs;
         if (this.#resting.size > maxResting) {
-          const [longest] = this.#resting as unknown as [RunDriver];
+          const [longest = driver] = this.#resting;
           this.#resting.delete(longest);
           longest.forget();
           this.#drivers.delete(longest.runId);
