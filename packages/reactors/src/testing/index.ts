@@ -1,3 +1,6 @@
+export type { GraphChange } from "./compare-graphs.ts";
+export type { Disagreement, HistoryEvent, Replayed, ReplayOptions } from "./replay-history.ts";
+export { replayHistory } from "./replay-history.ts";
 export type {
   CallsOf,
   FailAt,
