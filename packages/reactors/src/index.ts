@@ -1,6 +1,7 @@
 export type { ReactorDefinition } from "./definition.ts";
 export type { Attachments, ReactorJson } from "./definition-json.ts";
 export { fromJson, toJson } from "./definition-json.ts";
+export type { DoTask, TaskRequest } from "./do-task.ts";
 export { reactorEventTypes } from "./event-types.ts";
 export type { ListRunsOptions, RunOrigin } from "./list-runs.ts";
 export { endsRun, findApproval, listApprovals, listRuns, originOfRun, readRunView } from "./list-runs.ts";
@@ -22,7 +23,6 @@ export type {
 export { createReactors } from "./reactors.ts";
 export type { RunEnding } from "./read-run.ts";
 export type { Ref, Resolved, Template } from "./ref.ts";
-export type { DoTask, TaskRequest } from "./run-driver.ts";
 export { runStream } from "./run-journal.ts";
 export type { MissedPolicy, PlannedTime, Schedule, ScheduleSettings } from "./schedule.ts";
 export { scheduleEventTypes } from "./schedule-events.ts";

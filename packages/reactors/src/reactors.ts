@@ -17,6 +17,9 @@ import type { Claim, ReviewDecision, RunEvent, RunEventData } from "@viable/prot
 import type { ReactorDefinition } from "./definition.ts";
 import { eventPattern, eventRule } from "./definition-rules.ts";
 import { Definitions } from "./definitions.ts";
+import type { DoTask } from "./do-task.ts";
+import type { DriverPorts, News } from "./driver/run-driver.ts";
+import { RunDriver } from "./driver/run-driver.ts";
 import { DueTimes } from "./due-times.ts";
 import { invalidInput, runNotFound } from "./errors.ts";
 import { checkForkSize, forkedOutcomes } from "./fork-run.ts";
@@ -28,8 +31,7 @@ import { Pools } from "./pools.ts";
 import { Progress } from "./progress.ts";
 import type { RunEnding } from "./read-run.ts";
 import { firstEvent, isEnding, lastEvent, readRun, toRunEvent } from "./read-run.ts";
-import type { DoTask, DriverPorts } from "./run-driver.ts";
-import { maxKeyChars, maxResultChars, RunDriver } from "./run-driver.ts";
+import { maxKeyChars, maxResultChars } from "./run-bounds.ts";
 import { runIdFor } from "./run-id.ts";
 import { runStream } from "./run-journal.ts";
 
@@ -616,7 +618,7 @@ class ReactorRuns implements Reactors {
   }
 
   /** What a run waits for has happened. */
-  #tell(run: OpenRun, about: Parameters<RunDriver["heardOf"]>[0]): void {
+  #tell(run: OpenRun, about: News): void {
     const driven = this.#drivers.get(run.runId);
     this.#open.disturb(run);
     if (driven === undefined) {
@@ -808,8 +810,9 @@ class ReactorRuns implements Reactors {
 
   /** `isTakeover`: somebody else had it, and may have begun what has no outcome. */
   #drive(ctx: Context, progress: Progress, isTakeover = false): void {
-    const driver = new RunDriver(ctx, this.#ports, progress, isTakeover);
-    this.#drivers.set(progress.runId, { driver, epoch: this.#settings.membership.epoch });
+    const { epoch } = this.#settings.membership;
+    const driver = new RunDriver(ctx, this.#ports, progress, { epoch, isTakeover });
+    this.#drivers.set(progress.runId, { driver, epoch });
     driver.start();
   }
 
@@ -833,39 +836,15 @@ class ReactorRuns implements Reactors {
       log,
       pools: this.#pools,
       doTask: this.#settings.doTask,
-      mayGoOn: (driver) => {
-        const driven = this.#drivers.get(driver.runId);
-        return driven?.driver === driver && membership.canClaim && membership.epoch === driven.epoch;
-      },
-      wakeAt: (driver, atMs) => this.#schedule(driver.runId, atMs),
-      beginChild: (driver, node, attempt, input) => {
-        const name = (node.plan.node as { reactor: string }).reactor;
-        const child = driver.progress.plan.definition.children.get(name) as ReactorDefinition;
-        try {
-          const runId = runIdFor([driver.ctx.tenant, driver.runId, node.path, attempt]);
-          const parent = { runId: driver.runId, step: node.path };
-          const data = this.#started(child, this.#judge(child, input), { parent });
-          return { runId, event: { type: "run.started", data } };
-        } catch (error) {
-          if (error instanceof ViableError) return { code: error.code, message: error.message, retryable: false };
-          throw error;
-        }
-      },
+      mayGoOn: (epoch) => membership.canClaim && membership.epoch === epoch,
+      wakeAt: (runId, atMs) => this.#schedule(runId, atMs),
+      startOf: (definition, input, parent) => this.#started(definition, this.#judge(definition, input), { parent }),
       outcomeOf: (ctx, runId) => this.#endingOf(ctx, runId),
       direct: async (ctx, runId, directive, reason) => {
         await (directive === "cancel" ? this.cancel(ctx, runId, reason) : this.undo(ctx, runId, reason));
       },
-      received: async (ctx, event, key, after) => {
-        const [found] = await log.readStream(ctx, awaitedStream(ctx.tenant, event, key), {
-          fromVersion: after + 1,
-          limit: 1,
-        });
-        return found === undefined
-          ? undefined
-          : { version: found.version, payload: (found as StoredEvent).data.payload };
-      },
-      reload: async (driver) => {
-        const progress = await this.#readProgress(driver.ctx, driver.runId);
+      reload: async (ctx, runId) => {
+        const progress = await this.#readProgress(ctx, runId);
         const { claim } = progress ?? {};
         const own = claim?.processId === membership.processId && claim.epoch === membership.epoch;
         return own ? progress : undefined;

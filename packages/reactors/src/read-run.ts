@@ -1,4 +1,5 @@
-import type { Context } from "@viable/kernel";
+import type { Context, ErrorOnTheWire } from "@viable/kernel";
+import { canonicalJson } from "@viable/kernel";
 import type { Log, StoredEvent } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
 import { runStream } from "./run-journal.ts";
@@ -39,3 +40,27 @@ const endings = { "run.completed": true, "run.failed": true, "run.compensated": 
 
 /** Whether a run whose last event this is has ended. */
 export const isEnding = (event: RunEvent): event is RunEnding => event.type in endings;
+
+/** What a run that has ended without a result failed with. */
+export function errorOf(ended: RunEvent): ErrorOnTheWire {
+  switch (ended.type) {
+    case "run.failed":
+      return ended.data.error;
+    case "run.compensated":
+      return (
+        ended.data.cause.error ?? {
+          code: "reactor.run_compensated",
+          message: `The run was undone: ${ended.data.cause.reason ?? ended.data.cause.kind}.`,
+          retryable: false,
+        }
+      );
+    case "run.cancelled":
+      return {
+        code: "reactor.run_cancelled",
+        message: `Cancelled by ${ended.data.by}: ${ended.data.reason}.`,
+        retryable: false,
+      };
+    default:
+      return { code: "internal", message: canonicalJson(ended as never), retryable: false };
+  }
+}

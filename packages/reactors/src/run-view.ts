@@ -14,8 +14,7 @@ import type {
   UndoCause,
 } from "@viable/protocol";
 import { maxViewedSteps } from "@viable/protocol";
-import { isEnding, toRunEvent } from "./read-run.ts";
-import { errorOf } from "./run-driver.ts";
+import { errorOf, isEnding, toRunEvent } from "./read-run.ts";
 import { runIdOf } from "./run-journal.ts";
 
 /** A step's result is kept in a view up to this many characters of JSON: a thousand of them then fit a snapshot. */

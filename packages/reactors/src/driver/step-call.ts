@@ -1,6 +1,6 @@
 import type { Context, Runtime, Timer } from "@viable/kernel";
-import { stepTimedOut } from "./errors.ts";
-import type { StepContext } from "./step-context.ts";
+import { stepTimedOut } from "../errors.ts";
+import type { StepContext } from "../step-context.ts";
 
 /**
  * A call of a step's function: what it is told, and how it is ended. Its signal is made when it is first asked for: most functions never

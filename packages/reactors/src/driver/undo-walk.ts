@@ -1,11 +1,11 @@
 import type { Context } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
-import type { PlanNode } from "./plan.ts";
-import { staticPath } from "./plan.ts";
-import type { Progress } from "./progress.ts";
-import { toRunEvent } from "./read-run.ts";
-import { runStream } from "./run-journal.ts";
+import type { PlanNode } from "../plan.ts";
+import { staticPath } from "../plan.ts";
+import type { Progress } from "../progress.ts";
+import { toRunEvent } from "../read-run.ts";
+import { runStream } from "../run-journal.ts";
 
 /** How many events are looked through at once. */
 const pageEvents = 200;

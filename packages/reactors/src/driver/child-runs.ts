@@ -1,0 +1,87 @@
+import type { ErrorOnTheWire } from "@viable/kernel";
+import { backoffMs, fromWire, invariant, ViableError } from "@viable/kernel";
+import type { RunEvent, StepWait } from "@viable/protocol";
+import type { ComposeNode } from "../definition.ts";
+import type { OpenNode } from "../progress.ts";
+import { errorOf } from "../read-run.ts";
+import { runIdFor } from "../run-id.ts";
+import { askLog } from "./ask-log.ts";
+import { clearingRetry } from "./compensate.ts";
+import type { DrivenRun } from "./driven-run.ts";
+import { fail, failAttempt, needsReview, succeed } from "./outcomes.ts";
+import { record } from "./write-events.ts";
+
+/** Begins a composed run, in the same append as the event that says so, and waits for its end. */
+export function awaitChild(run: DrivenRun, node: OpenNode, said: ComposeNode): void {
+  const { wait } = node;
+  if (wait?.for !== "run") beginChild(run, node, said);
+  else void askLog(run, node.path, () => takeOutcome(run, node, said, wait));
+}
+
+/** The child is known by (run, step, attempt): begun again after a crash, it is the same. */
+function beginChild(run: DrivenRun, node: OpenNode, said: ComposeNode): void {
+  const { ctx, runId, progress, ports } = run;
+  const { path } = node;
+  const attempt = node.attempt + 1;
+  const definition = progress.plan.definition.children.get(said.reactor);
+  invariant(definition !== undefined, "W8", `${path} composes "${said.reactor}", which its definition does not have`);
+  const input = progress.argsOf(node);
+  let started: RunEvent;
+  try {
+    started = { type: "run.started", data: ports.startOf(definition, input, { runId, step: path }) };
+  } catch (error) {
+    if (!(error instanceof ViableError)) throw error;
+    fail(run, node, error);
+    return;
+  }
+  const childId = runIdFor([ctx.tenant, runId, path, attempt]);
+  const waiting: RunEvent = {
+    type: "step.waiting",
+    data: { step: path, wait: { for: "run", runId: childId, attempt } },
+  };
+  record(run, waiting, undefined, { begins: { runId: childId, event: started } });
+}
+
+async function takeOutcome(
+  run: DrivenRun,
+  node: OpenNode,
+  said: ComposeNode,
+  { runId, attempt }: StepWait & { for: "run" },
+): Promise<void> {
+  const ended = await run.ports.outcomeOf(run.ctx, runId);
+  if (ended === undefined) return;
+  if (ended.type === "run.completed") succeed(run, node, ended.data.result, { runId });
+  else childFailed(run, node, said, attempt, errorOf(ended));
+}
+
+/** It failed, and has undone what it had done: what then is for its parent to say. */
+function childFailed(
+  run: DrivenRun,
+  node: OpenNode,
+  { maxRestarts }: ComposeNode,
+  attempt: number,
+  error: ErrorOnTheWire,
+): void {
+  const answer = node.plan.functions.onFailure?.(fromWire(error), { attempt });
+  if (answer === "review") {
+    needsReview(run, node.path, "run", "the run it is composed of ended without a result", { error });
+    return;
+  }
+  if (typeof answer === "object" && answer !== null) {
+    succeed(run, node, "result" in answer ? answer.result : undefined, { by: "compensation" });
+    return;
+  }
+  const restarts = { ...clearingRetry, maxAttempts: maxRestarts + 1 };
+  const waitMs = answer === "restart" ? backoffMs(restarts, attempt, run.ctx.runtime.random) : undefined;
+  failAttempt(run, node.path, attempt, error, waitMs);
+}
+
+/** The run goes no further: what it had composed is told to end, and waited for. */
+export function endChild(run: DrivenRun, node: OpenNode, { runId }: StepWait & { for: "run" }): void {
+  void askLog(run, node.path, async () => {
+    const ended = await run.ports.outcomeOf(run.ctx, runId);
+    if (ended === undefined) await run.ports.direct(run.ctx, runId, "cancel", `${run.runId} goes no further`);
+    else if (ended.type === "run.completed") succeed(run, node, ended.data.result, { runId });
+    else fail(run, node, fromWire(errorOf(ended)));
+  });
+}

@@ -1,0 +1,44 @@
+import { noBranch, repeatExhausted } from "../errors.ts";
+import type { OpenNode } from "../progress.ts";
+import type { DrivenRun } from "./driven-run.ts";
+import { fail, succeed } from "./outcomes.ts";
+import { record } from "./write-events.ts";
+
+/** Chooses a switch's branch: the first one whose condition holds, of recorded values; what was chosen is recorded before it begins. */
+export function chooseBranch(run: DrivenRun, node: OpenNode): void {
+  const { node: said, functions } = node.plan;
+  if (said.kind !== "switch") return;
+  try {
+    const args = run.progress.argsOf(node);
+    const branch =
+      said.branches.find(({ name }) => functions[`when:${name}`]?.(args) === true)?.name ??
+      (said.otherwise === undefined ? undefined : "otherwise");
+    if (branch === undefined) throw noBranch(node.path);
+    record(run, { type: "step.branched", data: { step: node.path, branch } });
+  } catch (error) {
+    fail(run, node, error);
+  }
+}
+
+/** Ends a repeat where its condition holds of what its last turn came to, or begins another turn. */
+export function decideTurn(run: DrivenRun, node: OpenNode): void {
+  const { node: said, functions } = node.plan;
+  if (said.kind !== "repeat") return;
+  try {
+    if (functions.until?.(node.last) === true) succeed(run, node, node.last);
+    else if (node.turn + 1 >= said.maxTurns) throw repeatExhausted(node.path, said.maxTurns);
+    else record(run, { type: "step.repeated", data: { step: node.path, turn: node.turn + 1 } });
+  } catch (error) {
+    fail(run, node, error);
+  }
+}
+
+/** A person said what a step came to. */
+export function acceptResult(run: DrivenRun, node: OpenNode): void {
+  try {
+    const args = node.plan.functions.undo === undefined ? undefined : run.progress.argsOf(node);
+    succeed(run, node, node.accepted, { by: "review", args });
+  } catch (error) {
+    fail(run, node, error);
+  }
+}

@@ -1,0 +1,47 @@
+import { toRecordableError } from "@viable/kernel";
+import type { ReviewDuring } from "@viable/protocol";
+import type { OpenNode } from "../progress.ts";
+import type { DrivenRun } from "./driven-run.ts";
+import { newCall } from "./new-call.ts";
+import { needsReview, resultIn, succeed } from "./outcomes.ts";
+import { record } from "./write-events.ts";
+
+/** Something that must not be done twice may have been done: its own way to find out is asked, then a person. */
+export async function findOutcome(run: DrivenRun, node: OpenNode, during: ReviewDuring): Promise<void> {
+  const { path, plan } = node;
+  const { node: said, functions } = plan;
+  const { findOutcome: ask } = functions;
+  const ended = run.uncertain.get(path);
+  run.uncertain.delete(path);
+  const unknown =
+    ended === undefined
+      ? "whether it happened before a crash is not known, and it must not be done twice"
+      : "it was ended before it answered, and must not be done twice";
+  if (said.kind !== "step" || during !== "run" || ask === undefined) {
+    needsReview(run, path, during, unknown, ended === undefined ? {} : { error: ended });
+    return;
+  }
+  const call = newCall(run, path, node.attempt + 1);
+  run.active.set(path, call);
+  try {
+    const args = run.progress.argsOf(node);
+    const found = resultIn(await call.call(() => ask(call, args), said.timeoutMs), path);
+    if (found !== undefined) succeed(run, node, found.result, { args });
+    else if (run.progress.phase === "going") beginAnew(run, path);
+    else record(run, { type: "step.skipped", data: { step: path } });
+  } catch (error) {
+    if (!run.hasLeft) needsReview(run, path, during, unknown, { error: toRecordableError(error) });
+  }
+  // Begun anew, another call stands there by now.
+  if (run.active.get(path) === call) run.active.delete(path);
+  run.settle();
+}
+
+/** It did not happen: it is done as if for the first time. */
+function beginAnew(run: DrivenRun, path: string): void {
+  const node = run.progress.open.get(path);
+  if (node === undefined) return;
+  node.begun = undefined;
+  run.active.delete(path);
+  run.launch([node]);
+}

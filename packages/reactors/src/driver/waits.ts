@@ -1,0 +1,115 @@
+import type { Context, JsonValue } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import type { StepWait } from "@viable/protocol";
+import type { ApprovalNode, EventNode } from "../definition.ts";
+import { invalidStepArgument, waitTimedOut } from "../errors.ts";
+import { keepJson } from "../keep-json.ts";
+import { awaitedStream } from "../open-runs.ts";
+import type { OpenNode } from "../progress.ts";
+import { maxKeyChars, maxResultChars } from "../run-bounds.ts";
+import { askLog } from "./ask-log.ts";
+import type { DrivenRun } from "./driven-run.ts";
+import { nowOf, wakeFor } from "./driven-run.ts";
+import { fail, succeed } from "./outcomes.ts";
+import { record } from "./write-events.ts";
+
+/** The last time there is a date for, in milliseconds. */
+const maxTimeMs = 8.64e15;
+
+/*
+ * A wait is recorded first, with its end, and looked at whenever it may be over: when its time has come, when something was heard of that
+ * it waits for, and when the run was loaded.
+ */
+
+/** Sleeps for a time, or until one. */
+export function sleep(run: DrivenRun, node: OpenNode): void {
+  if (node.wait?.for === "time") {
+    if (nowOf(run) >= node.wait.until) succeed(run, node, null);
+    else wakeFor(run, node.path, node.wait.until);
+    return;
+  }
+  const { forMs, until } = argsOf(run, node);
+  const at = typeof until === "number" ? until : typeof forMs === "number" ? nowOf(run) + forMs : Number.NaN;
+  if (at <= maxTimeMs) beginWait(run, node, { for: "time", until: at });
+  else fail(run, node, invalidStepArgument(node.path, "forMs or until must be a number of milliseconds"));
+}
+
+/** Waits for something that is sent under an event and a key, and takes the first that this run has not taken. */
+export function awaitEvent(run: DrivenRun, node: OpenNode, { event }: EventNode): void {
+  const { wait, path } = node;
+  if (wait?.for === "event") {
+    void askLog(run, path, () => takeEvent(run, node, wait));
+    return;
+  }
+  const { key = null, timeoutMs } = argsOf(run, node);
+  const until = endOf(run, timeoutMs);
+  if (until === undefined) fail(run, node, invalidStepArgument(path, "timeoutMs must be a number of milliseconds"));
+  else if (key !== null && (typeof key !== "string" || key.length === 0 || key.length > maxKeyChars))
+    fail(run, node, invalidStepArgument(path, `key must be text of 1 to ${maxKeyChars} characters`));
+  else beginWait(run, node, { for: "event", event, key: key ?? run.runId, ...until });
+}
+
+async function takeEvent(run: DrivenRun, node: OpenNode, wait: StepWait & { for: "event" }): Promise<void> {
+  const { ctx, ports } = run;
+  const { event, key, until } = wait;
+  const taken = () => run.progress.consumed.get(JSON.stringify([event, key])) ?? 0;
+  let found = await firstReceived(ctx, ports.log, event, key, taken());
+  // Another step of this run, which waits for the same, may have taken it meanwhile.
+  while (found !== undefined && found.version <= taken())
+    found = await firstReceived(ctx, ports.log, event, key, taken());
+  if (found !== undefined) {
+    const { payload: judge } = node.plan.functions;
+    succeed(run, node, judge === undefined ? found.payload : judge(found.payload), { consumed: found.version });
+  } else if (until === undefined) return;
+  else if (nowOf(run) >= until) fail(run, node, waitTimedOut(node.path, event));
+  else wakeFor(run, node.path, until);
+}
+
+/** What was received for an event and a key after a version: the first of it. */
+async function firstReceived(
+  ctx: Context,
+  log: Log,
+  event: string,
+  key: string,
+  after: number,
+): Promise<{ readonly version: number; readonly payload: JsonValue | undefined } | undefined> {
+  const stream = awaitedStream(ctx.tenant, event, key);
+  const [found] = await log.readStream(ctx, stream, { fromVersion: after + 1, limit: 1 });
+  return found && { version: found.version, payload: found.data.payload };
+}
+
+/** Waits for a person's word, which comes as an event of the run. */
+export function awaitApproval(run: DrivenRun, node: OpenNode, { title }: ApprovalNode): void {
+  const { wait, path } = node;
+  if (wait?.for === "approval") {
+    if (wait.until === undefined) return;
+    if (nowOf(run) >= wait.until) fail(run, node, waitTimedOut(path, "an approval"));
+    else wakeFor(run, path, wait.until);
+    return;
+  }
+  const { details, timeoutMs } = argsOf(run, node);
+  const kept = details === undefined ? undefined : keepJson(details, maxResultChars);
+  const until = endOf(run, timeoutMs);
+  if (until === undefined) fail(run, node, invalidStepArgument(path, "timeoutMs must be a number of milliseconds"));
+  else if (typeof kept === "string") fail(run, node, invalidStepArgument(path, kept));
+  else {
+    const approvalId = run.ctx.runtime.ids.next("apr");
+    const asked = kept === undefined ? {} : { details: kept.value as JsonValue };
+    beginWait(run, node, { for: "approval", approvalId, title, ...asked, ...until });
+  }
+}
+
+function beginWait(run: DrivenRun, node: OpenNode, wait: StepWait): void {
+  record(run, { type: "step.waiting", data: { step: node.path, wait } });
+}
+
+/** What a wait is told; that it is what it should be, nobody has judged. */
+const argsOf = (run: DrivenRun, node: OpenNode) =>
+  run.progress.argsOf(node) as { readonly [Name in "forMs" | "until" | "key" | "timeoutMs" | "details"]?: unknown };
+
+/** Until when it waits at most: for ever where nothing is said; undefined where what is said is no time. */
+function endOf(run: DrivenRun, timeoutMs: unknown): { until?: number } | undefined {
+  if (timeoutMs === undefined || timeoutMs === null) return {};
+  const until = typeof timeoutMs === "number" ? nowOf(run) + timeoutMs : Number.NaN;
+  return until <= maxTimeMs ? { until } : undefined;
+}
