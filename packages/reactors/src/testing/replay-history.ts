@@ -19,11 +19,11 @@ export interface HistoryEvent {
   readonly type: string;
   readonly data: unknown;
   /** Its number in the run's stream, from 1. Where it is given, gaps are found. */
-  readonly version?: number;
+  readonly version?: number | undefined;
   /** Why it is not in the shape of today, where a lenient read says so. */
-  readonly undecodable?: string;
+  readonly undecodable?: string | undefined;
   /** What a live feed left out of its data. */
-  readonly omitted?: readonly string[];
+  readonly omitted?: readonly string[] | undefined;
 }
 
 /** Where today's code and a history part, and why. */
