@@ -1,0 +1,189 @@
+// That a run whose process dies, or stops past its lease, goes on in another as if nothing had happened, and nothing is done twice that must not be.
+import { rootContext, sleep } from "@viable/kernel";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { reactor } from "./reactor.ts";
+import { describeEvent } from "./testing/describe-event.ts";
+import type { Breakpoint, Fate, ProcessWorld, SimulatedProcess } from "./testing/simulate-processes.ts";
+import { simulateProcesses } from "./testing/simulate-processes.ts";
+
+const input = z.unknown();
+const lines = (world: ProcessWorld, runId: string) => world.history(runId).map(({ event }) => describeEvent(event));
+const first = (world: ProcessWorld) => world.processes[0] as SimulatedProcess;
+const fails = (): number => {
+  throw new Error("no");
+};
+
+const slow = reactor("slow", { input }, (steps) =>
+  steps.step("a", { run: (ctx) => sleep(rootContext(ctx.runtime), 50_000) }).returns(() => 1),
+);
+
+test("a run that composes and whose process dies or stops at any moment goes on in another", async () => {
+  const child = reactor("child", { input, reversible: true }, (steps) =>
+    steps.step("c", { run: () => 1, undo: () => {} }).returns(({ results }) => results.c),
+  );
+  const parent = reactor("parent", { input }, (steps) =>
+    steps
+      .compose("kid", child, { args: () => 1 })
+      .step("bad", { after: ["kid"], run: fails })
+      .returns(() => 1),
+  );
+  const play = async (fate: (point: Breakpoint) => Fate) => {
+    const world = await simulateProcesses({ seed: 1, definitions: [parent], fate });
+    const runId = await world.begin("parent", 1, "k");
+    const end = await world.finish(runId, { maxMs: 300_000 }).catch(() => undefined);
+    return { world, ending: end?.type ?? "never" };
+  };
+  const { world } = await play(() => "go");
+  const stuck: string[] = [];
+  for (const fate of ["kill", "pause"] as const)
+    for (const { index, when, what } of world.points) {
+      const { ending } = await play((point) => (point.index === index ? fate : "go"));
+      if (ending !== "run.compensated") stuck.push(`${fate} ${index}, ${when} ${what}: ${ending}`);
+    }
+  expect(stuck).toEqual([]);
+});
+
+test("a process stopped past its lease between recording that a once-only step begins and doing it does not do it", async () => {
+  let done = 0;
+  const definition = reactor("once", { input }, (steps) =>
+    steps
+      .step("charge", {
+        idempotent: false,
+        findOutcome: () => (done > 0 ? { result: done } : undefined),
+        run: () => ++done,
+      })
+      .returns(({ results }) => results.charge),
+  );
+  const world = await simulateProcesses({
+    seed: 1,
+    definitions: [definition],
+    fate: ({ when, what, process }) =>
+      when === "after" && what === "step.started" && process.name === "process 1" ? "pause" : "go",
+  });
+  await world.finish(await world.begin("once", 1, "k"));
+  expect(done).toBe(1);
+});
+
+test("a process stopped past its lease before a once-only compensation does not do it, and a person is asked elsewhere", async () => {
+  const calls: string[] = [];
+  const definition = reactor("once", { input }, (steps) =>
+    steps
+      .step("charge", { idempotent: false, run: fails, compensate: () => void calls.push("compensated") })
+      .returns(() => 1),
+  );
+  let begun = 0;
+  const world = await simulateProcesses({
+    seed: 1,
+    definitions: [definition],
+    fate: ({ when, what }) => (when === "after" && what === "step.started" && ++begun === 2 ? "pause" : "go"),
+  });
+  expect(await world.finish(await world.begin("once", 1, "k"))).toMatchObject({ type: "run.needs_review" });
+  expect(calls).toEqual([]);
+});
+
+test("what a step has done that was under way when its process died is not left behind where the run fails", async () => {
+  const effects = new Set<string>();
+  const definition = reactor("beside", { input }, (steps) =>
+    steps
+      .step("slow", {
+        run: async (ctx) => {
+          effects.add("slow");
+          await sleep(rootContext(ctx.runtime), 1_000);
+          return 1;
+        },
+        undo: () => void effects.delete("slow"),
+      })
+      .step("bad", { run: fails })
+      .returns(() => 1),
+  );
+  const world = await simulateProcesses({
+    seed: 1,
+    definitions: [definition],
+    fate: ({ when, what }) => (when === "after" && what === "step.failed" ? "kill" : "go"),
+  });
+  await world.finish(await world.begin("beside", 1, "k"));
+  expect([...effects]).toEqual([]);
+});
+
+test("what a step has done when its process died is not left behind where the run is cancelled before another has taken it", async () => {
+  const effects = new Set<string>();
+  const definition = reactor("alone", { input }, (steps) =>
+    steps
+      .step("book", { run: () => effects.add("book").size, undo: () => void effects.delete("book") })
+      .returns(() => 1),
+  );
+  const world = await simulateProcesses({
+    seed: 1,
+    definitions: [definition],
+    fate: ({ when, what, process }) =>
+      when === "after" && what === "run book" && process.name === "process 1" ? "kill" : "go",
+  });
+  const runId = await world.begin("alone", 1, "k");
+  await world.time.advance(2_000);
+  const other = world.processes[1] as SimulatedProcess;
+  await world.settled(other.reactors.cancel(other.ctx, runId, "enough"));
+  await world.finish(runId);
+  expect([...effects]).toEqual([]);
+});
+
+test("a composed run that is to be begun anew is not asked after before it is durable that it began", async () => {
+  const play = async (seed: number, pauseAt: number) => {
+    let failures = 0;
+    const child = reactor("child", { input }, (steps) =>
+      steps
+        .step("c", {
+          run: () => {
+            failures += 1;
+            if (failures === 1) throw new Error("no");
+            return 1;
+          },
+        })
+        .returns(() => 1),
+    );
+    const parent = reactor("parent", { input }, (steps) =>
+      steps.compose("kid", child, { args: () => 1, onFailure: () => "restart" }).returns(() => 1),
+    );
+    const fate = ({ index }: { index: number }) => (index === pauseAt ? "pause" : "go");
+    const world = await simulateProcesses({ seed, definitions: [parent], maxLatencyMs: 20, fate });
+    const ended = await world.finish(await world.begin("parent", 1, "k"));
+    return `${ended.type} ${"error" in ended.data ? ended.data.error?.code : ""}`;
+  };
+  const wrong: string[] = [];
+  for (let seed = 1; seed <= 15; seed++)
+    for (let pauseAt = -1; pauseAt < 9; pauseAt++) {
+      const came = await play(seed, pauseAt);
+      if (!came.startsWith("run.completed")) wrong.push(`seed ${seed}, pause at ${pauseAt}: ${came}`);
+    }
+  expect(wrong).toEqual([]);
+});
+
+test("a process without its definition does not park a run that another has taken, nor keep a third from taking it", async () => {
+  const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [slow], maxLatencyMs: 20 });
+  const runId = await world.begin("slow", 1, "k");
+  await world.start();
+  await world.time.advance(700);
+  await world.start([]);
+  await world.start();
+  first(world).kill();
+  await world.time.advance(25_000);
+  const claimed = world.history(runId).findLast(({ event }) => event.type === "run.claimed")?.event;
+  world.processes
+    .find(({ membership }) => claimed?.type === "run.claimed" && membership.processId === claimed.data.processId)
+    ?.kill();
+  await world.time.advance(120_000);
+  expect(lines(world, runId).at(-1)).toBe("run.completed");
+});
+
+test("a run that was parked is taken by a process that has its definition and runs already", async () => {
+  const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [slow] });
+  const runId = await world.begin("slow", 1, "k");
+  await world.start([]);
+  const other = await world.start();
+  first(world).kill();
+  other.pause();
+  await world.time.advance(25_000);
+  await other.resume();
+  await world.time.advance(120_000);
+  expect(lines(world, runId).at(-1)).toBe("run.completed");
+});
