@@ -6,7 +6,8 @@ import type { ProcessWorld, SimulatedProcess } from "./testing/simulate-processe
 import { simulateProcesses } from "./testing/simulate-processes.ts";
 import { testReactor } from "./testing/test-reactor.ts";
 
-const never = () => new Promise<number>(() => {});
+const input = z.unknown();
+const first = (world: ProcessWorld) => world.processes[0] as SimulatedProcess;
 
 test("what is sent under one name and key is not taken for another's", async () => {
   const definition = reactor("waits", { input }, (steps) =>
