@@ -1,3 +1,4 @@
+export type { BeginOptions, Begun, ForkOptions } from "./begin-run.ts";
 export type { ReactorDefinition } from "./definition.ts";
 export type { Attachments, ReactorJson } from "./definition-json.ts";
 export { fromJson, toJson } from "./definition-json.ts";
@@ -11,21 +12,15 @@ export type { Correlation, ProcessManager, ProcessManagerSettings } from "./proc
 export { reactionOf } from "./reaction-of.ts";
 export type { From, RetrySettings, Scope, Steps, TemplateOf } from "./reactor.ts";
 export { reactor } from "./reactor.ts";
-export type {
-  BeginOptions,
-  Begun,
-  Directed,
-  ForkOptions,
-  ReactorStats,
-  Reactors,
-  ReactorsSettings,
-} from "./reactors.ts";
+export type { ReactorStats, Reactors, ReactorsSettings } from "./reactors.ts";
 export { createReactors } from "./reactors.ts";
 export type { RunEnding } from "./read-run.ts";
 export type { Ref, Resolved, Template } from "./ref.ts";
 export { runStream } from "./run-journal.ts";
+export type { ApprovalDecision, Directed, Review } from "./run-orders.ts";
 export type { MissedPolicy, PlannedTime, Schedule, ScheduleSettings } from "./schedule.ts";
 export { scheduleEventTypes } from "./schedule-events.ts";
 export type { ScheduleStatus, Schedules, SchedulesSettings } from "./schedules.ts";
 export { createSchedules } from "./schedules.ts";
+export type { SendOptions } from "./send-event.ts";
 export type { StepContext } from "./step-context.ts";

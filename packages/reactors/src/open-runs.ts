@@ -3,6 +3,7 @@ import { ViableError } from "@viable/kernel";
 import type { Log, Position, RecordWrite, StoredEvent, Subscription } from "@viable/log";
 import { comparePositions, startPosition } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
+import type { RunEnding } from "./read-run.ts";
 import { isEnding, toRunEvent } from "./read-run.ts";
 import { isRunStream, runIdOf } from "./run-journal.ts";
 
@@ -41,7 +42,7 @@ export interface OpenRun {
 export interface OpenRunsListener {
   /** Something that may be of interest to whoever has, or might take, the run. */
   changed(run: OpenRun, event: RunEvent, position: Position): void;
-  ended(run: OpenRun, event: RunEvent): void;
+  ended(run: OpenRun, ending: RunEnding): void;
   /** Something was received for an event and a key. */
   received(tenant: string, event: string, key: string): void;
 }

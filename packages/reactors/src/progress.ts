@@ -6,6 +6,7 @@ import { resolve } from "./argument.ts";
 import { invalidResult, rejected } from "./errors.ts";
 import type { Plan, PlanNode, PlanScope } from "./plan.ts";
 import { staticPath } from "./plan.ts";
+import type { RunEnding } from "./read-run.ts";
 
 /**
  * What is to be done about a node: call its function, choose its branch, ask whether its repeat goes on, call its compensation, or take
@@ -68,7 +69,7 @@ export class Progress {
   readonly plan: Plan;
   version = 0;
   phase: "going" | "failing" | "undoing" | "ended" = "going";
-  ended: RunEvent | undefined;
+  ended: RunEnding | undefined;
   input: unknown;
   claim: Claim | undefined;
   deadline: number | undefined;

@@ -1,0 +1,31 @@
+import type { Context } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import type { Definitions } from "./definitions.ts";
+import { planOf } from "./plan.ts";
+import { Progress } from "./progress.ts";
+import { readRun, toRunEvent } from "./read-run.ts";
+
+/** Where runs are read from: their events, and the definitions that these are understood by. */
+export interface RunSource {
+  readonly log: Log;
+  readonly definitions: Definitions;
+}
+
+/** How far a run has come; undefined where there is no such run, or its definition is not here. */
+export async function readProgress(
+  ctx: Context,
+  { log, definitions }: RunSource,
+  runId: string,
+): Promise<Progress | undefined> {
+  let progress: Progress | undefined;
+  for await (const stored of readRun(ctx, log, runId)) {
+    const event = toRunEvent(stored);
+    if (event.type === "run.started") {
+      const definition = definitions.byHash(event.data.reactor, event.data.hash);
+      if (definition === undefined) return undefined;
+      progress = new Progress(planOf(definition), runId);
+    }
+    progress?.apply(event, stored.version);
+  }
+  return progress;
+}

@@ -1,0 +1,362 @@
+import type { Membership } from "@viable/cluster";
+import type { Context, Part, Runtime, Timer } from "@viable/kernel";
+import { rootContext, waitFor } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import { mayPass } from "@viable/log";
+import type { Claim, RunEvent } from "@viable/protocol";
+import type { Definitions } from "./definitions.ts";
+import type { DoTask } from "./do-task.ts";
+import type { DriverPorts, News } from "./driver/run-driver.ts";
+import { RunDriver } from "./driver/run-driver.ts";
+import type { OpenRun, OpenRuns } from "./open-runs.ts";
+import { createOpenRuns } from "./open-runs.ts";
+import type { Pools } from "./pools.ts";
+import type { Progress } from "./progress.ts";
+import { readProgress } from "./read-progress.ts";
+import type { RunEnding } from "./read-run.ts";
+import { endingOf } from "./run-endings.ts";
+import { cancelRun, undoRun } from "./run-orders.ts";
+import { judgeInput, toStart } from "./run-start.ts";
+import type { TakePorts } from "./take-run.ts";
+import { isFree, parkRun, takeRun } from "./take-run.ts";
+import { WakeUps } from "./wake-ups.ts";
+
+/** How many runs are carried on at the same time in one process: each holds its state in memory. Others wait for their turn. */
+const maxActiveRuns = 10_000;
+/** How many that rest are kept in memory, so that a short wait costs no reading. */
+const maxResting = 1_000;
+/** How many runs are read from the log at the same time. */
+const maxLoads = 64;
+/** How often runs are looked through for those that nobody carries on, in milliseconds: word of a gone process may not have come. */
+const sweepEveryMs = 5_000;
+
+export interface CarrierSettings {
+  readonly log: Log;
+  readonly runtime: Runtime;
+  readonly membership: Membership;
+  readonly definitions: Definitions;
+  readonly pools: Pools;
+  readonly doTask: DoTask | undefined;
+  /** A run has ended, here or elsewhere. */
+  onEnded(runId: string, ending: RunEnding): void;
+  onProblem(message: string): void;
+}
+
+/**
+ * Takes runs that nobody carries on, and hands them to drivers.
+ *
+ * A run is taken here where its claim is this process's, or nobody's, or one's that is gone, and something of it goes on, is due or was heard of.
+ *
+ * States of an open run, here: let be (another's, or nothing of it is due) → waiting (to be read) → loading → driven ⇄ resting
+ *                              resting → let be (forgotten: others need the room) · driven → ended | lost (the claim is another's)
+ *                              loading, driven → unfit (it cannot be made sense of here: it is parked, and not tried again)
+ */
+export class RunCarrier implements Part {
+  /** All runs without an outcome, of every process. */
+  readonly open: OpenRuns;
+  readonly #settings: CarrierSettings;
+  readonly #ports: DriverPorts;
+  readonly #takePorts: TakePorts;
+  readonly #drivers = new Map<string, RunDriver>();
+  /** Of those, which nothing goes on in; the longest first. */
+  readonly #resting = new Set<RunDriver>();
+  /** To be read and carried on, in their order. */
+  readonly #waiting = new Set<string>();
+  readonly #loading = new Set<string>();
+  /** Open runs that this process could not make sense of: it does not try again. */
+  readonly #unfit = new Set<string>();
+  /** Begun by this process just now: their driver is made when the append is answered. */
+  readonly #beginning = new Set<string>();
+  readonly #wakeUps: WakeUps;
+  #sweepTimer: Timer | undefined;
+  #stopGone: () => void = () => {};
+  #state: "idle" | "running" | "stopped" = "idle";
+
+  constructor(settings: CarrierSettings) {
+    this.#settings = settings;
+    this.open = createOpenRuns(settings.log, {
+      changed: (run, event) => this.#changed(run, event),
+      ended: (run, event) => this.#ended(run, event),
+      received: (tenant, event, key) => {
+        for (const run of this.open.awaiting(tenant, event, key)) this.#tell(run, { event, key });
+      },
+    });
+    this.#wakeUps = new WakeUps(settings.runtime, (runId) => this.#due(runId));
+    this.#ports = this.#createPorts();
+    this.#takePorts = { ...settings, claim: (attempt) => this.claim(attempt) };
+  }
+
+  async start(ctx: Context): Promise<void> {
+    this.#state = "running";
+    this.#stopGone = this.#settings.membership.onGone(() => this.#sweep());
+    await this.open.start(ctx);
+    this.#sweep();
+    this.#sweepAgain();
+  }
+
+  /** Begins no step more, waits for those that run within the context, and ends them where they take longer. */
+  async stop(ctx: Context): Promise<void> {
+    if (this.#state !== "running") return;
+    this.#state = "stopped";
+    this.#stopGone();
+    this.#sweepTimer?.cancel();
+    this.#wakeUps.stop();
+    this.#waiting.clear();
+    const drivers = [...this.#drivers.values()];
+    const halted = Promise.all(drivers.map((driver) => driver.halt()));
+    await waitFor(ctx, halted).catch(() => undefined);
+    for (const driver of drivers) driver.abandon("this process stops");
+    this.#drivers.clear();
+    await this.open.stop(ctx);
+  }
+
+  /** Runs that are carried on here, that rest here, and that wait to be read. */
+  stats(): { readonly active: number; readonly resting: number; readonly waiting: number } {
+    return { active: this.#active, resting: this.#resting.size, waiting: this.#waiting.size };
+  }
+
+  /** Whether a run of this context's tenant is carried on here. */
+  isCarried(ctx: Context, runId: string): boolean {
+    return this.#drivers.get(runId)?.ctx.tenant === ctx.tenant;
+  }
+
+  // Runs that begin here
+
+  /** This process's claim, where it can take more. */
+  claim(attempt: number): Claim | undefined {
+    const { processId, epoch, canClaim } = this.#settings.membership;
+    if (!canClaim || this.#active >= maxActiveRuns || this.#state !== "running") return undefined;
+    return { processId, epoch, attempt };
+  }
+
+  /** While a run's first events are appended, it is nobody's to take here that hears of it. */
+  async whileBeginning<T>(runId: string, append: () => Promise<T>): Promise<T> {
+    this.#beginning.add(runId);
+    try {
+      return await append();
+    } finally {
+      this.#beginning.delete(runId);
+    }
+  }
+
+  /** Carries a run on that has begun under this claim, where that still holds. */
+  driveBegun({ runtime, tenant, principal, traceparent }: Context, progress: Progress, claim: Claim): void {
+    if (this.#settings.membership.epoch !== claim.epoch || this.#state !== "running") return;
+    this.#drive(rootContext(runtime, { tenant, principal, traceparent }), progress, false);
+  }
+
+  // What is heard of
+
+  #changed(run: OpenRun, event: RunEvent): void {
+    if (this.#beginning.has(run.runId)) return;
+    const driver = this.#drivers.get(run.runId);
+    if (driver !== undefined) this.#tellNews(driver, run);
+    // Somebody else carries it on, or will: its claim says who.
+    else if (event.type !== "run.claimed") this.#consider(run);
+  }
+
+  #ended(run: OpenRun, ending: RunEnding): void {
+    this.#unfit.delete(run.runId);
+    this.#drivers.get(run.runId)?.news(run.version);
+    this.#settings.onEnded(run.runId, ending);
+    const parent = run.parentId === undefined ? undefined : this.open.get(run.parentId);
+    if (parent !== undefined) this.#tell(parent, { runId: run.runId });
+  }
+
+  /** What a run waits for has happened. */
+  #tell(run: OpenRun, news: News): void {
+    const driver = this.#drivers.get(run.runId);
+    this.open.disturb(run);
+    if (driver === undefined) {
+      this.#consider(run);
+      return;
+    }
+    this.#resting.delete(driver);
+    driver.heardOf(news);
+  }
+
+  #tellNews(driver: RunDriver, run: OpenRun): void {
+    if (driver.news(run.version)) this.#resting.delete(driver);
+  }
+
+  // What falls due
+
+  #schedule(runId: string, atMs: number): void {
+    const run = this.open.get(runId);
+    if (run !== undefined) {
+      if (run.scheduledMs === atMs) return;
+      run.scheduledMs = atMs;
+    }
+    this.#wakeUps.add(runId, atMs);
+  }
+
+  #due(runId: string): void {
+    const run = this.open.get(runId);
+    if (run !== undefined) run.scheduledMs = undefined;
+    const driver = this.#drivers.get(runId);
+    if (driver !== undefined) {
+      this.#resting.delete(driver);
+      driver.due();
+    } else if (run !== undefined) this.#consider(run);
+  }
+
+  /** Looks for runs that nobody carries on. */
+  #sweep(): void {
+    const { membership, runtime } = this.#settings;
+    for (const driver of [...this.#drivers.values()])
+      if (!membership.canClaim || membership.epoch !== driver.epoch) driver.lose("its process was held for gone");
+    if (this.#state !== "running" || !membership.canClaim) return;
+    const now = runtime.clock.now();
+    for (const run of this.open.all()) {
+      if (this.#drivers.has(run.runId) || this.#beginning.has(run.runId) || this.#waiting.has(run.runId)) continue;
+      if (run.standing === "needs_review" || !isFree(membership, run.claim)) continue;
+      if (run.idle === undefined || run.standing === "parked" || (run.idle !== null && run.idle <= now))
+        this.#consider(run);
+      else if (run.idle !== null) this.#schedule(run.runId, run.idle);
+    }
+  }
+
+  #sweepAgain(): void {
+    const again = () => {
+      this.#sweep();
+      this.#sweepAgain();
+    };
+    this.#sweepTimer = this.#settings.runtime.clock.setTimer(again, sweepEveryMs, { background: true });
+  }
+
+  // Which runs are carried on here
+
+  get #active(): number {
+    return this.#drivers.size - this.#resting.size;
+  }
+
+  /** Reads a run and carries it on, where that is this process's to do and it does not do it. */
+  #consider(run: OpenRun): void {
+    const { membership, definitions } = this.#settings;
+    if (this.#state !== "running" || this.#drivers.has(run.runId)) return;
+    if (!isFree(membership, run.claim) || run.standing === "needs_review" || this.#unfit.has(run.runId)) return;
+    if (run.standing === "parked" && definitions.byHash(run.reactor, run.hash) === undefined) return;
+    this.#waiting.add(run.runId);
+    this.#loadNext();
+  }
+
+  #loadNext(): void {
+    while (this.#loading.size < maxLoads && this.#active < maxActiveRuns) {
+      const [runId] = this.#waiting;
+      if (runId === undefined || this.#state !== "running") return;
+      this.#waiting.delete(runId);
+      const run = this.open.get(runId);
+      if (run !== undefined && !this.#loading.has(runId)) void this.#load(run);
+    }
+  }
+
+  async #load(run: OpenRun): Promise<void> {
+    const { runId, version } = run;
+    this.#loading.add(runId);
+    await this.#take(run).catch((error: unknown) => this.#cannotGoOn(run, error));
+    this.#loading.delete(runId);
+    // What came while it was read may have been missed.
+    const driver = this.#drivers.get(runId);
+    if (run.version > version && driver !== undefined) this.#tellNews(driver, run);
+    else if (run.version > version) this.#consider(run);
+    this.#loadNext();
+  }
+
+  async #take(run: OpenRun): Promise<void> {
+    const { runId, tenant } = run;
+    const { runtime } = this.#settings;
+    const taken = await takeRun(this.#takePorts, run);
+    switch (taken.kind) {
+      case "taken":
+        if (this.#state === "running" && !this.#drivers.has(runId))
+          this.#drive(taken.ctx, taken.progress, taken.isTakeover);
+        return;
+      case "later":
+        this.#schedule(runId, runtime.clock.now() + (taken.afterMs ?? sweepEveryMs));
+        return;
+      case "unknown_definition":
+        await parkRun(rootContext(runtime, { tenant }), this.#settings, run, taken.reason);
+        return;
+    }
+  }
+
+  #drive(ctx: Context, progress: Progress, isTakeover: boolean): void {
+    const { epoch } = this.#settings.membership;
+    const driver = new RunDriver(ctx, this.#ports, progress, { epoch, isTakeover });
+    this.#drivers.set(progress.runId, driver);
+    driver.start();
+  }
+
+  /** A run that could not be read, or whose driver gave up: it is looked at again where that may pass, and parked where it does not. */
+  async #cannotGoOn(run: OpenRun, error: unknown): Promise<void> {
+    const { runtime, onProblem } = this.#settings;
+    if (this.#state !== "running") return;
+    if (mayPass(error)) {
+      this.#schedule(run.runId, runtime.clock.now() + sweepEveryMs);
+      return;
+    }
+    this.#unfit.add(run.runId);
+    const reason = `It cannot be carried on: ${error instanceof Error ? error.message : String(error)}`;
+    onProblem(`${run.runId}: ${reason}`);
+    const ctx = rootContext(runtime, { tenant: run.tenant });
+    await parkRun(ctx, this.#settings, run, reason).catch(() => undefined);
+  }
+
+  // What drivers ask
+
+  #createPorts(): DriverPorts {
+    const { log, membership, runtime, pools, doTask } = this.#settings;
+    const source = this.#settings;
+    return {
+      log,
+      pools,
+      doTask,
+      mayGoOn: (epoch) => membership.canClaim && membership.epoch === epoch,
+      wakeAt: (runId, atMs) => this.#schedule(runId, atMs),
+      startOf: (definition, input, parent) =>
+        toStart(definition, judgeInput(definition, input), runtime.clock.now(), { claim: this.claim(1), parent }),
+      outcomeOf: (ctx, runId) => endingOf(ctx, log, runId),
+      direct: async (ctx, runId, directive, reason) => {
+        await (directive === "cancel" ? cancelRun : undoRun)(ctx, source, runId, reason);
+      },
+      reload: async (ctx, runId) => {
+        const progress = await readProgress(ctx, source, runId);
+        const { claim } = progress ?? {};
+        const isOwn = claim?.processId === membership.processId && claim.epoch === membership.epoch;
+        return isOwn ? progress : undefined;
+      },
+      rest: (driver) => this.#rest(driver),
+      leave: (driver, how) => {
+        this.#forget(driver);
+        const { ended } = driver.progress;
+        if (how === "ended" && ended !== undefined) this.#settings.onEnded(driver.runId, ended);
+        this.#loadNext();
+      },
+      failed: (driver, error) => {
+        driver.abandon("it cannot go on");
+        this.#forget(driver);
+        const run = this.open.get(driver.runId);
+        if (run !== undefined) void this.#cannotGoOn(run, error);
+      },
+    };
+  }
+
+  #rest(driver: RunDriver): void {
+    this.#resting.delete(driver);
+    this.#resting.add(driver);
+    // So that nobody looks after it: the log said so only where it was known when it was written.
+    const run = this.open.get(driver.runId);
+    if (run !== undefined) run.idle = driver.idleUntilMs;
+    if (this.#resting.size > maxResting) {
+      const [longest = driver] = this.#resting;
+      longest.forget();
+      this.#forget(longest);
+    }
+    this.#loadNext();
+  }
+
+  #forget(driver: RunDriver): void {
+    this.#resting.delete(driver);
+    if (this.#drivers.get(driver.runId) === driver) this.#drivers.delete(driver.runId);
+  }
+}

@@ -1,0 +1,128 @@
+import type { Context, JsonValue } from "@viable/kernel";
+import { isId, sleep } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import type { ReviewDecision, RunEvent } from "@viable/protocol";
+import { runNotFound } from "./errors.ts";
+import type { OpenRun } from "./open-runs.ts";
+import type { OpenNode, Progress } from "./progress.ts";
+import type { RunSource } from "./read-progress.ts";
+import { readProgress } from "./read-progress.ts";
+import { firstEvent, isEnding, lastEvent, toRunEvent } from "./read-run.ts";
+import { runStream } from "./run-journal.ts";
+
+/** How often an order to a run is decided anew because somebody else wrote first. */
+const maxDecisions = 50;
+
+/** What came of an order to a run. */
+export type Directed = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+/** What a person says of a run that stands in `needs_review`. */
+export interface Review {
+  readonly decision: ReviewDecision;
+  readonly result?: JsonValue;
+  readonly reason?: string;
+}
+
+/** What a person says to an approval step. */
+export interface ApprovalDecision {
+  readonly decision: "approved" | "rejected";
+  readonly reason?: string;
+}
+
+/** An event to be written, or why there is none. */
+type Order = RunEvent | string;
+
+/** Ends a run and has what it did undone. */
+export function cancelRun(ctx: Context, source: RunSource, runId: string, reason: string): Promise<Directed> {
+  return orderByState(ctx, source, runId, ({ phase }) => {
+    if (phase === "ended") return "It has ended.";
+    if (phase !== "going") return "It goes no further already, and is being undone.";
+    return { type: "run.cancel_requested", data: { by: ctx.principal, reason } };
+  });
+}
+
+/** Has a run undone that has completed, where its reactor is reversible. */
+export async function undoRun(ctx: Context, source: RunSource, runId: string, reason: string): Promise<Directed> {
+  const first = await firstEvent(ctx, source.log, runId);
+  const started = first && toRunEvent(first);
+  if (started?.type !== "run.started") throw runNotFound(runId);
+  const { reactor, hash, parent } = started.data;
+  if (source.definitions.byHash(reactor, hash)?.reversible === false)
+    return { ok: false, reason: `"${reactor}" is not declared reversible.` };
+  return await placeOrder(ctx, source.log, runId, async () => {
+    const last = isId("run", runId) ? await lastEvent(ctx, source.log, runId) : undefined;
+    if (last === undefined) throw runNotFound(runId);
+    return { version: last.version, order: toUndo(toRunEvent(last)) };
+  });
+
+  function toUndo(last: RunEvent): Order {
+    if (last.type === "run.completed") {
+      const parentId = parent === undefined ? {} : { parentId: parent.runId };
+      return { type: "run.undo_requested", data: { by: ctx.principal, reason, reactor, hash, ...parentId } };
+    }
+    return isEnding(last) ? "It has not completed." : "It has not ended; cancel it instead.";
+  }
+}
+
+/** Says how a run goes on that stands in `needs_review`. */
+export function reviewRun(ctx: Context, source: RunSource, runId: string, said: Review): Promise<Directed> {
+  const { decision, result, reason } = said;
+  return orderByState(ctx, source, runId, ({ review }) => {
+    if (review === undefined) return "It does not wait for a review.";
+    const more = { ...(result !== undefined && { result }), ...(reason !== undefined && { reason }) };
+    return { type: "run.reviewed", data: { step: review.step, decision, by: ctx.principal, ...more } };
+  });
+}
+
+/** Decides what an approval step of a run asks for; undefined where no open run asks for it. */
+export async function decideApproval(
+  ctx: Context,
+  source: RunSource,
+  run: OpenRun | undefined,
+  approvalId: string,
+  { decision, reason }: ApprovalDecision,
+): Promise<Directed> {
+  const over = "Nobody waits for it: it was decided, its time is up, or its run goes no further.";
+  if (run === undefined || run.tenant !== ctx.tenant) return { ok: false, reason: over };
+  const data = { approvalId, decision, by: ctx.principal, ...(reason !== undefined && { reason }) };
+  return await orderByState(ctx, source, run.runId, ({ phase, open }) => {
+    const asks = ({ wait }: OpenNode) => wait?.for === "approval" && wait.approvalId === approvalId;
+    return phase === "going" && [...open.values()].some(asks) ? { type: "approval.decided", data } : over;
+  });
+}
+
+/** Writes an order that is decided on all of the run; so its definition must be here. */
+function orderByState(
+  ctx: Context,
+  source: RunSource,
+  runId: string,
+  order: (state: Progress) => Order,
+): Promise<Directed> {
+  return placeOrder(ctx, source.log, runId, async () => {
+    if (!isId("run", runId) || (await firstEvent(ctx, source.log, runId)) === undefined) throw runNotFound(runId);
+    const progress = await readProgress(ctx, source, runId);
+    return progress === undefined
+      ? { version: 0, order: "The definition it began with is not here; ask a process that has it." }
+      : { version: progress.version, order: order(progress) };
+  });
+}
+
+/** Writes an order into a run's stream at the version it was decided at; decided anew where somebody else wrote meanwhile. */
+export async function placeOrder(
+  ctx: Context,
+  log: Log,
+  runId: string,
+  decide: () => Promise<{ readonly version: number; readonly order: Order }>,
+): Promise<Directed> {
+  for (let tries = 0; tries < maxDecisions; tries++) {
+    const { version, order } = await decide();
+    if (typeof order === "string") return { ok: false, reason: order };
+    const events = [{ type: order.type, data: order.data as never }];
+    const outcome = await log.append(ctx, {
+      streams: [{ stream: runStream(runId), expected: version, events, correlation: runId }],
+    });
+    if (outcome.ok) return { ok: true };
+    if (outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
+  }
+  return { ok: false, reason: "It goes on so quickly that the order could not be placed; try again." };
+}

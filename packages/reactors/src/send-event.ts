@@ -1,0 +1,43 @@
+import type { Context, JsonValue } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import { eventPattern, eventRule } from "./definition-rules.ts";
+import { invalidInput } from "./errors.ts";
+import { awaitedStream } from "./open-runs.ts";
+import { checkKey } from "./run-start.ts";
+
+/** How something is sent. */
+export interface SendOptions {
+  /** Sent again under the same, it counts once. */
+  readonly id?: string;
+  /** The log's event it was made of. */
+  readonly source?: string;
+}
+
+/** Puts something where runs look that wait for this event and key. Throws `reactor.invalid_input`, and `reactor.not_taken` where the log is busy. */
+export async function sendEvent(
+  ctx: Context,
+  log: Log,
+  event: string,
+  key: string,
+  payload: JsonValue,
+  { id, source }: SendOptions = {},
+): Promise<void> {
+  if (!eventPattern.test(event)) throw invalidInput("send", "event", eventRule);
+  checkKey("send", key);
+  const data = { event, key, payload, ...(source !== undefined && { source }) };
+  const outcome = await log.append(ctx, {
+    streams: [
+      {
+        stream: awaitedStream(ctx.tenant, event, key),
+        expected: "any",
+        events: [{ type: "event.received", data, ...(id !== undefined && { id }) }],
+      },
+    ],
+  });
+  if (!outcome.ok)
+    throw new ViableError("reactor.not_taken", `The log did not take ${event} for ${key}: ${outcome.reason}.`, {
+      retryable: true,
+      next: "Send it again with the same id.",
+    });
+}

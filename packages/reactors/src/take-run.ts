@@ -1,0 +1,104 @@
+import type { Membership } from "@viable/cluster";
+import type { Context, Runtime } from "@viable/kernel";
+import { rootContext, withContext } from "@viable/kernel";
+import type { StoredEvent } from "@viable/log";
+import type { Claim, RunEvent } from "@viable/protocol";
+import type { Definitions } from "./definitions.ts";
+import type { OpenRun } from "./open-runs.ts";
+import { planOf } from "./plan.ts";
+import { Progress } from "./progress.ts";
+import type { RunSource } from "./read-progress.ts";
+import { isEnding, readRun, toRunEvent } from "./read-run.ts";
+import { runStream } from "./run-journal.ts";
+import { placeOrder } from "./run-orders.ts";
+
+/** How long after a claim that somebody else was quicker with a run is looked at again, in milliseconds: the log will have said by then what came. */
+const overtakenMs = 50;
+
+/** What taking a run needs of the process that does. */
+export interface TakePorts extends RunSource {
+  readonly runtime: Runtime;
+  readonly membership: Membership;
+  /** This process's claim, where it can take more. */
+  claim(attempt: number): Claim | undefined;
+}
+
+/** What came of taking a run. */
+export type Taken =
+  /** It is this process's; `isTakeover` where somebody else had it, and may have begun what has no outcome. */
+  | { readonly kind: "taken"; readonly ctx: Context; readonly progress: Progress; readonly isTakeover: boolean }
+  /** It has ended, or another process has it. */
+  | { readonly kind: "left" }
+  /** To be tried again; undefined where that may be when runs are next looked through. */
+  | { readonly kind: "later"; readonly afterMs: number | undefined }
+  | { readonly kind: "unknown_definition"; readonly reason: string };
+
+/** Reads a run, and claims it where it is not this process's yet. */
+export async function takeRun(ports: TakePorts, run: OpenRun): Promise<Taken> {
+  const { log, definitions, runtime, membership } = ports;
+  const definition = definitions.byHash(run.reactor, run.hash);
+  if (definition === undefined) return { kind: "unknown_definition", reason: whyUnknown(definitions, run) };
+  let ctx = rootContext(runtime, { tenant: run.tenant });
+  const progress = new Progress(planOf(definition), run.runId);
+  for await (const stored of readRun(ctx, log, run.runId)) {
+    if (stored.version === 1)
+      ctx = withContext(ctx, { principal: stored.metadata.actor, traceparent: stored.metadata.traceparent });
+    progress.apply(toRunEvent(stored), stored.version);
+  }
+  if (progress.phase === "ended" && progress.undoRequested === undefined) return { kind: "left" };
+  const { claim } = progress;
+  if (claim?.processId === membership.processId && claim.epoch === membership.epoch)
+    return { kind: "taken", ctx, progress, isTakeover: false };
+  if (!isFree(membership, claim)) return { kind: "left" };
+
+  const own = ports.claim((claim?.attempt ?? 0) + 1);
+  if (own === undefined) return { kind: "later", afterMs: undefined };
+  const reason = claim === undefined ? "nobody had it" : `${claim.processId} of epoch ${claim.epoch} is gone`;
+  const event: RunEvent = { type: "run.claimed", data: { ...own, reason } };
+  const stream = { stream: runStream(run.runId), expected: progress.version, correlation: run.runId };
+  const outcome = await log.append(ctx, { streams: [{ ...stream, events: [event as never] }] });
+  // Somebody else was quicker, or has ordered something: the log will say what.
+  if (!outcome.ok)
+    return { kind: "later", afterMs: outcome.reason === "overloaded" ? outcome.retryAfterMs : overtakenMs };
+  progress.apply(event, progress.version + 1);
+  return { kind: "taken", ctx, progress, isTakeover: true };
+}
+
+/** Whether a process may take a run that is claimed so: it is its own, or nobody's, or one's that is gone. */
+export const isFree = (membership: Membership, claim: Claim | undefined): boolean =>
+  claim === undefined || claim.processId === membership.processId || membership.isGone(claim.processId, claim.epoch);
+
+/** Nobody here can carry a run on: it waits for a process that can, and says so. */
+export async function parkRun(
+  ctx: Context,
+  { log, membership }: Pick<TakePorts, "log" | "membership">,
+  run: OpenRun,
+  reason: string,
+): Promise<void> {
+  if (run.standing === "parked") return;
+  await placeOrder(ctx, log, run.runId, async () => {
+    let claim: Claim | undefined;
+    let last: StoredEvent | undefined;
+    for await (const stored of readRun(ctx, log, run.runId)) {
+      const event = toRunEvent(stored);
+      if (event.type === "run.started") claim = event.data.claim;
+      else if (event.type === "run.claimed") claim = event.data;
+      last = stored;
+    }
+    // Whoever has it by now has its definition.
+    const isOver = last === undefined || isEnding(toRunEvent(last)) || last.type === "run.parked";
+    const parked: RunEvent = { type: "run.parked", data: { reason } };
+    return {
+      version: last?.version ?? 0,
+      order: isOver || !isFree(membership, claim) ? "It need not be parked." : parked,
+    };
+  });
+}
+
+function whyUnknown(definitions: Definitions, { reactor, hash }: OpenRun): string {
+  const versions = definitions.all
+    .filter(({ name }) => name === reactor)
+    .map((each) => `${each.hash} (version ${each.version})`);
+  const here = versions.length === 0 ? "none of that name is here" : `here is ${versions.join(", ")}`;
+  return `It began with the definition ${hash} of "${reactor}"; ${here}.`;
+}
