@@ -1,14 +1,220 @@
+// What cannot be run is refused where it is written, and the refusal names the place and the reason.
 import { expect, test } from "vitest";
 import { z } from "zod";
+import type { Steps } from "./reactor.ts";
 import { reactor } from "./reactor.ts";
+import type { Ref } from "./ref.ts";
 
-const input = z.unknown();
+const input = z.strictObject({ list: z.array(z.number()), name: z.string() });
+type Given = Steps<{ readonly input: Ref<z.output<typeof input>> }, unknown>;
+const named = (name: string) => reactor(name, { input }, (steps) => steps.returns(() => 1));
+const by = (steps: (steps: Given) => { readonly definition: unknown }) => () =>
+  reactor("order", { input }, steps as Parameters<typeof reactor<typeof input, unknown>>[2]);
+const one = (steps: Given, settings: object = {}) => steps.step("a", { run: () => 1, ...settings }).returns(() => 1);
+const run = () => 1;
 
-test.for([Number.NaN, -5, 0, Number.POSITIVE_INFINITY, 1e300])(
-  "a run's time is checked where it is defined: %d",
-  (timeoutMs) => {
-    expect(() =>
-      reactor("timed", { input, timeoutMs }, (steps) => steps.step("a", { run: () => 1 }).returns(() => 1)),
-    ).toThrow(/timeoutMs/);
-  },
-);
+/** What was thrown: its code and where it says it is, which its message has too. */
+function refusal(define: () => unknown): string {
+  try {
+    define();
+  } catch (error) {
+    const { code, message, next } = error as { code?: string; message: string; next?: string };
+    expect(["reactor.invalid_definition", "reactor.invalid_argument"]).toContain(code);
+    expect(next).toMatch(/\.$/);
+    return message;
+  }
+  return "It is taken.";
+}
+
+const nameRule = "a name is 1 to 64 letters and digits, in words joined by - or _, beginning with a small letter";
+const at = (place: string, reason: string) => `reactor "order", ${place}: ${reason}.`;
+
+test.for<[string, () => unknown, string]>([
+  ["a name of two words", () => named("An order"), `reactor "An order", name: ${nameRule}.`],
+  [
+    "a version that is no whole number",
+    () => reactor("order", { input, version: 1.5 }, one),
+    at("version", `1.5 is no whole number from 1 to ${Number.MAX_SAFE_INTEGER}`),
+  ],
+  [
+    "no steps at the same time",
+    () => reactor("order", { input, maxConcurrency: 0 }, one),
+    at("maxConcurrency", "0 is no whole number from 1 to 10000"),
+  ],
+  ["a step's name with a slash", by((steps) => steps.step("a/b", { run }).returns(() => 1)), at("a/b", nameRule)],
+  [
+    "a step's name of 65 letters",
+    by((steps) => steps.step("a".repeat(65), { run }).returns(() => 1)),
+    at("a".repeat(65), nameRule),
+  ],
+  [
+    "two steps of one name",
+    by((steps) =>
+      steps
+        .step("a", { run })
+        .step("a", { run })
+        .returns(() => 1),
+    ),
+    at("a", "another step that can be seen here has that name"),
+  ],
+  [
+    "a step inside that has the name of one outside",
+    by((steps) =>
+      steps
+        .step("a", { run })
+        .group("g", {}, (group) => group.step("a", { run }).returns(() => 1))
+        .returns(() => 1),
+    ),
+    at("g/a", "another step that can be seen here has that name"),
+  ],
+  [
+    "a step inside that has the name of one that is said later",
+    by((steps) =>
+      steps
+        .group("g", {}, (group) => group.step("a", { run }).returns(() => 1))
+        .step("a", { run })
+        .returns(() => 1),
+    ),
+    at("g/a", "another step that can be seen here has that name"),
+  ],
+  ["a step without its function", by((steps) => one(steps, { run: undefined })), at("a", "run must be a function")],
+  ["an undo that is none", by((steps) => one(steps, { undo: "later" })), at("a", "undo must be a function")],
+  [
+    "tries without an end",
+    by((steps) => one(steps, { retry: { maxAttempts: Number.POSITIVE_INFINITY } })),
+    at("a.retry.maxAttempts", "Infinity is no whole number from 1 to 1000"),
+  ],
+  [
+    "more tries than anybody waits for",
+    by((steps) => one(steps, { retry: { maxAttempts: 1_001 } })),
+    at("a.retry.maxAttempts", "1001 is no whole number from 1 to 1000"),
+  ],
+  [
+    "no try",
+    by((steps) => one(steps, { retry: { maxAttempts: 0 } })),
+    at("a.retry.maxAttempts", "0 is no whole number from 1 to 1000"),
+  ],
+  [
+    "waits between tries that shrink",
+    by((steps) => one(steps, { retry: { baseMs: 10, maxMs: 5 } })),
+    at("a", "retry needs 0 ≤ baseMs ≤ maxMs, and at most a day"),
+  ],
+  [
+    "waits between tries without an end",
+    by((steps) => one(steps, { retry: { maxMs: Number.POSITIVE_INFINITY } })),
+    at("a", "retry needs 0 ≤ baseMs ≤ maxMs, and at most a day"),
+  ],
+  [
+    "a step without an end",
+    by((steps) => one(steps, { timeoutMs: Number.POSITIVE_INFINITY })),
+    at("a", "timeoutMs must be more than 0 and at most a day"),
+  ],
+  [
+    "a step without time",
+    by((steps) => one(steps, { timeoutMs: 0 })),
+    at("a", "timeoutMs must be more than 0 and at most a day"),
+  ],
+  [
+    "a repeat without an end",
+    by((steps) =>
+      steps
+        .repeat(
+          "r",
+          { maxTurns: Number.POSITIVE_INFINITY },
+          (turn) => turn.returns(() => 1),
+          () => false,
+        )
+        .returns(() => 1),
+    ),
+    at("r.maxTurns", "Infinity is no whole number from 1 to 1000000"),
+  ],
+  [
+    "more elements at the same time than fit into memory",
+    by((steps) =>
+      steps
+        .map("m", { over: ({ input }) => input.list, maxConcurrency: 10_001 }, (each) => each.returns(() => 1))
+        .returns(() => 1),
+    ),
+    at("m.maxConcurrency", "10001 is no whole number from 1 to 10000"),
+  ],
+  [
+    "a branch named otherwise",
+    by((steps) =>
+      steps
+        .switch("s", {
+          args: () => ({}),
+          branches: { otherwise: { when: () => true, steps: (branch) => branch.returns(() => 1) } },
+        })
+        .returns(() => 1),
+    ),
+    at("s:otherwise", nameRule),
+  ],
+  [
+    "restarts without an end",
+    by((steps) =>
+      steps
+        .compose("c", named("child"), { args: () => ({ list: [], name: "" }), maxRestarts: Number.POSITIVE_INFINITY })
+        .returns(() => 1),
+    ),
+    at("c.maxRestarts", "Infinity is no whole number from 0 to 100"),
+  ],
+  [
+    "to undo what cannot be",
+    by((steps) =>
+      steps.compose("c", named("child"), { args: () => ({ list: [], name: "" }), undo: true }).returns(() => 1),
+    ),
+    at("c", '"child" is to be undone, and is not reversible'),
+  ],
+  [
+    "two reactors of one name inside of one",
+    by((steps) => {
+      const args = () => ({ list: [], name: "" });
+      const other = reactor("child", { input, version: 2 }, (child) => child.returns(() => 1));
+      return steps
+        .compose("c", named("child"), { args })
+        .compose("d", other, { args })
+        .returns(() => 1);
+    }),
+    at("d", 'another reactor named "child" is composed already'),
+  ],
+  [
+    "an event that is no name",
+    by((steps) => steps.waitFor("w", { event: "paid/b" }).returns(() => 1)),
+    at("w", "event must be words joined by dots, as payment.received"),
+  ],
+  [
+    "a result that nobody has yet",
+    by((steps) =>
+      steps.step("a", { args: ({ results }) => ({ b: (results as { b: Ref<number> }).b }), run }).returns(() => 1),
+    ),
+    at("arguments", "results.b is taken, and no step of that name stands before it"),
+  ],
+  [
+    "a result that nobody has, inside of a step",
+    by((steps) =>
+      steps
+        .group("g", {}, (group) => group.returns(({ results }) => (results as { b: Ref<number> }).b))
+        .returns(() => 1),
+    ),
+    at("g", "results.b is taken, and no step of that name stands before it"),
+  ],
+  [
+    "an argument that is no JSON",
+    by((steps) => one(steps, { args: () => ({ at: new Date(0) }) })),
+    "args.at: an instance of Date cannot be written as JSON and read back.",
+  ],
+])("%s", ([, define, message]) => {
+  expect(refusal(define)).toBe(message);
+});
+
+test.for([Number.NaN, -5, 0, Number.POSITIVE_INFINITY, 1e300])("a run's time of %d", (timeoutMs) => {
+  expect(refusal(() => reactor("order", { input, timeoutMs }, one))).toBe(
+    at("timeoutMs", `${timeoutMs} is no number of milliseconds from 1 to ten years`),
+  );
+});
+
+test("what was defined is frozen: whoever has it has what was checked", () => {
+  const definition = reactor("order", { input }, one);
+  expect(() => Object.assign(definition.graph.nodes[0] as object, { timeoutMs: 5 })).toThrow(TypeError);
+  expect(() => (definition.graph.nodes as unknown[]).push(1)).toThrow(TypeError);
+});

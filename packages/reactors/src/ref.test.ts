@@ -1,0 +1,112 @@
+// That a ref stands for a place and nothing else: it can be handed on and gone into, and whatever else is done with it, or written beside it,
+// is refused where it is written.
+import { describe, expect, test } from "vitest";
+import type { Argument } from "./argument.ts";
+import type { Ref } from "./ref.ts";
+import { refsTo, refTo, toArgument } from "./ref.ts";
+
+const pay: Argument = { from: "result", step: "pay", path: [] };
+const ref = refTo<{ id: string; lines: { price: number }[] }>(pay);
+
+describe("a ref", () => {
+  test("is gone into by member and by number", () => {
+    expect(toArgument(ref)).toEqual(pay);
+    expect(toArgument(ref.lines[2]?.price)).toEqual({ from: "result", step: "pay", path: ["lines", "2", "price"] });
+    expect(toArgument(refTo({ from: "element", of: "m", path: ["a"] }))).toEqual({
+      from: "element",
+      of: "m",
+      path: ["a"],
+    });
+  });
+
+  test("goes by any name, also one that every object has", () => {
+    const strange = refTo<Record<string, unknown>>(pay);
+    expect(toArgument(strange.constructor)).toEqual({ from: "result", step: "pay", path: ["constructor"] });
+    expect(toArgument(strange.toString)).toEqual({ from: "result", step: "pay", path: ["toString"] });
+  });
+
+  test("to a number of an element has nothing inside", () => {
+    expect((refTo({ from: "index", of: "m" }) as unknown as { a: unknown }).a).toBeUndefined();
+  });
+
+  test.for([
+    ["written into a text", () => `${ref.id}`],
+    ["added to", () => (ref.id as unknown as number) + 1],
+    ["called", () => (ref.id as unknown as () => void)()],
+    ["gone through", () => [...(ref.lines as unknown as number[])]],
+  ] as const)("cannot be computed with: %s", ([, compute]) => {
+    expect(compute).toThrow(TypeError);
+  });
+
+  test("to a step that is not there is an error of whoever hands them out", () => {
+    const results = refsTo<{ pay: Ref<string>; gone: Ref<string> }>(
+      new Map([["pay", pay]]),
+      (name) => new Error(`no ${name}`),
+    );
+    expect(toArgument(results.pay)).toEqual(pay);
+    expect(() => results.gone).toThrow("no gone");
+    expect(() => (results as unknown as Record<string, unknown>).toString).toThrow("no toString");
+  });
+});
+
+describe("a template", () => {
+  test("without refs is one constant, and with some what is constant of it stays together", () => {
+    expect(toArgument({ a: [1, { b: null }], c: "x" })).toEqual({
+      from: "value",
+      value: { a: [1, { b: null }], c: "x" },
+    });
+    expect(toArgument({ a: { b: 1, c: [true] }, pay: ref, list: [1, ref.id] })).toEqual({
+      from: "object",
+      members: {
+        a: { from: "value", value: { b: 1, c: [true] } },
+        pay,
+        list: {
+          from: "list",
+          items: [
+            { from: "value", value: 1 },
+            { from: "result", step: "pay", path: ["id"] },
+          ],
+        },
+      },
+    });
+  });
+
+  test("loses members that are undefined, and keeps none of what it was written with", () => {
+    const written = { a: undefined, b: [1] };
+    const argument = toArgument(written);
+    written.b.push(2);
+    expect(argument).toEqual({ from: "value", value: { b: [1] } });
+  });
+
+  test.for<[string, unknown, string | RegExp]>([
+    ["a date", { at: new Date(0) }, "args.at: an instance of Date cannot be written as JSON and read back."],
+    ["a map", new Map(), "args: an instance of Map cannot be written as JSON and read back."],
+    ["no number", { n: [Number.NaN] }, "args.n[0]: NaN is not a JSON number."],
+    ["a function", { f: () => 1 }, "args.f: a function cannot be written as JSON."],
+    ["a symbol", [Symbol("s")], "args[0]: a symbol cannot be written as JSON."],
+    ["a big integer", { n: 1n }, "args.n: a bigint cannot be written as JSON."],
+    ["a hole in a list", [undefined], /^args\[0\]: .*undefined cannot be written as JSON\.$/],
+    ["a prototype", JSON.parse('{"__proto__": 1}'), "args: a member cannot be named __proto__."],
+  ])("is refused with %s in it", ([, written, message]) => {
+    const refused = (() => {
+      try {
+        return toArgument(written);
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(refused).toMatchObject({
+      code: "reactor.invalid_argument",
+      message: typeof message === "string" ? message : expect.stringMatching(message),
+    });
+  });
+
+  test("has at most 32 levels, and one that holds itself has no end", () => {
+    const nest = (levels: number): unknown => (levels === 0 ? 1 : [nest(levels - 1)]);
+    expect(toArgument(nest(32))).toMatchObject({ from: "value" });
+    expect(() => toArgument(nest(33))).toThrow("nested deeper than 32 levels");
+    const circle: { self?: unknown } = {};
+    circle.self = circle;
+    expect(() => toArgument(circle)).toThrow("nested deeper than 32 levels");
+  });
+});
