@@ -1,21 +1,13 @@
-import type { Context, JsonValue } from "@viable/kernel";
+import type { Context, JsonObject, JsonValue } from "@viable/kernel";
 import { isId, ViableError } from "@viable/kernel";
 import type { Log, Position, StoredEvent } from "@viable/log";
 import { foldStream } from "@viable/log";
-import type {
-  ApprovalList,
-  ApprovalView,
-  RunEventData,
-  RunPage,
-  RunStatus,
-  RunView,
-  UndecodableRun,
-} from "@viable/protocol";
+import type { ApprovalList, ApprovalView, RunPage, RunStatus, RunView, UndecodableRun } from "@viable/protocol";
 import type { OpenRun } from "./open-runs.ts";
-import { isEnding, toRunEvent } from "./read-run.ts";
+import { toRunEvent } from "./read-run.ts";
 import { runIdOf, runStream } from "./run-journal.ts";
-import type { RunState } from "./run-view.ts";
-import { runFold, toRunSummary, toRunView, toTime, toWaitView } from "./run-view.ts";
+import type { ApprovalWait, RunState } from "./run-view.ts";
+import { runFold, toApprovalWaitView, toRunSummary, toRunView, toTime } from "./run-view.ts";
 
 /** How many runs are looked at for one page: what is asked for may be rare, and the answer then says where to go on. */
 const maxLooked = 1_000;
@@ -49,16 +41,19 @@ export async function originOfRun(ctx: Context, log: Log, runId: string): Promis
   for (let depth = 0; depth < maxAncestors; depth++) {
     const first = await firstOf(ctx, log, rootId);
     if (first === undefined) return undefined;
-    const { parent } = first.data as Partial<RunEventData<"run.started">>;
     const { actor, session, causation } = first.metadata;
-    if (parent === undefined) return { rootId, principal: actor, session, causation };
-    rootId = parent.runId;
+    const parentId = parentOf(first.data);
+    if (parentId === undefined) return { rootId, principal: actor, session, causation };
+    rootId = parentId;
   }
   return undefined;
 }
 
-/** Whether an event of a run is its last, where nothing stands after it: one that has completed may be undone yet. */
-export const endsRun = (stored: StoredEvent): boolean => isEnding(toRunEvent(stored));
+/** Read as it is stored, an event may have any shape. */
+function parentOf({ parent }: JsonObject): string | undefined {
+  const runId = typeof parent === "object" && parent !== null && "runId" in parent ? parent.runId : undefined;
+  return typeof runId === "string" ? runId : undefined;
+}
 
 async function readState(ctx: Context, log: Log, runId: string): Promise<RunState | undefined> {
   return (await foldStream(ctx, log, runStream(runId), runFold)).state;
@@ -72,16 +67,30 @@ export async function readRunView(ctx: Context, log: Log, runId: string): Promis
   if ((await firstOf(ctx, log, runId)) === undefined) return undefined;
   const state = await readState(ctx, log, runId);
   if (state === undefined) return undefined;
-  const input = state.input ?? ((await eventAt(ctx, log, runId, 1))?.data.input as JsonValue | undefined) ?? null;
+  // What is too large for a state is read where it stands.
+  const input = state.input ?? inputIn(await eventAt(ctx, log, runId, 1)) ?? null;
   const isCompleted = state.ended?.status === "completed";
-  const result = isCompleted
-    ? (state.result ?? (await eventAt(ctx, log, runId, state.version))?.data.result)
-    : undefined;
-  return toRunView(state, { input, result: result as JsonValue | undefined });
+  const result = isCompleted ? (state.result ?? resultIn(await eventAt(ctx, log, runId, state.version))) : undefined;
+  return toRunView(state, { input, result });
 }
 
 async function eventAt(ctx: Context, log: Log, runId: string, version: number): Promise<StoredEvent | undefined> {
   return (await log.readStream(ctx, runStream(runId), { fromVersion: version, limit: 1 }))[0];
+}
+
+function inputIn(stored: StoredEvent | undefined): JsonValue | undefined {
+  const event = stored && toRunEvent(stored);
+  return event?.type === "run.started" ? event.data.input : undefined;
+}
+
+function resultIn(stored: StoredEvent | undefined): JsonValue | undefined {
+  const event = stored && toRunEvent(stored);
+  return event?.type === "run.completed" ? event.data.result : undefined;
+}
+
+function detailsIn(stored: StoredEvent | undefined): JsonValue | undefined {
+  const event = stored && toRunEvent(stored);
+  return event?.type === "step.waiting" && event.data.wait.for === "approval" ? event.data.wait.details : undefined;
 }
 
 export interface ListRunsOptions {
@@ -158,7 +167,7 @@ export async function listApprovals(
     if (session !== undefined && (await originOfRun(ctx, log, runId))?.session !== session) continue;
     for (const step of state.open) {
       if (step.wait?.for === "approval" && approvals.length < limit)
-        approvals.push(await toApprovalView(ctx, log, state, step));
+        approvals.push(await toApprovalView(ctx, log, state, step, step.wait));
     }
   }
   approvals.sort((one, other) => (one.askedAt < other.askedAt ? -1 : one.askedAt > other.askedAt ? 1 : 0));
@@ -175,8 +184,12 @@ export async function findApproval(
   for (const run of openRuns) {
     if (run.tenant !== ctx.tenant || !run.approvals.includes(approvalId)) continue;
     const state = await readState(ctx, log, run.runId);
-    const step = state?.open.find(({ wait }) => wait?.for === "approval" && wait.approvalId === approvalId);
-    return state && step && (await toApprovalView(ctx, log, state, step));
+    for (const step of state?.open ?? []) {
+      const { wait } = step;
+      if (state !== undefined && wait?.for === "approval" && wait.approvalId === approvalId)
+        return await toApprovalView(ctx, log, state, step, wait);
+    }
+    return undefined;
   }
   return undefined;
 }
@@ -186,13 +199,11 @@ async function toApprovalView(
   log: Log,
   state: RunState,
   step: RunState["open"][number],
+  wait: ApprovalWait,
 ): Promise<ApprovalView> {
-  const { for: _, ...asked } = toWaitView(step.wait as never) as Extract<
-    ReturnType<typeof toWaitView>,
-    { for: "approval" }
-  >;
+  const { for: _, ...asked } = toApprovalWaitView(wait);
   const event = await eventAt(ctx, log, state.runId, step.waitVersion ?? 0);
-  const { details } = (event?.data.wait ?? {}) as { details?: JsonValue };
+  const details = detailsIn(event);
   const isSmall = details !== undefined && JSON.stringify(details).length <= maxDetailsChars;
   return {
     ...asked,

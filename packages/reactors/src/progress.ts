@@ -195,7 +195,8 @@ export class Progress {
       }
       case "step.compensated": {
         const node = this.#node(event.data.step);
-        this.#fail(node, node.error as ErrorOnTheWire);
+        invariant(node.error !== undefined, "W8", `${node.path} was compensated, and had not failed`);
+        this.#fail(node, node.error);
         return;
       }
       case "approval.decided":
@@ -444,7 +445,7 @@ export class Progress {
       this.undoRetryAt = undefined;
       this.undoBegun = false;
       // Taken as undone, or left undone: either way it is over. Which one was chosen stands in the log.
-      if (decision !== "retry") this.#undid(review.of as number);
+      if (decision !== "retry") this.#undid(review.of ?? this.undoFrom);
       if (decision === "done") this.undone += 1;
       else if (decision === "failed") this.kept.add(staticPath(step));
       return;

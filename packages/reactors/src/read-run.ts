@@ -1,7 +1,8 @@
 import type { Context, ErrorOnTheWire } from "@viable/kernel";
-import { canonicalJson } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
 import type { Log, StoredEvent } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
+import { runEvents } from "@viable/protocol";
 import { runStream } from "./run-journal.ts";
 
 /** How many events of a run are read at once. */
@@ -12,8 +13,9 @@ export async function* readRun(ctx: Context, log: Log, runId: string): AsyncGene
   for (let fromVersion = 1; ; ) {
     const page = await log.readStream(ctx, runStream(runId), { fromVersion, limit: pageEvents });
     yield* page;
-    if (page.length < pageEvents) return;
-    fromVersion = (page.at(-1) as StoredEvent).version + 1;
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageEvents) return;
+    fromVersion = last.version + 1;
   }
 }
 
@@ -29,38 +31,55 @@ export async function firstEvent(ctx: Context, log: Log, runId: string): Promise
   return first?.metadata.tenant === ctx.tenant ? first : undefined;
 }
 
-/** A stored event of a run, typed: the log has judged its shape. */
-export const toRunEvent = (stored: StoredEvent): RunEvent =>
-  ({ type: stored.type, data: stored.data }) as unknown as RunEvent;
+/** An event of a run, typed by its name, whose data the log has judged; undefined where it is none, or could not be brought to the shape of today. */
+export function asRunEvent({ type, data, undecodable }: StoredEvent): RunEvent | undefined {
+  const event: { readonly type: string; readonly data: object } = { type, data };
+  return undecodable === undefined && isRunEvent(event) ? event : undefined;
+}
+
+const isRunEvent = (event: { readonly type: string; readonly data: object }): event is RunEvent =>
+  Object.hasOwn(runEvents, event.type);
+
+/** The same where there is no other: what stands in a run's stream, read strictly. Throws `reactor.foreign_event` otherwise. */
+export function toRunEvent(stored: StoredEvent): RunEvent {
+  const event = asRunEvent(stored);
+  if (event !== undefined) return event;
+  throw new ViableError(
+    "reactor.foreign_event",
+    `Event ${stored.version} of ${stored.stream} is no event of a run: ${stored.undecodable ?? `there is no ${stored.type}`}.`,
+    { next: "Find out what wrote it there: `viable events` shows it as it is stored." },
+  );
+}
 
 /** How a run has ended. */
-export type RunEnding = RunEvent & { type: "run.completed" | "run.failed" | "run.compensated" | "run.cancelled" };
+export type RunEnding = Extract<RunEvent, { type: keyof typeof endings }>;
 
 const endings = { "run.completed": true, "run.failed": true, "run.compensated": true, "run.cancelled": true };
 
 /** Whether a run whose last event this is has ended. */
-export const isEnding = (event: RunEvent): event is RunEnding => event.type in endings;
+export const isEnding = (event: RunEvent): event is RunEnding => Object.hasOwn(endings, event.type);
+
+/** Whether an event of a run is its last, where nothing stands after it, in whatever shape it was read: one that has completed may be undone yet. */
+export const endsRun = ({ type }: StoredEvent): boolean => Object.hasOwn(endings, type);
 
 /** What a run that has ended without a result failed with. */
-export function errorOf(ended: RunEvent): ErrorOnTheWire {
+export function errorOf(ended: Exclude<RunEnding, { type: "run.completed" }>): ErrorOnTheWire {
   switch (ended.type) {
     case "run.failed":
       return ended.data.error;
-    case "run.compensated":
+    case "run.compensated": {
+      const { error, reason, kind } = ended.data.cause;
       return (
-        ended.data.cause.error ?? {
+        error ?? {
           code: "reactor.run_compensated",
-          message: `The run was undone: ${ended.data.cause.reason ?? ended.data.cause.kind}.`,
+          message: `The run was undone: ${reason ?? kind}.`,
           retryable: false,
         }
       );
-    case "run.cancelled":
-      return {
-        code: "reactor.run_cancelled",
-        message: `Cancelled by ${ended.data.by}: ${ended.data.reason}.`,
-        retryable: false,
-      };
-    default:
-      return { code: "internal", message: canonicalJson(ended as never), retryable: false };
+    }
+    case "run.cancelled": {
+      const { by, reason } = ended.data;
+      return { code: "reactor.run_cancelled", message: `Cancelled by ${by}: ${reason}.`, retryable: false };
+    }
   }
 }

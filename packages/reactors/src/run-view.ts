@@ -14,6 +14,7 @@ import type {
   UndoCause,
 } from "@viable/protocol";
 import { maxViewedSteps } from "@viable/protocol";
+import type { RunEnding } from "./read-run.ts";
 import { errorOf, isEnding, toRunEvent } from "./read-run.ts";
 import { runIdOf } from "./run-journal.ts";
 
@@ -119,15 +120,21 @@ function begin(stored: StoredEvent, { input, claim, ...started }: RunEventData<"
   };
 }
 
+const endedStatus = {
+  "run.completed": "completed",
+  "run.failed": "failed",
+  "run.compensated": "compensated",
+  "run.cancelled": "cancelled",
+} as const satisfies { readonly [Type in RunEnding["type"]]: RunStatus };
+
 function foldWhole(state: RunState, event: RunEvent, stored: StoredEvent): RunState {
   if (isEnding(event)) {
-    const { result } = event.data as { result?: JsonValue };
-    const status = event.type.slice("run.".length) as RunStatus;
+    const result = event.type === "run.completed" ? event.data.result : undefined;
     const error = event.type === "run.completed" ? undefined : errorOf(event);
     return {
       ...leaveOpen(state, stored),
       phase: "ended",
-      ended: { status, at: stored.time, error },
+      ended: { status: endedStatus[event.type], at: stored.time, error },
       result: result !== undefined && isWithin(result, maxKeptChars) ? result : undefined,
       ...("kept" in event.data && { kept: event.data.kept }),
     };
@@ -365,7 +372,7 @@ function isWithin(value: JsonValue, maxChars: number): boolean {
   return typeof value === "string" ? value.length <= maxChars : JSON.stringify(value).length <= maxChars;
 }
 
-function withoutDetails(wait: StepWait & { for: "approval" }): StepWait {
+function withoutDetails(wait: ApprovalWait): StepWait {
   const { details: _, ...rest } = wait;
   return rest;
 }
@@ -476,19 +483,29 @@ function toStepView(state: StepState): RunStepView {
   };
 }
 
-export function toWaitView(wait: StepWait): RunWaitView {
-  const untilAt = "until" in wait && wait.until !== undefined ? { untilAt: toTime(wait.until) } : {};
+export type ApprovalWait = StepWait & { for: "approval" };
+
+function toWaitView(wait: StepWait): RunWaitView {
   switch (wait.for) {
     case "time":
       return { for: "time", untilAt: toTime(wait.until) };
     case "event":
-      return { for: "event", event: wait.event, key: wait.key, ...untilAt };
+      return { for: "event", event: wait.event, key: wait.key, ...toUntil(wait) };
     case "approval":
-      return { for: "approval", approvalId: wait.approvalId, title: wait.title, ...untilAt };
+      return toApprovalWaitView(wait);
     case "run":
       return { for: "run", runId: wait.runId };
   }
 }
+
+export const toApprovalWaitView = ({ approvalId, title, until }: ApprovalWait) => ({
+  for: "approval" as const,
+  approvalId,
+  title,
+  ...toUntil({ until }),
+});
+
+const toUntil = ({ until }: { until?: number | undefined }) => (until === undefined ? {} : { untilAt: toTime(until) });
 
 /** Times beyond what a date can hold are its end. */
 const maxTimeMs = 8.64e15;

@@ -37,8 +37,9 @@ export async function nextToUndo(ctx: Context, log: Log, progress: Progress): Pr
       const target = targetOf(toRunEvent(stored), stored.version, progress);
       if (target !== undefined) return target;
     }
-    if (page.length < pageEvents) return undefined;
-    below = (page.at(-1) as { version: number }).version;
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageEvents) return undefined;
+    below = last.version;
   }
   return undefined;
 }
