@@ -1,9 +1,11 @@
-import type { JsonObject } from "@viable/kernel";
+// That the picture of what is open is what the log says, for very many runs, and that a process that starts has it from its notes and the last
+// seconds of the log.
+import type { JsonObject, SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime, sleep } from "@viable/kernel";
-import type { Store } from "@viable/log";
+import type { NewEvent, Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import { controlStore } from "@viable/log/testing";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { reactorEventTypes } from "./event-types.ts";
 import { createOpenRuns } from "./open-runs.ts";
@@ -69,4 +71,89 @@ test("a process that notes late what is open does not undo what another has note
   await time.advance(30_000);
   expect([late.openRuns.size, other.openRuns.size]).toEqual([0, 0]);
   expect([...(await start(3)).openRuns.all()]).toEqual([]);
+});
+
+describe("of 50,000 runs", () => {
+  const count = 50_000;
+  const perAppend = 100;
+  const isOdd = (index: number) => index % 2 === 1;
+
+  /** A process with a picture of its own, on a store that counts what is read of it. */
+  async function start(store: Store, time: SimulatedTime, seed: number) {
+    const read = { events: 0, records: 0 };
+    const counted: Store = {
+      ...store,
+      readAll: async (...query) => {
+        const events = await store.readAll(...query);
+        read.events += events.length;
+        return events;
+      },
+      listRecords: async (...query) => {
+        const records = await store.listRecords(...query);
+        read.records += records.length;
+        return records;
+      },
+    };
+    const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
+    const ctx = rootContext(runtime);
+    const log = createLog(counted, runtime, { types: reactorEventTypes });
+    const openRuns = createOpenRuns(log, { changed() {}, ended() {}, received() {} });
+    await settled(time, log.start(ctx));
+    await settled(time, openRuns.start(ctx));
+    return { ctx, log, openRuns, read };
+  }
+  async function settled<T>(time: SimulatedTime, promise: Promise<T>): Promise<T> {
+    let isDone = false;
+    const mark = () => {
+      isDone = true;
+    };
+    promise.then(mark, mark);
+    await time.until(() => isDone);
+    return await promise;
+  }
+
+  // The memory store looks at all records for each page of them.
+  test("a process that starts reads their notes, and of the log only what came after those; what has ended leaves none", {
+    timeout: 120_000,
+  }, async () => {
+    const time = simulateTime({ random: seededRandom(1) });
+    const store: Store = { ...createMemoryStore(), exclusive: false };
+    const first = await start(store, time, 1);
+    const { ctx, log } = first;
+    const ids = Array.from({ length: count }, () => ctx.runtime.ids.next("run"));
+    const write = async (which: readonly string[], expected: number, events: readonly NewEvent[]) => {
+      for (let from = 0; from < which.length; from += perAppend) {
+        const streams = which.slice(from, from + perAppend).map((id) => ({ stream: `run:${id}`, expected, events }));
+        expect(await settled(time, log.append(ctx, { streams }))).toMatchObject({ ok: true });
+      }
+    };
+    const waitsFor = (wait: JsonObject): NewEvent => ({ type: "step.waiting", data: { step: "w", wait, idle: null } });
+    await write(ids, 0, [
+      { type: "run.started", data: { reactor: "r", version: 1, hash: "h", input: null } },
+      waitsFor({ for: "event", event: "e", key: "k" }),
+    ]);
+    await write(ids.slice(0, 1), 2, [waitsFor({ for: "approval", approvalId: "apr_1", title: "?" })]);
+    await time.advance(12_000);
+    expect(first.openRuns.size).toBe(count);
+    expect([...first.openRuns.awaiting("default", "e", "k")]).toHaveLength(count);
+
+    // Half of them end, the one that asks among those that do not.
+    await write(
+      ids.filter((_, index) => isOdd(index)),
+      2,
+      [{ type: "run.completed", data: { result: 1 } }],
+    );
+    await time.advance(12_000);
+    const second = await start(store, time, 2);
+    const left = ids.filter((_, index) => !isOdd(index)).sort();
+    for (const { openRuns } of [first, second]) {
+      expect(openRuns.size).toBe(left.length);
+      expect([...openRuns.all()].map(({ runId }) => runId).sort()).toEqual(left);
+      expect([...openRuns.awaiting("default", "e", "k")]).toHaveLength(left.length);
+      expect(openRuns.byApproval("apr_1")?.runId).toBe(ids[0]);
+    }
+    expect(second.openRuns.get(ids[8] as string)).toEqual(first.openRuns.get(ids[8] as string));
+    expect(second.read.records).toBe(left.length);
+    expect(second.read.events).toBeLessThan(1_000);
+  });
 });
