@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { checkReactors } from "./check-reactors.ts";
 import { describeReactors } from "./describe-reactors.ts";
-import type { OpenRun } from "./open-runs.ts";
+import type { OpenRun } from "./open-run.ts";
 import { reactor } from "./reactor.ts";
 
 const input = z.strictObject({ size: z.number().default(1) });

@@ -7,7 +7,7 @@ export { reactorEventTypes } from "./event-types.ts";
 export type { ListRunsOptions, RunOrigin } from "./list-runs.ts";
 export { findApproval, listApprovals, listRuns, originOfRun, readRunView } from "./list-runs.ts";
 export { toMermaid } from "./mermaid.ts";
-export type { OpenRun } from "./open-runs.ts";
+export type { OpenRun } from "./open-run.ts";
 export type { Correlation, ProcessManager, ProcessManagerSettings } from "./process-manager.ts";
 export { reactionOf } from "./reaction-of.ts";
 export type { From, RetrySettings, Scope, Steps, TemplateOf } from "./reactor.ts";

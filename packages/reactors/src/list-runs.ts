@@ -3,7 +3,7 @@ import { isId, ViableError } from "@viable/kernel";
 import type { Log, Position, StoredEvent } from "@viable/log";
 import { foldStream } from "@viable/log";
 import type { ApprovalList, ApprovalView, RunPage, RunStatus, RunView, UndecodableRun } from "@viable/protocol";
-import type { OpenRun } from "./open-runs.ts";
+import type { OpenRun } from "./open-run.ts";
 import { toRunEvent } from "./read-run.ts";
 import { runIdOf, runStream } from "./run-journal.ts";
 import type { ApprovalWait, RunState } from "./run-view.ts";
@@ -148,6 +148,19 @@ const toPage = (runs: RunPage["runs"], undecodable: UndecodableRun[], next: Posi
 const isUndecodable = (error: unknown): error is ViableError =>
   error instanceof ViableError && error.code === "log.undecodable_event";
 
+async function readStateIfReadable(
+  ctx: Context,
+  log: Log,
+  runId: string,
+): Promise<RunState | "undecodable" | undefined> {
+  try {
+    return await readState(ctx, log, runId);
+  } catch (error) {
+    if (!isUndecodable(error)) throw error;
+    return "undecodable";
+  }
+}
+
 /** What persons are asked for by open runs of this tenant, the longest asked first. */
 export async function listApprovals(
   ctx: Context,
@@ -161,8 +174,10 @@ export async function listApprovals(
   let looked = 0;
   for (const { runId } of asking.slice(0, maxAskingRuns)) {
     if (approvals.length >= limit) break;
+    const state = await readStateIfReadable(ctx, log, runId);
+    // One that cannot be read must not hide the others; it counts among those that were not looked at.
+    if (state === "undecodable") continue;
     looked += 1;
-    const state = await readState(ctx, log, runId);
     if (state === undefined) continue;
     if (session !== undefined && (await originOfRun(ctx, log, runId))?.session !== session) continue;
     for (const step of state.open) {

@@ -7,7 +7,7 @@ import { beginRun, forkRun } from "./begin-run.ts";
 import type { ReactorDefinition } from "./definition.ts";
 import { Definitions } from "./definitions.ts";
 import type { DoTask } from "./do-task.ts";
-import type { OpenRun } from "./open-runs.ts";
+import type { OpenRun } from "./open-run.ts";
 import { planOf } from "./plan.ts";
 import { Pools } from "./pools.ts";
 import type { RunEnding } from "./read-run.ts";

@@ -1,6 +1,6 @@
 import type { Context, ErrorOnTheWire } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
-import type { Log, StoredEvent } from "@viable/log";
+import type { Log, ReadStreamOptions, StoredEvent } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
 import { runEvents } from "@viable/protocol";
 import { runStream } from "./run-journal.ts";
@@ -8,14 +8,19 @@ import { runStream } from "./run-journal.ts";
 /** How many events of a run are read at once. */
 const pageEvents = 1_000;
 
-/** A run's events in their order, page by page. */
-export async function* readRun(ctx: Context, log: Log, runId: string): AsyncGenerator<StoredEvent> {
-  for (let fromVersion = 1; ; ) {
-    const page = await log.readStream(ctx, runStream(runId), { fromVersion, limit: pageEvents });
+/** A run's events in their order, page by page; from its first one unless told. */
+export async function* readRun(
+  ctx: Context,
+  log: Log,
+  runId: string,
+  { fromVersion = 1, ...options }: Pick<ReadStreamOptions, "fromVersion" | "decoding"> = {},
+): AsyncGenerator<StoredEvent> {
+  for (let from = fromVersion; ; ) {
+    const page = await log.readStream(ctx, runStream(runId), { ...options, fromVersion: from, limit: pageEvents });
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < pageEvents) return;
-    fromVersion = last.version + 1;
+    from = last.version + 1;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, Part, Runtime, Timer } from "@viable/kernel";
-import { rootContext, waitFor } from "@viable/kernel";
+import { rootContext, toWire, waitFor } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
@@ -8,7 +8,8 @@ import type { Definitions } from "./definitions.ts";
 import type { DoTask } from "./do-task.ts";
 import type { DriverPorts, News } from "./driver/run-driver.ts";
 import { RunDriver } from "./driver/run-driver.ts";
-import type { OpenRun, OpenRuns } from "./open-runs.ts";
+import type { OpenRun } from "./open-run.ts";
+import type { OpenRuns } from "./open-runs.ts";
 import { createOpenRuns } from "./open-runs.ts";
 import type { Pools } from "./pools.ts";
 import type { Progress } from "./progress.ts";
@@ -29,6 +30,8 @@ const maxResting = 1_000;
 const maxLoads = 64;
 /** How often runs are looked through for those that nobody carries on, in milliseconds: word of a gone process may not have come. */
 const sweepEveryMs = 5_000;
+/** Of how many runs it is told that they cannot be read here: after another release had the database it may be all of them. */
+const maxToldUnreadable = 20;
 
 export interface CarrierSettings {
   readonly log: Log;
@@ -65,6 +68,7 @@ export class RunCarrier implements Part {
   readonly #loading = new Set<string>();
   /** Open runs that this process could not make sense of: it does not try again. */
   readonly #unfit = new Set<string>();
+  #toldUnreadable = 0;
   /** Begun by this process just now: their driver is made when the append is answered. */
   readonly #beginning = new Set<string>();
   readonly #wakeUps: WakeUps;
@@ -76,10 +80,12 @@ export class RunCarrier implements Part {
     this.#settings = settings;
     this.open = createOpenRuns(settings.log, {
       changed: (run, event) => this.#changed(run, event),
-      ended: (run, event) => this.#ended(run, event),
+      ended: (run, ending) => this.#ended(run, ending),
+      unreadable: (run, isOver) => this.#unreadable(run, isOver),
       received: (tenant, event, key) => {
         for (const run of this.open.awaiting(tenant, event, key)) this.#tell(run, { event, key });
       },
+      problem: (message) => settings.onProblem(message),
     });
     this.#wakeUps = new WakeUps(settings.runtime, (runId) => this.#due(runId));
     this.#ports = this.#createPorts();
@@ -159,8 +165,26 @@ export class RunCarrier implements Part {
     this.#unfit.delete(run.runId);
     this.#drivers.get(run.runId)?.news(run.version);
     this.#settings.onEnded(run.runId, ending);
-    const parent = run.parentId === undefined ? undefined : this.open.get(run.parentId);
-    if (parent !== undefined) this.#tell(parent, { runId: run.runId });
+    this.#tellParent(run);
+  }
+
+  /** Whoever drives it finds out as soon as it reads the run anew, and gives it up. */
+  #unreadable(run: OpenRun, isOver: boolean): void {
+    const { runId, version, unreadable } = run;
+    this.#toldUnreadable += 1;
+    if (this.#toldUnreadable <= maxToldUnreadable)
+      this.#settings.onProblem(`${runId}: It is left alone here, since ${unreadable?.reason}.`);
+    else if (this.#toldUnreadable === maxToldUnreadable + 1)
+      this.#settings.onProblem("There are more runs that cannot be read here; where runs are listed, each says why.");
+    this.#drivers.get(runId)?.news(version);
+    if (!isOver) return;
+    this.#unfit.delete(runId);
+    this.#tellParent(run);
+  }
+
+  #tellParent({ runId, parentId }: OpenRun): void {
+    const parent = parentId === undefined ? undefined : this.open.get(parentId);
+    if (parent !== undefined) this.#tell(parent, { runId });
   }
 
   /** What a run waits for has happened. */
@@ -234,7 +258,8 @@ export class RunCarrier implements Part {
   #consider(run: OpenRun): void {
     const { membership, definitions } = this.#settings;
     if (this.#state !== "running" || this.#drivers.has(run.runId)) return;
-    if (!isFree(membership, run.claim) || run.standing === "needs_review" || this.#unfit.has(run.runId)) return;
+    if (!isFree(membership, run.claim) || run.standing === "needs_review") return;
+    if (run.unreadable !== undefined || this.#unfit.has(run.runId)) return;
     if (run.standing === "parked" && definitions.byHash(run.reactor, run.hash) === undefined) return;
     this.#waiting.add(run.runId);
     this.#loadNext();
@@ -295,11 +320,16 @@ export class RunCarrier implements Part {
       this.#schedule(run.runId, runtime.clock.now() + sweepEveryMs);
       return;
     }
+    // That was told when it was met, and parking it would need what cannot be read.
+    if (run.unreadable !== undefined) return;
     this.#unfit.add(run.runId);
-    const reason = `It cannot be carried on: ${error instanceof Error ? error.message : String(error)}`;
+    const reason = `It cannot be carried on: ${toWire(error).message}`;
     onProblem(`${run.runId}: ${reason}`);
-    const ctx = rootContext(runtime, { tenant: run.tenant });
-    await parkRun(ctx, this.#settings, run, reason).catch(() => undefined);
+    try {
+      await parkRun(rootContext(runtime, { tenant: run.tenant }), this.#settings, run, reason);
+    } catch (failure) {
+      onProblem(`${run.runId}: Nor could it be parked, so that lists show it as running: ${toWire(failure).message}`);
+    }
   }
 
   // What drivers ask

@@ -3,7 +3,7 @@ import { isId, sleep } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { ReviewDecision, RunEvent } from "@viable/protocol";
 import { runNotFound } from "./errors.ts";
-import type { OpenRun } from "./open-runs.ts";
+import type { OpenRun } from "./open-run.ts";
 import type { OpenNode, Progress } from "./progress.ts";
 import type { RunSource } from "./read-progress.ts";
 import { readProgress } from "./read-progress.ts";

@@ -4,7 +4,7 @@ import { rootContext, withContext } from "@viable/kernel";
 import type { StoredEvent } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
 import type { Definitions } from "./definitions.ts";
-import type { OpenRun } from "./open-runs.ts";
+import type { OpenRun } from "./open-run.ts";
 import { planOf } from "./plan.ts";
 import { Progress } from "./progress.ts";
 import type { RunSource } from "./read-progress.ts";

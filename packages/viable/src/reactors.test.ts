@@ -539,7 +539,7 @@ test("health and metrics tell of runs and pools; a system without reactors tells
   expect(checks.some(({ name }) => name === "reactors")).toBe(false);
 });
 
-test("a run that this release cannot read hides no other; that runs are not followed any more shows in the health", async () => {
+test("a run that this release cannot read hides no other, and keeps no other from being carried on", async () => {
   const store = { ...createMemoryStore(), exclusive: false };
   await using t = await startTestSystem(definition, { store });
   const client = await t.connect();
@@ -564,6 +564,21 @@ test("a run that this release cannot read hides no other; that runs are not foll
   expect((await read(t, `/reactors/runs/${unreadable}/events`)).body.events).toMatchObject([
     { type: "run.started", undecodable: expect.any(String) },
   ]);
+  expect(t.notices).toContainEqual({ level: "warn", message: expect.stringContaining(`${unreadable}: It is left`) });
+  const { checks } = await t.settled(t.system.health());
+  expect(checks.find(({ name }) => name === "reactors")).toMatchObject({
+    status: "ok",
+    detail: expect.stringContaining("2 runs open"),
+  });
+});
+
+test("that runs are not followed any more, as where the database has lost its last events, shows in the health", async () => {
+  const store = { ...createMemoryStore(), exclusive: false };
+  await using t = await startTestSystem(definition, { store });
+  await start(await t.connect(), "slow");
+  const lost = createMemoryStore();
+  Object.assign(store, { head: lost.head, readAll: lost.readAll });
+  await t.time.advance(60_000);
   const health = await t.settled(t.system.health());
   expect(health.status).toBe("down");
   expect(health.checks.find(({ name }) => name === "reactors")).toMatchObject({
