@@ -136,6 +136,8 @@ function markIdle({ progress, active }: DrivenRun, pending: Pending[]): void {
 
 /** Others have written: begins again from what the log has, and what was on its way is written after it, where it still says something. */
 async function catchUp(run: DrivenRun): Promise<void> {
+  // What is heard of from here on may be newer than what is read.
+  run.heard = 0;
   const progress = await run.ports.reload(run.ctx, run.runId);
   if (progress === undefined) {
     run.lose("somebody else has claimed it");
@@ -146,7 +148,7 @@ async function catchUp(run: DrivenRun): Promise<void> {
   run.pending = [];
   run.unwritten.clear();
   run.durable = progress.version;
-  run.heard = progress.version;
+  run.heard = Math.max(run.heard, progress.version);
   run.progress = progress;
   for (const each of pending) {
     if (!progress.accepts(each.event)) {
