@@ -596,6 +596,21 @@ describe("a graph that would not have come to an event says why", () => {
       undefined,
     ],
     [
+      "a compensation that was added beside what failed",
+      (steps) =>
+        steps
+          .step("b", bad)
+          .step("bad", bad)
+          .returns(() => 1),
+      (steps) =>
+        steps
+          .step("b", { ...bad, compensate: () => {} })
+          .step("bad", bad)
+          .returns(() => 1),
+      "The run does not go on there (run.failed), and today b is compensated first.",
+      "b",
+    ],
+    [
       "a compensation that was taken away",
       (steps) => steps.step("bad", { ...bad, compensate: () => {} }).returns(() => 1),
       (steps) => steps.step("bad", bad).returns(() => 1),
@@ -698,6 +713,30 @@ describe("what is no history of a run of that reactor", () => {
     const replayed = replayHistory(order, change(await read()));
     expect(replayed).toMatchObject({ ok: false, disagreements: [disagreement] });
   });
+});
+
+test("what was found out of a step that had begun is not held against its conditions", () => {
+  const once = reactor("once", { input: anything }, (steps) =>
+    steps
+      .step("wire", {
+        idempotent: false,
+        where: () => true,
+        guard: () => undefined,
+        findOutcome: () => undefined,
+        run: () => 1,
+      })
+      .step("bad", { run: fails })
+      .returns(() => 1),
+  );
+  const error = { code: "internal", message: "no", retryable: false };
+  expectAgreement(once, [
+    startOf(once as ReactorDefinition),
+    { type: "step.started", data: { step: "wire", attempt: 1 } },
+    { type: "step.failed", data: { step: "bad", attempt: 1, error } },
+    // It had not happened, and the run fails.
+    { type: "step.skipped", data: { step: "wire" } },
+    { type: "run.failed", data: { error } },
+  ]);
 });
 
 test("what was recorded is not changed by functions that change what they are handed", async () => {
