@@ -13,10 +13,9 @@ import type { Steps } from "../reactor.ts";
 import { reactor } from "../reactor.ts";
 import type { Ref } from "../ref.ts";
 import { isRunStream } from "../run-journal.ts";
-import type { HistoryEvent, Replayed } from "./replay-history.ts";
-import { replayHistory } from "./replay-history.ts";
+import type { HistoryEvent, Replayed } from "./index.ts";
+import { replayHistory, testReactor } from "./index.ts";
 import { simulateProcesses } from "./simulate-processes.ts";
-import { testReactor } from "./test-reactor.ts";
 
 const anything = z.looseObject({});
 const fails: () => never = () => {
