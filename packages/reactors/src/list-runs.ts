@@ -3,11 +3,13 @@ import { isId, ViableError } from "@viable/kernel";
 import type { Log, Position, StoredEvent } from "@viable/log";
 import { foldStream } from "@viable/log";
 import type { ApprovalList, ApprovalView, RunPage, RunStatus, RunView, UndecodableRun } from "@viable/protocol";
+import type { RunState } from "./fold-run.ts";
+import { runFold } from "./fold-run.ts";
 import type { OpenRun } from "./open-run.ts";
 import { toRunEvent } from "./read-run.ts";
 import { runIdOf, runStream } from "./run-journal.ts";
-import type { ApprovalWait, RunState } from "./run-view.ts";
-import { runFold, toApprovalWaitView, toRunSummary, toRunView, toTime } from "./run-view.ts";
+import type { ApprovalWait } from "./run-view.ts";
+import { toApprovalWaitView, toRunSummary, toRunView, toTime } from "./run-view.ts";
 
 /** How many runs are looked at for one page: what is asked for may be rare, and the answer then says where to go on. */
 const maxLooked = 1_000;

@@ -13,11 +13,12 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { ReactorDefinition } from "./definition.ts";
 import { reactorEventTypes } from "./event-types.ts";
+import type { RunState } from "./fold-run.ts";
+import { foldRun } from "./fold-run.ts";
 import { findApproval, listApprovals, listRuns, originOfRun, readRunView } from "./list-runs.ts";
 import { reactor } from "./reactor.ts";
 import { createReactors } from "./reactors.ts";
-import type { RunState } from "./run-view.ts";
-import { foldRun, statusOf, toRunView } from "./run-view.ts";
+import { statusOf, toRunView } from "./run-view.ts";
 
 async function world(...definitions: ReactorDefinition[]) {
   const time = simulateTime();
