@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 // The suffix is the tier: `.test.ts` needs nothing outside the process, `.int.test.ts` a database, a child process or a port, and
@@ -8,6 +9,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["viable-source"] } },
   test: {
     execArgv: ["--conditions=viable-source"],
+    // Not the cache of whoever runs the tests.
+    env: { VIABLE_TEST_CACHE_DIR: join(import.meta.dirname, ".cache", "tests", "viable") },
     // Vitest leaves a core to itself, which on two is half of them, while most of what takes long here waits for another process.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [

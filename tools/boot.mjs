@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import module from "node:module";
 import { constants } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -121,10 +122,13 @@ async function install(lock) {
 }
 
 async function runUnderNode24() {
+  // Sources are stripped of their types and compiled once, not by each process.
+  process.env.NODE_COMPILE_CACHE ??= join(root, ".cache", "compiled");
   const conditioned = process.execArgv.includes("--conditions=viable-source");
   if (Number.parseInt(process.versions.node, 10) >= 24 && conditioned) {
     // Every run after the first through npm, which puts the installed Node first in PATH: no second process.
     process.argv.splice(1, 2, target);
+    module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
     await import(pathToFileURL(target).href);
     return;
   }

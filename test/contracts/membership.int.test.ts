@@ -11,10 +11,12 @@ import type { PostgresServer } from "@viable/log-postgres/testing";
 import { startPostgres } from "@viable/log-postgres/testing";
 import { afterAll, beforeAll, describe } from "vitest";
 
+const cacheDir = process.env.VIABLE_TEST_CACHE_DIR;
+
 const leaveOpen = async () => {};
 
 describe("on PGlite, whose one store several logs share, since it takes one process", () => {
-  const store = createPgliteStore();
+  const store = createPgliteStore({ cacheDir });
   beforeAll(() => store.open());
   afterAll(() => store.close());
 

@@ -107,6 +107,8 @@ export class Place implements AsyncDisposable {
       env: {
         PATH: process.env.PATH,
         HOME: this.folder,
+        // Shared by all tests, as by all of a user's calls: what is compiled, and the database that every new one begins as.
+        XDG_CACHE_HOME: join(root, ".cache", "tests"),
         VIABLE_PORT: "0",
         VIABLE_SERVICE_PORTS: "any",
         VIABLE_STATE_DIR: this.path(".viable"),

@@ -6,6 +6,8 @@ import { createPgliteStore } from "@viable/log-postgres";
 import { readProjection } from "@viable/swarm";
 import { expect, test } from "vitest";
 
+const cacheDir = process.env.VIABLE_TEST_CACHE_DIR;
+
 /** What everybody has paid: the tenant stands in each row, and a query compares it. */
 const payments: Projection = {
   name: "payments",
@@ -24,7 +26,7 @@ const payments: Projection = {
 test("queries with the tenant keep tenants apart, also of a reader that outlives the generation it began with", async () => {
   const time = simulateTime();
   const ctx = rootContext(createRuntime({ clock: time, random: seededRandom(1) }));
-  const log = createLog(createPgliteStore(), ctx.runtime);
+  const log = createLog(createPgliteStore({ cacheDir }), ctx.runtime);
   await log.start(ctx);
   const projections = createProjections(log, [payments]);
   /** Moves time on while the database works in its own. */

@@ -8,6 +8,8 @@ import { createPostgresStore } from "./postgres-store.ts";
 import type { PostgresServer } from "./testing/index.ts";
 import { startPostgres } from "./testing/index.ts";
 
+const cacheDir = process.env.VIABLE_TEST_CACHE_DIR;
+
 let server: PostgresServer;
 beforeAll(async () => {
   // Statistics come when the test says so.
@@ -16,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 const stores: Record<string, () => Promise<Store>> = {
-  PGlite: async () => createPgliteStore(),
+  PGlite: async () => createPgliteStore({ cacheDir }),
   PostgreSQL: async () => createPostgresStore({ connectionString: await server.createDatabase() }),
 };
 

@@ -13,11 +13,13 @@ import { storeRefused, storeUnavailable } from "@viable/log";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { createPgliteStore } from "./pglite-store.ts";
 
+const cacheDir = process.env.VIABLE_TEST_CACHE_DIR;
+
 // Making a database takes seconds, copying one a moment: every test gets a copy of an empty one.
 let template: string;
 beforeAll(async () => {
   template = await mkdtemp(join(tmpdir(), "viable-pglite-"));
-  const store = createPgliteStore({ dataDir: join(template, "db") });
+  const store = createPgliteStore({ dataDir: join(template, "db"), cacheDir });
   await store.open();
   await store.close();
 });
@@ -83,7 +85,7 @@ test("W1: after kill -9, every answered append is there, once, and the directory
     expect((await exited)[1]).toBe("SIGKILL");
   }
 
-  const store = createPgliteStore({ dataDir });
+  const store = createPgliteStore({ dataDir, cacheDir });
   await store.open();
   const stored = await store.readAll(0, 10_000, "forward", {});
   await store.close();
@@ -98,7 +100,7 @@ test("W1: after kill -9, every answered append is there, once, and the directory
 
 test("a second process is refused, told by whom the directory is held, and harms nothing", async () => {
   const dataDir = join(directory, "db");
-  const store = createPgliteStore({ dataDir });
+  const store = createPgliteStore({ dataDir, cacheDir });
   await store.open();
   await store.commit([appendTo("s", "1")], 1);
   const second = startWriter(dataDir, 0);
@@ -115,12 +117,12 @@ test("a second process is refused, told by whom the directory is held, and harms
 
 test("a second store of the same process is refused too, also by another name of the directory", async () => {
   const dataDir = join(directory, "db");
-  const store = createPgliteStore({ dataDir });
+  const store = createPgliteStore({ dataDir, cacheDir });
   await store.open();
   const otherName = join(directory, "link");
   await symlink(dataDir, otherName);
   for (const name of [dataDir, otherName]) {
-    await expect(createPgliteStore({ dataDir: name }).open()).rejects.toMatchObject({
+    await expect(createPgliteStore({ dataDir: name, cacheDir }).open()).rejects.toMatchObject({
       code: "log.database_in_use",
       details: { pid: process.pid },
     });
@@ -136,7 +138,7 @@ function watchWorkers(): () => Worker {
 
 test("a lost worker thread: what was under way is unavailable, what was answered is kept, the next request reopens", async () => {
   const lastWorker = watchWorkers();
-  const store = createPgliteStore({ dataDir: join(directory, "db") });
+  const store = createPgliteStore({ dataDir: join(directory, "db"), cacheDir });
   await store.open();
   await store.commit([appendTo("s", "1")], 1);
   const underWay = [store.commit([appendTo("s", "2")], 1), ...Array.from({ length: 20 }, () => store.head())];
@@ -154,7 +156,7 @@ test("a lost worker thread: what was under way is unavailable, what was answered
 
 test("a database in memory that lost its thread refuses to go on as if it were empty", async () => {
   const lastWorker = watchWorkers();
-  const store = createPgliteStore();
+  const store = createPgliteStore({ cacheDir });
   expect(store.durability).toBe("nothing");
   await store.open();
   await store.commit([appendTo("s", "1")], 1);
@@ -164,7 +166,7 @@ test("a database in memory that lost its thread refuses to go on as if it were e
 });
 
 test("more requests than can wait are turned away, and the others answered", async () => {
-  const store = createPgliteStore({ dataDir: join(directory, "db") });
+  const store = createPgliteStore({ dataDir: join(directory, "db"), cacheDir });
   await store.open();
   const results = await Promise.allSettled(Array.from({ length: 4_100 }, () => store.head()));
   const rejected = results.filter((result) => result.status === "rejected");
@@ -177,12 +179,12 @@ test("more requests than can wait are turned away, and the others answered", asy
 test("a directory that holds no database and cannot be one is an error, and the lock is let go", async () => {
   const dataDir = join(directory, "file");
   await writeFile(dataDir, "a file");
-  await expect(createPgliteStore({ dataDir }).open()).rejects.toThrow();
+  await expect(createPgliteStore({ dataDir, cacheDir }).open()).rejects.toThrow();
   expect(await readdir(directory)).toEqual(["db", "file"]);
 });
 
 test("before it is opened, and after it is closed, a store is unavailable", async () => {
-  const store = createPgliteStore({ dataDir: join(directory, "db") });
+  const store = createPgliteStore({ dataDir: join(directory, "db"), cacheDir });
   await expect(store.head()).rejects.toMatchObject({ code: storeUnavailable });
   await store.open();
   await store.close();

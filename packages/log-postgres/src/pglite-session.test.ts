@@ -49,7 +49,7 @@ beforeEach(() => {
 /** An open session whose thread is lost and has not ended yet. */
 async function loseThread() {
   const clock = simulateTime();
-  const session = new PgliteSession("somewhere", clock);
+  const session = new PgliteSession({ dataDir: "somewhere" }, clock);
   await session.open();
   behaviour.ends = false;
   threads[0]?.emit("error", new Error("lost"));
@@ -76,7 +76,7 @@ test("W10: while a lost thread does not end, requests are turned away in time", 
 });
 
 test("who has the connection alone has it between two answers: what is asked for meanwhile waits, however that ends", async () => {
-  const session = new PgliteSession("somewhere", simulateTime());
+  const session = new PgliteSession({ dataDir: "somewhere" }, simulateTime());
   await session.open();
   const sent = () => requests.flatMap((request) => (request.kind === "query" ? [request.text] : []));
   requests.length = 0;

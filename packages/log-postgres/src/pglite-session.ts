@@ -4,6 +4,7 @@ import { BoundedQueue } from "@viable/kernel";
 import { diskFull, refused, unavailable } from "./errors.ts";
 import { inTransaction } from "./in-transaction.ts";
 import { migrate } from "./migrate.ts";
+import type { WorkerStart } from "./pglite-worker.ts";
 import type { Answer, Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
 import { WorkerLink } from "./worker-link.ts";
 
@@ -30,7 +31,7 @@ interface Waiting {
  * ended: two would destroy each other's pages.
  */
 export class PgliteSession implements Session {
-  readonly #dataDir: string | undefined;
+  readonly #place: WorkerStart;
   readonly #clock: Clock;
   readonly #prepare: (connection: Connection) => Promise<void>;
   readonly #writes = new BoundedQueue<Waiting>(maxWaiting);
@@ -49,8 +50,8 @@ export class PgliteSession implements Session {
   #onIdle: (() => void) | undefined;
 
   /** `prepare` is done on every connection before it is used by anybody else. */
-  constructor(dataDir: string | undefined, clock: Clock, prepare: (connection: Connection) => Promise<void> = migrate) {
-    this.#dataDir = dataDir;
+  constructor(place: WorkerStart, clock: Clock, prepare: (connection: Connection) => Promise<void> = migrate) {
+    this.#place = place;
     this.#clock = clock;
     this.#prepare = prepare;
   }
@@ -157,7 +158,7 @@ export class PgliteSession implements Session {
   #connect(): Promise<WorkerLink> {
     if (this.#closed) return Promise.reject(unavailable("The store is closed."));
     if (this.#link !== undefined) return this.#link;
-    if (this.#wasOpen && this.#dataDir === undefined) {
+    if (this.#wasOpen && this.#place.dataDir === undefined) {
       return Promise.reject(refused("The database in memory was lost with its thread.", "Start the process anew."));
     }
     const link = this.#start();
@@ -170,11 +171,11 @@ export class PgliteSession implements Session {
 
   async #start(): Promise<WorkerLink> {
     await this.#untilExited();
-    const link = await WorkerLink.start({ dataDir: this.#dataDir }, this.#clock, (exited) => {
+    const link = await WorkerLink.start(this.#place, this.#clock, (exited) => {
       this.#link = undefined;
       this.#exited = exited;
     }).catch(async (error: unknown) => {
-      throw (await isDiskFull(this.#dataDir)) ? diskFull(error) : error;
+      throw (await isDiskFull(this.#place.dataDir)) ? diskFull(error) : error;
     });
     try {
       await this.#prepare(connectionOver(link));

@@ -5,11 +5,13 @@ import { storeContract } from "@viable/log/testing";
 import { createPgliteStore } from "./pglite-store.ts";
 import { contractTable } from "./testing/contract-table.ts";
 
+const cacheDir = process.env.VIABLE_TEST_CACHE_DIR;
+
 storeContract(
   "PGlite",
   async () => {
     const directory = await mkdtemp(join(tmpdir(), "viable-pglite-"));
-    const store = createPgliteStore({ dataDir: join(directory, "db") });
+    const store = createPgliteStore({ dataDir: join(directory, "db"), cacheDir });
     return {
       store,
       makeTable: () => contractTable(store),

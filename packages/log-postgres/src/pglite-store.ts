@@ -17,6 +17,11 @@ import { createSqlStore } from "./sql-store.ts";
 export interface PgliteStoreOptions {
   /** Where the database lives; made where it is not there. Without one it lives in memory and ends with the store. */
   readonly dataDir?: string | undefined;
+  /**
+   * Where what is made once for all new databases is kept, `~/.cache/viable` say: the second and any later one is then there in one second
+   * instead of four. Nowhere without one. Whatever is in it may be removed at any time.
+   */
+  readonly cacheDir?: string | undefined;
   /** Measures how long the worker has been silent. */
   readonly clock?: Clock;
 }
@@ -36,6 +41,7 @@ const vacuumRecords: Statement = { name: "viable_vacuum_records", text: "VACUUM 
  */
 export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
   const clock = options.clock ?? systemClock;
+  const { cacheDir } = options;
   let session: PgliteSession | undefined;
   let lock: DirectoryLock | undefined;
   /** Snapshots that are being read. */
@@ -58,7 +64,7 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
     exclusive: true,
     async open() {
       if (options.dataDir === undefined) {
-        session = await openSession(new PgliteSession(undefined, clock));
+        session = await openSession(new PgliteSession({ cacheDir }, clock));
         return;
       }
       await mkdir(options.dataDir, { recursive: true });
@@ -67,23 +73,23 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
       const claimed = await claim(dataDir, async () => {
         if (await isLeftUnfinished(dataDir)) throw restoreUnfinished(`The database in ${dataDir}`);
       });
-      session = await openSession(new PgliteSession(dataDir, clock), claimed);
+      session = await openSession(new PgliteSession({ dataDir, cacheDir }, clock), claimed);
       lock = claimed;
     },
     async restore(pages) {
       if (options.dataDir === undefined) {
         if (session !== undefined) throw notEmpty("The database in memory");
         session = await openSession(
-          new PgliteSession(undefined, clock, (connection) => restoreInto(connection, pages)),
+          new PgliteSession({ cacheDir }, clock, (connection) => restoreInto(connection, pages)),
         );
         return;
       }
       const dataDir = await realpathToBe(options.dataDir);
       const claimed = await claim(dataDir, async () => {
         if (!(await isEmpty(dataDir))) throw notEmpty(dataDir);
-        await restoreBeside(dataDir, clock, pages);
+        await restoreBeside({ dataDir, cacheDir }, clock, pages);
       });
-      session = await openSession(new PgliteSession(dataDir, clock), claimed);
+      session = await openSession(new PgliteSession({ dataDir, cacheDir }, clock), claimed);
       lock = claimed;
     },
     async close() {
@@ -140,10 +146,16 @@ async function openSession(opening: PgliteSession, claimed?: DirectoryLock): Pro
 const besideOf = (dataDir: string): string => `${dataDir}.restoring`;
 
 /** Fills a database beside the directory and moves it there when it is whole. What an earlier try has left is cleared away. */
-async function restoreBeside(dataDir: string, clock: Clock, pages: AsyncIterable<SnapshotPage>): Promise<void> {
+async function restoreBeside(
+  { dataDir, cacheDir }: { readonly dataDir: string; readonly cacheDir: string | undefined },
+  clock: Clock,
+  pages: AsyncIterable<SnapshotPage>,
+): Promise<void> {
   const beside = besideOf(dataDir);
   await rm(beside, { recursive: true, force: true });
-  const restoring = new PgliteSession(beside, clock, (connection) => restoreInto(connection, pages));
+  const restoring = new PgliteSession({ dataDir: beside, cacheDir }, clock, (connection) =>
+    restoreInto(connection, pages),
+  );
   try {
     await restoring.open();
   } catch (error) {

@@ -1,5 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { PGlite } from "@electric-sql/pglite";
+import type { PGlite } from "@electric-sql/pglite";
+import type { CreatePgliteOptions } from "./initial-database.ts";
+import { createPglite } from "./initial-database.ts";
 import { PreparedStatements } from "./prepared-statements.ts";
 import type { Answer, Param, Row } from "./session.ts";
 import { nameConnection } from "./session.ts";
@@ -9,10 +11,7 @@ import { toWorkerError } from "./worker-error.ts";
 // PGlite computes for milliseconds at a time and starves every timer of the thread it runs on, so it has this one for itself.
 // The thread knows no SQL: it runs what it is sent, in order, and says what came of it.
 
-export interface WorkerStart {
-  /** Absent: in memory. */
-  readonly dataDir: string | undefined;
-}
+export type WorkerStart = Pick<CreatePgliteOptions, "dataDir" | "cacheDir">;
 
 export type WorkerRequest =
   /** What has a name is prepared under it. */
@@ -49,8 +48,8 @@ async function serve(port: NonNullable<typeof parentPort>, start: WorkerStart): 
 
   let opened: PGlite | undefined;
   const started = await answer(0, async () => {
-    opened = await PGlite.create({
-      ...(start.dataDir !== undefined && { dataDir: start.dataDir }),
+    opened = await createPglite({
+      ...start,
       parsers: { [int8]: Number },
     });
     // See migration 1: a plan made for an empty table must not read a large one from end to end.

@@ -12,6 +12,8 @@ import { createPostgresStore } from "./postgres-store.ts";
 import type { PostgresServer } from "./testing/index.ts";
 import { startPostgres } from "./testing/index.ts";
 
+const cacheDir = process.env.VIABLE_TEST_CACHE_DIR;
+
 let server: PostgresServer;
 let folder: string;
 beforeAll(async () => {
@@ -82,7 +84,7 @@ const rowsOf = async (log: Log, table: string) =>
   );
 
 describe.each([
-  ["PGlite", async (name: string) => createPgliteStore({ dataDir: join(folder, name) })],
+  ["PGlite", async (name: string) => createPgliteStore({ dataDir: join(folder, name), cacheDir })],
   ["PostgreSQL", async () => createPostgresStore({ connectionString: await server.createDatabase() })],
 ])("on %s", (_, makeStore) => {
   test("each event is in the table once, also over restarts; a row the table refuses parks it", async () => {

@@ -13,6 +13,8 @@ import { createPostgresStore } from "./postgres-store.ts";
 import type { PostgresServer } from "./testing/index.ts";
 import { startPostgres } from "./testing/index.ts";
 
+const cacheDir = process.env.VIABLE_TEST_CACHE_DIR;
+
 let server: PostgresServer;
 beforeAll(async () => {
   server = await startPostgres();
@@ -48,7 +50,7 @@ interface Place extends AsyncDisposable {
 const kinds: Record<string, () => Promise<Place>> = {
   PGlite: async () => {
     const directory = await mkdtemp(join(tmpdir(), "viable-restore-"));
-    const options = { dataDir: join(directory, "db") };
+    const options = { dataDir: join(directory, "db"), cacheDir };
     return {
       store: createPgliteStore(options),
       program: `createPgliteStore(${JSON.stringify(options)})`,
@@ -171,11 +173,11 @@ test("a directory with anything in it is not restored into, and one that is empt
   const directory = await mkdtemp(join(tmpdir(), "viable-restore-"));
   await mkdir(join(directory, "full", "notes"), { recursive: true });
   await expect(
-    createPgliteStore({ dataDir: join(directory, "full") }).restore(source.snapshot()),
+    createPgliteStore({ dataDir: join(directory, "full"), cacheDir }).restore(source.snapshot()),
   ).rejects.toMatchObject({ code: "log.not_empty" });
   expect(await readdir(join(directory, "full"))).toEqual(["notes"]);
   await mkdir(join(directory, "empty"));
-  const store = createPgliteStore({ dataDir: join(directory, "empty") });
+  const store = createPgliteStore({ dataDir: join(directory, "empty"), cacheDir });
   await store.restore(source.snapshot());
   await store.close();
   expect((await readdir(directory)).sort()).toEqual(["empty", "full"]);
@@ -193,7 +195,7 @@ test("a schema of that name that somebody else made is left alone", async () => 
 });
 
 test("a database in memory is restored and goes on", async () => {
-  const store = createPgliteStore();
+  const store = createPgliteStore({ cacheDir });
   await store.restore(source.snapshot());
   expect(await collect(store.snapshot())).toEqual(await collect(source.snapshot()));
   await expect(store.restore(source.snapshot())).rejects.toMatchObject({ code: "log.not_empty" });
@@ -201,7 +203,7 @@ test("a database in memory is restored and goes on", async () => {
 });
 
 test("on PGlite nothing is purged while a snapshot is read, and then again", async () => {
-  const store = createPgliteStore();
+  const store = createPgliteStore({ cacheDir });
   await store.open();
   await store.commit([{ streams: [], records: [{ key: "gone", expected: 0, value: "1", expiresAt: 5 }] }], 1);
   for await (const page of store.snapshot()) {

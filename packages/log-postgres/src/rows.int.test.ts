@@ -8,6 +8,8 @@ import { createPostgresStore } from "./postgres-store.ts";
 import type { PostgresServer } from "./testing/index.ts";
 import { startPostgres } from "./testing/index.ts";
 
+const cacheDir = process.env.VIABLE_TEST_CACHE_DIR;
+
 let server: PostgresServer;
 beforeAll(async () => {
   server = await startPostgres();
@@ -29,7 +31,7 @@ async function opened(store: Store) {
   return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
 }
 const onPostgres = async () => await opened(createPostgresStore({ connectionString: await server.createDatabase() }));
-const onPglite = async () => await opened(createPgliteStore());
+const onPglite = async () => await opened(createPgliteStore({ cacheDir }));
 
 /** Somebody who holds a table, until disposed of. */
 async function lockedBy(table: string, connectionString: string) {

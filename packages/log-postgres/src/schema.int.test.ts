@@ -35,7 +35,7 @@ test("PostgreSQL, migrated from nothing, has the schema of schema.sql", async ()
 });
 
 test("PGlite, migrated from nothing, has the schema of schema.sql", async () => {
-  const session = new PgliteSession(undefined, systemClock);
+  const session = new PgliteSession({ cacheDir: process.env.VIABLE_TEST_CACHE_DIR }, systemClock);
   await session.open();
   const dump = await dumpSchema((text) => session.read({ text }, []).then((rows) => [...rows]));
   await session.close();

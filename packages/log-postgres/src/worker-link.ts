@@ -10,7 +10,7 @@ const workerUrl = new URL(
   import.meta.url,
 );
 
-/** The first open of an empty directory takes three seconds, on a busy small machine ten. */
+/** The very first open of an empty directory takes four seconds, on a busy small machine twelve. */
 const startTimeoutMs = 120_000;
 /** No statement of ours takes a second; a worker that is silent for this long does not work any more. */
 const replyTimeoutMs = 60_000;

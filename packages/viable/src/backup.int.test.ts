@@ -68,6 +68,7 @@ async function makePlace(kind: "PGlite" | "PostgreSQL") {
   const settings: Settings = {
     stateDir: join(folder, ".viable"),
     databaseUrl: kind === "PGlite" ? undefined : await server.createDatabase(),
+    cacheDir: process.env.VIABLE_TEST_CACHE_DIR,
     host: "127.0.0.1",
     port: 0,
     threads: 1,

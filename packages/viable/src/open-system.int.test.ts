@@ -33,6 +33,7 @@ class Folder implements AsyncDisposable {
     const settings: Settings = {
       stateDir: join(this.path, ".viable"),
       databaseUrl,
+      cacheDir: process.env.VIABLE_TEST_CACHE_DIR,
       host: "127.0.0.1",
       port: 0,
       threads: 1,

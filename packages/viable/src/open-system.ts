@@ -62,5 +62,5 @@ export async function openSystem(
 /** The store that this machine's settings name, not yet open. */
 export const openStore = (settings: Settings, state: StateDirectory): SystemPorts["store"] =>
   settings.databaseUrl === undefined
-    ? createPgliteStore({ dataDir: state.database })
+    ? createPgliteStore({ dataDir: state.database, cacheDir: settings.cacheDir })
     : createPostgresStore({ connectionString: settings.databaseUrl });

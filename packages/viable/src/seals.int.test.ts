@@ -15,6 +15,8 @@ import { createSealer, openSealKey, readPublicKeys, readSealFile, sealFile, size
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { verifyDatabase } from "./verify-events.ts";
 
+const cacheDir = process.env.VIABLE_TEST_CACHE_DIR;
+
 let server: PostgresServer;
 const folder = mkdtempSync(join(tmpdir(), "viable-seals-"));
 beforeAll(async () => {
@@ -99,7 +101,7 @@ test("three processes on one server seal at once, of one the log ends under its 
 test("many events that nobody had sealed are sealed page by page, and the loop turns meanwhile", {
   timeout: 120_000,
 }, async () => {
-  const store = createPgliteStore({ dataDir: join(folder, "database") });
+  const store = createPgliteStore({ dataDir: join(folder, "database"), cacheDir });
   const log = createLog(store, runtime);
   await log.start(ctx);
   const data = { text: "x".repeat(300) };

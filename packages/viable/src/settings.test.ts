@@ -1,5 +1,6 @@
 // What the environment may set, and that a variable which is there but empty sets nothing: that is how shells, service files and
 // containers write "not set".
+import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { defineSystem } from "./define-system.ts";
@@ -17,6 +18,7 @@ const read = (environment: Record<string, string>) => readSettings(system, confi
 const ofTheConfig = {
   stateDir: join(resolve("somewhere"), ".viable"),
   databaseUrl: undefined,
+  cacheDir: join(homedir(), ".cache", "viable"),
   host: "127.0.0.2",
   port: 4300,
   threads: 3,
@@ -29,6 +31,7 @@ test("without variables the config holds", () => {
 
 test("each variable overrides its setting and no other", () => {
   expect(read({ VIABLE_STATE_DIR: "/state" })).toEqual({ ...ofTheConfig, stateDir: resolve("/state") });
+  expect(read({ XDG_CACHE_HOME: "/cache" })).toEqual({ ...ofTheConfig, cacheDir: join("/cache", "viable") });
   expect(read({ DATABASE_URL: "postgres://h/d" })).toEqual({ ...ofTheConfig, databaseUrl: "postgres://h/d" });
   expect(read({ VIABLE_SEALS_FILE: "/mnt/seals.jsonl" })).toEqual({
     ...ofTheConfig,

@@ -1,3 +1,4 @@
+import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { ViableError } from "@viable/kernel";
 import type { SystemDefinition } from "./define-system.ts";
@@ -10,6 +11,8 @@ export interface Settings {
   readonly databaseUrl: string | undefined;
   /** Where the seals of the log are kept besides it (`VIABLE_SEALS_FILE`); in the state folder where absent. */
   readonly sealsFile?: string | undefined;
+  /** Where what is made once is kept, for all systems of a user (`XDG_CACHE_HOME`, or `.cache/` in the home folder); nowhere where absent. */
+  readonly cacheDir?: string | undefined;
   readonly host: string;
   readonly port: number;
   readonly threads: number | undefined;
@@ -29,6 +32,7 @@ export function readSettings(system: SystemDefinition, configFile: string, envir
     stateDir: resolve(variable(environment, "VIABLE_STATE_DIR") ?? join(dirname(configFile), ".viable")),
     databaseUrl: variable(environment, "DATABASE_URL"),
     sealsFile: sealsFile === undefined ? undefined : resolve(sealsFile),
+    cacheDir: join(variable(environment, "XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "viable"),
     host: variable(environment, "VIABLE_HOST") ?? system.gateway.host,
     port: wholeNumber(environment, "VIABLE_PORT", 0, 65_535) ?? system.gateway.port,
     threads: wholeNumber(environment, "VIABLE_THREADS", 1, 256) ?? system.limits.threads,

@@ -19,6 +19,7 @@ beforeAll(async () => {
   opened = await openSystem(ctx, defineSystem({ name: "part", services: [storage] }), {
     stateDir: join(folder, ".viable"),
     databaseUrl: undefined,
+    cacheDir: process.env.VIABLE_TEST_CACHE_DIR,
     host: "127.0.0.1",
     port: 0,
     threads: 1,
