@@ -34,3 +34,19 @@ test("a map over ten thousand lists that are empty does not recurse once for eac
   const runId = await world.begin("nested", { lists: Array.from({ length: 10_000 }, () => []) }, "k");
   expect(await world.finish(runId)).toMatchObject({ type: "run.completed" });
 });
+
+test("each element counts once, whatever is done with as soon as it is ready", async () => {
+  const definition = reactor("counts", { input: z.array(z.number()) }, (steps) =>
+    steps
+      .map("each", { over: ({ input }) => input, maxConcurrency: 2 }, (each) =>
+        each
+          .step("one", { args: ({ element }) => ({ n: element }), run: (_ctx, { n }) => n })
+          .group("nothing", { after: ["one"] }, (group) => group.returns(() => 1))
+          .returns(({ results }) => results.one),
+      )
+      .returns(({ results }) => ({ all: results.each })),
+  );
+  const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [definition] });
+  const runId = await world.begin("counts", [1, 2, 3], "k");
+  expect(await world.finish(runId)).toMatchObject({ type: "run.completed", data: { result: { all: [1, 2, 3] } } });
+});

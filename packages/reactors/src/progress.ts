@@ -365,12 +365,13 @@ export class Progress {
     const { scope, plan } = node;
     this.open.delete(node.path);
     scope.results[plan.index] = result;
-    scope.left -= 1;
     for (const index of plan.dependents) {
       const left = (scope.missing[index] as number) - 1;
       scope.missing[index] = left;
       if (left === 0) this.#become(scope, scope.plan.nodes[index] as PlanNode);
     }
+    // Last, since what becomes ready may finish at once, as an empty group does: whoever is last of all ends the scope, once.
+    scope.left -= 1;
     if (scope.left === 0) this.#scopeDone(scope);
   }
 

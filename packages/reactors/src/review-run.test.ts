@@ -107,3 +107,34 @@ test.for(["done", "failed"] as const)(
     expect(run.ending).toMatchObject(decision === "done" ? { type: "run.compensated" } : { data: { kept: ["a"] } });
   },
 );
+
+test("what a person wants done again in a run that was cancelled is let end, whatever else is said meanwhile", async () => {
+  const calls: string[] = [];
+  const slowly = (name: string) => ({
+    idempotent: false,
+    run: async ({ runtime, signal }: { runtime: Parameters<typeof rootContext>[0]; signal: AbortSignal }) => {
+      calls.push(name);
+      await sleep(rootContext(runtime, { signal }), 2_000);
+      return 1;
+    },
+    undo: () => void calls.push(`undo ${name}`),
+  });
+  const definition = reactor("two", { input }, (steps) =>
+    steps
+      .step("a", slowly("a"))
+      .step("b", slowly("b"))
+      .returns(() => 1),
+  );
+  const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [definition] });
+  const { reactors, ctx } = first(world);
+  const runId = await world.begin("two", 1, "k");
+  await world.time.advance(500);
+  await world.settled(reactors.cancel(ctx, runId, "enough"));
+  for (let asked = 0; asked < 2; asked++) {
+    await world.time.advance(500);
+    expect(await world.settled(reactors.review(ctx, runId, { decision: "retry" }))).toMatchObject({ ok: true });
+  }
+  await world.time.advance(30_000);
+  expect(lines(world, runId).at(-1)).toMatch(/^run.cancelled/);
+  expect(calls.slice(0, 4)).toEqual(["a", "b", "a", "b"]);
+});

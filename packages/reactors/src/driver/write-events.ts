@@ -143,7 +143,7 @@ async function catchUp(run: DrivenRun): Promise<void> {
     run.lose("somebody else has claimed it");
     return;
   }
-  const wasGoing = run.progress.phase === "going" || run.progress.phase === "failing";
+  const wasGoing = run.progress.phase === "going";
   const { pending } = run;
   run.pending = [];
   run.unwritten.clear();
