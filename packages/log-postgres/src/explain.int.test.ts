@@ -43,6 +43,7 @@ describe.each(Object.keys(stores))("on %s", (kind) => {
   afterAll(() => store.close());
 
   const rootOf = (plan: JsonObject) => plan.Plan as JsonObject;
+  const nodesOf = (node: JsonObject): JsonObject[] => [node, ...((node.Plans ?? []) as JsonObject[]).flatMap(nodesOf)];
 
   test("a statement of the store's own is run with what is in the log, and its plan says what it met", async () => {
     const explained = await store.explain({ statement: "viable_read_stream_forward" });
@@ -76,6 +77,16 @@ describe.each(Object.keys(stores))("on %s", (kind) => {
     for (const statement of names) {
       expect(await store.explain({ statement }), statement).toMatchObject({ origin: "measured" });
     }
+  });
+
+  test("several streams are read by a stretch of the index for each", async () => {
+    const explained = await store.explain({ statement: "viable_read_streams" });
+    expect(explained?.parameters).toEqual(['{"s0"}', "{1}", "1000", "8388608"]);
+    const scans = nodesOf(rootOf(explained?.plan as JsonObject)).filter((node) => node["Relation Name"] === "events");
+    expect(scans).toMatchObject([
+      { "Node Type": "Index Scan", "Index Name": "events_by_stream", "Actual Rows": 100, "Actual Loops": 1 },
+    ]);
+    expect(scans[0]?.["Index Cond"]).toContain("version >=");
   });
 
   test("statistics that there are not are told from those that there are", async () => {

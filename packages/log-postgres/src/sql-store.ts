@@ -10,7 +10,13 @@ import type { Session } from "./session.ts";
 import { toEvent } from "./statements/events.ts";
 import { head } from "./statements/head.ts";
 import { readAll } from "./statements/read-all.ts";
-import { readStreamBackward, readStreamForward } from "./statements/read-stream.ts";
+import {
+  readStreamBackward,
+  readStreamForward,
+  readStreams,
+  readStreamsParams,
+  toPages,
+} from "./statements/read-stream.ts";
 import { getRecords, listRecords, purgeRecords, readChanges, toRecord, toRecordChange } from "./statements/records.ts";
 import { size } from "./statements/size.ts";
 import { canBeStored } from "./text.ts";
@@ -52,6 +58,9 @@ export function createSqlStore(clock: Clock, session: Session): SqlStore {
       const statement = direction === "forward" ? readStreamForward : readStreamBackward;
       const rows = await session.read(statement, [stream, String(fromVersion), String(limit)]);
       return rows.map(toEvent);
+    },
+    async readStreams(from, limits) {
+      return toPages(await session.read(readStreams, readStreamsParams(from, limits)), from.length, limits);
     },
     async readAll(from, limit, direction, filter) {
       const query = readAll(from, limit, direction, filter);

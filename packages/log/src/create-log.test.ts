@@ -28,6 +28,7 @@ function setup() {
     close: holdable("close", memory.close),
     commit: holdable("commit", memory.commit),
     readStream: holdable("readStream", memory.readStream),
+    readStreams: holdable("readStreams", memory.readStreams),
     readAll: holdable("readAll", memory.readAll),
     head: holdable("head", memory.head),
     getRecords: holdable("getRecords", memory.getRecords),
@@ -62,6 +63,7 @@ const unavailable = { code: "log.unavailable", retryable: true };
 
 const questions: [keyof Store, (log: Log, ctx: Context) => Promise<unknown>][] = [
   ["readStream", (log, ctx) => log.readStream(ctx, "s")],
+  ["readStreams", (log, ctx) => log.readStreams(ctx, [{ stream: "s", fromVersion: 1 }])],
   ["readAll", (log, ctx) => log.readAll(ctx)],
   ["head", (log, ctx) => log.head(ctx)],
   ["getRecords", (log, ctx) => log.getRecord(ctx, "k")],
@@ -169,4 +171,20 @@ test("a start whose context ends lets go: the store is closed when it has opened
   await other.clock.settle();
   expect(other.calls).toEqual(["open", "readAll", "head", "close"]);
   await log.stop(ctx);
+});
+
+test("W10: of many streams together no more is read than a page may hold, and more than 1,000 are not asked for", async () => {
+  const { ctx, log } = setup();
+  await log.start(ctx);
+  const events = Array.from({ length: 30 }, () => ({ type: "t", data: {} }));
+  await log.append(ctx, { streams: [{ stream: "s", expected: 0, events }] });
+  const ask = async (streams: number, limit?: number) => {
+    const from = Array.from({ length: streams }, () => ({ stream: "s", fromVersion: 1 }));
+    const pages = await log.readStreams(ctx, from, limit === undefined ? {} : { limit });
+    return new Set(pages.map((page) => `${page.events.length} ${page.isEnd}`));
+  };
+  expect(await ask(2)).toEqual(new Set(["30 true"]));
+  expect(await ask(2, 30)).toEqual(new Set(["30 false"]));
+  expect(await ask(1_000)).toEqual(new Set(["10 false"]));
+  await expect(ask(1_001)).rejects.toThrow("W10: 1001 streams are asked for at once");
 });

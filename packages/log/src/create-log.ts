@@ -1,5 +1,5 @@
 import type { Context, Runtime } from "@viable/kernel";
-import { rootContext, throwIfDone, waitFor, withContext } from "@viable/kernel";
+import { invariant, rootContext, throwIfDone, waitFor, withContext } from "@viable/kernel";
 import { Announcer } from "./announcer.ts";
 import { decodeEvent, encodeAppend } from "./encode.ts";
 import { logNotClosed } from "./errors.ts";
@@ -19,6 +19,9 @@ import { Tail } from "./tail.ts";
 const defaultLimit = 1_000;
 /** No read answers more than this at once; whoever wants more goes on from the last. */
 const maxLimit = 10_000;
+/** How many streams are read in one question, and how many bytes of data it answers with: what one append may hold. */
+const maxStreams = 1_000;
+const maxStreamsBytes = 8 * 1024 * 1024;
 /** How long `stop` waits for what is under way: longer than any statement may take, so that only what hangs is left behind. */
 const drainMs = 20_000;
 /** How long it waits for the store to close: connections end with their statements, and PGlite's thread writes what it holds. */
@@ -136,6 +139,13 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
       const from = options.fromVersion ?? (direction === "forward" ? 1 : Number.MAX_SAFE_INTEGER);
       const found = await ask(ctx, () => store.readStream(stream, from, boundLimit(options.limit), direction));
       return found.map((event) => types.decode(event, decoding));
+    },
+    async readStreams(ctx, from, options = {}) {
+      invariant(from.length <= maxStreams, "W10", `${from.length} streams are asked for at once, of ${maxStreams}`);
+      const { limit = maxLimit, decoding = "strict" } = options;
+      const events = Math.min(boundLimit(limit), Math.floor(maxLimit / Math.max(1, from.length)));
+      const pages = await ask(ctx, () => store.readStreams(from, { events, bytes: maxStreamsBytes }));
+      return pages.map((page) => ({ ...page, events: page.events.map((event) => types.decode(event, decoding)) }));
     },
     async readAll(ctx, options = {}) {
       const { direction = "forward", decoding = "strict", filter = {} } = options;

@@ -97,7 +97,10 @@ test("an event that cannot be brought there is told of, parks who needs it, and 
   };
   await expect(log.readStream(ctx, "order:1")).rejects.toMatchObject(undecodable);
   await expect(log.readAll(ctx)).rejects.toMatchObject(undecodable);
+  const from = [{ stream: "order:1", fromVersion: 1 }];
+  await expect(log.readStreams(ctx, from)).rejects.toMatchObject(undecodable);
   const shown = await log.readAll(ctx, { decoding: "lenient" });
+  expect(await log.readStreams(ctx, from, { decoding: "lenient" })).toEqual([{ events: shown, isEnd: true }]);
   expect(shown.map(({ data, undecodable: reason }) => [data, reason])).toEqual([
     [{ amount: 1, currency: "EUR" }, undefined],
     [{ amount: 13 }, "its data could not be made version 3: nobody pays that"],

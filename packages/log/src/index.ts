@@ -14,7 +14,15 @@ export { foldStream } from "./fold-stream.ts";
 export type { ReadFailure } from "./follower.ts";
 export type { GroupCommitLimits } from "./group-commit.ts";
 export { defaultGroupCommitLimits } from "./group-commit.ts";
-export type { AppendOutcome, AppendRequest, Log, LogStats, ReadAllOptions, ReadStreamOptions } from "./log.ts";
+export type {
+  AppendOutcome,
+  AppendRequest,
+  Log,
+  LogStats,
+  ReadAllOptions,
+  ReadStreamOptions,
+  ReadStreamsOptions,
+} from "./log.ts";
 export { mayPass } from "./may-pass.ts";
 export { createMemoryStore } from "./memory-store.ts";
 export type { Parked } from "./projection.ts";
@@ -41,4 +49,6 @@ export type {
   Store,
 } from "./store.ts";
 export { storeNoSpace, storeRefused, storeUnavailable } from "./store.ts";
+export type { FoundEvent, StreamFrom, StreamPage, StreamPageLimits } from "./stream-pages.ts";
+export { toStreamPages } from "./stream-pages.ts";
 export type { Subscription, SubscriptionOptions } from "./subscription.ts";

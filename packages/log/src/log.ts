@@ -5,6 +5,7 @@ import type { ReadFailure } from "./follower.ts";
 import type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
 import type { Row, RowQuery, RowRefusal, RowWrite } from "./row-write.ts";
 import type { CommitReader, Durability } from "./store.ts";
+import type { StreamFrom, StreamPage } from "./stream-pages.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 
 /** What one caller wants to happen at once, or not at all. */
@@ -60,6 +61,13 @@ export interface ReadStreamOptions {
   readonly decoding?: Decoding;
 }
 
+export interface ReadStreamsOptions {
+  /** Events of each stream; as many as all of them may have together unless told. */
+  readonly limit?: number;
+  /** Default `strict`: then what cannot be decoded of one stream is the answer for all. */
+  readonly decoding?: Decoding;
+}
+
 export interface ReadAllOptions {
   /** Forward: events after it. Backward: events before it; undefined begins at the end. */
   readonly from?: Position;
@@ -98,6 +106,12 @@ export interface Log extends Part {
    * A stream's events, at most `limit` (default 1,000, as a page that fits memory), oldest first unless told.
    */
   readStream(ctx: Context, stream: string, options?: ReadStreamOptions): Promise<StoredEvent[]>;
+  /**
+   * Events of up to 1,000 streams, oldest first, in one question: for whoever reads many that are short. A page for each, in the order
+   * asked; all together at most 10,000 events, and 8 MiB of data or the one event that goes beyond it. Whoever wants what a page leaves out
+   * goes on with `readStream`.
+   */
+  readStreams(ctx: Context, from: readonly StreamFrom[], options?: ReadStreamsOptions): Promise<StreamPage[]>;
   /** Events of all streams in position order. */
   readAll(ctx: Context, options?: ReadAllOptions): Promise<StoredEvent[]>;
   /** The position of the last event. */

@@ -16,7 +16,10 @@ import type {
   Store,
 } from "./store.ts";
 import { storeRefused } from "./store.ts";
+import type { FoundEvent } from "./stream-pages.ts";
+import { toStreamPages } from "./stream-pages.ts";
 
+const utf8 = new TextEncoder();
 /** Items of a snapshot that are handed over at once. */
 const snapshotItems = 1_000;
 
@@ -169,6 +172,21 @@ export function createMemoryStore(): Store {
             .slice(0, Math.max(0, Math.min(fromVersion, stream.length)))
             .reverse()
             .slice(0, limit);
+    },
+    async readStreams(from, limits) {
+      const wanted = from.flatMap(({ stream, fromVersion }, at): FoundEvent[] => {
+        const start = Math.max(0, fromVersion - 1);
+        const page = (streams.get(stream) ?? []).slice(start, start + limits.events);
+        return page.map((event) => ({ at, event }));
+      });
+      let bytes = 0;
+      const end = wanted.findIndex(({ event }) => {
+        if (bytes >= limits.bytes) return true;
+        bytes += utf8.encode(placed[toOrdinal(event.position) - 1]?.data).length;
+        return false;
+      });
+      const isCut = end >= 0;
+      return toStreamPages(from.length, isCut ? wanted.slice(0, end) : wanted, limits.events, isCut);
     },
     async readAll(from, limit, direction, filter) {
       if (direction === "forward") return readAfter(from, limit, filter);

@@ -3,6 +3,7 @@ import type { ExplainRequest, Explanation } from "./explain.ts";
 import type { StoredRecord } from "./records.ts";
 import type { Row, RowQuery, RowRefusal, RowWrite } from "./row-write.ts";
 import type { SnapshotPage } from "./snapshot.ts";
+import type { StreamFrom, StreamPage, StreamPageLimits } from "./stream-pages.ts";
 
 /**
  * What survives: `nothing` (memory), `process-crash` (a killed process, not a power cut: PGlite), `power-loss` (a database
@@ -150,6 +151,11 @@ export interface Store {
     limit: number,
     direction: "forward" | "backward",
   ): Promise<StoredEvent[]>;
+  /**
+   * Events of several streams upwards, in one question: a page for each, in the order asked. What is beyond the limits is left out, and
+   * the first event there is not.
+   */
+  readStreams(from: readonly StreamFrom[], limits: StreamPageLimits): Promise<StreamPage[]>;
   /** Events after an ordinal (forward) or before it (backward) that pass the filter. */
   readAll(from: number, limit: number, direction: "forward" | "backward", filter: EventFilter): Promise<StoredEvent[]>;
   /** The last ordinal and the last record change. */

@@ -469,6 +469,100 @@ export function storeContract(
       expect(await store.readStream("\ud800", 1, 10, "forward")).toEqual([]);
     });
 
+    test("several streams are read in one question: a page for each as asked, and whether it is known to be the end", async () => {
+      const own = newScope();
+      const append = (stream: string, count: number) =>
+        appendOf([
+          {
+            stream: own(stream),
+            expected: 0,
+            events: Array.from({ length: count }, (_, nr) => eventOf(own(stream + nr))),
+          },
+        ]);
+      await commit(append("a", 3), append("b", 5), append("c", 1));
+      const read = async (events: number, ...from: (readonly [stream: string, fromVersion: number])[]) => {
+        const asked = from.map(([stream, fromVersion]) => ({ stream, fromVersion }));
+        const pages = await store.readStreams(asked, { events, bytes: 1_000_000 });
+        return pages.map((page) => [page.events.map((event) => event.version), page.isEnd]);
+      };
+      expect(await read(3, [own("b"), 1], [own("none"), 1], [own("a"), 1], [own("c"), 1])).toEqual([
+        [[1, 2, 3], false],
+        [[], true],
+        [[1, 2, 3], false],
+        [[1], true],
+      ]);
+      expect(await read(4, [own("b"), 4], [own("a"), 4], [own("a"), 0], [own("b"), 4])).toEqual([
+        [[4, 5], true],
+        [[], true],
+        [[1, 2, 3], true],
+        [[4, 5], true],
+      ]);
+      expect(await read(4, ["a\u0000b", 1], ["\ud800", 1], ["NULL", 1])).toEqual([
+        [[], true],
+        [[], true],
+        [[], true],
+      ]);
+      expect(await read(4)).toEqual([]);
+      const [page] = await store.readStreams([{ stream: own("a"), fromVersion: 1 }], { events: 9, bytes: 1_000_000 });
+      expect(page?.events).toEqual(await store.readStream(own("a"), 1, 9, "forward"));
+    });
+
+    test("of several streams no event is read beyond the one that reaches the bytes, which are those of UTF-8", async () => {
+      const own = newScope();
+      const text = (chars: number) => JSON.stringify({ t: "é".repeat(chars) });
+      const append = (stream: string, ...data: string[]) =>
+        appendOf([
+          {
+            stream: own(stream),
+            expected: 0,
+            events: data.map((each, nr) => ({ ...eventOf(own(stream + nr)), data: each })),
+          },
+        ]);
+      // 8 bytes around the text, and two for each character; what is large is kept apart from its row, and pressed.
+      await commit(append("a", text(1)), append("b", text(46), text(500_000)), append("c", text(1)));
+      const read = async (bytes: number) => {
+        const asked = ["a", "b", "c"].map((name) => ({ stream: own(name), fromVersion: 1 }));
+        const pages = await store.readStreams(asked, { events: 5, bytes });
+        return pages.map(({ events, isEnd }) => [events.length, isEnd]);
+      };
+      const [first, second, whole] = [10, 110, 1_000_118];
+      expect(await read(1)).toEqual([
+        [1, false],
+        [0, false],
+        [0, false],
+      ]);
+      expect(await read(first)).toEqual([
+        [1, false],
+        [0, false],
+        [0, false],
+      ]);
+      expect(await read(first + 1)).toEqual([
+        [1, true],
+        [1, false],
+        [0, false],
+      ]);
+      expect(await read(second)).toEqual([
+        [1, true],
+        [1, false],
+        [0, false],
+      ]);
+      expect(await read(second + 1)).toEqual([
+        [1, true],
+        [2, false],
+        [0, false],
+      ]);
+      expect(await read(whole)).toEqual([
+        [1, true],
+        [2, false],
+        [0, false],
+      ]);
+      expect(await read(whole + 1)).toEqual([
+        [1, true],
+        [2, true],
+        [1, true],
+      ]);
+    });
+
     test("the log is read after a position, or before it backwards, up to a limit", async () => {
       const own = newScope();
       const { ordinal } = await store.head();

@@ -148,6 +148,13 @@ async function compareState(
       relative(await model.readStream(prefix + name, 1, 100, "forward"), 0),
     );
   }
+  const from = streamNames.map((name) => ({ stream: prefix + name, fromVersion: 2 }));
+  const limits = { events: 3, bytes: 7 };
+  const pages = await Promise.all([store.readStreams(from, limits), model.readStreams(from, limits)]);
+  const [actual, wanted] = pages.map((each, at) =>
+    each.map((page) => ({ ...page, events: relative(page.events, at === 0 ? base.ordinal : 0) })),
+  );
+  expect(actual).toEqual(wanted);
   const head = await store.head();
   expect({ ordinal: head.ordinal - base.ordinal, change: head.change - base.change }).toEqual(await model.head());
   expect(await store.listRecords(prefix, "", 100, now)).toEqual(await model.listRecords(prefix, "", 100, now));
