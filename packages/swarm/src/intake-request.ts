@@ -14,6 +14,8 @@ export interface IntakeRequest {
   /** Wall time in milliseconds; the agent's own timeout where it says nothing, and never later than that allows the caller. */
   readonly deadline?: number | undefined;
   readonly parent?: ExecutionState | undefined;
+  /** Over how many hops it came here, where no parent says so: a run's task is one further than the command that began the run. 0 otherwise. */
+  readonly depth?: number | undefined;
   /** The one service that may do it. It is recorded with the route, and such a task never joins equal work, which another may do. */
   readonly service?: string | undefined;
 }

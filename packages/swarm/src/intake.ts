@@ -201,7 +201,7 @@ export function createIntake(settings: IntakeSettings): Intake {
           errors,
         });
       }
-      const depth = request.parent === undefined ? 0 : request.parent.accepted.depth + 1;
+      const depth = request.parent === undefined ? (request.depth ?? 0) : request.parent.accepted.depth + 1;
       if (depth > maxDepth) {
         return refuse("denied", "intake.too_deep", `The task was delegated over more than ${maxDepth} hops.`, {
           reasons: ["Delegations seem to go round in a circle."],

@@ -62,6 +62,15 @@ const pooled = reactor("pooled", { input: anything }, (steps) =>
     })
     .returns(() => ({})),
 );
+const circle = reactor("circle", { input: anything }, (steps) =>
+  steps
+    .task("again", {
+      capability: "ask.agent",
+      args: () => ({ command: "reactor.start", args: { reactor: "circle" } }),
+      result: z.json(),
+    })
+    .returns(() => null),
+);
 
 let ticks = 0;
 const ticking = reactor("ticking", { input: anything }, (steps) =>
@@ -120,7 +129,7 @@ const definition = defineSystem({
       ],
     }),
   ],
-  reactors: [double, slow, tasks, outer, risky, asks, books, unsure, listens, pooled, ticking],
+  reactors: [double, slow, tasks, outer, risky, asks, books, unsure, listens, pooled, ticking, circle],
   pools: { database: 1 },
 });
 
@@ -247,6 +256,16 @@ describe("tasks of a run", () => {
       data: { error: { code: "security.denied" } },
     });
     expect((await t.events("execution.accepted")).filter(({ data }) => data.command === "wipe")).toHaveLength(1);
+  });
+
+  test("come to an end where they begin runs whose tasks begin runs", async () => {
+    await using t = await startTestSystem(definition);
+    await start(await t.connect("cli"), "circle");
+    await t.time.advance(60_000);
+    const [failed] = await t.events("run.failed");
+    expect(failed?.data).toMatchObject({ error: { code: "intake.too_deep" } });
+    // Each run is two hops further than the one before it: the 16th hop is the last.
+    expect(await t.events("run.started")).toHaveLength(9);
   });
 
   test("are refused where nobody knows in whose name it runs", async () => {

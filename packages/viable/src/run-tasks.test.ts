@@ -41,7 +41,7 @@ async function world({
   const cancelled: string[] = [];
   const authority = { principal: "owner", operations: ["write"], clientType: "cli" };
   const executions = {
-    get: async () => ({ tenant: "default", session: "ses_1", accepted: { authority } }),
+    get: async () => ({ tenant: "default", session: "ses_1", accepted: { authority, depth: 0 } }),
     whenSettled: (waitCtx: Context) =>
       error === undefined
         ? new Promise((_, reject) => waitCtx.signal.addEventListener("abort", () => reject(waitCtx.signal.reason)))

@@ -25,8 +25,10 @@ const unwanted: ReadonlySet<string> = new Set(["reactor.run_cancelled", "reactor
 export function createRunTasks({ log, executions, intake, ready }: RunTaskPorts): DoTask {
   return async (ctx, { runId, capability, args, timeoutMs, key }) => {
     await waitFor(ctx, ready);
+    const { grant, depth } = await authorityOfRun(ctx, { log, executions }, runId);
     const outcome = await intake.submit(ctx, {
-      grant: await grantOfRun(ctx, { log, executions }, runId),
+      grant,
+      depth,
       command: capability,
       args: args as JsonValue,
       idempotencyKey: key,
@@ -51,20 +53,24 @@ export function createRunTasks({ log, executions, intake, ready }: RunTaskPorts)
 }
 
 /**
- * What a run may have done. One that a schedule or a process manager of the config began acts for the system. Who else began it in no
+ * What a run may have done, and over how many hops of delegation its tasks come: an agent may begin runs, whose tasks may be its own. One that a schedule or a process manager of the config began acts for the system. Who else began it in no
  * command's name has no authority to hand on: unknown means no.
  */
-async function grantOfRun(ctx: Context, { log, executions }: Pick<RunTaskPorts, "log" | "executions">, runId: string) {
+async function authorityOfRun(
+  ctx: Context,
+  { log, executions }: Pick<RunTaskPorts, "log" | "executions">,
+  runId: string,
+): Promise<{ readonly grant: Grant; readonly depth: number }> {
   const origin = await originOfRun(ctx, log, runId);
   if (origin !== undefined && /^(schedule|projection):/.test(origin.principal))
-    return toGrant(ctx.tenant, origin.principal, ["read", "write", "execute"], undefined);
+    return { grant: toGrant(ctx.tenant, origin.principal, ["read", "write", "execute"], undefined), depth: 0 };
   const cause = origin?.causation === undefined ? undefined : await executions.get(ctx, origin.causation);
   if (cause === undefined)
     throw new ViableError("reactor.no_authority", `In whose name ${runId} may have tasks done is not known.`, {
       next: "Begin it by the command reactor.start, or by a schedule or process manager of the config.",
     });
-  const { principal, operations } = cause.accepted.authority;
-  return toGrant(cause.tenant, principal, operations, cause.session);
+  const { authority, depth } = cause.accepted;
+  return { grant: toGrant(cause.tenant, authority.principal, authority.operations, cause.session), depth: depth + 1 };
 }
 
 const toGrant = (
