@@ -3,7 +3,7 @@ import type { Retry } from "../definition.ts";
 import type { OpenNode } from "../progress.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { functionOf, newCall } from "./new-call.ts";
-import { needsReview, resultIn, succeed } from "./outcomes.ts";
+import { isTimeout, needsReview, resultIn, succeed } from "./outcomes.ts";
 import type { StepCall } from "./step-call.ts";
 import { record, recordDurably } from "./write-events.ts";
 
@@ -25,7 +25,7 @@ export async function compensate(run: DrivenRun, node: OpenNode): Promise<void> 
       if (!(await recordDurably(run, { type: "step.started", data }))) return;
     }
     const failure = { error: fromWire(node.error), args };
-    const answered = await tryToClear(run, path, async (call) => {
+    const answered = await tryToClear(run, path, said.idempotent, async (call) => {
       const answer = await call.call(() => functionOf(plan, "compensate")(call, failure), said.timeoutMs);
       return resultIn(answer, path);
     });
@@ -40,8 +40,13 @@ export async function compensate(run: DrivenRun, node: OpenNode): Promise<void> 
   }
 }
 
-/** Calls what puts things right, again where it fails; throws the last failure. */
-async function tryToClear<T>(run: DrivenRun, path: string, clear: (call: StepCall) => Promise<T>): Promise<T> {
+/** Calls what puts things right, again where it fails and may be done twice; throws the last failure. */
+async function tryToClear<T>(
+  run: DrivenRun,
+  path: string,
+  idempotent: boolean,
+  clear: (call: StepCall) => Promise<T>,
+): Promise<T> {
   const { clock, random } = run.ctx.runtime;
   for (let attempt = 1; ; attempt++) {
     const call = newCall(run, path, attempt);
@@ -50,9 +55,15 @@ async function tryToClear<T>(run: DrivenRun, path: string, clear: (call: StepCal
       return await clear(call);
     } catch (error) {
       const waitMs = backoffMs(clearingRetry, attempt, random);
-      if (waitMs === undefined || run.hasLeft) throw error;
-      const pause = () => new Promise<void>((resolve) => void clock.setTimer(resolve, waitMs));
-      await call.call(pause, waitMs + pauseGraceMs);
+      const isUnknown = !idempotent && isTimeout(toRecordableError(error));
+      if (waitMs === undefined || isUnknown || run.hasLeft) throw error;
+      // A call of its own: one whose time was up has ended, and waits for nothing any more.
+      const pause = newCall(run, path, attempt);
+      run.active.set(path, pause);
+      await pause.call(
+        () => new Promise<void>((resolve) => void clock.setTimer(resolve, waitMs)),
+        waitMs + pauseGraceMs,
+      );
     }
   }
 }
