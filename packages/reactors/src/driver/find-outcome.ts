@@ -1,9 +1,9 @@
-import { toRecordableError } from "@viable/kernel";
+import { backoffMs, toRecordableError } from "@viable/kernel";
 import type { ReviewDuring } from "@viable/protocol";
 import type { OpenNode } from "../progress.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { newCall } from "./new-call.ts";
-import { needsReview, resultIn, succeed } from "./outcomes.ts";
+import { failAttempt, needsReview, resultIn, succeed } from "./outcomes.ts";
 import { record } from "./write-events.ts";
 
 /** Something that must not be done twice may have been done: its own way to find out is asked, then a person. */
@@ -27,8 +27,13 @@ export async function findOutcome(run: DrivenRun, node: OpenNode, during: Review
     const args = run.progress.argsOf(node);
     const found = resultIn(await call.call(() => ask(call, args), said.timeoutMs), path);
     if (found !== undefined) succeed(run, node, found.result, { args });
-    else if (run.progress.phase === "going") beginAnew(run, path);
-    else record(run, { type: "step.skipped", data: { step: path } });
+    else if (run.progress.phase !== "going") record(run, { type: "step.skipped", data: { step: path } });
+    // It was begun here and came to nothing, as any attempt may.
+    else if (ended !== undefined) {
+      const attempt = node.attempt + 1;
+      const waitMs = ended.retryable ? backoffMs(said.retry, attempt, run.ctx.runtime.random) : undefined;
+      failAttempt(run, path, attempt, ended, waitMs);
+    } else beginAnew(run, path);
   } catch (error) {
     if (!run.hasLeft) needsReview(run, path, during, unknown, { error: toRecordableError(error) });
   }
