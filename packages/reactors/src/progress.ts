@@ -75,6 +75,8 @@ export class Progress {
   deadline: number | undefined;
   failure: Failure | undefined;
   review: RunEventData<"run.needs_review"> | undefined;
+  /** Version of the event that asked for it: a later one may ask the same again. */
+  reviewVersion = 0;
   /** Of a run that has ended: somebody asked for it to be undone, and it has not begun. */
   undoRequested: RunEventData<"run.undo_requested"> | undefined;
   /** The version below which nothing has been undone yet, while undoing. */
@@ -231,6 +233,7 @@ export class Progress {
         return;
       case "run.needs_review":
         this.review = event.data;
+        this.reviewVersion = version;
         return;
       case "run.reviewed":
         this.#reviewed(event.data);

@@ -67,8 +67,12 @@ export async function undoRun(ctx: Context, source: RunSource, runId: string, re
 /** Says how a run goes on that stands in `needs_review`. */
 export function reviewRun(ctx: Context, source: RunSource, runId: string, said: Review): Promise<Directed> {
   const { decision, result, reason } = said;
-  return orderByState(ctx, source, runId, ({ review }) => {
+  let asked: number | undefined;
+  return orderByState(ctx, source, runId, ({ review, reviewVersion }) => {
     if (review === undefined) return "It does not wait for a review.";
+    asked ??= reviewVersion;
+    // Somebody else wrote first, and what is asked now was not known to whoever answers.
+    if (asked !== reviewVersion) return "What it asked was answered meanwhile, and it asks something else by now.";
     const more = { ...(result !== undefined && { result }), ...(reason !== undefined && { reason }) };
     return { type: "run.reviewed", data: { step: review.step, decision, by: ctx.principal, ...more } };
   });
