@@ -243,7 +243,8 @@ export class RunDriver {
   }
 
   #restWhereQuiet(): void {
-    if (this.#run.active.size === 0 && this.#run.pending.length === 0) this.#ports.rest(this);
+    const { hasLeft, active, pending } = this.#run;
+    if (!hasLeft && active.size === 0 && pending.length === 0) this.#ports.rest(this);
   }
 
   /** What waits for a place does not begin where the run goes no further, but for what is done nevertheless. */
