@@ -22,6 +22,11 @@ export interface Pending {
   readonly chars: number;
   /** First event of another run, to be written with it or not at all. */
   readonly begins?: { readonly runId: string; readonly event: RunEvent };
+  /**
+   * It was decided on a failure of the run that is not durable yet: what is written instead where somebody else wrote first, and the run
+   * goes on; null for nothing.
+   */
+  readonly ifGoing?: RunEvent | null;
   /** Told once it is durable, or that it will not be written, because it says nothing any more. */
   readonly onWritten?: (isDurable: boolean) => void;
 }

@@ -125,8 +125,8 @@ function callFailed(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, c
     run.uncertain.set(node.path, error);
     return;
   }
-  const again = run.progress.phase === "going" && isWorthAnother(said.retry, error, thrown);
-  const waitMs = again ? backoffMs(said.retry, call.attempt, run.ctx.runtime.random) : undefined;
+  const isWorthIt = isWorthAnother(said.retry, error, thrown);
+  const waitMs = isWorthIt ? backoffMs(said.retry, call.attempt, run.ctx.runtime.random) : undefined;
   failAttempt(run, node.path, call.attempt, error, waitMs);
 }
 

@@ -52,8 +52,8 @@ export interface DrivenRun {
   readonly ports: RunPorts;
   /** The process's, when it took the run: its claim holds as long as that does. */
   readonly epoch: number;
-  /** Somebody else had it before: what has no outcome may have been begun. */
-  readonly isTakeover: boolean;
+  /** What had no outcome when it was taken from somebody else, by its path: it may have been begun. */
+  readonly leftBehind: ReadonlySet<string>;
   /** The fold of all that was recorded: ahead of what is durable by what is pending. */
   progress: Progress;
   /** It is this driver's no more, or its driver is done: nothing is begun, and nothing recorded. */
@@ -116,10 +116,13 @@ export function wakeFor(run: DrivenRun, path: string, atMs: number): void {
 
 /** What has no outcome any more is done about though the run goes no further: it failed, or it may have happened, and would stay as it is. */
 export function isToClear(run: DrivenRun, node: OpenNode): boolean {
-  const { todo, begun, isWanted, mayHaveBegun, plan, wait } = node;
-  if (todo === "compensate" || todo === "accept" || begun !== undefined || isWanted) return true;
+  const { todo, begun, isWanted } = node;
+  return todo === "compensate" || todo === "accept" || begun !== undefined || isWanted || mayStay(run, node);
+}
+
+/** Whether somebody else may have done it, and it would stay: done again, which comes to the same, it has an outcome that can be undone. */
+export function mayStay({ leftBehind }: DrivenRun, { path, todo, mayHaveBegun, plan, wait }: OpenNode): boolean {
   const { undo, compensate } = plan.functions;
-  // Done again, which comes to the same, it has an outcome that can be undone.
-  const wasLeft = run.isTakeover && mayHaveBegun && todo === "run" && wait === undefined;
+  const wasLeft = leftBehind.has(path) && mayHaveBegun && todo === "run" && wait === undefined;
   return wasLeft && plan.node.kind === "step" && (undo !== undefined || compensate !== undefined);
 }

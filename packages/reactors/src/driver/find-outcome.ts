@@ -27,7 +27,8 @@ export async function findOutcome(run: DrivenRun, node: OpenNode, during: Review
     const args = run.progress.argsOf(node);
     const found = resultIn(await call.call(() => ask(call, args), said.timeoutMs), path);
     if (found !== undefined) succeed(run, node, found.result, { args });
-    else if (run.progress.phase !== "going") record(run, { type: "step.skipped", data: { step: path } });
+    else if (run.progress.phase !== "going")
+      record(run, { type: "step.skipped", data: { step: path } }, undefined, { ifGoing: null });
     // It was begun here and came to nothing, as any attempt may.
     else if (ended !== undefined) {
       const attempt = node.attempt + 1;

@@ -36,7 +36,7 @@ export function fail(run: DrivenRun, node: OpenNode, error: unknown): void {
   failAttempt(run, node.path, node.attempt + 1, toRecordableError(error), undefined);
 }
 
-/** An attempt failed; the next one follows after `waitMs`, or none where there is no such wait. */
+/** An attempt failed; the next one follows after `waitMs`, where there is such a wait and the run goes on. */
 export function failAttempt(
   run: DrivenRun,
   step: string,
@@ -44,8 +44,10 @@ export function failAttempt(
   error: ErrorOnTheWire,
   waitMs: number | undefined,
 ): void {
-  const retryAt = waitMs === undefined ? {} : { retryAt: Math.ceil(nowOf(run) + waitMs) };
-  record(run, { type: "step.failed", data: { step, attempt, error, ...retryAt } });
+  const failed = { step, attempt, error };
+  const again = waitMs === undefined ? failed : { ...failed, retryAt: Math.ceil(nowOf(run) + waitMs) };
+  if (run.progress.phase === "going") record(run, { type: "step.failed", data: again });
+  else record(run, { type: "step.failed", data: failed }, undefined, { ifGoing: { type: "step.failed", data: again } });
 }
 
 /** Only a person can say how to go on. */

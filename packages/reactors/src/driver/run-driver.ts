@@ -51,7 +51,7 @@ export class RunDriver {
       ctx,
       ports,
       epoch: claimed.epoch,
-      isTakeover: claimed.isTakeover,
+      leftBehind: new Set(claimed.isTakeover ? progress.open.keys() : []),
       progress,
       hasLeft: false,
       isHalted: false,
@@ -202,8 +202,9 @@ export class RunDriver {
       if (run.active.get(node.path)?.isQuestion) run.askAgain.add(node.path);
       if (run.active.has(node.path)) continue;
       if (phase === "going" || (phase === "failing" && isToClear(run, node))) begin(run, node);
-      // A child that runs is told to end, and waited for.
-      else if (phase === "failing" && node.wait?.for === "run") endChild(run, node, node.wait);
+      // A child that runs is told to end once it is durable that the run goes no further, and waited for.
+      else if (phase === "failing" && node.wait?.for === "run" && this.#told.has(node.path))
+        endChild(run, node, node.wait);
     }
   }
 

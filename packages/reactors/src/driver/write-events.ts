@@ -6,7 +6,7 @@ import { maxResultChars } from "../run-bounds.ts";
 import type { Pending, Written } from "../run-journal.ts";
 import { writeRun } from "../run-journal.ts";
 import type { DrivenRun } from "./driven-run.ts";
-import { mayGoOn, undoKey } from "./driven-run.ts";
+import { isToClear, mayGoOn, mayStay, undoKey } from "./driven-run.ts";
 
 /** What an event takes that holds nothing large, in characters. */
 const smallChars = 200;
@@ -19,9 +19,9 @@ export function record(
   run: DrivenRun,
   event: RunEvent,
   chars = smallChars,
-  more: Pick<Pending, "begins" | "onWritten"> = {},
+  more: Pick<Pending, "begins" | "onWritten" | "ifGoing"> = {},
 ): void {
-  if (run.hasLeft || !run.progress.accepts(event)) {
+  if (run.hasLeft || !saysSomething(run, event)) {
     more.onWritten?.(false);
     return;
   }
@@ -39,6 +39,16 @@ export async function recordDurably(run: DrivenRun, event: RunEvent): Promise<bo
   const isDurable = await new Promise<boolean>((onWritten) => record(run, event, smallChars, { onWritten }));
   if (isDurable && !run.hasLeft && !mayGoOn(run)) run.lose("its lease ran out");
   return isDurable && !run.hasLeft;
+}
+
+/** Whether an event still says something as things stand; that a step begins does not where the run goes no further. */
+function saysSomething(run: DrivenRun, event: RunEvent): boolean {
+  const { progress } = run;
+  if (!progress.accepts(event)) return false;
+  const begins = event.type === "step.waiting" || (event.type === "step.started" && event.data.during === undefined);
+  if (!begins || progress.phase === "going") return true;
+  const node = progress.open.get(event.data.step);
+  return node !== undefined && isToClear(run, node);
 }
 
 /** The run's stream has come to this version. What was not written here is read; false where all of it is known. */
@@ -64,8 +74,9 @@ export function complete(run: DrivenRun): void {
 function endCalls(run: DrivenRun): void {
   const reason = new ViableError("reactor.run_cancelled", `The run ${run.runId} goes no further.`);
   for (const [path, each] of run.active) {
-    // What puts things right is let to.
-    const isClearing = path === undoKey || run.progress.open.get(path)?.todo === "compensate";
+    const node = run.progress.open.get(path);
+    // What puts things right is let to, and so is what may have happened before: only what succeeds can be undone.
+    const isClearing = path === undoKey || node?.todo === "compensate" || (node !== undefined && mayStay(run, node));
     if (!isClearing) each.tell?.(reason);
   }
 }
@@ -151,13 +162,14 @@ async function catchUp(run: DrivenRun): Promise<void> {
   run.heard = Math.max(run.heard, progress.version);
   run.progress = progress;
   for (const each of pending) {
-    if (!progress.accepts(each.event)) {
+    const event = progress.phase === "going" && each.ifGoing !== undefined ? each.ifGoing : each.event;
+    if (event === null || !saysSomething(run, event)) {
       each.onWritten?.(false);
       continue;
     }
-    progress.apply(each.event, progress.version + 1);
-    if ("step" in each.event.data) run.unwritten.add(each.event.data.step);
-    run.pending.push(each);
+    progress.apply(event, progress.version + 1);
+    if ("step" in event.data) run.unwritten.add(event.data.step);
+    run.pending.push({ ...each, event });
   }
   if (wasGoing && progress.phase === "failing" && progress.failure?.cause.kind !== "step_failed") endCalls(run);
   run.undoRests = false;
