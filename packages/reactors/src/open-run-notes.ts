@@ -1,7 +1,7 @@
 import type { Context, JsonValue, Timer } from "@viable/kernel";
 import { toWire, ViableError } from "@viable/kernel";
 import type { Log, Position, RecordWrite } from "@viable/log";
-import { comparePositions, isPosition, startPosition } from "@viable/log";
+import { comparePositions, isPosition, startPosition, storeNoSpace } from "@viable/log";
 import type { OpenRun } from "./open-run.ts";
 
 const prefix = "reactors/open/";
@@ -16,7 +16,7 @@ export interface NotedRuns {
   get(runId: string): OpenRun | undefined;
   /** Up to where of the log all is known. */
   position(): Position;
-  /** Told once when notes begin to fail, and again when they do after they had been written. */
+  /** Told once when notes begin to be refused, and again when they are after they had been written. */
   onProblem(message: string): void;
 }
 
@@ -85,6 +85,8 @@ export class OpenRunNotes {
       await this.#write(ctx);
       this.#isFailing = false;
     } catch (error) {
+      // A database that is away or full says so itself, and to everybody.
+      if (error instanceof ViableError && (error.retryable || error.code === storeNoSpace)) return;
       if (!this.#isFailing)
         this.#runs.onProblem(
           `Open runs could not be noted, and a start reads more of the log until they are: ${toWire(error).message}`,
