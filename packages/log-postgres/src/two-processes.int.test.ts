@@ -156,9 +156,10 @@ test.each([
   ],
 ])("the suite sees that %s is taken out", async (_, weaken) => {
   const found = new Set<string>();
-  for (const [nr, plan] of fc.sample(plans, { numRuns: 8, seed: 7 }).entries()) {
+  for (const [nr, plan] of fc.sample(plans, { numRuns: 30, seed: 7 }).entries()) {
     const { wrong } = await run(plan, weaken).catch((error: unknown) => ({ wrong: [`refused: ${String(error)}`] }));
     for (const each of wrong) found.add(each.split(":")[0] as string);
+    // On a busy machine one process may well be done before the other begins.
     if (found.size > 0 && nr > 2) break;
   }
   expect([...found]).not.toEqual([]);
