@@ -2,16 +2,29 @@ import type { Argument, Path } from "../argument.ts";
 import type { NodeDefinition, ReactorDefinition, ScopeDefinition, StepNode } from "../definition.ts";
 import { scopesOf } from "../definition.ts";
 
-/** What a step comes to, whenever it is done. */
-export type Behaviour =
-  | { readonly kind: "succeeds"; readonly result: unknown; readonly by?: "guard" | "compensation" }
-  | { readonly kind: "fails" };
-
 /**
- * Says what a step comes to that is called with these arguments. `place` tells a composed run from others: the paths of the steps it is
- * composed by, and which try it is, as in `ship#1>`.
+ * Says what comes of what is done or asked for outside of a run, whenever it is; undefined where it fails, or does not come in its time. `place`
+ * tells a composed run from others: the paths of the steps it is composed by, and which run of them it is, as in `ship#1>`.
  */
-export type Behave = (place: string, path: string, node: StepNode, args: unknown) => Behaviour;
+export interface Outside {
+  step(
+    place: string,
+    path: string,
+    node: StepNode,
+    args: unknown,
+  ): { readonly result: unknown; readonly by?: "guard" | "compensation" } | undefined;
+  task(place: string, path: string, name: string, args: unknown): { readonly result: unknown } | undefined;
+  event(place: string, path: string, name: string): { readonly result: unknown } | undefined;
+  approval(
+    place: string,
+    path: string,
+    name: string,
+  ): { readonly decision: "approved" | "rejected"; readonly by: string; readonly reason: string } | undefined;
+  /** Whether a composed run was told to end by somebody outside, or its time was up. */
+  isStopped(place: string): boolean;
+  /** What a person says of a step whose run of that number ended without a result. */
+  review(path: string, number: number): "retry" | "failed" | { readonly result: unknown };
+}
 
 export interface ReferenceOutcome {
   readonly kind: "succeeded" | "skipped" | "failed";
@@ -61,7 +74,12 @@ interface Done {
  * Carries a run out in the slowest and most obvious way: again and again it looks for a step whose needs are met, and does it. It shares no
  * code with the engine but the definition's types.
  */
-export function referenceRun(definition: ReactorDefinition, input: unknown, behave: Behave, place = ""): ReferenceRun {
+export function referenceRun(
+  definition: ReactorDefinition,
+  input: unknown,
+  outside: Outside,
+  place = "",
+): ReferenceRun {
   const run: ReferenceRun = {
     definition,
     place,
@@ -72,7 +90,7 @@ export function referenceRun(definition: ReactorDefinition, input: unknown, beha
     result: undefined,
   };
   const frame = { outer: undefined, prefix: "", results: new Map(), of: undefined, element: undefined, index: 0 };
-  const done = new Interpreter(run, input, behave).scope(definition.graph, "", frame, []);
+  const done = new Interpreter(run, input, outside).scope(definition.graph, "", frame, []);
   run.result = done === undefined ? undefined : { value: done.value };
   return run;
 }
@@ -80,12 +98,12 @@ export function referenceRun(definition: ReactorDefinition, input: unknown, beha
 class Interpreter {
   readonly #run: ReferenceRun;
   readonly #input: unknown;
-  readonly #behave: Behave;
+  readonly #outside: Outside;
 
-  constructor(run: ReferenceRun, input: unknown, behave: Behave) {
+  constructor(run: ReferenceRun, input: unknown, outside: Outside) {
     this.#run = run;
     this.#input = input;
-    this.#behave = behave;
+    this.#outside = outside;
   }
 
   /** Undefined where something in it fails, or waits for what fails. */
@@ -160,8 +178,22 @@ class Interpreter {
         return this.#compose(node, path, args, needs);
       case "sleep":
         return this.#succeed(node, path, null, undefined, needs);
-      default:
-        throw new Error(`The reference knows no ${node.kind}.`);
+      case "task": {
+        const came = this.#outside.task(this.#run.place, path, node.name, args);
+        if (came === undefined) return this.#fail(node, path, needs);
+        return this.#succeed(node, path, came.result, undefined, needs);
+      }
+      case "event": {
+        const came = this.#outside.event(this.#run.place, path, node.name);
+        if (came === undefined) return this.#fail(node, path, needs);
+        return this.#succeed(node, path, came.result, undefined, needs);
+      }
+      case "approval": {
+        const said = this.#outside.approval(this.#run.place, path, node.name);
+        if (said === undefined) return this.#fail(node, path, needs);
+        if (said.decision === "rejected" && node.onRejected === "fail") return this.#fail(node, path, needs);
+        return this.#succeed(node, path, said, undefined, needs);
+      }
     }
   }
 
@@ -171,9 +203,9 @@ class Interpreter {
       this.#run.outcomes.set(path, { kind: "skipped", result: null, by: undefined, node });
       return { value: null, marks: [markOf(path)] };
     }
-    const behaviour = this.#behave(this.#run.place, path, node, args);
-    if (behaviour.kind === "fails") return this.#fail(node, path, needs);
-    return this.#succeed(node, path, behaviour.result, behaviour.by, needs);
+    const came = this.#outside.step(this.#run.place, path, node, args);
+    if (came === undefined) return this.#fail(node, path, needs);
+    return this.#succeed(node, path, came.result, came.by, needs);
   }
 
   #compose(
@@ -186,17 +218,34 @@ class Interpreter {
     const child = definition.children.get(node.reactor) as ReactorDefinition;
     const runs: ReferenceRun[] = [];
     children.set(path, runs);
-    for (let attempt = 1; ; attempt++) {
-      const run = referenceRun(child, args, this.#behave, `${place}${path}#${attempt}>`);
+    for (let number = 1; ; number++) {
+      const at = `${place}${path}#${number}>`;
+      const run = referenceRun(child, args, this.#outside, at);
       runs.push(run);
-      if (run.result !== undefined) return this.#succeed(node, path, run.result.value, undefined, needs);
-      const answer =
-        node.onFailure === undefined ? "fail" : this.#ask(node.onFailure, new Error("It failed."), { attempt });
-      if (answer === "restart" && attempt <= node.maxRestarts) continue;
-      if (typeof answer === "object" && answer !== null)
-        return this.#succeed(node, path, (answer as { result: unknown }).result, "compensation", needs);
-      return this.#fail(node, path, needs);
+      if (run.result !== undefined && !this.#outside.isStopped(at))
+        return this.#succeed(node, path, run.result.value, undefined, needs);
+      const answer = this.#afterFailure(node, path, number);
+      if (answer === "again") continue;
+      if (answer === "fail") return this.#fail(node, path, needs);
+      return this.#succeed(node, path, answer.result, answer.by, needs);
     }
+  }
+
+  /** What becomes of a step whose run of that number ended without a result. */
+  #afterFailure(
+    node: NodeDefinition & { kind: "compose" },
+    path: string,
+    number: number,
+  ): "again" | "fail" | { readonly result: unknown; readonly by: ReferenceOutcome["by"] } {
+    const answer =
+      node.onFailure === undefined ? "fail" : this.#ask(node.onFailure, new Error("It failed."), { attempt: number });
+    if (answer === "restart") return number <= node.maxRestarts ? "again" : "fail";
+    if (answer === "review") {
+      const said = this.#outside.review(path, number);
+      if (said === "retry") return "again";
+      return said === "failed" ? "fail" : { result: said.result, by: undefined };
+    }
+    return answer === "fail" ? "fail" : { result: (answer as { result: unknown }).result, by: "compensation" };
   }
 
   #succeed(

@@ -6,7 +6,7 @@ import type { EncodedAppend, Log, Store } from "@viable/log";
 import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
 import type { ReactorDefinition } from "../definition.ts";
-import type { DoTask } from "../do-task.ts";
+import type { DoTask, TaskRequest } from "../do-task.ts";
 import { reactorEventTypes } from "../event-types.ts";
 import type { Reactors } from "../reactors.ts";
 import { createReactors } from "../reactors.ts";
@@ -15,7 +15,7 @@ import { isRunStream } from "../run-journal.ts";
 import { ProcessClock } from "./process-clock.ts";
 import type { Recorded } from "./record-runs.ts";
 import { RunRecorder } from "./record-runs.ts";
-import type { FunctionCall } from "./wrap-functions.ts";
+import type { FunctionCall, FunctionRole } from "./wrap-functions.ts";
 import { wrapFunctions } from "./wrap-functions.ts";
 
 const leaseMs = 10_000;
@@ -37,12 +37,18 @@ export interface Breakpoint {
 /** What becomes of the process at a breakpoint. */
 export type Fate = "go" | "kill" | "pause";
 
-/** A call of a function, as the world outside saw it. */
+/** A call of a function, or a task that was asked for, as the world outside saw it. */
 export interface SeenCall {
   readonly process: string;
-  readonly call: FunctionCall;
+  readonly role: FunctionRole | "task";
+  readonly runId: string;
+  readonly step: string;
+  readonly attempt: number;
+  /** Undefined for a task. */
+  readonly fencingToken: number | undefined;
   /** How many events of the run were durable when it was made. */
   readonly durable: number;
+  readonly atMs: number;
 }
 
 export interface SimulationOptions {
@@ -56,6 +62,8 @@ export interface SimulationOptions {
   readonly fate?: (point: Breakpoint) => Fate;
   /** How long an append is on its way, and its answer, in milliseconds at most. Default 0. */
   readonly maxLatencyMs?: number;
+  /** Told of each event of a run as it becomes durable, whether or not a process hears of it. */
+  readonly onRecorded?: (runId: string, recorded: Recorded) => void;
 }
 
 /** A process: a log, a membership and reactors of its own, on the store that all share. */
@@ -72,6 +80,7 @@ export class SimulatedProcess {
   readonly link = { up: true };
 
   constructor(world: ProcessWorld, name: string, definitions: readonly ReactorDefinition[], random: Random) {
+    const { doTask } = world.options;
     this.name = name;
     this.clock = new ProcessClock(world.time);
     const runtime = createRuntime({ clock: this.clock, random });
@@ -84,7 +93,9 @@ export class SimulatedProcess {
       membership: this.membership,
       definitions: definitions.map((each) => wrapFunctions(each, (call, run) => world.callFrom(this, call, run))),
       pools: world.options.pools ?? {},
-      ...(world.options.doTask !== undefined && { doTask: world.options.doTask }),
+      ...(doTask !== undefined && {
+        doTask: (ctx, request) => world.taskFrom(this, request, () => doTask(ctx, request)),
+      }),
       onProblem: (message) => this.problems.push(message),
     });
   }
@@ -123,6 +134,8 @@ export class ProcessWorld {
   readonly calls: SeenCall[] = [];
   readonly #random: Random;
   readonly #recorder: RunRecorder;
+  /** How many events of each run were told of. */
+  readonly #told = new Map<string, number>();
 
   constructor(options: SimulationOptions) {
     this.options = options;
@@ -274,6 +287,7 @@ export class ProcessWorld {
         if (what !== undefined) await this.#pass(process, "append", "before", what);
         const result = await this.store.commit(batch, now, follow);
         this.#recorder.note(batch, result);
+        this.#tellRecorded();
         await this.#travel();
         if (what !== undefined) await this.#pass(process, "append", "after", what);
         await process.clock.untilRunning();
@@ -283,15 +297,45 @@ export class ProcessWorld {
   }
 
   /** @internal A process calls one of its functions. */
-  async callFrom(process: SimulatedProcess, call: FunctionCall, run: () => unknown): Promise<unknown> {
-    const what = `${call.role} ${call.ctx.step}`;
+  async callFrom(process: SimulatedProcess, { role, ctx }: FunctionCall, run: () => unknown): Promise<unknown> {
+    const { runId, step, attempt, fencingToken } = ctx;
+    return await this.#effectOf(process, { role, runId, step, attempt, fencingToken }, run);
+  }
+
+  /** @internal A process asks for a task. */
+  async taskFrom(
+    process: SimulatedProcess,
+    { runId, step, attempt }: TaskRequest,
+    run: () => unknown,
+  ): Promise<unknown> {
+    return await this.#effectOf(process, { role: "task", runId, step, attempt, fencingToken: undefined }, run);
+  }
+
+  async #effectOf(
+    process: SimulatedProcess,
+    seen: Pick<SeenCall, "role" | "runId" | "step" | "attempt" | "fencingToken">,
+    run: () => unknown,
+  ): Promise<unknown> {
+    const what = `${seen.role} ${seen.step}`;
     await process.clock.untilRunning();
-    this.calls.push({ process: process.name, call, durable: this.history(call.ctx.runId).length });
+    const durable = this.history(seen.runId).length;
+    this.calls.push({ ...seen, process: process.name, durable, atMs: this.time.now() });
     await this.#pass(process, "effect", "before", what);
     try {
       return await run();
     } finally {
       await this.#pass(process, "effect", "after", what);
+    }
+  }
+
+  #tellRecorded(): void {
+    const { onRecorded } = this.options;
+    if (onRecorded === undefined) return;
+    for (const runId of this.runIds) {
+      const history = this.history(runId);
+      const told = this.#told.get(runId) ?? 0;
+      this.#told.set(runId, history.length);
+      for (const recorded of history.slice(told)) onRecorded(runId, recorded);
     }
   }
 
