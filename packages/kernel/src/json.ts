@@ -66,7 +66,7 @@ function locateProblem(value: unknown, path: string, depth: number): JsonProblem
     case "object":
       break;
     default:
-      return { path, reason: `a ${typeof value} cannot be written as JSON` };
+      return { path, reason: `${value === undefined ? "undefined" : `a ${typeof value}`} cannot be written as JSON` };
   }
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {

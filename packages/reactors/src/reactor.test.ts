@@ -187,7 +187,7 @@ test.for<[string, () => unknown, string]>([
     by((steps) =>
       steps.step("a", { args: ({ results }) => ({ b: (results as { b: Ref<number> }).b }), run }).returns(() => 1),
     ),
-    at("arguments", "results.b is taken, and no step of that name stands before it"),
+    at("a.args", "results.b is taken, and no step of that name stands before it"),
   ],
   [
     "a result that nobody has, inside of a step",
@@ -196,12 +196,12 @@ test.for<[string, () => unknown, string]>([
         .group("g", {}, (group) => group.returns(({ results }) => (results as { b: Ref<number> }).b))
         .returns(() => 1),
     ),
-    at("g", "results.b is taken, and no step of that name stands before it"),
+    at("g/returns", "results.b is taken, and no step of that name stands before it"),
   ],
   [
     "an argument that is no JSON",
     by((steps) => one(steps, { args: () => ({ at: new Date(0) }) })),
-    "args.at: an instance of Date cannot be written as JSON and read back.",
+    at("a.args.at", "an instance of Date cannot be written as JSON and read back"),
   ],
 ])("%s", ([, define, message]) => {
   expect(refusal(define)).toBe(message);

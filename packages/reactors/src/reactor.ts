@@ -255,7 +255,7 @@ export class Steps<Given, Results> {
     return this.#with(name, {
       kind: "map",
       ...this.#common(name, settings),
-      over: toArgument(settings.over(this.#from()), "over"),
+      over: this.#argument(`${path}.over`, settings.over),
       maxConcurrency: this.#whole(
         path,
         "maxConcurrency",
@@ -494,24 +494,23 @@ export class Steps<Given, Results> {
 
   /** Says what it all comes to, and that all is said. */
   returns<Output extends Template>(template: (from: From<Given, Results>) => Output): Scope<Resolved<Output>> {
-    return { definition: { nodes: this.#said.nodes, returns: toArgument(template(this.#from()), "returns") } };
+    const { nodes } = this.#said;
+    return { definition: { nodes, returns: this.#argument(`${this.#prefix}returns`, template) } };
   }
 
-  #from(): From<Given, Results> {
+  /** What a template says, where it is said: refusals name that place. */
+  #argument(place: string, template: (from: From<Given, Results>) => unknown): Argument {
     const { given, visible } = this.#said;
     const missing = (name: string) =>
-      this.#invalid(
-        this.#prefix === "" ? "arguments" : this.#prefix.slice(0, -1),
-        `results.${name} is taken, and no step of that name stands before it`,
-      );
-    return { ...given, results: refsTo(visible, missing) } as From<Given, Results>;
+      this.#invalid(place, `results.${name} is taken, and no step of that name stands before it`);
+    const from = { ...given, results: refsTo(visible, missing) } as From<Given, Results>;
+    return toArgument(template(from), `reactor "${this.#scribe.reactor}", ${place}`);
   }
 
   #common(name: string, settings: Common & { args?: (from: From<Given, Results>) => unknown }) {
-    const args = settings.args === undefined ? {} : settings.args(this.#from());
     return {
       name,
-      args: toArgument(args, "args"),
+      args: this.#argument(`${this.#prefix}${name}.args`, settings.args ?? (() => ({}))),
       after: settings.after ?? [],
       ...(settings.description !== undefined && { description: settings.description }),
     };

@@ -85,7 +85,7 @@ describe("a template", () => {
     ["a function", { f: () => 1 }, "args.f: a function cannot be written as JSON."],
     ["a symbol", [Symbol("s")], "args[0]: a symbol cannot be written as JSON."],
     ["a big integer", { n: 1n }, "args.n: a bigint cannot be written as JSON."],
-    ["a hole in a list", [undefined], /^args\[0\]: .*undefined cannot be written as JSON\.$/],
+    ["a hole in a list", [undefined], "args[0]: undefined cannot be written as JSON."],
     ["a prototype", JSON.parse('{"__proto__": 1}'), "args: a member cannot be named __proto__."],
   ])("is refused with %s in it", ([, written, message]) => {
     const refused = (() => {
