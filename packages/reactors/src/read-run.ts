@@ -1,12 +1,14 @@
 import type { Context, ErrorOnTheWire } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
-import type { Log, ReadStreamOptions, StoredEvent } from "@viable/log";
+import type { Log, ReadStreamOptions, StoredEvent, StreamPage } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
 import { runEvents } from "@viable/protocol";
 import { runStream } from "./run-journal.ts";
 
 /** How many events of a run are read at once. */
 const pageEvents = 1_000;
+/** How many of each where several runs are read: most have no more. */
+const firstEvents = 32;
 
 /** A run's events in their order, page by page; from its first one unless told. */
 export async function* readRun(
@@ -22,6 +24,28 @@ export async function* readRun(
     if (last === undefined || page.length < pageEvents) return;
     from = last.version + 1;
   }
+}
+
+/**
+ * The first events of several runs, in one question. One that cannot be brought to the shape of today says so, and costs the others nothing.
+ * No more than 300 runs, so that each is given as many events as most have.
+ */
+export const readFirst = (ctx: Context, log: Log, runIds: readonly string[]): Promise<StreamPage[]> =>
+  log.readStreams(
+    ctx,
+    runIds.map((runId) => ({ stream: runStream(runId), fromVersion: 1 })),
+    { limit: firstEvents, decoding: "lenient" },
+  );
+
+/** A run's events of which the first have been read. */
+export async function* readRest(
+  ctx: Context,
+  log: Log,
+  runId: string,
+  { events, isEnd }: StreamPage,
+): AsyncGenerator<StoredEvent> {
+  yield* events;
+  if (!isEnd) yield* readRun(ctx, log, runId, { fromVersion: (events.at(-1)?.version ?? 0) + 1 });
 }
 
 /** The last event of a run of this tenant's; undefined where there is none (W11). */

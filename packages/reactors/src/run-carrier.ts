@@ -1,7 +1,7 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, Part, Runtime, Timer } from "@viable/kernel";
 import { rootContext, toWire, waitFor } from "@viable/kernel";
-import type { Log } from "@viable/log";
+import type { Log, StreamPage } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
 import type { Definitions } from "./definitions.ts";
@@ -15,6 +15,7 @@ import type { Pools } from "./pools.ts";
 import type { Progress } from "./progress.ts";
 import { readProgress } from "./read-progress.ts";
 import type { RunEnding } from "./read-run.ts";
+import { readFirst } from "./read-run.ts";
 import { endingOf } from "./run-endings.ts";
 import { cancelRun, undoRun } from "./run-orders.ts";
 import { judgeInput, toStart } from "./run-start.ts";
@@ -26,10 +27,13 @@ import { WakeUps } from "./wake-ups.ts";
 const maxActiveRuns = 10_000;
 /** How many that rest are kept in memory, so that a short wait costs no reading. */
 const maxResting = 1_000;
-/** How many runs are read from the log at the same time. */
-const maxLoads = 64;
+/** How many runs are read from the log in one question: the second half of what is being loaded is read while the first is claimed. */
+const maxReads = 256;
+/** How many runs are being loaded at the same time, from the question to the claim: as many claims as the log takes in one flush. */
+const maxLoads = 2 * maxReads;
 /** How often runs are looked through for those that nobody carries on, in milliseconds: word of a gone process may not have come. */
 const sweepEveryMs = 5_000;
+const nothingRead: StreamPage = { events: [], isEnd: false };
 /** Of how many runs it is told that they cannot be read here: after another release had the database it may be all of them. */
 const maxToldUnreadable = 20;
 
@@ -66,6 +70,7 @@ export class RunCarrier implements Part {
   /** To be read and carried on, in their order. */
   readonly #waiting = new Set<string>();
   readonly #loading = new Set<string>();
+  #isReading = false;
   /** Open runs that this process could not make sense of: it does not try again. */
   readonly #unfit = new Set<string>();
   #toldUnreadable = 0;
@@ -266,31 +271,61 @@ export class RunCarrier implements Part {
   }
 
   #loadNext(): void {
-    while (this.#loading.size < maxLoads && this.#active < maxActiveRuns) {
-      const [runId] = this.#waiting;
-      if (runId === undefined || this.#state !== "running") return;
-      this.#waiting.delete(runId);
-      const run = this.open.get(runId);
-      if (run !== undefined && !this.#loading.has(runId)) void this.#load(run);
-    }
+    if (this.#isReading || this.#waiting.size === 0) return;
+    this.#isReading = true;
+    void this.#readWaiting();
   }
 
-  async #load(run: OpenRun): Promise<void> {
-    const { runId, version } = run;
-    this.#loading.add(runId);
-    await this.#take(run).catch((error: unknown) => this.#cannotGoOn(run, error));
+  /** One question at a time: what comes to wait meanwhile is read in the next one, together. */
+  async #readWaiting(): Promise<void> {
+    const { runtime, log } = this.#settings;
+    const ctx = rootContext(runtime);
+    // What comes to wait, and what is done loading, in the same turn of the loop makes one question and not many.
+    for (;;) {
+      await runtime.clock.nextTurn();
+      const runs = this.#takeWaiting();
+      if (runs.length === 0) break;
+      const seen = runs.map(({ version }) => version);
+      const ids = runs.map(({ runId }) => runId);
+      // What keeps one of them from being read must not keep the others: each is then read by itself.
+      const pages = await readFirst(ctx, log, ids).catch(() => undefined);
+      runs.forEach((run, at) => void this.#load(run, seen[at] as number, pages?.[at] ?? nothingRead));
+    }
+    this.#isReading = false;
+  }
+
+  /** Runs to be read now, as many as there is room for. */
+  #takeWaiting(): OpenRun[] {
+    const runs: OpenRun[] = [];
+    if (this.#state !== "running") return runs;
+    const room = Math.min(maxReads, maxLoads - this.#loading.size, maxActiveRuns - this.#active - this.#loading.size);
+    for (const runId of this.#waiting) {
+      if (runs.length >= room) break;
+      this.#waiting.delete(runId);
+      const run = this.open.get(runId);
+      if (run === undefined || this.#loading.has(runId)) continue;
+      this.#loading.add(runId);
+      runs.push(run);
+    }
+    return runs;
+  }
+
+  /** `seen` is the version that it was known by when it was asked for. */
+  async #load(run: OpenRun, seen: number, first: StreamPage): Promise<void> {
+    const { runId } = run;
+    await this.#take(run, first).catch((error: unknown) => this.#cannotGoOn(run, error));
     this.#loading.delete(runId);
     // What came while it was read may have been missed.
     const driver = this.#drivers.get(runId);
-    if (run.version > version && driver !== undefined) this.#tellNews(driver, run);
-    else if (run.version > version) this.#consider(run);
+    if (run.version > seen && driver !== undefined) this.#tellNews(driver, run);
+    else if (run.version > seen) this.#consider(run);
     this.#loadNext();
   }
 
-  async #take(run: OpenRun): Promise<void> {
+  async #take(run: OpenRun, first: StreamPage): Promise<void> {
     const { runId, tenant } = run;
     const { runtime } = this.#settings;
-    const taken = await takeRun(this.#takePorts, run);
+    const taken = await takeRun(this.#takePorts, run, first);
     switch (taken.kind) {
       case "taken":
         if (this.#state === "running" && !this.#drivers.has(runId))

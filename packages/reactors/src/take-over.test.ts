@@ -1,6 +1,7 @@
 // That a run whose process dies, or stops past its lease, goes on in another as if nothing had happened, and nothing is done twice that must not be.
-import { rootContext, sleep } from "@viable/kernel";
-import { expect, test } from "vitest";
+import { createRuntime, rootContext, seededRandom, sleep, ViableError } from "@viable/kernel";
+import { createLog, storeRefused } from "@viable/log";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { reactor } from "./reactor.ts";
 import { describeEvent } from "./testing/describe-event.ts";
@@ -186,4 +187,88 @@ test("a run that was parked is taken by a process that has its definition and ru
   await other.resume();
   await world.time.advance(120_000);
   expect(lines(world, runId).at(-1)).toBe("run.completed");
+});
+
+describe("many runs at once", () => {
+  const paused = reactor("paused", { input }, (steps) =>
+    steps
+      .map("each", { over: ({ input }) => input as never }, (each) =>
+        each.step("one", { args: ({ element }) => element, run: (_ctx, n) => n }).returns(({ results }) => results.one),
+      )
+      .sleep("rest", { after: ["each"], args: () => ({ forMs: 5_000 }) })
+      .returns(({ results }) => results.each),
+  );
+  /** Runs that sleep when their only process dies, and another that takes them over. */
+  const leave = async (elements: readonly number[][]) => {
+    const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [paused] });
+    const runIds: string[] = [];
+    for (const [nr, list] of elements.entries()) runIds.push(await world.begin("paused", list, `${nr}`));
+    await world.time.advance(1_000);
+    first(world).kill();
+    return { world, runIds };
+  };
+  const results = (world: ProcessWorld, runIds: readonly string[]) =>
+    runIds.map((runId) => {
+      const ended = world.history(runId).at(-1)?.event;
+      return ended?.type === "run.completed" ? ended.data.result : ended?.type;
+    });
+
+  test("are read in few questions, none of which is for more than 256, and each goes on once", async () => {
+    const elements = Array.from({ length: 600 }, (_, nr) => [nr]);
+    const { world, runIds } = await leave(elements);
+    const { readStreams, readStream } = world.store;
+    const asked: number[] = [];
+    world.store.readStreams = async (from, limits) => {
+      asked.push(from.length);
+      return await readStreams(from, limits);
+    };
+    let alone = 0;
+    world.store.readStream = async (...args) => {
+      alone += 1;
+      return await readStream(...args);
+    };
+    await world.start();
+    await world.time.advance(60_000);
+    expect(results(world, runIds)).toEqual(elements);
+    expect(asked.reduce((sum, count) => sum + count, 0)).toBe(600);
+    expect(Math.max(...asked)).toBe(256);
+    expect(asked.length).toBeLessThan(10);
+    expect(alone).toBe(0);
+  });
+
+  test("whose question the database refuses are read each by itself", async () => {
+    const { world, runIds } = await leave([[1], [2], [3]]);
+    world.store.readStreams = async () => {
+      throw new ViableError(storeRefused, "What is stored of one of them cannot be read.");
+    };
+    const other = await world.start();
+    await world.time.advance(60_000);
+    expect(results(world, runIds)).toEqual([[1], [2], [3]]);
+    expect(other.problems).toEqual([]);
+  });
+
+  test("of which some are long are read to their ends", async () => {
+    const elements = [31, 32, 33, 1_500].map((length) => Array.from({ length }, (_, nr) => nr));
+    const { world, runIds } = await leave(elements);
+    await world.start();
+    await world.time.advance(60_000);
+    expect(results(world, runIds)).toEqual(elements);
+    expect(world.calls).toHaveLength(31 + 32 + 33 + 1_500);
+  });
+
+  test("of which one holds what cannot be read go on without it", async () => {
+    const { world, runIds } = await leave([[1], [2], [3]]);
+    const [, bad = ""] = runIds;
+    const events = [{ type: "step.succeeded", data: { steps: "all" } }];
+    const runtime = createRuntime({ clock: world.time, random: seededRandom(99) });
+    const append = { streams: [{ stream: `run:${bad}`, expected: "any" as const, events }] };
+    await world.settled(createLog(world.store, runtime).append(rootContext(runtime), append));
+    const other = await world.start();
+    await world.time.advance(60_000);
+    expect(results(world, runIds)).toEqual([[1], "step.waiting", [3]]);
+    expect(other.problems).toEqual([
+      expect.stringMatching(`${bad}: It cannot be carried on: Event 4 of run:${bad} is no event of a run: data`),
+      expect.stringMatching(`${bad}: Nor could it be parked`),
+    ]);
+  });
 });

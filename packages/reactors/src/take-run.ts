@@ -1,14 +1,14 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, Runtime } from "@viable/kernel";
 import { rootContext, withContext } from "@viable/kernel";
-import type { StoredEvent } from "@viable/log";
+import type { StoredEvent, StreamPage } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
 import type { Definitions } from "./definitions.ts";
 import type { OpenRun } from "./open-run.ts";
 import { planOf } from "./plan.ts";
 import { Progress } from "./progress.ts";
 import type { RunSource } from "./read-progress.ts";
-import { isEnding, readRun, toRunEvent } from "./read-run.ts";
+import { isEnding, readRest, readRun, toRunEvent } from "./read-run.ts";
 import { runStream } from "./run-journal.ts";
 import { placeOrder } from "./run-orders.ts";
 
@@ -33,14 +33,14 @@ export type Taken =
   | { readonly kind: "later"; readonly afterMs: number | undefined }
   | { readonly kind: "unknown_definition"; readonly reason: string };
 
-/** Reads a run, and claims it where it is not this process's yet. */
-export async function takeRun(ports: TakePorts, run: OpenRun): Promise<Taken> {
+/** Reads what `first` has left of a run, and claims it where it is not this process's yet. */
+export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage): Promise<Taken> {
   const { log, definitions, runtime, membership } = ports;
   const definition = definitions.byHash(run.reactor, run.hash);
   if (definition === undefined) return { kind: "unknown_definition", reason: whyUnknown(definitions, run) };
   let ctx = rootContext(runtime, { tenant: run.tenant });
   const progress = new Progress(planOf(definition), run.runId);
-  for await (const stored of readRun(ctx, log, run.runId)) {
+  for await (const stored of readRest(ctx, log, run.runId, first)) {
     if (stored.version === 1)
       ctx = withContext(ctx, { principal: stored.metadata.actor, traceparent: stored.metadata.traceparent });
     progress.apply(toRunEvent(stored), stored.version);
