@@ -13,16 +13,20 @@ export class StepCall implements StepContext {
   readonly attempt: number;
   readonly fencingToken: number;
   readonly #ctx: Context;
+  readonly #check: () => void;
   #controller: AbortController | undefined;
   #told: { readonly reason: unknown } | undefined;
   #ended: { readonly reason: unknown } | undefined;
   #reject: ((reason: unknown) => void) | undefined;
 
+  /** `check` throws where nothing may be called any more. */
   constructor(
     ctx: Context,
     about: { runId: string; reactor: string; step: string; attempt: number; fencingToken: number },
+    check: () => void,
   ) {
     this.#ctx = ctx;
+    this.#check = check;
     this.runId = about.runId;
     this.reactor = about.reactor;
     this.step = about.step;
@@ -78,6 +82,7 @@ export class StepCall implements StepContext {
   /** Calls a function and waits for it, no longer than `timeoutMs`. What it does after that is nobody's business here. */
   async call(run: () => unknown, timeoutMs: number): Promise<unknown> {
     if (this.#ended !== undefined) throw this.#ended.reason;
+    this.#check();
     const answered = run();
     if (!isPromise(answered)) return answered;
     let timer: Timer | undefined;
