@@ -265,6 +265,8 @@ export class DrawnGraph {
     ];
     const takes = pick(visible, spec.takes);
     const after = pick(beside, spec.after);
+    // For those that take nothing.
+    const afterAll = pick(beside, [...spec.after, ...spec.takes]);
     const args = ({ input, results, element }: From) => ({
       n: input.n,
       ...(element !== undefined && { element }),
@@ -278,12 +280,12 @@ export class DrawnGraph {
         return steps.task(name, { args, after, capability: "drawn.task", ...triesOf(spec) });
       case "sleep":
         return steps.sleep(name, {
-          after: pick(beside, [...spec.after, ...spec.takes]),
+          after: afterAll,
           args: () => ({ forMs: spec.ms }),
         });
       case "event":
         return steps.waitFor(name, {
-          after: pick(beside, [...spec.after, ...spec.takes]),
+          after: afterAll,
           event: eventOf(name),
           payload: z.strictObject({ word: z.string() }),
           args: () => ({
@@ -321,12 +323,16 @@ export class DrawnGraph {
         });
       case "group": {
         const { hook } = this.#functions;
-        return steps.group(name, { after, ...(spec.either && { before: hook, afterAll: hook }) }, inner(spec.inner));
+        return steps.group(
+          name,
+          { after: afterAll, ...(spec.either && { before: hook, afterAll: hook }) },
+          inner(spec.inner),
+        );
       }
       case "repeat":
         return steps.repeat(
           name,
-          { after, maxTurns: spec.isNarrow ? Math.max(1, spec.count) : 4 },
+          { after: afterAll, maxTurns: spec.isNarrow ? Math.max(1, spec.count) : 4 },
           inner(spec.inner),
           (last: { index: number }) => last.index >= spec.count,
         );

@@ -361,10 +361,8 @@ class Judge {
   /** A person is asked about a compensation or an undo that failed five times, and not before. */
   #checkClearing(): void {
     let failures = 0;
-    let after = 0;
-    for (const { event, version, atMs } of this.#told) {
+    for (const { event, version } of this.#told) {
       if (event.type === "step.undone" || event.type === "run.reviewed") failures = 0;
-      if (event.type === "run.reviewed") after = atMs;
       if (event.type === "step.undo_failed") {
         failures += 1;
         const { step, attempt } = event.data;
@@ -375,8 +373,10 @@ class Judge {
       const { step, during } = event.data;
       const node = this.#nodeOf(step);
       if (node?.kind !== "step" || !node.idempotent || during === "run") continue;
+      const before =
+        this.#answers.findLast(({ data, version: at }) => data.step === step && at < version)?.version ?? 0;
       const called = this.#calls.filter(
-        (each) => each.role === during && each.step === step && each.atMs >= after && each.durable < version,
+        (each) => each.role === during && each.step === step && each.durable >= before && each.durable < version,
       ).length;
       if ((during === "undo" ? failures + 1 : called) < clearingTries)
         this.#wrong.push(`a person is asked about the ${during} of ${step} after ${called} calls`);
@@ -390,12 +390,16 @@ class Judge {
   #checkCalls(): void {
     const holders = new Map<number, string>();
     for (const call of this.#calls) {
-      const { role, step, durable, atMs, fencingToken, process } = call;
+      const { role, step, durable, atMs, fencingToken, process, wasStopped } = call;
       if (fencingToken === undefined) continue;
       const holder = holders.get(fencingToken) ?? process;
       holders.set(fencingToken, process);
       if (holder !== process) this.#wrong.push(`${holder} and ${process} both call with the token ${fencingToken}`);
-      if (fencingToken !== this.#claimAt(durable)) continue;
+      if (fencingToken !== this.#claimAt(durable)) {
+        // A process may be stopped between its last look and the call.
+        if (!wasStopped) this.#wrong.push(`${role} ${step} was called by ${process}, and another had the run`);
+        continue;
+      }
       const isOver = role === "undo" ? this.#isUndone(step, durable) : this.#hasOutcome(step, durable);
       if (isOver) this.#wrong.push(`${role} ${step} was called, and what came of it was durable`);
       const again = this.#all("step.failed").findLast(({ data, version }) => data.step === step && version <= durable);

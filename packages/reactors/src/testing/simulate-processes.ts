@@ -49,6 +49,8 @@ export interface SeenCall {
   /** How many events of the run were durable when it was made. */
   readonly durable: number;
   readonly atMs: number;
+  /** The process was stopped as it was about to make it. */
+  readonly wasStopped: boolean;
 }
 
 export interface SimulationOptions {
@@ -275,7 +277,6 @@ export class ProcessWorld {
       open: over(this.store.open),
       readAll: over(this.store.readAll),
       readStream: over(this.store.readStream),
-      readStreams: over(this.store.readStreams),
       head: over(this.store.head),
       getRecords: over(this.store.getRecords),
       listRecords: over(this.store.listRecords),
@@ -318,9 +319,10 @@ export class ProcessWorld {
     run: () => unknown,
   ): Promise<unknown> {
     const what = `${seen.role} ${seen.step}`;
+    const wasStopped = process.state !== "running";
     await process.clock.untilRunning();
     const durable = this.history(seen.runId).length;
-    this.calls.push({ ...seen, process: process.name, durable, atMs: this.time.now() });
+    this.calls.push({ ...seen, process: process.name, durable, atMs: this.time.now(), wasStopped });
     await this.#pass(process, "effect", "before", what);
     try {
       return await run();
