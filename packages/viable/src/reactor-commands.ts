@@ -175,12 +175,19 @@ const notAsked = (approvalId: string): ViableError =>
 async function outcomeOf(ctx: Context, log: Log, id: string): Promise<{ [name: string]: JsonValue }> {
   const view = await readRunView(ctx, log, id);
   if (view === undefined) throw new ViableError("reactor.run_not_found", `There is no run ${id}.`);
-  const { status, result, error, waitsFor } = view;
+  const { status, result, error, waitsFor, review, parked, counts } = view;
+  if (isEndedRun(status))
+    return {
+      status,
+      ...(result !== undefined && { result }),
+      ...(error !== undefined && { error: error as unknown as JsonValue }),
+    };
   return {
     status,
-    ...(result !== undefined && { result }),
-    ...(error !== undefined && { error: error as unknown as JsonValue }),
-    ...(!isEndedRun(status) && waitsFor.length > 0 && { waitsFor: waitsFor as unknown as JsonValue }),
+    counts: counts as { [name: string]: JsonValue },
+    ...(waitsFor.length > 0 && { waitsFor: waitsFor as unknown as JsonValue }),
+    ...(review !== undefined && { review: review as unknown as JsonValue }),
+    ...(parked !== undefined && { parked }),
   };
 }
 

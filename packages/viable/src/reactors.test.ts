@@ -201,7 +201,13 @@ describe("reactor.start", () => {
     expect(await wait("slow")).toMatchObject({ status: "completed", result: "rested" });
     expect(await wait("asks", { deadlineMs: 2_000 })).toMatchObject({
       status: "waiting",
+      counts: { waiting: 1 },
       waitsFor: [{ step: "ask", wait: { for: "approval", title: "May it?" } }],
+    });
+    expect(await wait("unsure", { deadlineMs: 2_000 })).toMatchObject({
+      status: "needs_review",
+      counts: { needs_review: 1 },
+      review: { step: "wire", during: "run", reason: expect.any(String) },
     });
     expect(await wait("risky")).toMatchObject({ status: "completed" });
   });
