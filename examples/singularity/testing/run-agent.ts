@@ -1,4 +1,4 @@
-import type { Context, JsonObject, JsonValue } from "@viable/kernel";
+import type { Context, JsonObject, JsonValue, Runtime } from "@viable/kernel";
 import { createRuntime, findJsonProblem, rootContext } from "@viable/kernel";
 import { createLog, createMemoryStore, createProjections, type Log } from "@viable/log";
 import { createMemory, readProjection } from "@viable/swarm";
@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly tenant?: string;
   readonly signal?: AbortSignal;
   readonly authority?: AgentContext["authority"];
+  /** For agents that wait: the time they live in. The bench's own, which is real, unless given. */
+  readonly runtime?: Runtime;
   readonly delegate?: (capability: string, args: JsonValue) => Promise<DelegateOutcome>;
 }
 
@@ -33,7 +35,7 @@ export async function openBench(): Promise<AgentBench> {
     log,
     progress,
     async run(agent, args, options = {}) {
-      const { tenant = ctx.tenant, signal = new AbortController().signal } = options;
+      const { tenant = ctx.tenant, signal = new AbortController().signal, runtime: agentRuntime = runtime } = options;
       const memoryCtx = rootContext(runtime, { tenant });
       const agentCtx: AgentContext = {
         executionId: options.executionId ?? runtime.ids.next("exe"),
@@ -47,9 +49,9 @@ export async function openBench(): Promise<AgentBench> {
           sessionId: undefined,
         },
         attempt: 1,
-        deadline: runtime.clock.now() + agent.timeoutMs,
+        deadline: agentRuntime.clock.now() + agent.timeoutMs,
         signal,
-        runtime,
+        runtime: agentRuntime,
         progress: (percent, message) => progress.push({ percent, message }),
         delegate: async (capability, delegated) => {
           if (options.delegate === undefined) throw new Error(`${agent.name} delegates ${capability} to nobody`);

@@ -47,6 +47,7 @@ export async function delegateOnce(
     : { status: outcome.status, ...where, error: withoutCause(outcome.error), durationMs };
 }
 
-function withoutCause({ cause: _, ...error }: ErrorOnTheWire): TaskError {
+/** The error as answers hold it. */
+export function withoutCause({ cause: _, ...error }: ErrorOnTheWire): TaskError {
   return error;
 }

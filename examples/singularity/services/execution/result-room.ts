@@ -12,7 +12,7 @@ const maxCutChars = 100;
 export interface ResultRoom {
   readonly truncated: Truncated;
   /** The outcome as the answer can hold it. */
-  place(outcome: TaskOutcome): TaskOutcome;
+  place<Outcome extends Pick<TaskOutcome, "result" | "error">>(outcome: Outcome): Outcome;
 }
 
 export function createResultRoom(): ResultRoom {
@@ -30,12 +30,12 @@ export function createResultRoom(): ResultRoom {
   };
   return {
     truncated,
-    place({ result, error, ...outcome }) {
+    place<Outcome extends Pick<TaskOutcome, "result" | "error">>({ result, error, ...outcome }: Outcome) {
       return {
         ...outcome,
         ...(result !== undefined && fits("results", result) && { result }),
         ...(error !== undefined && { error: fits("errors", error) ? error : cut(error) }),
-      };
+      } as Outcome;
     },
   };
 }
