@@ -19,6 +19,8 @@ export interface ReactorSources {
 const answerBeforeMs = 500;
 /** How many commands may wait for runs at the same time: each holds a worker of the built-in swarm, and those that help runs on need one. */
 const maxWaiting = 2;
+/** A run may come to as much as a command may answer (4 MiB, in characters of JSON), and an answer says more than that: this much is left for it. */
+const maxAnsweredResultChars = 4 * 1024 * 1024 - 1_000;
 
 const runId = z.string().min(1).max(100).describe("The run");
 const why = z.string().min(1).max(500);
@@ -179,7 +181,7 @@ async function outcomeOf(ctx: Context, log: Log, id: string): Promise<{ [name: s
   if (isEndedRun(status))
     return {
       status,
-      ...(result !== undefined && { result }),
+      ...(result !== undefined && (fitsAnswer(result) ? { result } : { omitted: ["result"] })),
       ...(error !== undefined && { error: error as unknown as JsonValue }),
     };
   return {
@@ -190,6 +192,9 @@ async function outcomeOf(ctx: Context, log: Log, id: string): Promise<{ [name: s
     ...(parked !== undefined && { parked }),
   };
 }
+
+/** A result that is left out of an answer is still with its run. */
+const fitsAnswer = (result: JsonValue): boolean => JSON.stringify(result).length <= maxAnsweredResultChars;
 
 /** An event's id that follows from what it is of, and from whose it is: no tenant meets another's. */
 function eventIdFor(scope: JsonValue): string {

@@ -72,6 +72,12 @@ const circle = reactor("circle", { input: anything }, (steps) =>
     .returns(() => null),
 );
 
+const large = reactor("large", { input: z.strictObject({ chars: z.number() }) }, (steps) =>
+  steps
+    .step("write", { args: ({ input }) => ({ chars: input.chars }), run: (_ctx, { chars }) => "x".repeat(chars) })
+    .returns(({ results }) => results.write),
+);
+
 let ticks = 0;
 const ticking = reactor("ticking", { input: anything }, (steps) =>
   steps
@@ -129,7 +135,7 @@ const definition = defineSystem({
       ],
     }),
   ],
-  reactors: [double, slow, tasks, outer, risky, asks, books, unsure, listens, pooled, ticking, circle],
+  reactors: [double, slow, tasks, outer, risky, asks, books, unsure, listens, pooled, ticking, circle, large],
   pools: { database: 1 },
 });
 
@@ -210,6 +216,24 @@ describe("reactor.start", () => {
       review: { step: "wire", during: "run", reason: expect.any(String) },
     });
     expect(await wait("risky")).toMatchObject({ status: "completed" });
+  });
+
+  test("says that the run completed also where what it came to is too large for an answer", async () => {
+    await using t = await startTestSystem(definition);
+    const client = await t.connect("cli");
+    for (const [chars, answer] of [
+      [4_193_000, { status: "completed", result: expect.any(String) }],
+      [4_194_000, { status: "completed", omitted: ["result"] }],
+    ] as const) {
+      const { runId, repeated, ...said } = resultOf(
+        await client.run("reactor.start", { reactor: "large", input: { chars }, wait: true }),
+      );
+      expect(said).toEqual(answer);
+      expect({ repeated, result: (await show(t, runId as string)).result?.toString().length }).toEqual({
+        repeated: false,
+        result: chars,
+      });
+    }
   });
 
   test("begun anew after its worker died, the command finds the run that it had begun", async () => {

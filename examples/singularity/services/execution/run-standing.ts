@@ -12,6 +12,8 @@ export const startAnswer = z.object({
   runId: z.string(),
   status: runView.shape.status.optional(),
   result: z.json().optional(),
+  /** There where the result is too large for that answer. */
+  omitted: z.array(z.literal("result")).optional(),
   error: runView.shape.error,
   waitsFor: runView.shape.waitsFor.optional(),
   review: runView.shape.review,

@@ -284,18 +284,12 @@ test("a process that dies in the middle leaves one run, which the next one waits
   expect(booked).toEqual(["ada"]);
 });
 
-test("a result that does not fit is left out and counted, or the answer says where it is", async () => {
+// The second does not fit into the answer of `reactor.start` either.
+test.for([3_500_000, 4 * 1_024 * 1_024 - 10])("a result of %i characters is left out and counted", async (chars) => {
   await using t = await startTestSystem(systemWith());
-  const answer = await run(t, { reactor: "large", input: { chars: 3_500_000 } });
+  const answer = await run(t, { reactor: "large", input: { chars } });
   expect(answer).toMatchObject({ ok: true, status: "completed", truncated: { results: 1 } });
   expect(answer).not.toHaveProperty("result");
-  expect(await run(t, { reactor: "large", input: { chars: 4 * 1_024 * 1_024 - 10 } })).toMatchObject({
-    ok: false,
-    runId: expect.stringMatching(/^run_/),
-    error: { code: "agent.result_too_large" },
-    ended: "it cannot be followed from here",
-    next: expect.stringMatching(/^Look how it stands: viable reactors show run_/),
-  });
 });
 
 test("a turn that is refused for now, or runs out of time, is made up for by the next", async () => {

@@ -90,7 +90,7 @@ async function restOfTurn(ctx: AgentContext, turnMs: number, tookMs: number): Pr
 }
 
 /** The answer where the run has its outcome. */
-function endedAs(reactor: string, { runId, status, result, error }: RunStanding): JsonObject {
+function endedAs(reactor: string, { runId, status, result, omitted, error }: RunStanding): JsonObject {
   const { truncated, place } = createResultRoom();
   return {
     reactor,
@@ -101,7 +101,7 @@ function endedAs(reactor: string, { runId, status, result, error }: RunStanding)
       ...(result !== undefined && { result: result as JsonValue }),
       ...(error !== undefined && { error: withoutCause(error) }),
     }),
-    truncated,
+    truncated: omitted === undefined ? truncated : { ...truncated, results: 1 },
   };
 }
 
@@ -124,7 +124,7 @@ function goesOn(reactor: string, standing: RunStanding | undefined, ended: strin
 function nextStep(reactor: string, standing: RunStanding | undefined, error: TaskError | undefined): string {
   if (standing === undefined)
     return `Whether a run has begun is not known. Look: viable reactors runs --reactor ${reactor}`;
-  // What cannot be followed may have ended: a result that is too large for an answer, for one.
+  // What cannot be followed may have ended.
   if (error !== undefined) return `Look how it stands: viable reactors show ${standing.runId}`;
   return `The run goes on. Follow it: viable reactors watch ${standing.runId}`;
 }
