@@ -26,6 +26,7 @@ test("notes that cannot be written are told of once, until they have been writte
     changed() {},
     ended() {},
     received() {},
+    unreadable() {},
     problem: (message) => problems.push(message),
   });
   const settled = async <T>(promise: Promise<T>): Promise<T> => {

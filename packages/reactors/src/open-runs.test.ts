@@ -45,7 +45,7 @@ test("a process that notes late what is open does not undo what another has note
     const ctx = rootContext(runtime);
     const store = controlStore(shared, () => new Error("lost"));
     const log = createLog(store, runtime, { types: reactorEventTypes });
-    const openRuns = createOpenRuns(log, { changed() {}, ended() {}, received() {} });
+    const openRuns = createOpenRuns(log, { changed() {}, ended() {}, received() {}, unreadable() {}, problem() {} });
     await log.start(ctx);
     const started = openRuns.start(ctx).then(() => true);
     let isStarted = false;
@@ -97,7 +97,7 @@ describe("of 50,000 runs", () => {
     const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
     const ctx = rootContext(runtime);
     const log = createLog(counted, runtime, { types: reactorEventTypes });
-    const openRuns = createOpenRuns(log, { changed() {}, ended() {}, received() {} });
+    const openRuns = createOpenRuns(log, { changed() {}, ended() {}, received() {}, unreadable() {}, problem() {} });
     await settled(time, log.start(ctx));
     await settled(time, openRuns.start(ctx));
     return { ctx, log, openRuns, read };

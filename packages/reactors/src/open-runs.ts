@@ -15,11 +15,11 @@ export interface OpenRunsListener {
   changed(run: OpenRun, event: RunEvent): void;
   ended(run: OpenRun, ending: RunEnding): void;
   /** An event of a run cannot be read here: as long as it is open, nobody takes it here. */
-  unreadable?(run: OpenRun, isOver: boolean): void;
+  unreadable(run: OpenRun, isOver: boolean): void;
   /** Something was received for an event and a key. */
   received(tenant: string, event: string, key: string): void;
   /** What went wrong, in a sentence. */
-  problem?(message: string): void;
+  problem(message: string): void;
 }
 
 /** What is heard of. Successes of steps are not: they are most of all events, and nobody but who wrote them needs them at once. */
@@ -35,6 +35,8 @@ export const awaitedStream = (tenant: string, event: string, key: string): strin
  */
 export interface OpenRuns extends Part {
   readonly size: number;
+  /** How many of them cannot be read here. */
+  readonly unreadable: number;
   get(runId: string): OpenRun | undefined;
   all(): Iterable<OpenRun>;
   /** Runs that wait for what is received under that name. */
@@ -50,12 +52,13 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
   const open = new Map<string, OpenRun>();
   const awaiting = new Map<string, Set<string>>();
   const approvals = new Map<string, string>();
+  const unreadable = new Set<string>();
   let subscription: Subscription | undefined;
   let parked: unknown;
   const notes = new OpenRunNotes(log, {
     get: (runId) => open.get(runId),
     position: (): Position => subscription?.position ?? startPosition,
-    onProblem: (message) => listener.problem?.(message),
+    onProblem: (message) => listener.problem(message),
   });
 
   const index = ({ runId, awaits, approvals: asked }: OpenRun) => {
@@ -72,6 +75,7 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
   };
   const add = (run: OpenRun) => {
     open.set(run.runId, run);
+    if (run.unreadable !== undefined) unreadable.add(run.runId);
     index(run);
   };
 
@@ -99,20 +103,21 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
     add(run);
     notes.opened(run.runId);
     const event = asRunEvent(stored);
-    if (event === undefined) listener.unreadable?.(run, false);
+    if (event === undefined) listener.unreadable(run, false);
     else listener.changed(run, event);
   };
 
   const onEnded = (run: OpenRun, stored: StoredEvent) => {
     run.version = stored.version;
     open.delete(run.runId);
+    unreadable.delete(run.runId);
     unindex(run);
     notes.ended(run);
     const ending = asRunEvent(stored);
     if (ending !== undefined && isEnding(ending)) listener.ended(run, ending);
     else {
       run.unreadable ??= whyUnreadable(stored);
-      listener.unreadable?.(run, true);
+      listener.unreadable(run, true);
     }
   };
 
@@ -124,7 +129,8 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
     notes.changed(run.runId);
     if (event === undefined) {
       run.unreadable = whyUnreadable(stored);
-      listener.unreadable?.(run, false);
+      unreadable.add(run.runId);
+      listener.unreadable(run, false);
       return;
     }
     const { runId, awaits, approvals: asked } = run;
@@ -139,6 +145,7 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
   /** What another release could not read when it noted a run, this one may be able to. */
   const readAgain = async (ctx: Context, run: OpenRun, fromVersion: number) => {
     run.unreadable = undefined;
+    unreadable.delete(run.runId);
     run.version = fromVersion - 1;
     for await (const stored of readRun(ctx, log, run.runId, { fromVersion, decoding: "lenient" })) onRunEvent(stored);
   };
@@ -146,6 +153,9 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
   return {
     get size() {
       return open.size;
+    },
+    get unreadable() {
+      return unreadable.size;
     },
     get: (runId) => open.get(runId),
     all: () => open.values(),

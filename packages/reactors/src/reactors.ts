@@ -80,9 +80,15 @@ export interface Reactors extends Part {
 }
 
 export interface ReactorStats {
+  /** Carried on here. */
   readonly active: number;
+  /** In memory here, and nothing goes on in them. */
   readonly resting: number;
+  /** Without an outcome, in any process. */
   readonly open: number;
+  /** Of those, which have an event that this release cannot read: it leaves them alone. */
+  readonly unreadable: number;
+  /** To be read here. */
   readonly waiting: number;
   readonly pools: ReturnType<Pools["stats"]>;
 }
@@ -121,7 +127,7 @@ export function createReactors(settings: ReactorsSettings): Reactors {
     *openRuns(ctx) {
       for (const run of open.all()) if (run.tenant === ctx.tenant) yield run;
     },
-    stats: () => ({ ...carrier.stats(), open: open.size, pools: pools.stats() }),
+    stats: () => ({ ...carrier.stats(), open: open.size, unreadable: open.unreadable, pools: pools.stats() }),
     failure: () => open.failure(),
   };
 }

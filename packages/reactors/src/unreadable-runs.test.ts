@@ -64,7 +64,7 @@ test("also where it comes while processes run: whoever carries that run on gives
   const { reactors, problems } = first(world);
   expect(problems).toEqual([expect.stringMatching(`${bad}: .*run.paused.* cannot be read`)]);
   expect(reactors.failure()).toBeUndefined();
-  expect(reactors.stats()).toMatchObject({ active: 0, resting: 0, open: 1 });
+  expect(reactors.stats()).toMatchObject({ active: 0, resting: 0, open: 1, unreadable: 1 });
 });
 
 test("of many runs that begin so, some are told of and then that there are more", async () => {
@@ -115,7 +115,7 @@ test("what an older release noted and could not read, a newer one that starts re
     const ctx = rootContext(runtime);
     const log = createLog(store, runtime, { types });
     await settled(log.start(ctx));
-    const openRuns = createOpenRuns(log, { changed() {}, ended() {}, received() {} });
+    const openRuns = createOpenRuns(log, { changed() {}, ended() {}, received() {}, unreadable() {}, problem() {} });
     await settled(openRuns.start(ctx));
     return { ctx, log, openRuns };
   };
@@ -133,9 +133,11 @@ test("what an older release noted and could not read, a newer one that starts re
   await append(newer.log, "run.needs_review", { step: "a", during: "run", reason: "nobody knows" });
   await time.advance(12_000);
   expect([...older.openRuns.all()]).toMatchObject([{ runId, claim: undefined, unreadable: { version: 2 } }]);
+  expect(older.openRuns.unreadable).toBe(1);
 
   const { openRuns } = await start(3, reactorEventTypes.map(asNewer));
   expect([...openRuns.all()]).toMatchObject([{ runId, claim, standing: "needs_review", unreadable: undefined }]);
+  expect(openRuns.unreadable).toBe(0);
 });
 
 test("what other runs ask persons for is listed without it", async () => {

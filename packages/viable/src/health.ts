@@ -141,17 +141,18 @@ function checkReactors({ definition, reactors }: HealthSources): Check[] {
   const failure = reactors.failure();
   if (failure !== undefined)
     return [{ name: "reactors", status: "down", detail: `runs are no longer followed: ${toWire(failure).message}` }];
-  const { active, resting, open, waiting, pools } = reactors.stats();
+  const { active, resting, open, unreadable, waiting, pools } = reactors.stats();
   if (definition.reactors.length === 0 && open === 0) return [];
   const detail = [
     `${open} runs open`,
     `${active} carried on here and ${resting} resting`,
+    ...(unreadable === 0 ? [] : [`${unreadable} that this release cannot read and leaves alone`]),
     ...(waiting === 0 ? [] : [`${waiting} wait to be read`]),
     ...Object.entries(pools).map(
       ([name, { size, used, waiting: queued }]) => `pool ${name}: ${used} of ${size}, ${queued} waiting`,
     ),
   ].join(", ");
-  return [{ name: "reactors", status: "ok", detail }];
+  return [{ name: "reactors", status: unreadable === 0 ? "ok" : "degraded", detail }];
 }
 
 /** Never less than well: what is lost costs time only (W3). But that it is lost must show (W10). */
