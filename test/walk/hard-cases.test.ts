@@ -109,6 +109,7 @@ function ailingStore(): { store: Store; away(is: boolean): void; full(is: boolea
         return await inner.commit(batch, now);
       }),
       readStream: guard(inner.readStream),
+      readStreams: guard(inner.readStreams),
       readAll: guard(inner.readAll),
       getRecords: guard(inner.getRecords),
       listRecords: guard(inner.listRecords),
