@@ -409,7 +409,7 @@ class Judge {
     const takeovers = this.#all("run.claimed").length;
     if (takeovers === 0)
       for (const { role, step, atMs } of this.#calls)
-        if ((role === "run" || role === "task") && atMs > this.#deadline() && !this.#isReviewed(step, 0))
+        if (this.#isBeginning(role, step) && atMs > this.#deadline() && !this.#isReviewed(step, 0))
           this.#wrong.push(`${role} ${step} was called after the run's time was up`);
     for (const step of this.#reference.outcomes.keys()) {
       const count = (role: string) => this.#calls.filter((each) => each.role === role && each.step === step).length;
@@ -428,6 +428,12 @@ class Judge {
         if (count(role) > most)
           this.#wrong.push(`${role} ${step} was called ${count(role)} times, ${most} at most is right`);
     }
+  }
+
+  /** Whether a call of a step begins it: what must not be done twice has begun where that was recorded. */
+  #isBeginning(role: SeenCall["role"], step: string): boolean {
+    const node = this.#nodeOf(step);
+    return role === "task" || (role === "run" && !(node?.kind === "step" && !node.idempotent));
   }
 
   /** The token of whoever had the run when so many of its events were durable. */
