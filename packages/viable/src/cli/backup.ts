@@ -1,27 +1,8 @@
-import { constants, existsSync, mkdirSync } from "node:fs";
-import { copyFile, rename, rm } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import type { JsonObject } from "@viable/kernel";
-import { codeOf, ViableError } from "@viable/kernel";
 import type { Command } from "commander";
-import { backupExists, backupTimeoutMs, checkBackup, describeBackup, writeBackup } from "../backup-file.ts";
-import { loadConfig } from "../config-file.ts";
-import { readSettings } from "../settings.ts";
-import { stateDirectory } from "../state-directory.ts";
-import { printOutcome } from "./exec.ts";
-import { interrupted } from "./exit-status.ts";
-import type { GatewayOptions } from "./gateway.ts";
-import { addGatewayOptions, connect } from "./gateway.ts";
-import type { OutputOptions } from "./output.ts";
-import { addOutputOption, printData, renderJson } from "./output.ts";
-import { createProgressDisplay } from "./progress-display.ts";
-import { runCommand } from "./run-command.ts";
+import { addGatewayOptions } from "./gateway.ts";
+import type { BackupOptions } from "./make-backup.ts";
+import { addOutputOption } from "./output.ts";
 import type { Shell } from "./shell.ts";
-import { configOf } from "./start.ts";
-
-interface BackupOptions extends GatewayOptions, OutputOptions {
-  readonly file?: string;
-}
 
 /** `viable backup`: the whole database in a file, of a running system by its own command, else by opening the database. */
 export function addBackup(program: Command, shell: Shell): void {
@@ -40,102 +21,8 @@ Examples:
     );
   addGatewayOptions(command);
   addOutputOption(command).action(async (options: BackupOptions) => {
-    const file = options.file === undefined ? undefined : resolve(shell.cwd, options.file);
-    if (file !== undefined && existsSync(file)) throw backupExists(file);
-    // A colon is no character for a file's name everywhere.
-    const at = new Date(shell.runtime.clock.now()).toISOString();
-    const name = at.replaceAll(/[:.]/g, "-");
-    const client = findRunning(shell, options);
-    if (client !== undefined) await backUpRunning(shell, client, options, name, file);
-    else {
-      const made = await backUpStopped(shell, options, { name, at, file });
-      printData(shell, options.output, made, () => renderJson(shell, made));
-    }
+    // Here and not above: what knows the log's records is loaded where one is made.
+    const { makeBackup } = await import("./make-backup.ts");
+    await makeBackup(shell, options);
   });
-}
-
-/** The running system; undefined where none runs and none was named. */
-export function findRunning(shell: Shell, options: BackupOptions): ReturnType<typeof connect> | undefined {
-  try {
-    return connect(shell, options);
-  } catch (error) {
-    if (codeOf(error) === "cli.not_running") return undefined;
-    throw error;
-  }
-}
-
-async function backUpRunning(
-  shell: Shell,
-  client: ReturnType<typeof connect>,
-  options: BackupOptions,
-  name: string,
-  file: string | undefined,
-): Promise<void> {
-  const display = createProgressDisplay(shell.err, shell.runtime.clock);
-  shell.whenUnread = "interrupt";
-  const view = await runCommand(shell, client, {
-    command: "database.backup",
-    args: { name },
-    timeoutMs: backupTimeoutMs,
-    onEvent: display.show,
-  }).finally(() => display.end());
-  if (view.status !== "completed" || file === undefined) return printOutcome(shell, options, view);
-  const made = view.result as JsonObject;
-  await moveBackup(String(made.file), file);
-  printOutcome(shell, options, { ...view, result: { ...made, file } });
-}
-
-/** A backup that the system has made, moved to where it was asked for and read again there. */
-async function moveBackup(from: string, to: string): Promise<void> {
-  if (!existsSync(from)) {
-    throw new ViableError("backup.elsewhere", `The backup lies on the system's own machine, at ${from}.`, {
-      next: "Fetch it from there: only the system's own folder of backups can be written from afar.",
-    });
-  }
-  const partial = join(dirname(to), `.${basename(to)}.partial`);
-  const { sha256 } = await checkBackup(from);
-  try {
-    await copyFile(from, partial, constants.COPYFILE_EXCL);
-    const copied = await checkBackup(partial);
-    if (copied.sha256 !== sha256) throw new ViableError("backup.damaged", `${partial} is not what ${from} is.`);
-    await rename(partial, to);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw new ViableError("backup.not_moved", `The backup could not be moved to ${to}.`, {
-      next: `It lies at ${from}.`,
-      cause: error,
-    });
-  }
-  await rm(from);
-}
-
-async function backUpStopped(
-  shell: Shell,
-  options: BackupOptions,
-  { name, at, file }: { readonly name: string; readonly at: string; readonly file: string | undefined },
-): Promise<JsonObject> {
-  const config = configOf(shell, options.config);
-  const definition = await loadConfig(config);
-  const settings = readSettings(definition, config, shell.environment);
-  const state = stateDirectory(settings.stateDir);
-  if (settings.databaseUrl === undefined && !existsSync(state.database)) {
-    throw new ViableError("backup.no_database", `There is no database in ${settings.stateDir}.`, {
-      next: "Start the system once, or name its config with --config.",
-    });
-  }
-  const signal = shell.catchInterrupt();
-  // Here and not above: to ask a running system no database is loaded.
-  const { openStore } = await import("../open-system.ts");
-  const store = openStore(settings, state);
-  await store.open();
-  try {
-    if (file === undefined) mkdirSync(state.backups, { recursive: true, mode: 0o700 });
-    const path = file ?? join(state.backups, `${name}.jsonl`);
-    const about = { system: definition.name, id: shell.runtime.ids.next("exe"), at };
-    return describeBackup(path, await writeBackup(path, about, store.snapshot(), { signal }));
-  } catch (error) {
-    throw signal.aborted ? interrupted("Interrupted; there is no backup.") : error;
-  } finally {
-    await store.close();
-  }
 }

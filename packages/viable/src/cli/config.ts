@@ -1,19 +1,12 @@
 import { resolve } from "node:path";
-import type { Projection } from "@viable/log";
-import type { ProcessManager, Schedule } from "@viable/reactors/define";
-import { describeReactors } from "@viable/reactors/define";
 import type { Command } from "commander";
 import { configFileName, loadConfig } from "../config-file.ts";
-import type { SystemDefinition } from "../define-system.ts";
-import { isProcessManager } from "../define-system.ts";
-import type { Settings } from "../settings.ts";
-import { readSettings, variable } from "../settings.ts";
+import { readSettings } from "../settings.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData } from "./output.ts";
 import { paint } from "./paint.ts";
 import type { Shell } from "./shell.ts";
 import { configOf } from "./start.ts";
-import { renderPairs, renderTable } from "./table.ts";
 
 interface ConfigOptions extends OutputOptions {
   readonly config?: string;
@@ -56,6 +49,7 @@ export function addConfig(program: Command, shell: Shell): void {
   addOutputOption(show).action(async (options: ConfigOptions) => {
     const file = resolve(configOf(shell, options.config));
     const definition = await loadConfig(file);
+    const { describeConfig, renderConfig } = await import("./describe-config.ts");
     const shown = describeConfig(
       file,
       definition,
@@ -64,201 +58,4 @@ export function addConfig(program: Command, shell: Shell): void {
     );
     printData(shell, options.output, shown, () => renderConfig(shell, shown));
   });
-}
-
-/** The environment variables that change something; each is named beside what it set. */
-const variables = [
-  "VIABLE_STATE_DIR",
-  "DATABASE_URL",
-  "VIABLE_SEALS_FILE",
-  "XDG_CACHE_HOME",
-  "VIABLE_HOST",
-  "VIABLE_PORT",
-  "VIABLE_THREADS",
-  "VIABLE_SERVICE_PORTS",
-];
-
-/** A config as plain data. Functions are left out, and so is the password of a database. */
-function describeConfig(
-  file: string,
-  definition: SystemDefinition,
-  settings: Settings,
-  environment: Shell["environment"],
-) {
-  return {
-    file,
-    system: definition.name,
-    settings: {
-      stateDir: settings.stateDir,
-      database: settings.databaseUrl === undefined ? "embedded" : withoutPassword(settings.databaseUrl),
-      sealsFile: settings.sealsFile ?? "seals.jsonl in the state folder",
-      cacheDir: settings.cacheDir,
-      host: settings.host,
-      port: settings.port,
-      threads: settings.threads ?? "one less than there are cores",
-      servicePorts: settings.servicePorts,
-      maxOpenExecutions: definition.limits.maxOpenExecutions,
-      drainMs: definition.limits.drainMs,
-    },
-    fromEnvironment: variables.filter((name) => variable(environment, name) !== undefined),
-    clients: definition.clients,
-    services: definition.services.map(
-      ({ name, description, port, workers, maxQueued, startPriority, supervision, agents }) => ({
-        name,
-        description,
-        port,
-        workers,
-        maxQueued,
-        startPriority,
-        supervision,
-        agents: agents.map(describeAgent),
-      }),
-    ),
-    commands: definition.commands.map(describeAgent),
-    projections: definition.projections.flatMap((each) => (isProcessManager(each) ? [] : [describeProjection(each)])),
-    processManagers: definition.projections.filter(isProcessManager).map(describeManager),
-    schedules: definition.schedules.map(describeSchedule),
-    reactors: describeReactors(definition.reactors, []).map(({ openRuns: _, ...described }) => described),
-    pools: definition.pools,
-  };
-}
-
-const describeAgent = ({
-  name,
-  capability,
-  description,
-  risk,
-  joinable,
-  timeoutMs,
-  maxAttempts,
-  isolation,
-}: SystemDefinition["commands"][number]) => ({
-  name,
-  capability,
-  description,
-  risk,
-  joinable,
-  timeoutMs,
-  maxAttempts,
-  isolation: isolation.kind,
-});
-
-const describeProjection = ({
-  name,
-  version,
-  filter,
-  consistency = "eventual",
-  begins = "start",
-  isReaction = false,
-}: Projection) => ({ name, version, filter, consistency, begins, isReaction });
-
-const describeManager = ({ name, reactor, on, begins }: ProcessManager) => ({
-  name,
-  reactor: reactor.name,
-  begins,
-  on: on.map(({ type, starts, sends }) => ({ type, starts: starts !== undefined, sends })),
-});
-
-const describeSchedule = ({ name, reactor, cron, timeZone, missed, overlap }: Schedule) => ({
-  name,
-  reactor: reactor.name,
-  cron,
-  timeZone,
-  missed,
-  overlap,
-});
-
-function withoutPassword(text: string): string {
-  const url = URL.parse(text);
-  if (url === null) return "a PostgreSQL server";
-  if (url.password !== "") url.password = "***";
-  // A password may also stand among the parameters.
-  for (const name of [...url.searchParams.keys()]) if (/pass/i.test(name)) url.searchParams.set(name, "***");
-  return url.href;
-}
-
-function renderConfig(shell: Shell, shown: ReturnType<typeof describeConfig>): string {
-  return [
-    renderPairs(shell.out, [
-      ["file", shown.file],
-      ["system", shown.system],
-      ...Object.entries(shown.settings).map(([name, value]): [string, string] => [name, String(value)]),
-      ["from environment", shown.fromEnvironment.join(", ") || "nothing"],
-    ]),
-    "\n",
-    renderTable(
-      shell.out,
-      ["SERVICE", "PORT", "WORKERS", "CAPABILITIES"],
-      [...shown.services, { name: "(commands)", port: "", workers: "", agents: shown.commands }].map((service) => [
-        service.name,
-        String(service.port),
-        String(service.workers),
-        service.agents.map(({ capability }) => capability).join(", "),
-      ]),
-    ),
-    ...(shown.projections.length === 0
-      ? []
-      : [
-          "\n",
-          renderTable(
-            shell.out,
-            ["PROJECTION", "VERSION", "CONSISTENCY", "BEGINS"],
-            shown.projections.map(({ name, version, consistency, begins, isReaction }) => [
-              isReaction ? `${name} (reaction)` : name,
-              String(version),
-              consistency,
-              begins,
-            ]),
-          ),
-        ]),
-    ...(shown.reactors.length === 0
-      ? []
-      : [
-          "\n",
-          renderTable(
-            shell.out,
-            ["REACTOR", "VERSIONS", "STEPS", "REVERSIBLE"],
-            shown.reactors.map(({ name, versions, steps, isReversible }) => [
-              name,
-              versions.map(({ version }) => version).join(", "),
-              String(steps),
-              isReversible ? "yes" : "no",
-            ]),
-          ),
-        ]),
-    ...(shown.schedules.length === 0
-      ? []
-      : [
-          "\n",
-          renderTable(
-            shell.out,
-            ["SCHEDULE", "BEGINS", "WHEN", "TIME ZONE"],
-            shown.schedules.map(({ name, reactor, cron, timeZone }) => [name, reactor, cron, timeZone]),
-          ),
-        ]),
-    ...(shown.processManagers.length === 0
-      ? []
-      : [
-          "\n",
-          renderTable(
-            shell.out,
-            ["PROCESS MANAGER", "DRIVES", "BY EVENTS"],
-            shown.processManagers.map(({ name, reactor, on }) => [
-              name,
-              reactor,
-              on.map(({ type }) => type).join(", "),
-            ]),
-          ),
-        ]),
-    ...(Object.keys(shown.pools).length === 0
-      ? []
-      : [
-          "\n",
-          renderTable(
-            shell.out,
-            ["POOL", "STEPS AT ONCE"],
-            Object.entries(shown.pools).map(([pool, size]) => [pool, String(size)]),
-          ),
-        ]),
-  ].join("");
 }

@@ -9,9 +9,7 @@ import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData, renderJson } from "./output.ts";
-import { printReplay, toUntil } from "./print-replay.ts";
 import { createProgressDisplay } from "./progress-display.ts";
-import { replayExecution } from "./replay-execution.ts";
 import type { Shell } from "./shell.ts";
 import { renderPairs, renderTable } from "./table.ts";
 import { toWholeNumber } from "./whole-number.ts";
@@ -88,6 +86,9 @@ export function addExecutions(program: Command, shell: Shell): void {
     );
   addGatewayOptions(replay);
   addOutputOption(replay).action(async (id: string, { until, ...options }: ReplayOptions) => {
+    // Here and not above: what folds events is most of a system.
+    const { printReplay, toUntil } = await import("./print-replay.ts");
+    const { replayExecution } = await import("./replay-execution.ts");
     await printReplay(shell, options.output, replayExecution(connect(shell, options), id, toUntil(until)));
   });
 

@@ -2,7 +2,7 @@ import { dirname, join, resolve } from "node:path";
 import type { Client } from "@viable/client";
 import { createClient } from "@viable/client";
 import type { Clock } from "@viable/kernel";
-import { ViableError } from "@viable/kernel";
+import { codeOf, ViableError } from "@viable/kernel";
 import type { Command } from "commander";
 import { configFileName, findConfig } from "../config-file.ts";
 import { readClientSettings } from "../settings.ts";
@@ -35,6 +35,16 @@ export function addGatewayOptions(command: Command): Command {
 /** A client of the gateway that the options, the environment or the state folder lead to. */
 export function connect(shell: Shell, options: GatewayOptions): Client {
   return connectTo(shell, findGateway(shell, options));
+}
+
+/** The running system; undefined where none runs and none was named. */
+export function findRunning(shell: Shell, options: GatewayOptions): Client | undefined {
+  try {
+    return connect(shell, options);
+  } catch (error) {
+    if (codeOf(error) === "cli.not_running") return undefined;
+    throw error;
+  }
 }
 
 /** A client of a known gateway. */

@@ -1,6 +1,6 @@
 // The verdict of a running system may be another release's: what is shown of it must be there, and what it says besides is handed on.
 import { expect, test } from "vitest";
-import { readVerdict } from "./events-verify.ts";
+import { readVerdict } from "./verify-log.ts";
 
 const verdict = {
   sound: false,
