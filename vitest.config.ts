@@ -11,8 +11,8 @@ export default defineConfig({
     execArgv: ["--conditions=viable-source"],
     // Not the cache of whoever runs the tests.
     env: { VIABLE_TEST_CACHE_DIR: join(import.meta.dirname, ".cache", "tests", "viable") },
-    // Vitest leaves a core to itself, which on two is half of them, while most of what takes long here waits for another process.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Vitest leaves a core to itself, while most of what takes long here waits for another process, or for time: one more than there are cores.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         extends: true,

@@ -129,30 +129,34 @@ describe.each(["PGlite", "PostgreSQL"] as const)("on %s", (kind) => {
     const done = await echo("before");
     const lingering = await client.send(sessionId, { command: "linger", args: {}, mode: "async" });
 
-    // Each append writes an event and, with it, a record that says how many there are.
+    // Each append writes events and, with them, a record that says how many there are.
     let appended = 0;
     let writing = true;
-    const append = async () => {
-      const nr = appended + 1;
+    const append = async (count: number) => {
+      const numbers = Array.from({ length: count }, (_, index) => appended + 1 + index);
+      const nr = appended + count;
       const outcome = await running.system.log.append(ctx, {
         streams: [
           {
             stream: "writer",
             expected: appended,
-            events: [{ type: "session.ended", data: { by: `writer ${nr}`, reason: "漢\u2028字".repeat(50) } }],
+            events: numbers.map((each) => ({
+              type: "session.ended",
+              data: { by: `writer ${each}`, reason: "漢\u2028字".repeat(50) },
+            })),
           },
         ],
         records: [
           { key: "writer/count", value: nr, expected: "any" },
-          { key: `writer/${nr % 700}`, value: { nr }, expected: "any" },
+          ...numbers.map((each) => ({ key: `writer/${each % 700}`, value: { nr: each }, expected: "any" as const })),
         ],
       });
       expect(outcome).toMatchObject({ ok: true });
       appended = nr;
     };
-    while (appended < 2_500) await append();
+    while (appended < 2_500) await append(25);
     const writer = (async () => {
-      while (writing) await append();
+      while (writing) await append(1);
     })();
     const backup = await client
       .send(sessionId, { command: "database.backup", args: { name: "b" }, mode: "sync" }, { idempotencyKey: "b" })
