@@ -46,8 +46,9 @@ function versionOfPglite(): string {
 
 async function readKept(file: string): Promise<Blob | undefined> {
   try {
-    // A database that another user prepared could hold anything.
-    if ((await stat(file)).uid !== process.getuid?.()) return undefined;
+    // A database that another user prepared could hold anything. Where files have no such owners, as on Windows, folders keep others out.
+    const user = process.getuid?.();
+    if (user !== undefined && (await stat(file)).uid !== user) return undefined;
     // This thread has nothing else to do, and growing an output of unknown length takes three times as long.
     const tar = zstdDecompressSync(await readFile(file), { maxOutputLength: maxBytes });
     return new Blob([tar], { type: "application/x-tar" });
