@@ -24,7 +24,7 @@ async function roomsLoadedBy(...words: string[]): Promise<string[]> {
   return [...new Set(Array.from(loaded, ([, room]) => room as string))].sort();
 }
 
-test("a question to a running system is asked without the rooms of a system, and a start loads them", async () => {
+test("a question to a running system is asked without the rooms of a system, which checking a config loads", async () => {
   for (const words of [["health"], ["exec", "text.words", "--text", "a"], ["reactors", "list"], ["--help"]])
     expect(await roomsLoadedBy(...words), words.join(" ")).toEqual(["client", "kernel", "protocol", "viable"]);
   expect(await roomsLoadedBy("config", "check")).toContain("swarm");

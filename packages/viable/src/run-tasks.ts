@@ -53,8 +53,9 @@ export function createRunTasks({ log, executions, intake, ready }: RunTaskPorts)
 }
 
 /**
- * What a run may have done, and over how many hops of delegation its tasks come: an agent may begin runs, whose tasks may be its own. One that a schedule or a process manager of the config began acts for the system. Who else began it in no
- * command's name has no authority to hand on: unknown means no.
+ * What a run may have done, and over how many hops of delegation its tasks come: an agent may begin runs, whose tasks may be its own.
+ * One that a schedule or a process manager of the config began acts for the system. Who else began it in no command's name has no
+ * authority to hand on: unknown means no.
  */
 async function authorityOfRun(
   ctx: Context,
