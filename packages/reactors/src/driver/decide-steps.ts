@@ -1,4 +1,6 @@
+import type { SwitchNode } from "../definition.ts";
 import { noBranch, repeatExhausted } from "../errors.ts";
+import type { PlanNode } from "../plan.ts";
 import type { OpenNode } from "../progress.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { fail, succeed } from "./outcomes.ts";
@@ -10,15 +12,22 @@ export function chooseBranch(run: DrivenRun, node: OpenNode): void {
   if (said.kind !== "switch") return;
   try {
     const args = run.progress.argsOf(node);
-    const branch =
-      said.branches.find(({ name }) => functions[`when:${name}`]?.(args) === true)?.name ??
-      (said.otherwise === undefined ? undefined : "otherwise");
+    const branch = branchOf(said, functions, args);
     if (branch === undefined) throw noBranch(node.path);
     record(run, { type: "step.branched", data: { step: node.path, branch } });
   } catch (error) {
     fail(run, node, error);
   }
 }
+
+/** The name of the branch of a switch that is taken: the first whose condition holds; undefined where none does. */
+export const branchOf = (
+  { branches, otherwise }: SwitchNode,
+  functions: PlanNode["functions"],
+  args: unknown,
+): string | undefined =>
+  branches.find(({ name }) => functions[`when:${name}`]?.(args) === true)?.name ??
+  (otherwise === undefined ? undefined : "otherwise");
 
 /** Ends a repeat where its condition holds of what its last turn came to, or begins another turn. */
 export function decideTurn(run: DrivenRun, node: OpenNode): void {

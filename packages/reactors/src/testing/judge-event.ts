@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { fromWire } from "@viable/kernel";
 import type { RunEvent, RunEventData, StepWait } from "@viable/protocol";
 import type { NodeDefinition } from "../definition.ts";
+import { branchOf } from "../driver/decide-steps.ts";
 import { keepJson } from "../keep-json.ts";
 import { staticPath } from "../plan.ts";
 import type { OpenNode, Progress } from "../progress.ts";
@@ -163,7 +164,7 @@ function judgeDecision(replaying: Replaying, node: OpenNode, event: StepEvent): 
   const args = () => replaying.progress.argsOf(node);
   switch (event.type) {
     case "step.branched": {
-      const answer = branchOf(node, args());
+      const answer = askBranch(node, args());
       return is(answer, event.data.branch) ? undefined : differs("choice of a branch", event.data.branch, answer);
     }
     case "step.repeated": {
@@ -184,7 +185,7 @@ function judgeDecision(replaying: Replaying, node: OpenNode, event: StepEvent): 
       return is(answer, true) ? undefined : differs("`until`", true, answer);
     }
     case "switch": {
-      const answer = branchOf(node, args());
+      const answer = askBranch(node, args());
       return "threw" in answer || answer.value === undefined ? undefined : differs("choice of a branch", null, answer);
     }
     case "compose":
@@ -254,14 +255,8 @@ function choiceOf(answer: unknown, mayRestart: boolean): unknown {
   return answer === "review" || (answer === "restart" && mayRestart) ? answer : "fail";
 }
 
-function branchOf({ plan: { node, functions } }: OpenNode, args: unknown): Answer {
-  if (node.kind !== "switch") return { value: undefined };
-  return ask(
-    () =>
-      node.branches.find(({ name }) => functions[`when:${name}`]?.(args) === true)?.name ??
-      (node.otherwise === undefined ? undefined : "otherwise"),
-  );
-}
+const askBranch = ({ plan: { node, functions } }: OpenNode, args: unknown): Answer =>
+  ask(() => (node.kind === "switch" ? branchOf(node, functions, args) : undefined));
 
 function ask(question: () => unknown): Answer {
   try {
