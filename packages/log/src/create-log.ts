@@ -233,10 +233,10 @@ function takeEvents(flush: Flush, tail: Tail): number {
     if (outcome?.kind !== "appended" || outcome.repeated) return;
     let ordinal = outcome.firstOrdinal;
     append.streams.forEach((write, at) => {
-      const listening = tail.hasListeners(write.stream);
       const firstVersion = outcome.firstVersions[at] as number;
       write.events.forEach((event, offset) => {
-        if (listening) heard.push(decodeEvent(event, write.stream, firstVersion + offset, ordinal));
+        if (tail.isHeard(write.stream, event))
+          heard.push(decodeEvent(event, write.stream, firstVersion + offset, ordinal));
         first = Math.min(first, ordinal);
         if (ordinal > last) {
           last = ordinal;

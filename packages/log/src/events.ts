@@ -86,19 +86,28 @@ export interface EventFilter {
 }
 
 /** Whether an event passes a filter: the meaning that every store's SQL must agree with. */
-export function matchesFilter(event: StoredEvent, filter: EventFilter): boolean {
+export const matchesFilter = ({ stream, type, metadata }: StoredEvent, filter: EventFilter): boolean =>
+  passesFilter(stream, type, metadata, filter);
+
+/** The same of an event that is not put together yet. */
+export function passesFilter(
+  stream: string,
+  type: string,
+  about: { readonly tenant: string; readonly session?: string | null; readonly correlation?: string | null },
+  filter: EventFilter,
+): boolean {
   return (
-    (filter.tenant === undefined || event.metadata.tenant === filter.tenant) &&
-    (filter.session === undefined || event.metadata.session === filter.session) &&
-    (filter.correlation === undefined || event.metadata.correlation === filter.correlation) &&
-    (filter.streamPrefix === undefined || event.stream.startsWith(filter.streamPrefix)) &&
-    (filter.types === undefined || filter.types.some((glob) => matchesGlob(event.type, glob)))
+    (filter.tenant === undefined || about.tenant === filter.tenant) &&
+    (filter.session === undefined || about.session === filter.session) &&
+    (filter.correlation === undefined || about.correlation === filter.correlation) &&
+    (filter.streamPrefix === undefined || stream.startsWith(filter.streamPrefix)) &&
+    (filter.types === undefined || filter.types.some((glob) => matchesGlob(type, glob)))
   );
 }
 
 function matchesGlob(text: string, glob: string): boolean {
+  if (!glob.includes("*")) return text === glob;
   const parts = glob.split("*");
-  if (parts.length === 1) return text === glob;
   const first = parts[0] as string;
   const last = parts[parts.length - 1] as string;
   if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;

@@ -219,6 +219,63 @@ test("W10: each caller hears in its own time, however many wait before it, and w
   expect(tries).toBeLessThan(20);
 });
 
+/**
+ * Writers that append, work on the answer for a millisecond and append again, all on one thread, over a database that takes so long for a
+ * flush whatever the thread does meanwhile. Answers the sizes of flushes, and how many answers were worked on during one.
+ */
+async function runWriters(commitMs: (appends: number) => number) {
+  let nowMs = 0;
+  let isCommitting = false;
+  let overlapped = 0;
+  const sizes: number[] = [];
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const clock = { ...simulateTime(), monotonicMs: () => nowMs, nextTurn: turn };
+  const memory = createMemoryStore();
+  const store: Store = {
+    ...memory,
+    async commit(batch, now) {
+      expect(isCommitting).toBe(false);
+      isCommitting = true;
+      sizes.push(batch.length);
+      const doneMs = nowMs + commitMs(batch.length);
+      const result = await memory.commit(batch, now);
+      // Whatever the thread has to do at this time it has done by then.
+      for (let turns = 0; turns < 3; turns++) await turn();
+      nowMs = Math.max(nowMs, doneMs);
+      isCommitting = false;
+      return result;
+    },
+  };
+  const runtime = createRuntime({ clock, random: seededRandom(1) });
+  const ctx = rootContext(runtime);
+  const log = createLog(store, runtime);
+  await log.start(ctx);
+  const write = async (stream: string) => {
+    for (let version = 0; version < 40; version++) {
+      const write = { stream, expected: version, events: [{ type: "t", data: {} }] };
+      expect(await log.append(ctx, { streams: [write] })).toMatchObject({ ok: true, versions: [version + 1] });
+      if (isCommitting) overlapped += 1;
+      nowMs += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, nr) => write(`s${nr}`)));
+  return { sizes, overlapped, tookMs: nowMs };
+}
+
+test("W9: where answers take the thread as long as the disk takes, one half is written while the other is answered, one flush at a time", async () => {
+  const { sizes, overlapped, tookMs } = await runWriters((appends) => 1 + appends);
+  // Together each round would take 8 ms and 9 ms; in halves it takes 5 ms twice.
+  expect(sizes.slice(5, 60)).toEqual(Array(55).fill(4));
+  expect(overlapped).toBeGreaterThan(250);
+  expect(tookMs).toBeLessThan(40 * 12);
+});
+
+test("on a slow disk everybody travels together", async () => {
+  const { sizes, overlapped } = await runWriters((appends) => 50 + appends);
+  expect(sizes).toEqual(Array(40).fill(8));
+  expect(overlapped).toBe(0);
+});
+
 test("an append that the database refuses does not take its neighbours down", async () => {
   const { store, append } = await setup();
   store.next(refused(), "ok", refused(), "ok");

@@ -1,6 +1,7 @@
 import type { Context, Runtime } from "@viable/kernel";
 import { backoffMs, ViableError, waitFor } from "@viable/kernel";
 import { logClosed, logUnavailable } from "./errors.ts";
+import { FlushCost, paysToOverlap } from "./flush-cost.ts";
 import { notify } from "./notify.ts";
 import type { CommitOutcome, CommitResult, EncodedAppend, Follow, Store } from "./store.ts";
 import { storeRefused } from "./store.ts";
@@ -46,6 +47,18 @@ export interface Flush {
   readonly lastChange: number | undefined;
 }
 
+/** An append that was decided, and whoever is to be told. */
+interface Answer {
+  readonly waiting: Waiting;
+  readonly outcome: CommitOutcome;
+}
+
+/** What came of a flush; nothing where nobody waited for it in the end. */
+interface Flushed {
+  readonly flush: Flush | undefined;
+  readonly answers: readonly Answer[];
+}
+
 /** What is told of flushes. */
 export interface FlushListener {
   flushed(flush: Flush): void;
@@ -54,7 +67,8 @@ export interface FlushListener {
 }
 
 /**
- * Appends that arrive while a flush is on its way travel together in the next: one wait for the disk serves them all.
+ * Appends that arrive while a flush is on its way travel together in the next: one wait for the disk serves them all. Where answering them
+ * takes the thread about as long as that, they go in two halves, one of which is written while the other is answered (`followUp`).
  *
  * States: idle → flushing (first append) → flushing (more waited) | idle. Closing refuses new appends and lets what waits go.
  * One flush at a time, so that commit order is position order (W9); appends of one lane keep their order per stream.
@@ -78,7 +92,9 @@ export class GroupCommit {
   #flushing: Promise<void> | undefined;
   #closed = false;
   flushes = 0;
-  flushMs = 0;
+  readonly #cost = new FlushCost();
+  /** How long the thread takes of late for an append's answer and all that comes of it at once, in milliseconds. */
+  #answerMs = 0;
 
   /** `follow` answers what is to be asked in the transaction of each flush, where there is anything. */
   constructor(
@@ -93,6 +109,11 @@ export class GroupCommit {
     this.#limits = limits;
     this.#listener = listener;
     this.#follow = follow;
+  }
+
+  /** How long a flush takes of late, in milliseconds. */
+  get flushMs(): number {
+    return this.#cost.averageMs;
   }
 
   get waiting(): number {
@@ -137,12 +158,49 @@ export class GroupCommit {
   async #flushAll(): Promise<void> {
     // Whatever else is appended in this turn of the loop joins the first flush instead of waiting for the second.
     await Promise.resolve();
-    while (this.waiting > 0) {
-      await this.#flush(this.#takeBatch());
-      // Whoever was just answered has often sent the next by now: read first, it travels in the next flush instead of the one after.
-      await this.#runtime.clock.nextTurn();
+    let sent = this.#sendWaiting();
+    while (sent !== undefined) {
+      const ahead = await this.#followUp(await sent);
+      sent = ahead.sent ?? this.#sendWaiting();
     }
     this.#flushing = undefined;
+  }
+
+  /** Begins the next flush; undefined where nothing waits. */
+  #sendWaiting(): Promise<Flushed> | undefined {
+    return this.waiting === 0 ? undefined : this.#flush(this.#takeBatch());
+  }
+
+  /**
+   * Tells everybody what came of a flush, and answers with the next one where that was sent meanwhile.
+   *
+   * Whoever is answered has often sent the next by the end of this turn: waited for, it travels in the next flush instead of the one
+   * after. But where the thread has much to do with the answers, database and thread would wait for each other in turns. Then the next
+   * flush is sent before they are given; or, where nothing waits yet, as soon as half of them are, and from there on there are two halves.
+   */
+  async #followUp({ flush, answers }: Flushed): Promise<{ readonly sent: Promise<Flushed> | undefined }> {
+    const { clock } = this.#runtime;
+    const beganMs = clock.monotonicMs();
+    const all = answers.length + this.waiting;
+    const overlaps = paysToOverlap(this.#answerMs * all, all, this.#cost.time);
+    let sent = overlaps ? this.#sendWaiting() : undefined;
+    // What goes wrong while the news is spread is no concern of those whose append happened.
+    if (flush !== undefined) notify(this.#listener.flushed, flush);
+    const first = overlaps && sent === undefined ? Math.ceil(answers.length / 2) : 0;
+    if (first > 0) {
+      await this.#answer(answers.slice(0, first));
+      sent = this.#sendWaiting();
+    }
+    await this.#answer(answers.slice(first));
+    if (answers.length > 0) this.#answerMs = smooth(this.#answerMs, (clock.monotonicMs() - beganMs) / answers.length);
+    return { sent };
+  }
+
+  /** Answers, and lets whoever was answered go on until the end of this turn of the loop. */
+  async #answer(answers: readonly Answer[]): Promise<void> {
+    if (answers.length === 0) return;
+    for (const { waiting, outcome } of answers) waiting.resolve(outcome);
+    await this.#runtime.clock.nextTurn();
   }
 
   /** As many appends as fit, urgent ones first; of appends to the same stream only the first, since the next depends on it. */
@@ -181,7 +239,7 @@ export class GroupCommit {
   }
 
   /** Sends a batch until the database answers, or nobody waits for it any more: a repeat is recognised by its event ids. */
-  async #flush(batch: readonly Waiting[]): Promise<void> {
+  async #flush(batch: readonly Waiting[]): Promise<Flushed> {
     const { clock } = this.#runtime;
     const startedMs = clock.monotonicMs();
     let sent = batch;
@@ -197,14 +255,11 @@ export class GroupCommit {
       }
       const tookMs = clock.monotonicMs() - startedMs;
       this.flushes += 1;
-      this.flushMs = this.flushMs === 0 ? tookMs : this.flushMs * 0.95 + tookMs * 0.05;
-      // What goes wrong while the news is spread is no concern of those whose append happened.
-      notify(this.#listener.flushed, toFlush(appends, result));
-      sent.forEach((waiting, index) => {
-        waiting.resolve(result.outcomes[index] as CommitOutcome);
-      });
-      return;
+      this.#cost.note(appends.length, tookMs);
+      const answers = sent.map((waiting, index) => ({ waiting, outcome: result.outcomes[index] as CommitOutcome }));
+      return { flush: toFlush(appends, result), answers };
     }
+    return { flush: undefined, answers: [] };
   }
 
   /** Waits until it is time for another try, and answers what of the batch is to be sent again. */
@@ -246,6 +301,10 @@ export class GroupCommit {
     return left;
   }
 }
+
+/** The running average of what is measured at each flush: the last twenty or so count. */
+const smooth = (before: number, measured: number): number =>
+  before === 0 ? measured : before * 0.95 + measured * 0.05;
 
 /** All that was written, in the order in which it was. */
 function toFlush(appends: readonly EncodedAppend[], { outcomes, followed = [], lastChange }: CommitResult): Flush {

@@ -3,11 +3,11 @@ import { waitFor } from "@viable/kernel";
 import { logWentBack } from "./errors.ts";
 import type { Decoding, EventTypes } from "./event-types.ts";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
-import { matchesFilter, toOrdinal, toPosition } from "./events.ts";
+import { matchesFilter, passesFilter, toOrdinal, toPosition } from "./events.ts";
 import type { ReadFailure } from "./follower.ts";
 import { Follower } from "./follower.ts";
 import { notify } from "./notify.ts";
-import type { Store } from "./store.ts";
+import type { EncodedEvent, Store } from "./store.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
 
@@ -117,8 +117,10 @@ export class Tail {
   }
 
   /** Whether anybody would be told of an event of this stream, or might yet. Spares decoding where nobody listens. */
-  hasListeners(stream: string): boolean {
-    return this.#live.size > 0 || this.#reading || this.#streams.has(stream);
+  isHeard(stream: string, event: EncodedEvent): boolean {
+    if (this.#reading || this.#streams.has(stream)) return true;
+    for (const subscription of this.#live) if (subscription.wants(stream, event)) return true;
+    return false;
   }
 
   onStream(stream: string, callback: (event: StoredEvent) => void): () => void {
@@ -260,6 +262,11 @@ export class TailSubscription implements Subscription {
 
   get lagEvents(): number {
     return Math.max(0, this.#tail.ordinal - this.#ordinal);
+  }
+
+  /** Whether such an event passes its filter. */
+  wants(stream: string, event: EncodedEvent): boolean {
+    return passesFilter(stream, event.type, event, this.#filter);
   }
 
   begin(): void {
