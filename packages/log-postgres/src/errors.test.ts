@@ -5,7 +5,7 @@ import { storeNoSpace, storeRefused, storeUnavailable } from "@viable/log";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { fromDriver } from "./errors.ts";
-import { fromPg } from "./postgres-session.ts";
+import { fromPg } from "./postgres-connection.ts";
 import { toWorkerError } from "./worker-error.ts";
 
 const nodeError = (code: string) => Object.assign(new Error(`write ${code}`), { code });

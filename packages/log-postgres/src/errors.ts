@@ -60,6 +60,10 @@ export const unknownStatement = (name: string, known: readonly string[]): Viable
 export const isLost = (error: unknown): boolean =>
   error instanceof ViableError && error.code === storeUnavailable && error.details?.sqlState === undefined;
 
+/** Whether the database refused since a constraint would have been broken. */
+export const isConstraint = (error: unknown): boolean =>
+  error instanceof ViableError && String(error.details?.sqlState).startsWith("23");
+
 /** SQLSTATEs, whole or by class, after which the same statement may succeed. */
 const passing = [
   "08", // connection exceptions

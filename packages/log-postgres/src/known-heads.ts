@@ -1,4 +1,5 @@
 import type { CommitOutcome, EncodedAppend } from "@viable/log";
+import { LRUCache } from "lru-cache";
 
 /** After how many commits in a row without others' between them it is worth to try: where others write too, a try in vain costs a round trip. */
 const minAlone = 8;
@@ -11,7 +12,7 @@ const maxStreams = 50_000;
  * learnt on: another may lead to a server that has lost what we know of.
  */
 export class KnownHeads {
-  readonly #versions = new Map<string, number>();
+  readonly #versions = new LRUCache<string, number>({ max: maxStreams });
   #connection: string | undefined;
   #ordinal = -1;
   /** Commits in a row that nobody else's came between. */
@@ -78,13 +79,6 @@ export class KnownHeads {
     this.#connection = connection;
     this.#alone += 1;
     this.#ordinal = connection === undefined ? -1 : last;
-    for (const { stream, version } of written) this.#remember(stream, version);
-  }
-
-  #remember(stream: string, version: number): void {
-    // Written again, it is among the latest.
-    this.#versions.delete(stream);
-    if (this.#versions.size >= maxStreams) this.#versions.delete(this.#versions.keys().next().value as string);
-    this.#versions.set(stream, version);
+    for (const { stream, version } of written) this.#versions.set(stream, version);
   }
 }

@@ -1,8 +1,10 @@
-import type { Clock, ViableError } from "@viable/kernel";
+import type { Clock } from "@viable/kernel";
 import type { ClientBase } from "pg";
 import pg from "pg";
-import { fromDriver, isLost, unavailable } from "./errors.ts";
-import { inTransaction } from "./in-transaction.ts";
+import { isLost, unavailable } from "./errors.ts";
+import { PostgresCommits } from "./postgres-commits.ts";
+import type { OwnConnection } from "./postgres-connection.ts";
+import { ask, connectionOver, connectOwn, rethrow } from "./postgres-connection.ts";
 import { PostgresNews } from "./postgres-news.ts";
 import type { Answer, Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
 import { nameConnection } from "./session.ts";
@@ -43,7 +45,7 @@ export interface ServerSettings {
  * connection that fails is dropped and made anew at the next request; what was on it is rejected as unavailable.
  */
 export class PostgresSession implements Session {
-  readonly #commits: pg.Pool;
+  readonly #commits: PostgresCommits;
   readonly #reads: pg.Pool;
   readonly #migration: pg.ClientConfig;
   readonly #statements: pg.ClientConfig;
@@ -56,17 +58,7 @@ export class PostgresSession implements Session {
     this.#statements = config;
     this.news = new PostgresNews(config, options.clock);
     this.#onConnected = onConnected;
-    this.#commits = new pg.Pool({
-      ...config,
-      max: 1,
-      idleTimeoutMillis: 0,
-      // Looked at again on every new connection: after a failover another server answers.
-      onConnect: async (client) => {
-        await client.query(settings);
-        await client.query(nameConnection);
-        onConnected(await readSettings(client));
-      },
-    });
+    this.#commits = new PostgresCommits(() => this.#connectCommits());
     this.#reads = new pg.Pool({
       ...config,
       max: options.maxReadConnections,
@@ -76,16 +68,16 @@ export class PostgresSession implements Session {
       },
     });
     // An idle connection that breaks is replaced when it is next needed; without a listener it would end the process.
-    for (const pool of [this.#commits, this.#reads]) pool.on("error", () => {});
+    this.#reads.on("error", () => {});
   }
 
   write(statement: Statement, params: readonly Param[]): Promise<Answer> {
-    return query(this.#commits, statement, params);
+    return this.#commits.write(statement, params);
   }
 
   async read(statement: Statement | Unprepared, params: readonly Param[]): Promise<Row[]> {
     this.#refuseMoreReads();
-    return (await query(this.#reads, statement, params)).rows;
+    return (await ask(this.#reads, statement, params)).rows;
   }
 
   /** What it sets, writes or locks is undone: the next who reads on this connection must find it as it was. */
@@ -105,7 +97,7 @@ export class PostgresSession implements Session {
   }
 
   transaction<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
-    return lend(this.#commits, (connection) => inTransaction(connection, run));
+    return this.#commits.transaction(run);
   }
 
   #refuseMoreReads(): void {
@@ -127,38 +119,22 @@ export class PostgresSession implements Session {
     return own;
   }
 
+  /** Set as all are, named, and judged by: after a failover another server answers. */
+  async #connectCommits(): Promise<OwnConnection> {
+    const own = await this.connect();
+    try {
+      await own.connection.script(nameConnection);
+      this.#onConnected(await readSettings(own.client).catch(rethrow));
+    } catch (error) {
+      await own[Symbol.asyncDispose]();
+      throw error;
+    }
+    return own;
+  }
+
   async close(): Promise<void> {
-    await Promise.all([this.#commits.end(), this.#reads.end(), this.news.stop()]);
+    await Promise.all([this.#commits.close(), this.#reads.end(), this.news.stop()]);
   }
-}
-
-/** A connection that is used by one caller alone and ends when disposed of. */
-export interface OwnConnection extends AsyncDisposable {
-  readonly connection: Connection;
-  readonly client: ClientBase;
-}
-
-/** Sent so, a text of several statements is refused by the server, also where it has no parameters. */
-type ExtendedQuery = pg.QueryConfig & { readonly queryMode?: "extended" };
-
-async function connectOwn(config: pg.ClientConfig): Promise<OwnConnection> {
-  const client = new pg.Client(config);
-  // A connection that breaks says so to whoever waits for an answer on it; without a listener it would also end the process.
-  client.on("error", () => {});
-  const own: OwnConnection = {
-    client,
-    connection: connectionOver(client),
-    [Symbol.asyncDispose]: async () => {
-      await client.end().catch(() => {});
-    },
-  };
-  try {
-    await client.connect();
-  } catch (error) {
-    await own[Symbol.asyncDispose]();
-    throw fromPg(error);
-  }
-  return own;
 }
 
 /** A pool's connection for as long as something runs; one that was lost meanwhile gives way to another. */
@@ -177,38 +153,6 @@ async function lend<T>(pool: pg.Pool, run: (connection: Connection) => Promise<T
     client.off("error", ignore);
     client.release(broken);
   }
-}
-
-function connectionOver(client: ClientBase): Connection {
-  const send = async (query: ExtendedQuery) => await client.query<Row>(query).catch(rethrow);
-  return {
-    query: async (text, params = []) => (await send({ text, values: [...params], queryMode: "extended" })).rows,
-    execute: async (text, params) => (await send({ text, values: [...params], queryMode: "extended" })).rowCount ?? 0,
-    script: async (text) => {
-      await send({ text });
-    },
-  };
-}
-
-/**
- * What `pg` threw as what a store throws. Only its own class of errors is the database's answer; and none is an answer on what happened
- * where the server panics, as for want of room for its write-ahead log: it may have written others' commits, and ours, before.
- */
-export function fromPg(thrown: unknown): ViableError {
-  if (!(thrown instanceof pg.DatabaseError)) return fromDriver(thrown, undefined);
-  if (thrown.severity === "PANIC") return unavailable(`The database ended: ${thrown.message}`, thrown);
-  return fromDriver(thrown, thrown.code, thrown.constraint);
-}
-
-function rethrow(thrown: unknown): never {
-  throw fromPg(thrown);
-}
-
-async function query(pool: pg.Pool, statement: Statement | Unprepared, params: readonly Param[]): Promise<Answer> {
-  const { name, text } = statement;
-  const config = { ...(name !== undefined && { name }), text, values: [...params], queryMode: "extended" };
-  const { rows, rowCount } = await pool.query<Row>(config).catch(rethrow);
-  return { rows, touched: rowCount ?? 0 };
 }
 
 function toConfig(options: PostgresSessionOptions, statementTimeoutMs: number): pg.ClientConfig {

@@ -1,0 +1,94 @@
+// The connection of commits: what is sent is on its way at once, nothing comes between a transaction's statements, and a broken one is replaced.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { PostgresCommits } from "./postgres-commits.ts";
+import type { OwnConnection } from "./postgres-connection.ts";
+import { connectOwn } from "./postgres-connection.ts";
+import type { PostgresServer } from "./testing/index.ts";
+import { startPostgres } from "./testing/index.ts";
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const insert = { name: "insert", text: "INSERT INTO notes (note) VALUES ($1::text)" };
+
+async function setup() {
+  const connectionString = await server.createDatabase();
+  const connections: OwnConnection[] = [];
+  const connect = async () => {
+    const own = await connectOwn({ connectionString });
+    connections.push(own);
+    return own;
+  };
+  await using first = await connectOwn({ connectionString });
+  await first.connection.script("CREATE TABLE notes (note text PRIMARY KEY)");
+  const commits = new PostgresCommits(connect);
+  const notes = async () => {
+    const { rows } = await commits.write({ name: "notes", text: "SELECT note FROM notes ORDER BY note" }, []);
+    return rows.map(({ note }) => note);
+  };
+  return { commits, connections, notes, database: new URL(connectionString).pathname.slice(1) };
+}
+
+/** Bytes that have been handed to the system, as the driver's socket counts them. */
+const sentBytes = (own: OwnConnection | undefined): number =>
+  (own?.client as unknown as { connection: { stream: { bytesWritten: number } } }).connection.stream.bytesWritten;
+
+test("a statement is on its way when it is handed in, not when whoever handed it in has gone on", async () => {
+  const { commits, connections } = await setup();
+  await commits.write(insert, ["a"]);
+  const before = sentBytes(connections[0]);
+  const written = commits.write(insert, ["b"]);
+  expect(sentBytes(connections[0])).toBeGreaterThan(before);
+  expect(await written).toMatchObject({ touched: 1 });
+  await commits.close();
+});
+
+test("W5: a statement that comes during a transaction is no part of it, nor is another transaction", async () => {
+  const { commits, notes } = await setup();
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const undone = commits.transaction(async (connection) => {
+    await connection.execute(insert.text, ["undone"]);
+    await held;
+    throw new Error("undone");
+  });
+  const kept = [
+    commits.write(insert, ["kept"]),
+    commits.transaction((connection) => connection.execute(insert.text, ["kept too"])),
+  ];
+  release();
+  await expect(undone).rejects.toThrow("undone");
+  await Promise.all(kept);
+  expect(await notes()).toEqual(["kept", "kept too"]);
+  await commits.close();
+});
+
+test("a broken constraint costs no connection, anything else does, and the next statement finds another", async () => {
+  const { commits, connections, notes, database } = await setup();
+  await commits.write(insert, ["a"]);
+  await expect(commits.write(insert, ["a"])).rejects.toMatchObject({ details: { sqlState: "23505" } });
+  expect(await notes()).toEqual(["a"]);
+  expect(connections).toHaveLength(1);
+
+  await expect(commits.write({ name: "no", text: "SELECT nothing" }, [])).rejects.toMatchObject({ retryable: false });
+  expect(await notes()).toEqual(["a"]);
+  expect(connections).toHaveLength(2);
+
+  // Cut while nothing is asked: at worst the next statement meets it, and the one after does not.
+  await server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", [database]);
+  await notes().catch((error: unknown) => expect(error).toMatchObject({ retryable: true }));
+  expect(await notes()).toEqual(["a"]);
+  await commits.close();
+});
+
+test("closing waits for what is under way, and refuses what comes after it", async () => {
+  const { commits } = await setup();
+  await commits.write(insert, ["a"]);
+  const slow = commits.write({ name: "slow", text: "SELECT pg_sleep(0.2), 'done' AS answer" }, []);
+  const closed = commits.close();
+  await expect(commits.write(insert, ["b"])).rejects.toMatchObject({ code: "log.store_unavailable" });
+  expect((await slow).rows[0]).toMatchObject({ answer: "done" });
+  await closed;
+});
