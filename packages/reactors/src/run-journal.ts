@@ -86,7 +86,7 @@ async function untilAnswered(
   mayGoOn: () => boolean,
 ): Promise<Awaited<ReturnType<Log["append"]>> | undefined> {
   for (let failures = 1; mayGoOn(); failures++) {
-    let waitMs = backoffMs(appendBackoff, Math.min(failures, 10), ctx.runtime.random) ?? 0;
+    let waitMs: number | undefined;
     try {
       const outcome = await log.append(ctx, request);
       if (outcome.ok || outcome.reason !== "overloaded") return outcome;
@@ -95,6 +95,7 @@ async function untilAnswered(
       if (ctx.signal.aborted) return undefined;
       if (!mayPass(error)) throw error;
     }
+    waitMs ??= backoffMs(appendBackoff, Math.min(failures, 10), ctx.runtime.random) ?? 0;
     await sleep(ctx, waitMs).catch(() => undefined);
   }
   return undefined;
