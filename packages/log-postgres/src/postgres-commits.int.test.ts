@@ -33,15 +33,16 @@ async function setup() {
 }
 
 /** Bytes that have been handed to the system, as the driver's socket counts them. */
-const sentBytes = (own: OwnConnection | undefined): number =>
-  (own?.client as unknown as { connection: { stream: { bytesWritten: number } } }).connection.stream.bytesWritten;
+const sentBytes = (own: OwnConnection): number =>
+  (own.client as unknown as { connection: { stream: { bytesWritten: number } } }).connection.stream.bytesWritten;
 
 test("a statement is on its way when it is handed in, not when whoever handed it in has gone on", async () => {
   const { commits, connections } = await setup();
   await commits.write(insert, ["a"]);
-  const before = sentBytes(connections[0]);
+  const [own] = connections as [OwnConnection];
+  const before = sentBytes(own);
   const written = commits.write(insert, ["b"]);
-  expect(sentBytes(connections[0])).toBeGreaterThan(before);
+  expect(sentBytes(own)).toBeGreaterThan(before);
   expect(await written).toMatchObject({ touched: 1 });
   await commits.close();
 });
