@@ -235,7 +235,7 @@ class Planner {
 }
 
 /** The members an input has, where its schema says so and allows no others. */
-function membersOf(input: z.ZodType): ReadonlySet<string> | undefined {
+export function membersOf(input: z.ZodType): ReadonlySet<string> | undefined {
   const { type, properties, additionalProperties } = z.toJSONSchema(input, { io: "output", unrepresentable: "any" });
   if (type !== "object" || properties === undefined || additionalProperties !== false) return undefined;
   return new Set(Object.keys(properties));

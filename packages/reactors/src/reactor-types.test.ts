@@ -65,3 +65,13 @@ test("elements, branches and turns have the types of what they are of", () => {
   expectTypeOf<NonNullable<(typeof definition)["output"]>["pay"]>().toEqualTypeOf<number | string>();
   expectTypeOf<NonNullable<(typeof definition)["output"]>["poll"]>().toEqualTypeOf<number>();
 });
+
+test("what is spread has the types of its members, and what is written beside them counts", () => {
+  const definition = reactor("count", { input: z.strictObject({ n: z.number(), name: z.string() }) }, (steps) =>
+    steps
+      .step("first", { args: ({ input }) => ({ ...input, name: 5 }), run: (_ctx, { n, name }) => n + name })
+      .step("second", { args: ({ results }) => results, run: (_ctx, { first }) => [first] })
+      .returns(({ results }) => ({ ...results, more: true })),
+  );
+  expectTypeOf(definition.output).toEqualTypeOf<{ first: number; second: number[]; more: boolean } | undefined>();
+});

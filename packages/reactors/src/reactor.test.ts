@@ -1,6 +1,7 @@
 // What cannot be run is refused where it is written, and the refusal names the place and the reason.
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { planOf } from "./plan.ts";
 import type { Steps } from "./reactor.ts";
 import { reactor } from "./reactor.ts";
 import type { Ref } from "./ref.ts";
@@ -205,6 +206,71 @@ test.for<[string, () => unknown, string]>([
   ],
 ])("%s", ([, define, message]) => {
   expect(refusal(define)).toBe(message);
+});
+
+test.for<[string, () => unknown, string]>([
+  [
+    "a text of a part of the input",
+    by((steps) => steps.step("a", { args: ({ input }) => ({ a: `${input.name}` }), run }).returns(() => 1)),
+    at("a.args", "input.name is written into a text or computed with, and it has a value only while a run goes on"),
+  ],
+  [
+    "a list that is spread",
+    by((steps) =>
+      steps
+        .group("g", {}, (group) => group.step("a", { args: ({ input }) => ({ ...input.list }), run }).returns(() => 1))
+        .returns(() => 1),
+    ),
+    at(
+      "g/a.args",
+      "input.list is spread or listed, what it has is not known, and it has a value only while a run goes on",
+    ),
+  ],
+  [
+    "an element that is spread",
+    by((steps) =>
+      steps
+        .map("m", { over: ({ input }) => input.list }, (each) => each.returns(({ element }) => ({ ...element })))
+        .returns(() => 1),
+    ),
+    at(
+      "m/returns",
+      "element is spread or listed, what it has is not known, and it has a value only while a run goes on",
+    ),
+  ],
+  [
+    "an input with members that its schema does not name, spread",
+    () =>
+      reactor("order", { input: z.looseObject({ a: z.string() }) }, (steps) =>
+        steps.step("a", { args: ({ input }) => ({ ...input }), run }).returns(() => 1),
+      ),
+    at("a.args", "input is spread or listed, what it has is not known, and it has a value only while a run goes on"),
+  ],
+])("what would need a value before there is one: %s", ([, define, message]) => {
+  expect(refusal(define)).toBe(message);
+});
+
+test("the input and all results can be spread or handed on whole: what takes them comes after them", () => {
+  const definition = reactor("order", { input }, (steps) =>
+    steps
+      .step("a", { args: ({ input }) => ({ ...input, more: 1 }), run })
+      .step("b", { args: ({ results }) => results, run })
+      .returns(({ results }) => ({ ...results })),
+  );
+  const result = (step: string) => ({ from: "result", step, path: [] });
+  expect(definition.graph.nodes.map(({ args }) => args)).toEqual([
+    {
+      from: "object",
+      members: {
+        list: { from: "input", path: ["list"] },
+        name: { from: "input", path: ["name"] },
+        more: { from: "value", value: 1 },
+      },
+    },
+    { from: "object", members: { a: result("a") } },
+  ]);
+  expect(definition.graph.returns).toEqual({ from: "object", members: { a: result("a"), b: result("b") } });
+  expect(planOf(definition).nodes.get("b")?.waitsFor).toBe(1);
 });
 
 test.for([Number.NaN, -5, 0, Number.POSITIVE_INFINITY, 1e300])("a run's time of %d", (timeoutMs) => {

@@ -6,7 +6,7 @@ import type { NodeDefinition, ReactorDefinition, Retry, ScopeDefinition, StepFun
 import { hashOf } from "./definition-hash.ts";
 import { eventPattern, eventRule, maxOf, namePattern, nameRule } from "./definition-rules.ts";
 import { invalidDefinition } from "./errors.ts";
-import { planOf } from "./plan.ts";
+import { membersOf, planOf } from "./plan.ts";
 import type { Ref, Resolved, Template } from "./ref.ts";
 import { refsTo, refTo, toArgument } from "./ref.ts";
 import type { StepContext } from "./step-context.ts";
@@ -150,7 +150,7 @@ export function reactor<Input extends z.ZodType, Output>(
   if (!namePattern.test(name)) throw invalidDefinition(name, "name", nameRule);
   const scribe: Scribe = { reactor: name, functions: new Map(), children: new Map() };
   const first = new Steps<{ readonly input: Ref<z.output<Input>> }, unknown>(scribe, "", {
-    given: { input: refTo<z.output<Input>>({ from: "input", path: [] }) },
+    given: { input: { argument: { from: "input", path: [] }, members: membersOf(settings.input) } },
     visible: new Map(),
     nodes: [],
   });
@@ -174,8 +174,11 @@ export function reactor<Input extends z.ZodType, Output>(
   return deepFreeze(definition);
 }
 
-interface Said<Given> {
-  readonly given: Given;
+/** What can be taken here beside results: the input, and inside of a map or repeat the element and its number. */
+interface Said {
+  readonly given: {
+    readonly [name: string]: { readonly argument: Argument; readonly members?: ReadonlySet<string> | undefined };
+  };
   /** Results that can be taken here, by name. */
   readonly visible: ReadonlyMap<string, Argument>;
   readonly nodes: readonly NodeDefinition[];
@@ -185,10 +188,10 @@ interface Said<Given> {
 export class Steps<Given, Results> {
   readonly #scribe: Scribe;
   readonly #prefix: string;
-  readonly #said: Said<Given>;
+  readonly #said: Said;
 
   /** @internal */
-  constructor(scribe: Scribe, prefix: string, said: Said<Given>) {
+  constructor(scribe: Scribe, prefix: string, said: Said) {
     this.#scribe = scribe;
     this.#prefix = prefix;
     this.#said = said;
@@ -247,11 +250,7 @@ export class Steps<Given, Results> {
     ) => Scope<Output>,
   ): Steps<Given, Results & Named<Name, Collect extends "count" ? number : Output[]>> {
     const path = this.#prefix + name;
-    const given = {
-      ...this.#said.given,
-      element: refTo<ElementOf<List>>({ from: "element", of: path, path: [] }),
-      index: refTo<number>({ from: "index", of: path }),
-    };
+    const given = { ...this.#said.given, ...elementOf(path) };
     return this.#with(name, {
       kind: "map",
       ...this.#common(name, settings),
@@ -358,11 +357,7 @@ export class Steps<Given, Results> {
     until: (last: Output) => boolean,
   ): Steps<Given, Results & Named<Name, Output>> {
     const path = this.#prefix + name;
-    const given = {
-      ...this.#said.given,
-      element: refTo<JsonValue>({ from: "element", of: path, path: [] }),
-      index: refTo<number>({ from: "index", of: path }),
-    };
+    const given = { ...this.#said.given, ...elementOf(path) };
     return this.#with(name, {
       kind: "repeat",
       ...this.#common(name, settings),
@@ -503,8 +498,10 @@ export class Steps<Given, Results> {
     const { given, visible } = this.#said;
     const missing = (name: string) =>
       this.#invalid(place, `results.${name} is taken, and no step of that name stands before it`);
-    const from = { ...given, results: refsTo(visible, missing) } as From<Given, Results>;
-    return toArgument(template(from), `reactor "${this.#scribe.reactor}", ${place}`);
+    const full = `reactor "${this.#scribe.reactor}", ${place}`;
+    const refs = Object.entries(given).map(([name, { argument, members }]) => [name, refTo(argument, full, members)]);
+    const from = { ...Object.fromEntries(refs), results: refsTo(visible, full, missing) } as From<Given, Results>;
+    return toArgument(template(from), full);
   }
 
   #common(name: string, settings: Common & { args?: (from: From<Given, Results>) => unknown }) {
@@ -518,10 +515,12 @@ export class Steps<Given, Results> {
 
   #inner<InnerGiven, InnerResults>(
     prefix: string,
-    given: InnerGiven,
+    given: Said["given"],
     steps: (steps: Steps<InnerGiven, InnerResults>) => Scope<unknown>,
   ): ScopeDefinition {
-    return steps(new Steps(this.#scribe, prefix, { given, visible: this.#said.visible, nodes: [] })).definition;
+    return steps(
+      new Steps<InnerGiven, InnerResults>(this.#scribe, prefix, { given, visible: this.#said.visible, nodes: [] }),
+    ).definition;
   }
 
   // What is added to the type is what was added to the value; no compiler can see that.
@@ -575,6 +574,12 @@ export class Steps<Given, Results> {
     return invalidDefinition(this.#scribe.reactor, path, reason);
   }
 }
+
+/** What steps of each element or turn can take of it. */
+const elementOf = (of: string): Said["given"] => ({
+  element: { argument: { from: "element", of, path: [] } },
+  index: { argument: { from: "index", of } },
+});
 
 function checkRunTimeout(reactor: string, timeoutMs: number | undefined): number | undefined {
   if (timeoutMs === undefined || (timeoutMs >= 1 && timeoutMs <= maxOf.runTimeoutMs)) return timeoutMs;

@@ -4,11 +4,16 @@ import type { Argument } from "./argument.ts";
 
 declare const refers: unique symbol;
 
+/** What marks a type as a ref. A getter of a class, since that is what is left out of the type where a ref is spread: then its members are there alone. */
+declare abstract class Referring<T> {
+  get [refers](): T;
+}
+
 /**
  * Stands for a value that there will be when a run gets there: `results.pay.receipt` is a ref to the member of a result. It can be
  * handed on and gone into, and not computed with: what must be computed is a step.
  */
-export type Ref<T> = { readonly [refers]: T } & Members<NonNullable<T>>;
+export type Ref<T> = Referring<T> & Members<NonNullable<T>>;
 
 type Members<T> = T extends readonly (infer Item)[]
   ? { readonly [index: number]: Ref<Item> }
@@ -38,29 +43,72 @@ export type Resolved<T> = T extends { readonly [refers]: infer Value }
 /** How a proxy is asked what it stands for. */
 const standsFor = Symbol("stands for");
 
-/** A ref to an argument: going into it gives refs to its parts. */
-export function refTo<T>(argument: Argument): Ref<T> {
-  return new Proxy(Object.create(null), {
-    get(_target, key) {
-      if (key === standsFor) return argument;
-      if (typeof key === "symbol") return undefined;
-      if (!("path" in argument)) return undefined;
-      return refTo({ ...argument, path: [...argument.path, key] });
+/**
+ * A ref to an argument, handed out at `place`: going into it gives refs to its parts. It can be spread where `members` says what it has; what
+ * needs its value throws `reactor.invalid_argument` with the place.
+ */
+export function refTo<T>(argument: Argument, place: string, members?: ReadonlySet<string>): Ref<T> {
+  const needsValue = (what: string) =>
+    invalidArgument(place, `${sayArgument(argument)} ${what}, and it has a value only while a run goes on`);
+  return new Proxy(
+    {},
+    {
+      get(_target, key) {
+        if (key === standsFor) return argument;
+        if (key === Symbol.toPrimitive) throw needsValue("is written into a text or computed with");
+        if (key === Symbol.iterator) throw needsValue("is gone through");
+        if (typeof key === "symbol" || !("path" in argument)) return undefined;
+        return refTo({ ...argument, path: [...argument.path, key] }, place);
+      },
+      has(_target, key) {
+        if (key === standsFor) return true;
+        throw needsValue(`is asked whether it has ${String(key)}`);
+      },
+      ownKeys() {
+        if (members !== undefined) return [...members];
+        throw needsValue("is spread or listed, what it has is not known");
+      },
+      getOwnPropertyDescriptor: describeMember((key) => members?.has(key) === true),
     },
-    has: (_target, key) => key === standsFor,
-  }) as Ref<T>;
+  ) as Ref<T>;
 }
 
-/** Refs to members whose names are known, such as `results`. One that is not there is told by `missing`. */
-export function refsTo<T>(members: ReadonlyMap<string, Argument>, missing: (name: string) => Error): T {
-  return new Proxy(Object.create(null), {
-    get(_target, key) {
-      if (typeof key === "symbol") return undefined;
-      const argument = members.get(key);
-      if (argument === undefined) throw missing(key);
-      return refTo(argument);
+/** Refs to members whose names are known, such as `results`: they can be spread and handed on whole. One that is not there is told by `missing`. */
+export function refsTo<T>(members: ReadonlyMap<string, Argument>, place: string, missing: (name: string) => Error): T {
+  return new Proxy(
+    {},
+    {
+      get(_target, key) {
+        if (typeof key === "symbol") return undefined;
+        const argument = members.get(key);
+        if (argument === undefined) throw missing(key);
+        return refTo(argument, place);
+      },
+      has: (_target, key) => typeof key === "string" && members.has(key),
+      ownKeys: () => [...members.keys()],
+      getOwnPropertyDescriptor: describeMember((key) => members.has(key)),
     },
-  }) as T;
+  ) as T;
+}
+
+/** What tells whoever lists a proxy that a member is one of its own; the value is got as any. */
+const describeMember =
+  (isMember: (key: string) => boolean) =>
+  (_target: object, key: string | symbol): PropertyDescriptor | undefined =>
+    typeof key === "string" && isMember(key) ? { enumerable: true, configurable: true } : undefined;
+
+/** An argument as it is written: `results.pay.id`. */
+function sayArgument(argument: Argument): string {
+  switch (argument.from) {
+    case "input":
+      return ["input", ...argument.path].join(".");
+    case "result":
+      return ["results", argument.step.slice(argument.step.lastIndexOf("/") + 1), ...argument.path].join(".");
+    case "element":
+      return ["element", ...argument.path].join(".");
+    default:
+      return argument.from;
+  }
 }
 
 /** What a template says, as data. Throws `reactor.invalid_argument` where something in it is neither a ref nor JSON. */
@@ -69,7 +117,8 @@ export function toArgument(template: unknown, path = "args", depth = 0): Argumen
   if (typeof template === "object" && template !== null) {
     if (standsFor in template) return (template as { [standsFor]: Argument })[standsFor];
     if (Array.isArray(template)) {
-      const items = template.map((item, index) => toArgument(item, `${path}[${index}]`, depth + 1));
+      // From holes too, which are no JSON.
+      const items = Array.from(template, (item, index) => toArgument(item, `${path}[${index}]`, depth + 1));
       return items.every(isConstant)
         ? { from: "value", value: items.map((item) => item.value) }
         : { from: "list", items };
