@@ -3,7 +3,9 @@ import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import type { PGliteOptions } from "@electric-sql/pglite";
 import { PGlite } from "@electric-sql/pglite";
+import { fillBeside } from "./fill-beside.ts";
 
 /** An initial database is 40 MB of files, nearly all zeros and system catalogues. A kept one that unpacks to more is none of ours. */
 const maxBytes = 128 * 1024 * 1024;
@@ -22,16 +24,41 @@ export interface CreatePgliteOptions {
  * `initdb` computes from nothing (seconds of it, always the same) is kept in a cache folder, one file of 4 MB for each version of
  * PGlite, and unpacked from there.
  *
- * The file is only ever a short cut. Where it cannot be written (a read-only home), nothing is kept; where it is damaged or
- * somebody else's, it is not used and made anew.
+ * Promised: a directory holds a whole database or none, whenever the process that makes it is killed. PGlite alone takes for a database
+ * what has a file `PG_VERSION`, and writes that first. So a new one is made in `<directory>.making`, and has its name when it has been
+ * started once. What is left there the next start clears away.
+ *
+ * The kept file is only ever a short cut. Where it cannot be written (a read-only home), nothing is kept; where it is damaged, none
+ * that PGlite takes, or open to others' writing, it is not used and made anew.
  */
 export async function createPglite({ dataDir, cacheDir, parsers }: CreatePgliteOptions): Promise<PGlite> {
-  const options = { ...(dataDir !== undefined && { dataDir }), parsers };
-  if (cacheDir === undefined || (dataDir !== undefined && existsSync(join(dataDir, "PG_VERSION"))))
-    return await PGlite.create(options);
+  if (dataDir === undefined) return await makeNew({ parsers }, cacheDir);
+  if (!holdsDatabase(dataDir)) {
+    const beside = `${dataDir}.making`;
+    await fillBeside(dataDir, beside, async () => await (await makeNew({ dataDir: beside, parsers }, cacheDir)).close());
+  }
+  return await PGlite.create({ dataDir, parsers });
+}
+
+/** Whether there is a database in a directory: `createPglite` then opens it. */
+export const holdsDatabase = (dataDir: string): boolean => existsSync(join(dataDir, "PG_VERSION"));
+
+/** A new database, running: in memory, or in a directory that is empty. */
+async function makeNew(
+  options: Pick<PGliteOptions, "dataDir" | "parsers">,
+  cacheDir: string | undefined,
+): Promise<PGlite> {
+  if (cacheDir === undefined) return await PGlite.create(options);
   const file = join(cacheDir, `pglite-${versionOfPglite()}.tar.zst`);
   const loadDataDir = await readKept(file);
-  if (loadDataDir !== undefined) return await PGlite.create({ ...options, loadDataDir });
+  if (loadDataDir !== undefined) {
+    try {
+      return await PGlite.create({ ...options, loadDataDir });
+    } catch {
+      // Whole, and still no database for PGlite: what came of it is in the way of the one that is made anew.
+      if (options.dataDir !== undefined) await rm(options.dataDir, { recursive: true, force: true });
+    }
+  }
   const database = await PGlite.create(options);
   await keep(file, database);
   return database;

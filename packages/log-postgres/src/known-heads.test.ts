@@ -83,3 +83,18 @@ test("conflicts and repeats teach nothing; an append of several streams teaches 
   expect(heads).toMatchObject({ ordinal: 12 });
   expect(heads.versionsFor([append("x", 1), append("y", 3)])).toEqual([1, 3]);
 });
+
+test("W10: of very many streams it remembers those that were written last, at their latest versions", () => {
+  const heads = aloneForLong();
+  const write = (stream: string, before: number, position: number) =>
+    heads.learn([append(stream, before)], [appended(position, before + 1)], "one");
+  let position = 9;
+  for (let nr = 0; nr < 25_000; nr++) write(`s${nr}`, 0, position++);
+  write("s24999", 1, position++);
+  expect(heads.versionsFor([append("s0", 1), append("s24999", 2)])).toEqual([1, 2]);
+  for (let nr = 25_000; nr < 50_000; nr++) write(`s${nr}`, 0, position++);
+  expect(heads.versionsFor([append("s24999", 2), append("s49999", 1)])).toEqual([2, 1]);
+  write("more", 0, position++);
+  expect(heads.versionsFor([append("s0", 1)])).toBeUndefined();
+  expect(heads.versionsFor([append("s49999", 1), append("more", 1)])).toEqual([1, 1]);
+});

@@ -1,10 +1,9 @@
 import type { CommitOutcome, EncodedAppend } from "@viable/log";
-import { LRUCache } from "lru-cache";
 
 /** After how many commits in a row without others' between them it is worth to try: where others write too, a try in vain costs a round trip. */
 const minAlone = 8;
-/** How many streams are remembered: those of the last ten seconds or so at full speed. At some 100 bytes each, 5 MB. */
-const maxStreams = 50_000;
+/** How many streams are remembered, in each of two halves: those of the last ten seconds or so at full speed. At some 100 bytes each, 5 MB. */
+const maxHalf = 25_000;
 
 /**
  * What a store knows of streams because it wrote them last: their versions as of the ordinal that its last commit left the log at. Worth
@@ -12,7 +11,12 @@ const maxStreams = 50_000;
  * learnt on: another may lead to a server that has lost what we know of.
  */
 export class KnownHeads {
-  readonly #versions = new LRUCache<string, number>({ max: maxStreams });
+  /**
+   * Versions by stream: those that were written last, and those before. When the first half is full it becomes the second, and what was there
+   * is let go of. To take the oldest out of one large map, each time, means going over all that was taken out before it.
+   */
+  #latest = new Map<string, number>();
+  #before = new Map<string, number>();
   #connection: string | undefined;
   #ordinal = -1;
   /** Commits in a row that nobody else's came between. */
@@ -20,7 +24,8 @@ export class KnownHeads {
 
   /** Nothing is known any more. */
   forget(): void {
-    this.#versions.clear();
+    this.#latest = new Map();
+    this.#before = new Map();
     this.#ordinal = -1;
     this.#alone = 0;
   }
@@ -43,7 +48,7 @@ export class KnownHeads {
     const versions: number[] = [];
     for (const append of batch) {
       for (const { stream, expected } of append.streams) {
-        const known = this.#versions.get(stream);
+        const known = this.#latest.get(stream) ?? this.#before.get(stream);
         if (known === undefined ? expected !== 0 : expected >= 0 && expected !== known) return undefined;
         versions.push(known ?? 0);
       }
@@ -79,6 +84,14 @@ export class KnownHeads {
     this.#connection = connection;
     this.#alone += 1;
     this.#ordinal = connection === undefined ? -1 : last;
-    for (const { stream, version } of written) this.#versions.set(stream, version);
+    for (const { stream, version } of written) this.#remember(stream, version);
+  }
+
+  #remember(stream: string, version: number): void {
+    if (this.#latest.size >= maxHalf && !this.#latest.has(stream)) {
+      this.#before = this.#latest;
+      this.#latest = new Map();
+    }
+    this.#latest.set(stream, version);
   }
 }

@@ -3,7 +3,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -47,10 +47,10 @@ const appendTo = (stream: string, id: string): EncodedAppend => ({
 });
 
 /** A process that opens the database, says `open`, and then appends and says the number of each append that was answered. */
-function startWriter(dataDir: string, first: number): ChildProcess {
+function startWriter(dataDir: string, first: number, keptIn?: string): ChildProcess {
   const program = `
     import { createPgliteStore } from "@viable/log-postgres";
-    const store = createPgliteStore({ dataDir: ${JSON.stringify(dataDir)} });
+    const store = createPgliteStore(${JSON.stringify({ dataDir, cacheDir: keptIn })});
     try {
       await store.open();
     } catch (error) {
@@ -96,6 +96,52 @@ test("W1: after kill -9, every answered append is there, once, and the directory
   expect(ids.length - answered.length).toBeLessThanOrEqual(rounds);
   expect(stored.map((event) => event.version)).toEqual(stored.map((_, index) => index + 1));
   expect(stored.map((event) => event.position)).toEqual(stored.map((_, index) => String(index + 1)));
+});
+
+/** How many files and folders lie below a folder, in whatever state a process at work there leaves them at this moment. */
+async function countEntries(folder: string): Promise<number> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const below = entries.filter((entry) => entry.isDirectory()).map((entry) => countEntries(join(folder, entry.name)));
+  return entries.length + (await Promise.all(below)).reduce((sum, each) => sum + each, 0);
+}
+
+// A new database is 998 files and folders. It is killed with so many of them there, and the last time when all are.
+test.each([
+  ["is unpacked", cacheDir, [1, 5, 100, 400, 700, 950, 1_000]],
+  ["is made by initdb", undefined, [5, 600]],
+])("kill -9 while a new database %s: the next start begins anew, and leaves nothing of it behind", {
+  timeout: 180_000,
+}, async (_how, keptIn, moments) => {
+  const dataDir = join(directory, "new", "db");
+  await mkdir(dataDir, { recursive: true, mode: 0o750 });
+  const before = await stat(dataDir);
+  for (const entries of moments) {
+    const starting = startWriter(dataDir, 0, keptIn);
+    const exited = once(starting, "exit");
+    // It ends by itself only where what the round before has left keeps it from starting.
+    while (starting.exitCode === null && (await countEntries(join(directory, "new"))) < entries);
+    starting.kill("SIGKILL");
+    expect((await exited)[1]).toBe("SIGKILL");
+  }
+  const store = createPgliteStore({ dataDir, cacheDir });
+  await store.open();
+  const { outcomes } = await store.commit([appendTo("other", "1")], 1);
+  expect(outcomes).toMatchObject([{ kind: "appended" }]);
+  await store.close();
+  expect(await readdir(join(directory, "new"))).toEqual(["db"]);
+  expect((await stat(dataDir)).mode).toBe(before.mode);
+});
+
+test("a directory that holds files, and no database, is refused and left as it is", async () => {
+  const dataDir = join(directory, "files");
+  await mkdir(dataDir);
+  await writeFile(join(dataDir, "a file"), "");
+  await expect(createPgliteStore({ dataDir, cacheDir }).open()).rejects.toMatchObject({
+    code: storeRefused,
+    message: expect.stringContaining(dataDir),
+  });
+  expect(await readdir(dataDir)).toEqual(["a file"]);
+  expect(await readdir(directory)).toEqual(["db", "files"]);
 });
 
 test("a second process is refused, told by whom the directory is held, and harms nothing", async () => {

@@ -1,13 +1,16 @@
-import { mkdir, readdir, realpath, rename, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import type { Clock } from "@viable/kernel";
+import type { Clock, ViableError } from "@viable/kernel";
 import { systemClock } from "@viable/kernel";
 import type { SnapshotPage, Store } from "@viable/log";
 import { notEmpty } from "@viable/log";
 import type { DirectoryLock } from "./directory-lock.ts";
 import { lockDirectory } from "./directory-lock.ts";
-import { restoreUnfinished, unavailable } from "./errors.ts";
+import { refused, restoreUnfinished, unavailable } from "./errors.ts";
 import { explainOver } from "./explain.ts";
+import { fillBeside } from "./fill-beside.ts";
+import { holdsDatabase } from "./initial-database.ts";
 import { PgliteSession } from "./pglite-session.ts";
 import { restoreInto } from "./restore.ts";
 import type { Statement } from "./session.ts";
@@ -15,7 +18,10 @@ import { snapshotBetweenCommits } from "./snapshot.ts";
 import { createSqlStore } from "./sql-store.ts";
 
 export interface PgliteStoreOptions {
-  /** Where the database lives; made where it is not there. Without one it lives in memory and ends with the store. */
+  /**
+   * Where the database lives; made where it is not there, or empty. Without one it lives in memory and ends with the store. A new one is made
+   * beside and renamed, so it is a folder in a folder of this process's own, and not itself what is mounted.
+   */
   readonly dataDir?: string | undefined;
   /**
    * Where what is made once for all new databases is kept, `~/.cache/viable` say: the second and any later one is then there in one second
@@ -71,7 +77,10 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
       // Two ways to write one directory's name must meet at one lock.
       const dataDir = await realpath(options.dataDir);
       const claimed = await claim(dataDir, async () => {
-        if (await isLeftUnfinished(dataDir)) throw restoreUnfinished(`The database in ${dataDir}`);
+        if (holdsDatabase(dataDir)) return;
+        if (!(await isEmpty(dataDir))) throw noDatabase(dataDir);
+        // A restore was cut short: what it had written lies beside, and nothing in the place of the database.
+        if (existsSync(besideOf(dataDir))) throw restoreUnfinished(`The database in ${dataDir}`);
       });
       session = await openSession(new PgliteSession({ dataDir, cacheDir }, clock), claimed);
       lock = claimed;
@@ -145,31 +154,28 @@ async function openSession(opening: PgliteSession, claimed?: DirectoryLock): Pro
 
 const besideOf = (dataDir: string): string => `${dataDir}.restoring`;
 
-/** Fills a database beside the directory and moves it there when it is whole. What an earlier try has left is cleared away. */
+/** Fills a database beside the directory, where it stays while that is not done. */
 async function restoreBeside(
   { dataDir, cacheDir }: { readonly dataDir: string; readonly cacheDir: string | undefined },
   clock: Clock,
   pages: AsyncIterable<SnapshotPage>,
 ): Promise<void> {
   const beside = besideOf(dataDir);
-  await rm(beside, { recursive: true, force: true });
-  const restoring = new PgliteSession({ dataDir: beside, cacheDir }, clock, (connection) =>
-    restoreInto(connection, pages),
-  );
-  try {
-    await restoring.open();
-  } catch (error) {
-    await restoring.close();
-    await rm(beside, { recursive: true, force: true });
-    throw error;
-  }
-  await restoring.close();
-  await rename(beside, dataDir);
+  await fillBeside(dataDir, beside, async () => {
+    const restoring = new PgliteSession({ dataDir: beside, cacheDir }, clock, (connection) =>
+      restoreInto(connection, pages),
+    );
+    try {
+      await restoring.open();
+    } finally {
+      await restoring.close();
+    }
+  });
 }
 
-/** A restore was cut short: what it had written lies beside, and nothing in the place of the database. */
-const isLeftUnfinished = async (dataDir: string): Promise<boolean> =>
-  (await isEmpty(dataDir)) && !(await isEmpty(besideOf(dataDir)));
+/** Nobody's database would be made among files that are somebody's. */
+const noDatabase = (dataDir: string): ViableError =>
+  refused(`${dataDir} holds files, and no database.`, "Give a directory that is empty or not there.");
 
 async function isEmpty(directory: string): Promise<boolean> {
   try {
