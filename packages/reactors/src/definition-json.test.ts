@@ -10,8 +10,8 @@ import type { Attachments, ReactorJson } from "./definition-json.ts";
 import { fromJson, reactorJson, toJson } from "./definition-json.ts";
 import type { PlanScope } from "./plan.ts";
 import { planOf } from "./plan.ts";
-import type { Scope } from "./reactor.ts";
 import { reactor } from "./reactor.ts";
+import type { Scope } from "./step-settings.ts";
 
 // Definitions at random. A description is plain data; what it takes is picked among what can be seen where it stands.
 

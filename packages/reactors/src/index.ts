@@ -10,7 +10,6 @@ export { toMermaid } from "./mermaid.ts";
 export type { OpenRun } from "./open-run.ts";
 export type { Correlation, ProcessManager, ProcessManagerSettings } from "./process-manager.ts";
 export { reactionOf } from "./reaction-of.ts";
-export type { From, RetrySettings, Scope, Steps, TemplateOf } from "./reactor.ts";
 export { reactor } from "./reactor.ts";
 export type { ReactorStats, Reactors, ReactorsSettings } from "./reactors.ts";
 export { createReactors } from "./reactors.ts";
@@ -25,3 +24,5 @@ export type { ScheduleStatus, Schedules, SchedulesSettings } from "./schedules.t
 export { createSchedules } from "./schedules.ts";
 export type { SendOptions } from "./send-event.ts";
 export type { StepContext } from "./step-context.ts";
+export type { From, RetrySettings, Scope, TemplateOf } from "./step-settings.ts";
+export type { Steps } from "./steps.ts";

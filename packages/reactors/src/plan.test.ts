@@ -4,9 +4,10 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import type { ReactorDefinition } from "./definition.ts";
 import { planOf, staticPath } from "./plan.ts";
-import type { Scope, Steps } from "./reactor.ts";
 import { reactor } from "./reactor.ts";
 import type { Ref } from "./ref.ts";
+import type { Scope } from "./step-settings.ts";
+import type { Steps } from "./steps.ts";
 
 const input = z.strictObject({ list: z.array(z.number()), name: z.string() });
 type Given = Steps<{ readonly input: Ref<z.output<typeof input>> }, unknown>;

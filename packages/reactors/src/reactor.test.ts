@@ -1,10 +1,11 @@
 // What cannot be run is refused where it is written, and the refusal names the place and the reason.
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { toJson } from "./definition-json.ts";
 import { planOf } from "./plan.ts";
-import type { Steps } from "./reactor.ts";
 import { reactor } from "./reactor.ts";
 import type { Ref } from "./ref.ts";
+import type { Steps } from "./steps.ts";
 
 const input = z.strictObject({ list: z.array(z.number()), name: z.string() });
 type Given = Steps<{ readonly input: Ref<z.output<typeof input>> }, unknown>;
@@ -277,6 +278,27 @@ test.for([Number.NaN, -5, 0, Number.POSITIVE_INFINITY, 1e300])("a run's time of 
   expect(refusal(() => reactor("order", { input, timeoutMs }, one))).toBe(
     at("timeoutMs", `${timeoutMs} is no number of milliseconds from 1 to ten years`),
   );
+});
+
+test("what is said is a value: chains that begin alike do not know of each other, and what is not returned is not there", () => {
+  const [first, second] = [() => 1, () => 2];
+  const args = () => ({ list: [], name: "" });
+  const definition = reactor("order", { input }, (steps) => {
+    const one = steps.step("a", { run: first });
+    steps.step("a", { run: second }).compose("c", named("child"), { args }).step("b", { run });
+    return one
+      .group("g", {}, (group) => {
+        group.step("inside", { run: second });
+        return group.step("inside", { run: first }).returns(() => 1);
+      })
+      .returns(() => 1);
+  });
+  expect([...definition.functions]).toEqual([
+    ["a.run", first],
+    ["g/inside.run", first],
+  ]);
+  expect([...definition.children]).toEqual([]);
+  expect(() => toJson(definition)).not.toThrow();
 });
 
 test("what was defined is frozen: whoever has it has what was checked", () => {
