@@ -14,7 +14,7 @@ import { expect, test } from "vitest";
 import type { Target } from "./log/open-target.ts";
 import { isFull, keepResult, sayReplay, seed } from "./log/result-file.ts";
 import type { RunStep } from "./reactors/check-runs.ts";
-import { claimsOf, judgeRuns } from "./reactors/check-runs.ts";
+import { claimsOf, judgeRuns, nothingAcknowledged } from "./reactors/check-runs.ts";
 import { OrderDesk } from "./reactors/order-desk.ts";
 import { RunReader } from "./reactors/read-runs.ts";
 import type { SinkCall } from "./reactors/sink-lines.ts";
@@ -46,7 +46,7 @@ const input = (nr: number): TransferInput => ({
 test(`${runs} unfinished runs after kill -9 are carried on`, { timeout: 600_000 }, async () => {
   sayReplay("reactors-resume");
   const directory = await mkdtemp(join(tmpdir(), "viable-reactors-"));
-  const sink = { path: join(directory, "sink.socket"), file: join(directory, "calls"), ignoresKeys: false };
+  const sink = { path: join(directory, "sink.socket"), file: join(directory, "calls") };
   const told = nothingTold();
   const desk = new OrderDesk(seededRandom(seed));
   const ticking = globalThis.setInterval(() => desk.tick(Date.now()), 10);
@@ -74,12 +74,12 @@ test(`${runs} unfinished runs after kill -9 are carried on`, { timeout: 600_000 
     await using held = new WorkerPool({ ...settings, isHeld: true }, 1, told, desk);
     const first = await held.start("first");
     desk.setWorkers([first]);
-    const acknowledged = new Map<string, string>();
+    const acknowledged = nothingAcknowledged();
     await Promise.all(
       Array.from({ length: runs }, async (_, nr) => {
         const key = `transfer-${nr}`;
-        const { runId } = await desk.give({ what: "begin", key, input: input(nr) });
-        acknowledged.set(key, runId ?? "");
+        const { runId = "" } = await desk.give({ what: "begin", key, input: input(nr) });
+        acknowledged.begun.push({ key, input: input(nr), runId });
       }),
     );
     await until((events) => events.some(({ type }) => type === "step.succeeded"));
@@ -98,11 +98,12 @@ test(`${runs} unfinished runs after kill -9 are carried on`, { timeout: 600_000 
       .filter(Boolean)
       .map((line) => JSON.parse(line) as SinkCall);
     // By the second: where the machine is busy the first may have lost its lease, and what had no outcome then was called again.
-    const again = calls.filter(({ step, by }) => step === "withdraw" && second.lives.includes(by)).length;
+    const bySecond = calls.filter(({ by }) => second.lives.includes(by));
+    const again = bySecond.filter(({ step }) => step === "withdraw").length;
     keepResult("reactors-resume", {
       runs,
       leaseMs,
-      acknowledged: acknowledged.size,
+      acknowledged: acknowledged.begun.length,
       resumedMsAfterKill: resumedMs - killedMs,
       resumedMsAfterStart: resumedMs - startedMs,
       endedMsAfterStart: endedMs - startedMs,
@@ -110,6 +111,8 @@ test(`${runs} unfinished runs after kill -9 are carried on`, { timeout: 600_000 
     });
     expect(told.complaints).toEqual([]);
     expect(judgeRuns(reader.runs, acknowledged, calls, told).slice(0, 20)).toEqual([]);
+    // Each run was taken in the middle of its second step, so the second has called something for every one of them.
+    expect(new Set(bySecond.map(({ run }) => run)).size).toBe(runs);
     expect(again).toBe(0);
     expect(reader.runs.size).toBe(runs);
   } finally {

@@ -1,5 +1,6 @@
 import type { Random } from "@viable/kernel";
 import type { StoredEvent } from "@viable/log";
+import { nothingAcknowledged } from "./check-runs.ts";
 import type { OrderDesk } from "./order-desk.ts";
 import type { TransferInput } from "./transfer.ts";
 import { feeTries } from "./transfer.ts";
@@ -21,8 +22,7 @@ interface TrafficSettings {
 export class BankTraffic {
   readonly #settings: TrafficSettings;
   readonly #later: { readonly dueMs: number; readonly act: () => void }[] = [];
-  /** Runs of transfers by their key, once that they began has been acknowledged. */
-  readonly acknowledged = new Map<string, string>();
+  readonly acknowledged = nothingAcknowledged();
   /** Transfers that the log has and that have no ending, and how many have had one. */
   readonly open = new Set<string>();
   /** Keys of what somebody was told to begin and nobody has answered. */
@@ -30,7 +30,6 @@ export class BankTraffic {
   /** Composed runs without an ending. */
   readonly openInner = new Set<string>();
   endings = 0;
-  reviews = 0;
   repeatedBegins = 0;
   #nr = 0;
   #nextMs = 0;
@@ -85,14 +84,14 @@ export class BankTraffic {
     void desk.give({ what: "begin", key, input }).then(({ runId, repeated }) => {
       this.#unanswered.delete(key);
       if (runId === undefined) return;
-      this.acknowledged.set(key, runId);
+      this.acknowledged.begun.push({ key, input, runId });
       if (repeated) this.repeatedBegins += 1;
       const answeredMs = Date.now();
       if (input.awaits !== "" && !sendsEarly) this.#later.push({ dueMs: answeredMs + sendAfterMs, act: send });
       if (cancelAfterMs !== undefined)
         this.#later.push({
           dueMs: answeredMs + cancelAfterMs,
-          act: () => void desk.give({ what: "cancel", runId }),
+          act: () => this.#order("cancel", runId),
         });
     });
   }
@@ -100,7 +99,7 @@ export class BankTraffic {
   /** An event of a run, as the log brings it. */
   take({ type, data, stream }: StoredEvent): void {
     const runId = stream.slice("run:".length);
-    const { desk, random } = this.#settings;
+    const { random } = this.#settings;
     if (type === startedType) {
       (data.reactor === "transfer" ? this.open : this.openInner).add(runId);
     } else if (endings.includes(type)) {
@@ -109,15 +108,19 @@ export class BankTraffic {
         if (type === "run.completed" && !this.#isOver && random.next() < 0.04)
           this.#later.push({
             dueMs: Date.now() + random.next() * 2_000,
-            act: () => void desk.give({ what: "undo", runId }),
+            act: () => this.#order("undo", runId),
           });
       } else this.openInner.delete(runId);
     } else if (type === "run.undo_requested") {
       (data.reactor === "transfer" ? this.open : this.openInner).add(runId);
-    } else if (type === "run.needs_review") {
-      this.reviews += 1;
-      void desk.give({ what: "review", runId });
-    }
+    } else if (type === "run.needs_review") this.#order("review", runId);
+  }
+
+  /** Whoever is told that an order is done may rely on it. */
+  #order(what: "cancel" | "undo" | "review", runId: string): void {
+    void this.#settings.desk.give({ what, runId }).then(({ ok }) => {
+      if (ok) this.acknowledged.orders.push({ what, runId });
+    });
   }
 }
 

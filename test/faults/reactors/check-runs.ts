@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { SinkCall } from "./sink-lines.ts";
 import type { Posting, TransferInput } from "./transfer.ts";
 import {
@@ -8,12 +9,12 @@ import {
   feeTries,
   transferPostings,
 } from "./transfer.ts";
-import type { Life } from "./worker-lines.ts";
+import type { Life, Order } from "./worker-lines.ts";
 import { toLife } from "./worker-lines.ts";
 import type { Told } from "./worker-process.ts";
 
 /**
- * What is wrong. `lost`: a run that was acknowledged is not there, or has not ended. `doubled`: a step, an undo, an ending or an effect
+ * What is wrong. `lost`: what was acknowledged, a run or an order to one, is not there, or a run has not ended. `doubled`: a step, an undo, an ending or an effect
  * more than once. `half`: a run that has ended and whose effects are neither all there nor all gone. `order`: something before what it
  * depends on. `ending`: not the one that what it met must lead to. `fence`: written, or claimed, by somebody who may not. `shape`: a
  * stream that makes no sense.
@@ -26,11 +27,28 @@ export interface Violation {
 /** An event of a run as it is stored: as much of it as is judged. */
 export interface RunStep {
   readonly type: string;
+  /** When it was written, in milliseconds, by the clock of whoever wrote it. All are on one machine. */
+  readonly timeMs: number;
   readonly data: { readonly [name: string]: unknown };
 }
 
 /** A run as the log has it: its events in their order, version 1 first. */
 export type Runs = ReadonlyMap<string, readonly RunStep[]>;
+
+/** What whoever asked for it was told is done. */
+export interface Acknowledged {
+  readonly begun: { readonly key: string; readonly input: TransferInput; readonly runId: string }[];
+  readonly orders: { readonly what: keyof typeof orderTypes; readonly runId: string }[];
+}
+
+export const nothingAcknowledged = (): Acknowledged => ({ begun: [], orders: [] });
+
+/** What an order to a run is written as. */
+const orderTypes = {
+  cancel: "run.cancel_requested",
+  undo: "run.undo_requested",
+  review: "run.reviewed",
+} as const satisfies Partial<Record<Order["what"], string>>;
 
 interface Claim {
   readonly version: number;
@@ -42,7 +60,7 @@ interface Claim {
 
 const endings = new Set(["run.completed", "run.failed", "run.compensated", "run.cancelled"]);
 /** What anybody may write to a run. */
-const orders = new Set(["run.cancel_requested", "run.undo_requested", "run.reviewed", "run.parked", "run.claimed"]);
+const orders = new Set<string>([...Object.values(orderTypes), "run.parked", "run.claimed"]);
 
 const inputOf = (events: readonly RunStep[]): TransferInput => events[0]?.data.input as TransferInput;
 const reactorOf = (events: readonly RunStep[]): unknown => events[0]?.data.reactor;
@@ -83,11 +101,11 @@ const isOutcome = ({ type, data }: RunStep): boolean =>
 function judgeStream(runId: string, events: readonly RunStep[]): Violation[] {
   const found: Violation[] = [];
   const complain = (kind: Violation["kind"], text: string) => found.push({ kind, text: `${runId}: ${text}` });
-  if (events[0]?.type !== "run.started") return [{ kind: "shape", text: `${runId} does not begin with its beginning` }];
   const input = inputOf(events);
   const isTransfer = reactorOf(events) === "transfer";
   const outcomes = new Map<string, RunStep>();
   const compensated = new Set<string>();
+  const restsUntilMs = new Map<string, number>();
   const undone = new Map<number, string>();
   let lastUndone = Number.POSITIVE_INFINITY;
   let ending: RunStep | undefined;
@@ -124,6 +142,10 @@ function judgeStream(runId: string, events: readonly RunStep[]): Violation[] {
       if (closed !== undefined && !isOfCompensation && data.during !== "compensate")
         complain("doubled", `${type} of ${step} at ${version}, which had ${closed.type}`);
       if (type === "step.compensated") compensated.add(step);
+      if (type === "step.succeeded" && event.timeMs < (restsUntilMs.get(step) ?? 0))
+        complain("order", `${step} rested until ${event.timeMs}, and was to rest until ${restsUntilMs.get(step)}`);
+      const wait = data.wait as { readonly for: string; readonly until?: number } | undefined;
+      if (type === "step.waiting" && wait?.for === "time") restsUntilMs.set(step, wait.until ?? 0);
       if (isUndoing) complain("shape", `${type} of ${step} at ${version}, while the run is undone`);
       if (isOutcome(event)) outcomes.set(step, event);
     }
@@ -196,12 +218,7 @@ function expectedEnding(runId: string, events: readonly RunStep[], inner: readon
 }
 
 /** Runs, and what everybody told of them, held against each other. To be called when nothing goes on any more. */
-export function judgeRuns(
-  runs: Runs,
-  acknowledged: ReadonlyMap<string, string>,
-  calls: readonly SinkCall[],
-  told: Told,
-): Violation[] {
+export function judgeRuns(runs: Runs, acknowledged: Acknowledged, calls: readonly SinkCall[], told: Told): Violation[] {
   const found: Violation[] = [];
   const innerOf = new Map<string, string[]>();
   const runOfKey = new Map<string, string>();
@@ -213,14 +230,9 @@ export function judgeRuns(
       found.push({ kind: "doubled", text: `${key} has begun ${runOfKey.get(key)} and ${runId}` });
     if (typeof key === "string") runOfKey.set(key, runId);
   }
-  for (const [key, runId] of acknowledged)
-    if (!runs.has(runId)) found.push({ kind: "lost", text: `${key}: ${runId} was acknowledged and is not there` });
-  for (const [runId, inner] of innerOf) {
-    const outer = lastEnding(runs.get(runId) ?? []);
-    const completed = inner.filter((each) => lastEnding(runs.get(each) ?? [])?.type === "run.completed");
-    if (completed.length !== (outer?.type === "run.completed" ? 1 : 0))
-      found.push({ kind: "half", text: `${runId}: ${outer?.type}, and ${completed.length} of its exchanges stand` });
-  }
+  found.push(...judgeAcknowledged(runs, acknowledged));
+  for (const [runId, inner] of innerOf)
+    if (!runs.has(runId)) found.push({ kind: "lost", text: `${runId} composed ${inner}, and is not there` });
   const balances = balancesOf(calls);
   for (const currency of ["", "/foreign"]) {
     const sum = sumOf(balances, currency);
@@ -228,10 +240,14 @@ export function judgeRuns(
   }
   const effects = effectsOf(calls);
   for (const [runId, events] of runs) {
-    found.push(...judgeStream(runId, events));
-    const ending = lastEnding(events);
     const ofRun = effects.get(runId) ?? new Map<string, Effect>();
     effects.delete(runId);
+    if (events[0]?.type !== "run.started") {
+      found.push({ kind: "shape", text: `${runId} does not begin with its beginning` });
+      continue;
+    }
+    found.push(...judgeStream(runId, events), ...judgeInner(runId, events, innerOf.get(runId) ?? [], runs));
+    const ending = lastEnding(events);
     if (ending === undefined) {
       found.push({ kind: "lost", text: `${runId} has not ended: ${events.at(-1)?.type} is the last of it` });
       continue;
@@ -247,6 +263,42 @@ export function judgeRuns(
   for (const [runId] of effects)
     found.push({ kind: "shape", text: `the sink was called by ${runId}, which is not there` });
   return [...found, ...judgeWriters(runs, told)];
+}
+
+/** A transfer that buys another currency and has completed has one exchange that stands; every other has none. */
+function judgeInner(
+  runId: string,
+  events: readonly RunStep[],
+  inner: readonly string[],
+  runs: Runs,
+): readonly Violation[] {
+  if (reactorOf(events) !== "transfer") return [];
+  const ending = lastEnding(events)?.type;
+  const standing = inner.filter((each) => lastEnding(runs.get(each) ?? [])?.type === "run.completed").length;
+  if (standing === (ending === "run.completed" && inputOf(events).rate > 0 ? 1 : 0)) return [];
+  return [{ kind: "half", text: `${runId}: ${ending}, and ${standing} of its exchanges stand` }];
+}
+
+/** What was acknowledged is in the log: each run as what it was asked to be, each order at least as often as somebody was told so. */
+function judgeAcknowledged(runs: Runs, { begun, orders }: Acknowledged): Violation[] {
+  const found: Violation[] = [];
+  const lost = (text: string) => found.push({ kind: "lost", text });
+  for (const { key, input, runId } of begun) {
+    const [first] = runs.get(runId) ?? [];
+    if (first === undefined) lost(`${key}: ${runId} was acknowledged and is not there`);
+    else if (first.data.key !== key || !isDeepStrictEqual(first.data.input, input))
+      lost(`${key}: ${runId} was acknowledged, and is ${first.data.key} with ${JSON.stringify(first.data.input)}`);
+  }
+  const given = new Map<string, number>();
+  for (const { what, runId } of orders) {
+    const type = orderTypes[what];
+    const count = (given.get(`${type} ${runId}`) ?? 0) + 1;
+    given.set(`${type} ${runId}`, count);
+    const there = (runs.get(runId) ?? []).filter((each) => each.type === type).length;
+    if (there < count)
+      lost(`${runId}: to ${what} it was acknowledged ${count} times, and ${type} is there ${there} times`);
+  }
+  return found;
 }
 
 /** What stands on each account, by all that the sink has done. */
@@ -276,6 +328,7 @@ interface Effect {
   readonly done: number[];
   readonly undone: number[];
   readonly asked: number[];
+  /** As they were done last. */
   readonly postings: readonly Posting[];
   isDefect: boolean;
 }
@@ -286,9 +339,10 @@ function effectsOf(calls: readonly SinkCall[]): Map<string, Map<string, Effect>>
     const steps = effects.get(run) ?? new Map<string, Effect>();
     effects.set(run, steps);
     const known = steps.get(step) ?? { done: [], undone: [], asked: [], postings: [], isDefect: false };
-    const effect = op === "post" || op === "once" ? { ...known, postings } : known;
+    const isPost = op === "post" || op === "once";
+    const effect = isPost && outcome === "done" ? { ...known, postings } : known;
     steps.set(step, effect);
-    if (op === "post" || op === "once") {
+    if (isPost) {
       effect.asked.push(nr);
       if (outcome === "done") effect.done.push(nr);
     } else if (op !== "find") {
@@ -336,12 +390,12 @@ function judgeEffectOrder(
   effects: ReadonlyMap<string, Effect>,
 ): Violation[] {
   const found: Violation[] = [];
-  const isTransfer = reactorOf(events) === "transfer";
-  for (const [step, { asked }] of effects) {
-    for (const before of isTransfer ? dependenciesOf(step, inputOf(events)) : []) {
-      const done = effects.get(before)?.done[0];
-      if (done === undefined || asked[0] === undefined) continue;
-      if (asked[0] < done)
+  const input = inputOf(events);
+  const doneOutside = transferPostings(input);
+  for (const [step, { asked }] of reactorOf(events) === "transfer" ? effects : []) {
+    for (const before of dependenciesOf(step, input).filter((each) => each in doneOutside)) {
+      const done = effects.get(before)?.done[0] ?? Number.POSITIVE_INFINITY;
+      if (asked[0] !== undefined && asked[0] < done)
         found.push({ kind: "order", text: `${runId}: ${step} was asked for before ${before} was done` });
     }
   }

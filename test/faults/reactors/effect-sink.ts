@@ -4,6 +4,7 @@ import { existsSync, fdatasync, openSync, readFileSync, writeSync } from "node:f
 import { createServer } from "node:net";
 import { promisify } from "node:util";
 import { onStop, readSettings } from "../log/lines.ts";
+import type { SinkDefect } from "./sink-book.ts";
 import { SinkBook } from "./sink-book.ts";
 import type { SinkAnswer, SinkCall, SinkRequest } from "./sink-lines.ts";
 
@@ -11,11 +12,11 @@ export interface SinkSettings {
   /** A socket's path. */
   readonly path: string;
   readonly file: string;
-  readonly ignoresKeys: boolean;
+  readonly defect?: SinkDefect;
 }
 
 const settings = readSettings<SinkSettings>();
-const book = new SinkBook(settings.ignoresKeys);
+const book = new SinkBook(settings.defect);
 if (existsSync(settings.file))
   for (const line of readFileSync(settings.file, "utf8").split("\n").filter(Boolean))
     book.take(JSON.parse(line) as SinkCall);

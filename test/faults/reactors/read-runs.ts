@@ -21,9 +21,9 @@ export class RunReader {
     await withLog(target, async (log) => {
       for (;;) {
         const page = await log.readAll(ctx, { from: toPosition(this.#position), limit: pageEvents });
-        for (const { stream, version, position, type, data } of page) {
+        for (const { stream, version, position, type, data, time } of page) {
           this.#position = toOrdinal(position);
-          if (stream.startsWith("run:")) this.#take(stream.slice("run:".length), version, { type, data });
+          if (stream.startsWith("run:")) this.#take(stream.slice("run:".length), version, { type, timeMs: time, data });
           else if (stream.startsWith("awaited:")) this.sent.set(stream, (this.sent.get(stream) ?? 0) + 1);
         }
         this.events += page.length;

@@ -92,7 +92,7 @@ async function obey(nr: number, order: Order): Promise<void> {
   try {
     tell(["done", nr, await follow(order)]);
   } catch (error) {
-    if (mayPass(error) || (error instanceof ViableError && error.retryable)) tell(["again", nr, codeOf(error)]);
+    if (mayPass(error) || (error instanceof ViableError && error.retryable)) tell(["again", nr]);
     else tell(["complaint", `${JSON.stringify(order)}: ${(error as Error).stack}`]);
   }
 }

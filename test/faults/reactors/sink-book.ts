@@ -10,15 +10,18 @@ interface Entry {
 }
 
 /**
- * Decides what the sink does for each call, from those before it. `ignoresKeys` is a defect on purpose, so that what checks can be seen
- * to find it: then every call is done.
+ * A defect on purpose, so that what checks can be seen to find it: every call is done, whatever was done under its key; or none is,
+ * and is answered as if it were.
  */
+export type SinkDefect = "no keys" | "no effects";
+
+/** Decides what the sink does for each call, from those before it. */
 export class SinkBook {
   readonly #entries = new Map<string, Entry>();
-  readonly #ignoresKeys: boolean;
+  readonly #defect: SinkDefect | undefined;
 
-  constructor(ignoresKeys: boolean) {
-    this.#ignoresKeys = ignoresKeys;
+  constructor(defect: SinkDefect | undefined) {
+    this.#defect = defect;
   }
 
   decide(request: Omit<SinkRequest, "nr">): SinkOutcome {
@@ -27,13 +30,11 @@ export class SinkBook {
     switch (request.op) {
       case "post":
         if (entry.isVoid) return "refused";
-        if (entry.posted > 0 && !this.#ignoresKeys) return "repeated";
-        entry.posted += 1;
-        return "done";
+        if (entry.posted > 0 && this.#defect !== "no keys") return "repeated";
+        return this.#post(entry);
       case "once":
         if (request.claim < entry.fence) return "refused";
-        entry.posted += 1;
-        return "done";
+        return this.#post(entry);
       case "find":
         entry.fence = Math.max(entry.fence, request.claim);
         return entry.posted > 0 ? "done" : "nothing";
@@ -41,6 +42,11 @@ export class SinkBook {
       case "void":
         return this.#takeBack(entry, request.op);
     }
+  }
+
+  #post(entry: Entry): "done" | "nothing" {
+    entry.posted += 1;
+    return this.#defect === "no effects" ? "nothing" : "done";
   }
 
   #takeBack(entry: Entry, op: "undo" | "void"): SinkOutcome {

@@ -62,8 +62,4 @@ export class SinkClient implements Bank {
       find: async () => (await ask("find")) === "done",
     };
   }
-
-  close(): void {
-    this.#socket.destroy();
-  }
 }

@@ -26,7 +26,7 @@ export type WorkerLine =
   | readonly ["life", Life]
   | readonly ["done", nr: number, Done]
   /** Whether it was done is not known, or it was not and may be later. */
-  | readonly ["again", nr: number, code: string]
+  | readonly ["again", nr: number]
   /** Events of a run that this process wrote: from which version on, and how many. */
   | readonly ["wrote", runId: string, from: number, count: number, Life]
   /** The log has refused what it wanted to write after a version of a run. */

@@ -26,15 +26,13 @@ export const nothingTold = (): Told => ({ wrote: [], refused: [], complaints: []
 /** Somebody who is told what came of orders. */
 export interface Answers {
   done(nr: number, done: Done): void;
-  again(nr: number, code: string): void;
+  again(nr: number): void;
 }
 
 /** A worker, as its parent has it. */
 export interface Worker {
   readonly name: string;
   readonly lives: readonly Life[];
-  /** Orders it has not answered. */
-  readonly asked: ReadonlySet<number>;
   readonly state: "running" | "paused" | "ended";
   ask(nr: number, order: Order): void;
   pause(): void;
@@ -82,7 +80,6 @@ export class WorkerPool implements AsyncDisposable {
 
 async function putToWork(name: string, child: Child, told: Told, to: Answers): Promise<Worker | undefined> {
   const lives: Life[] = [];
-  const asked = new Set<number>();
   let state: Worker["state"] = "running";
   let isExpectedToEnd = false;
   const opened = new Promise<boolean>((resolve, reject) => {
@@ -106,12 +103,10 @@ async function putToWork(name: string, child: Child, told: Told, to: Answers): P
           lives.push(line[1]);
           break;
         case "done":
-          asked.delete(line[1]);
           to.done(line[1], line[2]);
           break;
         case "again":
-          asked.delete(line[1]);
-          to.again(line[1], line[2]);
+          to.again(line[1]);
           break;
         case "wrote":
           told.wrote.push({ runId: line[1], from: line[2], count: line[3], by: line[4] });
@@ -132,12 +127,10 @@ async function putToWork(name: string, child: Child, told: Told, to: Answers): P
   return {
     name,
     lives,
-    asked,
     get state() {
       return state;
     },
     ask(nr, order) {
-      asked.add(nr);
       child.write(JSON.stringify([nr, order]));
     },
     pause() {

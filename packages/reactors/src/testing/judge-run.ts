@@ -106,6 +106,11 @@ class Judge {
     return this.#reference.outcomes.get(path)?.node;
   }
 
+  /** Not what waits for a step that fails, nor what is in a branch that is not taken: of that the reference knows nothing. */
+  #mayBegin(path: string): boolean {
+    return this.#reference.outcomes.has(path);
+  }
+
   #canCompensate(path: string): boolean {
     const node = this.#nodeOf(path);
     return node?.kind === "step" && node.compensate !== undefined;
@@ -238,6 +243,7 @@ class Judge {
       const isAgain = begins && (this.#isReviewed(event.data.step) || this.#all("run.claimed").length > 0);
       if (begins && version > this.#stoppedAt && !isAgain)
         this.#wrong.push(`${event.data.step} begins, and the run had stopped`);
+      if (begins && !this.#mayBegin(event.data.step)) this.#wrong.push(`${event.data.step} begins, and may not`);
     }
     for (const { role, step, durable } of this.#calls)
       if (role !== "undo") check(step, `${role} ${step} was called`, durable);
@@ -391,6 +397,7 @@ class Judge {
     const holders = new Map<number, string>();
     for (const call of this.#calls) {
       const { role, step, durable, atMs, fencingToken, process, wasStopped } = call;
+      if (!this.#mayBegin(step)) this.#wrong.push(`${role} ${step} was called, and it may not begin`);
       if (fencingToken === undefined) continue;
       const holder = holders.get(fencingToken) ?? process;
       holders.set(fencingToken, process);

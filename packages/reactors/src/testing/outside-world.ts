@@ -469,14 +469,27 @@ export class OutsideWorld implements Outside, DrawnFunctions {
 
   // What is left
 
-  /** Whatever was done stands where it was recorded and kept, and nowhere else where something could have taken it back. */
+  /**
+   * Whatever was done stands where it was recorded and kept, and nowhere else where something could have taken it back. What the reference
+   * knows nothing of was never done.
+   */
   check(runId: string, reference: ReferenceRun): string[] {
+    const known = new Set<string>();
+    const wrong = this.#checkRun(runId, reference, known);
+    for (const [key, { state }] of this.#effects)
+      if (!known.has(key)) wrong.push(`${key} is ${state} outside, and may not have begun`);
+    return wrong;
+  }
+
+  /** Adds the keys of all that may have begun. */
+  #checkRun(runId: string, reference: ReferenceRun, known: Set<string>): string[] {
     const history = this.world.history(runId);
     const isDone = history.at(-1)?.event.type === "run.completed";
     const wrong: string[] = [];
     for (const [path, { node }] of reference.outcomes) {
       if (node.kind !== "step") continue;
       const key = `${runId}/${path}`;
+      known.add(key);
       const success = history.find(({ event }) => event.type === "step.succeeded" && event.data.step === path)?.event;
       const ran = success?.type === "step.succeeded" && (success.data.by === undefined || success.data.by === "review");
       const { state } = this.#effects.get(key) ?? {};
@@ -486,12 +499,13 @@ export class OutsideWorld implements Outside, DrawnFunctions {
       if (canClear(node) && (state === "done" || state === "half"))
         wrong.push(`${path} is ${state} outside, and should not be`);
     }
+    const inPlace = wrong.map((each) => `${reference.place}${each}`);
     for (const { event } of history)
       if (event.type === "step.waiting" && event.data.wait.for === "run") {
         const child = reference.children.get(event.data.step)?.[event.data.wait.attempt - 1];
-        if (child !== undefined) wrong.push(...this.check(event.data.wait.runId, child));
+        if (child !== undefined) inPlace.push(...this.#checkRun(event.data.wait.runId, child, known));
       }
-    return wrong.map((each) => `${reference.place}${each}`);
+    return inPlace;
   }
 }
 
