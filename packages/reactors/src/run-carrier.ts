@@ -19,7 +19,7 @@ import { readFirst } from "./read-run.ts";
 import { endingOf } from "./run-endings.ts";
 import { cancelRun, undoRun } from "./run-orders.ts";
 import { judgeInput, toStart } from "./run-start.ts";
-import type { TakePorts } from "./take-run.ts";
+import type { TakenRun, TakePorts } from "./take-run.ts";
 import { isFree, parkRun, takeRun } from "./take-run.ts";
 import { WakeUps } from "./wake-ups.ts";
 
@@ -73,6 +73,8 @@ export class RunCarrier implements Part {
   #isReading = false;
   /** Open runs that this process could not make sense of: it does not try again. */
   readonly #unfit = new Set<string>();
+  /** Open runs that this process had and gave up: what of them was under way has no outcome, and only a new claim tells it from what was not. */
+  readonly #givenUp = new Set<string>();
   #toldUnreadable = 0;
   /** Begun by this process just now: their driver is made when the append is answered. */
   readonly #beginning = new Set<string>();
@@ -150,10 +152,11 @@ export class RunCarrier implements Part {
     }
   }
 
-  /** Carries a run on that has begun under this claim, where that still holds. */
+  /** Carries a run on that has begun under this claim, for as long as that holds. */
   driveBegun({ runtime, tenant, principal, traceparent }: Context, progress: Progress, claim: Claim): void {
-    if (this.#settings.membership.epoch !== claim.epoch || this.#state !== "running") return;
-    this.#drive(rootContext(runtime, { tenant, principal, traceparent }), progress, false);
+    if (this.#state !== "running") return;
+    const ctx = rootContext(runtime, { tenant, principal, traceparent });
+    this.#drive({ ctx, progress, claim, leftBehind: new Set() });
   }
 
   // What is heard of
@@ -167,7 +170,7 @@ export class RunCarrier implements Part {
   }
 
   #ended(run: OpenRun, ending: RunEnding): void {
-    this.#unfit.delete(run.runId);
+    this.#close(run.runId);
     this.#drivers.get(run.runId)?.news(run.version);
     this.#settings.onEnded(run.runId, ending);
     this.#tellParent(run);
@@ -183,8 +186,14 @@ export class RunCarrier implements Part {
       this.#settings.onProblem("There are more runs that cannot be read here; where runs are listed, each says why.");
     this.#drivers.get(runId)?.news(version);
     if (!isOver) return;
-    this.#unfit.delete(runId);
+    this.#close(runId);
     this.#tellParent(run);
+  }
+
+  /** It is open no more: nothing is kept of it. */
+  #close(runId: string): void {
+    this.#unfit.delete(runId);
+    this.#givenUp.delete(runId);
   }
 
   #tellParent({ runId, parentId }: OpenRun): void {
@@ -325,11 +334,11 @@ export class RunCarrier implements Part {
   async #take(run: OpenRun, first: StreamPage): Promise<void> {
     const { runId, tenant } = run;
     const { runtime } = this.#settings;
-    const taken = await takeRun(this.#takePorts, run, first);
+    const taken = await takeRun(this.#takePorts, run, first, this.#givenUp.has(runId));
+    if (taken.kind === "taken" || taken.kind === "left") this.#givenUp.delete(runId);
     switch (taken.kind) {
       case "taken":
-        if (this.#state === "running" && !this.#drivers.has(runId))
-          this.#drive(taken.ctx, taken.progress, taken.isTakeover);
+        if (this.#state === "running" && !this.#drivers.has(runId)) this.#drive(taken);
         return;
       case "later":
         this.#schedule(runId, runtime.clock.now() + (taken.afterMs ?? sweepEveryMs));
@@ -340,9 +349,9 @@ export class RunCarrier implements Part {
     }
   }
 
-  #drive(ctx: Context, progress: Progress, isTakeover: boolean): void {
-    const { epoch } = this.#settings.membership;
-    const driver = new RunDriver(ctx, this.#ports, progress, { epoch, isTakeover });
+  /** Under the epoch of its claim: where the process has another by now, the driver loses the run at once. */
+  #drive({ ctx, progress, claim, leftBehind }: TakenRun): void {
+    const driver = new RunDriver(ctx, this.#ports, progress, { epoch: claim.epoch, leftBehind });
     this.#drivers.set(progress.runId, driver);
     driver.start();
   }
@@ -393,6 +402,7 @@ export class RunCarrier implements Part {
       rest: (driver) => this.#rest(driver),
       leave: (driver, how) => {
         this.#forget(driver);
+        if (how === "lost") this.#givenUp.add(driver.runId);
         const { ended } = driver.progress;
         if (how === "ended" && ended !== undefined) this.#settings.onEnded(driver.runId, ended);
         this.#loadNext();
@@ -400,6 +410,7 @@ export class RunCarrier implements Part {
       failed: (driver, error) => {
         driver.abandon("it cannot go on");
         this.#forget(driver);
+        this.#givenUp.add(driver.runId);
         const run = this.open.get(driver.runId);
         if (run !== undefined) void this.#cannotGoOn(run, error);
       },

@@ -23,45 +23,67 @@ export interface TakePorts extends RunSource {
   claim(attempt: number): Claim | undefined;
 }
 
+/** A run that is this process's, and by which claim. */
+export interface TakenRun {
+  readonly ctx: Context;
+  readonly progress: Progress;
+  readonly claim: Claim;
+  /** Paths of steps that had no outcome when the run was taken from whoever had it: they may have been begun. */
+  readonly leftBehind: ReadonlySet<string>;
+}
+
 /** What came of taking a run. */
 export type Taken =
-  /** It is this process's; `isTakeover` where somebody else had it, and may have begun what has no outcome. */
-  | { readonly kind: "taken"; readonly ctx: Context; readonly progress: Progress; readonly isTakeover: boolean }
+  | ({ readonly kind: "taken" } & TakenRun)
   /** It has ended, or another process has it. */
   | { readonly kind: "left" }
   /** To be tried again; undefined where that may be when runs are next looked through. */
   | { readonly kind: "later"; readonly afterMs: number | undefined }
   | { readonly kind: "unknown_definition"; readonly reason: string };
 
-/** Reads what `first` has left of a run, and claims it where it is not this process's yet. */
-export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage): Promise<Taken> {
+/**
+ * Reads what `first` has left of a run, and claims it where it is not this process's yet, or where this process gave it up and does not know
+ * what of it was under way.
+ */
+export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage, wasGivenUp: boolean): Promise<Taken> {
   const { log, definitions, runtime, membership } = ports;
   const definition = definitions.byHash(run.reactor, run.hash);
   if (definition === undefined) return { kind: "unknown_definition", reason: whyUnknown(definitions, run) };
   let ctx = rootContext(runtime, { tenant: run.tenant });
   const progress = new Progress(planOf(definition), run.runId);
+  const leftBehind = new Set<string>();
+  const apply = (event: RunEvent, version: number) => {
+    // Who loads a run again later, without a claim, has to know it too; so it is told by the claims that the log has.
+    if (event.type === "run.claimed" && progress.claim !== undefined)
+      for (const path of progress.open.keys()) leftBehind.add(path);
+    progress.apply(event, version);
+  };
   for await (const stored of readRest(ctx, log, run.runId, first)) {
     if (stored.version === 1)
       ctx = withContext(ctx, { principal: stored.metadata.actor, traceparent: stored.metadata.traceparent });
-    progress.apply(toRunEvent(stored), stored.version);
+    apply(toRunEvent(stored), stored.version);
   }
   if (progress.phase === "ended" && progress.undoRequested === undefined) return { kind: "left" };
   const { claim } = progress;
-  if (claim?.processId === membership.processId && claim.epoch === membership.epoch)
-    return { kind: "taken", ctx, progress, isTakeover: false };
+  const isOwn = claim?.processId === membership.processId && claim.epoch === membership.epoch;
+  if (isOwn && !wasGivenUp) return { kind: "taken", ctx, progress, claim, leftBehind };
   if (!isFree(membership, claim)) return { kind: "left" };
 
   const own = ports.claim((claim?.attempt ?? 0) + 1);
   if (own === undefined) return { kind: "later", afterMs: undefined };
-  const reason = claim === undefined ? "nobody had it" : `${claim.processId} of epoch ${claim.epoch} is gone`;
-  const event: RunEvent = { type: "run.claimed", data: { ...own, reason } };
+  const event: RunEvent = { type: "run.claimed", data: { ...own, reason: whyTaken(claim, isOwn) } };
   const stream = { stream: runStream(run.runId), expected: progress.version, correlation: run.runId };
   const outcome = await log.append(ctx, { streams: [{ ...stream, events: [event as never] }] });
   // Somebody else was quicker, or has ordered something: the log will say what.
   if (!outcome.ok)
     return { kind: "later", afterMs: outcome.reason === "overloaded" ? outcome.retryAfterMs : overtakenMs };
-  progress.apply(event, progress.version + 1);
-  return { kind: "taken", ctx, progress, isTakeover: true };
+  apply(event, progress.version + 1);
+  return { kind: "taken", ctx, progress, claim: own, leftBehind };
+}
+
+function whyTaken(claim: Claim | undefined, isOwn: boolean): string {
+  if (claim === undefined) return "nobody had it";
+  return isOwn ? "this process had given it up" : `${claim.processId} of epoch ${claim.epoch} is gone`;
 }
 
 /** Whether a process may take a run that is claimed so: it is its own, or nobody's, or one's that is gone. */

@@ -50,9 +50,9 @@ export interface DrivenRun {
   readonly runId: string;
   readonly ctx: Context;
   readonly ports: RunPorts;
-  /** The process's, when it took the run: its claim holds as long as that does. */
+  /** That of its claim, which holds as long as the process has that one. */
   readonly epoch: number;
-  /** What had no outcome when it was taken from somebody else, by its path: it may have been begun. */
+  /** What had no outcome when it was taken from whoever had it, by its path: it may have been begun. */
   readonly leftBehind: ReadonlySet<string>;
   /** The fold of all that was recorded: ahead of what is durable by what is pending. */
   progress: Progress;

@@ -44,14 +44,14 @@ export class RunDriver {
   readonly #told = new Set<string>();
   #whenQuiet: (() => void)[] = [];
 
-  constructor(ctx: Context, ports: DriverPorts, progress: Progress, claimed: { epoch: number; isTakeover: boolean }) {
+  constructor(ctx: Context, ports: DriverPorts, progress: Progress, claimed: Pick<DrivenRun, "epoch" | "leftBehind">) {
     this.#ports = ports;
     this.#run = {
       runId: progress.runId,
       ctx,
       ports,
       epoch: claimed.epoch,
-      leftBehind: new Set(claimed.isTakeover ? progress.open.keys() : []),
+      leftBehind: claimed.leftBehind,
       progress,
       hasLeft: false,
       isHalted: false,
