@@ -17,8 +17,9 @@ export interface ReactorDefinition<Input = unknown, Output = unknown> {
   /** How long a run may take in all, in milliseconds, before it is undone; undefined where it may take for ever. */
   readonly timeoutMs: number | undefined;
   /**
-   * Of its name, version, graph, whether it is reversible, and its children: 16 characters. What is said for people, how many steps run at
-   * once, how long it may take and what functions do is not in it. A run keeps to the definition that has the hash it began with.
+   * Of its name, version, graph, whether it is reversible, and its children: 16 characters. Not in it: what is said for people, how long
+   * anything may take, how often it is tried, in which order steps are said, how many run at once (but for elements of a map) and what
+   * functions do. A run keeps to the definition that has the hash it began with.
    */
   readonly hash: string;
   readonly functions: ReadonlyMap<string, StepFunction>;

@@ -2,12 +2,13 @@ import type { JsonValue } from "@viable/kernel";
 import { canonicalJson } from "@viable/kernel";
 import type { NodeDefinition, ScopeDefinition } from "../definition.ts";
 import { scopesOf } from "../definition.ts";
+import { identityOf } from "../definition-hash.ts";
 
 /** Steps by their static paths, as `ship/label`. */
 export interface GraphChange {
   readonly added: readonly string[];
   readonly removed: readonly string[];
-  /** What stands in the graph of them differs: their arguments, what they come after, which functions they have, how they are tried again. */
+  /** What stands in the graph of them differs, as far as it makes another definition: their arguments, what they come after, which functions they have. */
   readonly changed: readonly string[];
 }
 
@@ -34,9 +35,9 @@ function* flatten(scope: ScopeDefinition, returnsAt: string, prefix: string): Ge
   yield [returnsAt, canonicalJson(scope.returns as unknown as JsonValue)];
 }
 
-/** What a step says itself: not what is said for people, nor what its steps inside say. */
-function textOf({ description: _, ...node }: NodeDefinition): string {
-  const said: Record<string, unknown> = { ...node };
+/** What a step says itself that counts, and not what its steps inside say. */
+function textOf(node: NodeDefinition): string {
+  const said: Record<string, unknown> = { ...identityOf(node) };
   if (node.kind === "switch") said.branches = node.branches.map(({ name, when }) => ({ name, when }));
   delete said.scope;
   delete said.otherwise;

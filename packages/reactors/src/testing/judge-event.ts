@@ -298,16 +298,12 @@ function judgeValue(progress: Progress, node: OpenNode, event: StepEvent): Findi
   return isDeepStrictEqual(args, today) ? undefined : changed(step, "is called with", args, today);
 }
 
-/** What of a wait follows from what was recorded: not ids, nor times that are counted from when it began. */
+/** What of a wait follows from what was recorded: not ids, nor times that are counted from when it began, nor words for people. */
 function compareWait({ plan }: OpenNode, wait: StepWait, args: unknown): { recorded: unknown; today: unknown } {
   const { key, details, until } = (kept(args) ?? {}) as { key?: unknown; details?: unknown; until?: unknown };
   const said = plan.node;
   if (wait.for === "time") return { recorded: until === undefined ? undefined : wait.until, today: until };
-  if (wait.for === "approval")
-    return {
-      recorded: { title: wait.title, details: wait.details },
-      today: { title: said.kind === "approval" ? said.title : "", details },
-    };
+  if (wait.for === "approval") return { recorded: wait.details, today: details };
   if (wait.for === "event") {
     const event = said.kind === "event" ? said.event : "";
     // Without a key it is the run's id.
