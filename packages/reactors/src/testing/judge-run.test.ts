@@ -272,11 +272,12 @@ describe("steps that wait for another, or are chosen", () => {
   const chosen = reactor("chosen", { input }, (steps) =>
     steps
       .switch("way", {
+        args: () => ({}),
         branches: {
-          taken: { when: () => true, steps: (inner) => inner.step("a", { run: () => 1 }).returns(() => 1) },
-          left: { when: () => false, steps: (inner) => inner.step("b", { run: () => 1 }).returns(() => 1) },
+          taken: { when: () => true, steps: (inner) => inner.step("a", { run: () => 1 }).returns(() => null) },
+          left: { when: () => false, steps: (inner) => inner.step("b", { run: () => 1 }).returns(() => null) },
         },
-        otherwise: (inner) => inner.returns(() => 1),
+        otherwise: (inner) => inner.returns(() => null),
       })
       .step("last", { after: ["way"], run: () => 1 })
       .returns(() => "end"),

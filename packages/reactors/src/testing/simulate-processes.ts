@@ -277,6 +277,7 @@ export class ProcessWorld {
       open: over(this.store.open),
       readAll: over(this.store.readAll),
       readStream: over(this.store.readStream),
+      readStreams: over(this.store.readStreams),
       head: over(this.store.head),
       getRecords: over(this.store.getRecords),
       listRecords: over(this.store.listRecords),
