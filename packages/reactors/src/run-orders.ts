@@ -12,6 +12,7 @@ import { runStream } from "./run-journal.ts";
 
 /** How often an order to a run is decided anew because somebody else wrote first. */
 const maxDecisions = 50;
+const definitionMissing = "The definition it began with is not here; ask a process that has it.";
 
 /** What came of an order to a run. */
 export type Directed = { readonly ok: true } | { readonly ok: false; readonly reason: string };
@@ -43,25 +44,29 @@ export function cancelRun(ctx: Context, source: RunSource, runId: string, reason
 
 /** Has a run undone that has completed, where its reactor is reversible. */
 export async function undoRun(ctx: Context, source: RunSource, runId: string, reason: string): Promise<Directed> {
-  const first = await firstEvent(ctx, source.log, runId);
+  const first = isId("run", runId) ? await firstEvent(ctx, source.log, runId) : undefined;
   const started = first && toRunEvent(first);
   if (started?.type !== "run.started") throw runNotFound(runId);
   const { reactor, hash, parent } = started.data;
-  if (source.definitions.byHash(reactor, hash)?.reversible === false)
-    return { ok: false, reason: `"${reactor}" is not declared reversible.` };
+  const definition = source.definitions.byHash(reactor, hash);
+  if (definition === undefined) return { ok: false, reason: definitionMissing };
+  if (!definition.reversible) return { ok: false, reason: `"${reactor}" is not declared reversible.` };
+  const parentId = parent === undefined ? {} : { parentId: parent.runId };
+  const undo: RunEvent = {
+    type: "run.undo_requested",
+    data: { by: ctx.principal, reason, reactor, hash, ...parentId },
+  };
   return await placeOrder(ctx, source.log, runId, async () => {
-    const last = isId("run", runId) ? await lastEvent(ctx, source.log, runId) : undefined;
+    const last = await lastEvent(ctx, source.log, runId);
     if (last === undefined) throw runNotFound(runId);
-    return { version: last.version, order: toUndo(toRunEvent(last)) };
+    return { version: last.version, order: afterItCompleted(toRunEvent(last), undo) };
   });
+}
 
-  function toUndo(last: RunEvent): Order {
-    if (last.type === "run.completed") {
-      const parentId = parent === undefined ? {} : { parentId: parent.runId };
-      return { type: "run.undo_requested", data: { by: ctx.principal, reason, reactor, hash, ...parentId } };
-    }
-    return isEnding(last) ? "It has not completed." : "It has not ended; cancel it instead.";
-  }
+/** An order to a run that has completed, whose last event is known. */
+function afterItCompleted(last: RunEvent, order: RunEvent): Order {
+  if (last.type === "run.completed") return order;
+  return isEnding(last) ? "It has not completed." : "It has not ended; cancel it instead.";
 }
 
 /** Says how a run goes on that stands in `needs_review`. */
@@ -106,7 +111,7 @@ function orderByState(
     if (!isId("run", runId) || (await firstEvent(ctx, source.log, runId)) === undefined) throw runNotFound(runId);
     const progress = await readProgress(ctx, source, runId);
     return progress === undefined
-      ? { version: 0, order: "The definition it began with is not here; ask a process that has it." }
+      ? { version: 0, order: definitionMissing }
       : { version: progress.version, order: order(progress) };
   });
 }
