@@ -210,7 +210,7 @@ export class RunCarrier implements Part {
       return;
     }
     this.#resting.delete(driver);
-    driver.heardOf(news);
+    this.#moveOn(driver, () => driver.heardOf(news));
   }
 
   #tellNews(driver: RunDriver, run: OpenRun): void {
@@ -234,7 +234,7 @@ export class RunCarrier implements Part {
     const driver = this.#drivers.get(runId);
     if (driver !== undefined) {
       this.#resting.delete(driver);
-      driver.due();
+      this.#moveOn(driver, () => driver.due());
     } else if (run !== undefined) this.#consider(run);
   }
 
@@ -353,7 +353,16 @@ export class RunCarrier implements Part {
   #drive({ ctx, progress, claim, leftBehind }: TakenRun): void {
     const driver = new RunDriver(ctx, this.#ports, progress, { epoch: claim.epoch, leftBehind });
     this.#drivers.set(progress.runId, driver);
-    driver.start();
+    this.#moveOn(driver, () => driver.start());
+  }
+
+  /** Has a driver go on. What that throws costs its run, and nobody who told of what it goes on for. */
+  #moveOn(driver: RunDriver, move: () => void): void {
+    try {
+      move();
+    } catch (error) {
+      this.#ports.failed(driver, error);
+    }
   }
 
   /** A run that could not be read, or whose driver gave up: it is looked at again where that may pass, and parked where it does not. */
@@ -413,6 +422,7 @@ export class RunCarrier implements Part {
         this.#givenUp.add(driver.runId);
         const run = this.open.get(driver.runId);
         if (run !== undefined) void this.#cannotGoOn(run, error);
+        this.#loadNext();
       },
     };
   }
