@@ -1,7 +1,7 @@
 import type { JsonObject } from "./json.ts";
 
-/** An error as it travels: everything a reader on another machine needs, and no stack. */
-export interface ErrorOnTheWire {
+/** An error as it travels: everything a reader on another machine needs, and no stack. No interface, so that the compiler knows it for JSON. */
+export type ErrorOnTheWire = {
   code: string;
   message: string;
   /** What to do about it, in a sentence. */
@@ -10,7 +10,7 @@ export interface ErrorOnTheWire {
   retryable: boolean;
   details?: JsonObject;
   cause?: ErrorOnTheWire;
-}
+};
 
 export interface ErrorOptionsWithNext {
   next?: string | undefined;

@@ -1,4 +1,4 @@
-import type { Context, JsonObject } from "@viable/kernel";
+import type { Context } from "@viable/kernel";
 import { backoffMs, sleep } from "@viable/kernel";
 import type { Log, NewEvent } from "@viable/log";
 import { mayPass } from "@viable/log";
@@ -52,7 +52,7 @@ export async function writeRun(
   let at = version;
   for (let from = 0; from < pending.length; ) {
     const part = partOf(pending, from);
-    const events = part.map(({ event }): NewEvent => ({ type: event.type, data: event.data as JsonObject }));
+    const events = part.map(({ event }): NewEvent => event);
     // Known by its id, it can be sent again until it is known what became of it.
     const first = events[0] as NewEvent;
     events[0] = { ...first, id: ctx.runtime.ids.next("evt") };
@@ -64,7 +64,7 @@ export async function writeRun(
             {
               stream: runStream(begins.runId),
               expected: 0,
-              events: [{ type: begins.event.type, data: begins.event.data as JsonObject }],
+              events: [begins.event],
               correlation: runId,
               causation: runId,
             },

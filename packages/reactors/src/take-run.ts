@@ -73,7 +73,7 @@ export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage,
   if (own === undefined) return { kind: "later", afterMs: undefined };
   const event: RunEvent = { type: "run.claimed", data: { ...own, reason: whyTaken(claim, isOwn) } };
   const stream = { stream: runStream(run.runId), expected: progress.version, correlation: run.runId };
-  const outcome = await log.append(ctx, { streams: [{ ...stream, events: [event as never] }] });
+  const outcome = await log.append(ctx, { streams: [{ ...stream, events: [event] }] });
   // Somebody else was quicker, or has ordered something: the log will say what.
   if (!outcome.ok)
     return { kind: "later", afterMs: outcome.reason === "overloaded" ? outcome.retryAfterMs : overtakenMs };
