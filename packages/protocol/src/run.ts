@@ -130,6 +130,8 @@ export const runEvents = {
     by: z.enum(["guard", "compensation", "review", "fork"]).optional(),
     /** Version of the event in its key's stream that it had waited for. */
     consumed: z.number().int().optional(),
+    /** Of an outcome that was taken over: the last that the step, or one inside of it, had taken of each awaited event and key. */
+    took: z.array(z.object({ event: z.string(), key: z.string(), version: z.number().int() })).optional(),
     /** The run that came to it, where another reactor was composed. */
     runId: z.string().optional(),
   }),

@@ -3,10 +3,10 @@ import { canonicalJson, invariant } from "@viable/kernel";
 import type { RunEvent } from "@viable/protocol";
 import type { ReactorDefinition } from "./definition.ts";
 import { checkForkSize, forkedOutcomes } from "./fork-run.ts";
+import { readOriginal } from "./original-run.ts";
 import { planOf } from "./plan.ts";
 import { Progress } from "./progress.ts";
 import type { RunSource } from "./read-progress.ts";
-import { readProgress } from "./read-progress.ts";
 import { firstEvent, toRunEvent } from "./read-run.ts";
 import type { RunCarrier } from "./run-carrier.ts";
 import { endingOf } from "./run-endings.ts";
@@ -14,8 +14,6 @@ import { runIdFor } from "./run-id.ts";
 import { runStream } from "./run-journal.ts";
 import { checkKey, judgeInput, toStart } from "./run-start.ts";
 
-/** Outcomes that a fork may take over, and their size: below what one append may carry. */
-const maxForked = { events: 1_900, chars: 7 * 1024 * 1024 };
 /** When a beginning is worth another try that would have been one open run too many, in milliseconds. */
 const overloadedMs = 1_000;
 
@@ -63,61 +61,68 @@ export async function beginRun(
   input: unknown,
   options: BeginOptions,
 ): Promise<Begun> {
-  const { key } = options;
   const definition = ports.definitions.newest(name);
-  const judged = judgeInput(definition, input);
-  if (key !== undefined) checkKey(name, key);
-  const { size } = ports.carrier.open;
-  if (size >= ports.maxOpenRuns)
-    return { ok: false, reason: "overloaded", message: `${size} runs are open.`, retryAfterMs: overloadedMs };
-  const runId = key === undefined ? ctx.runtime.ids.next("run") : runIdFor([ctx.tenant, name, key]);
-  const claim = ports.carrier.claim(1);
-  const data = toStart(definition, judged, ctx.runtime.clock.now(), { claim, key });
-  return await append(ctx, ports, definition, runId, [{ type: "run.started", data }], options);
+  return await begin(ctx, ports, { definition, input: judgeInput(definition, input), knownBy: [name] }, options);
 }
 
 /** Begins a run that repeats one that has ended from one of its outermost steps on. Throws `reactor.not_forkable`, `reactor.invalid_input`. */
 export async function forkRun(ctx: Context, ports: BeginPorts, runId: string, options: ForkOptions): Promise<Begun> {
-  const { from, input, key } = options;
-  if (key !== undefined) checkKey("fork", key);
+  const { from, input } = options;
   if ((await endingOf(ctx, ports.log, runId)) === undefined)
     return { ok: false, reason: "not_ended", message: `The run ${runId} has not ended.` };
-  const original = await readProgress(ctx, ports, runId);
+  const original = await readOriginal(ctx, ports, runId);
   if (original === undefined) {
     const message = `The definition that ${runId} began with is not here.`;
     return { ok: false, reason: "unknown_definition", message };
   }
-  const { definition } = original.plan;
-  const judged = input === undefined ? (original.input as JsonValue) : judgeInput(definition, input);
-  const kept = forkedOutcomes(original, from);
-  checkForkSize(runId, kept, maxForked.events, maxForked.chars);
-  const forkId = key === undefined ? ctx.runtime.ids.next("run") : runIdFor([ctx.tenant, "fork", runId, from, key]);
-  const claim = ports.carrier.claim(1);
-  const forkedFrom = { runId, step: from };
-  const data = toStart(definition, judged, ctx.runtime.clock.now(), { claim, forkedFrom });
-  return await append(ctx, ports, definition, forkId, [{ type: "run.started", data }, ...kept], options);
+  const { plan, input: before } = original.progress;
+  const forked = {
+    definition: plan.definition,
+    input: input === undefined ? (before as JsonValue) : judgeInput(plan.definition, input),
+    knownBy: ["fork", runId, from],
+    fork: { from: { runId, step: from }, kept: forkedOutcomes(original, from) },
+  };
+  return await begin(ctx, ports, forked, options);
+}
+
+/** A run that is to begin. */
+interface Beginning {
+  readonly definition: ReactorDefinition;
+  /** As it is kept. */
+  readonly input: JsonValue;
+  /** What it is known by within its tenant, beside its key. */
+  readonly knownBy: readonly string[];
+  /** What it repeats another run from, and what it takes over of that. */
+  readonly fork?: {
+    readonly from: { readonly runId: string; readonly step: string };
+    readonly kept: readonly RunEvent[];
+  };
 }
 
 /** Writes the first events of a run, and carries it on where they claim it for this process. */
-async function append(
+async function begin(
   ctx: Context,
-  { log, carrier }: BeginPorts,
-  definition: ReactorDefinition,
-  runId: string,
-  events: readonly [RunEvent & { type: "run.started" }, ...RunEvent[]],
-  { causation, session }: BeginOptions,
+  { log, carrier, maxOpenRuns }: BeginPorts,
+  { definition, input, knownBy, fork }: Beginning,
+  { key, causation, session }: BeginOptions,
 ): Promise<Begun> {
-  const [{ data }] = events;
-  const stream = runStream(runId);
+  if (key !== undefined) checkKey(definition.name, key);
+  const { size } = carrier.open;
+  if (size >= maxOpenRuns)
+    return { ok: false, reason: "overloaded", message: `${size} runs are open.`, retryAfterMs: overloadedMs };
+  const runId = key === undefined ? ctx.runtime.ids.next("run") : runIdFor([ctx.tenant, ...knownBy, key]);
+  const claim = carrier.claim(1);
+  const data = toStart(definition, input, ctx.runtime.clock.now(), { claim, key, forkedFrom: fork?.from });
+  const events: [RunEvent, ...RunEvent[]] = [{ type: "run.started", data }, ...(fork?.kept ?? [])];
+  if (fork !== undefined) checkForkSize(fork.from.runId, events);
+  // Before they are written: what cannot be made sense of must not stand in the log.
+  const progress = new Progress(planOf(definition), runId);
+  for (const [index, event] of events.entries()) progress.apply(event, index + 1);
   const outcome = await carrier.whileBeginning(runId, async () => {
     const answer = await log.append(ctx, {
-      streams: [{ stream, expected: 0, events: events as never, correlation: runId, causation, session }],
+      streams: [{ stream: runStream(runId), expected: 0, events, correlation: runId, causation, session }],
     });
-    if (answer.ok && data.claim !== undefined) {
-      const progress = new Progress(planOf(definition), runId);
-      for (const [index, event] of events.entries()) progress.apply(event, index + 1);
-      carrier.driveBegun(ctx, progress, data.claim);
-    }
+    if (answer.ok && claim !== undefined) carrier.driveBegun(ctx, progress, claim);
     return answer;
   });
   if (outcome.ok) return { ok: true, runId, repeated: outcome.repeated };
@@ -126,7 +131,7 @@ async function append(
     const message = `${waiting} appends are waiting for the database.`;
     return { ok: false, reason: "overloaded", message, retryAfterMs };
   }
-  return await findFirst(ctx, log, runId, data.input);
+  return await findFirst(ctx, log, runId, input);
 }
 
 /** The run that a key stands for already. */

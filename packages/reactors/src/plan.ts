@@ -61,6 +61,16 @@ function* allNodes(scope: PlanScope): Generator<PlanNode> {
   }
 }
 
+/** One of a scope's steps and all that come after it, as their indexes; undefined where it has none of that name. */
+export function fromOn(scope: PlanScope, name: string): ReadonlySet<number> | undefined {
+  const first = scope.byName.get(name);
+  if (first === undefined) return undefined;
+  const found = new Set([first.index]);
+  // A set is gone through with what is added to it meanwhile.
+  for (const index of found) for (const dependent of scope.nodes[index]?.dependents ?? []) found.add(dependent);
+  return found;
+}
+
 /** A path in a run as it stands in the definition: without the numbers of elements and turns. */
 export const staticPath = (path: string): string => path.replaceAll(/\[[0-9]+\]/g, "");
 

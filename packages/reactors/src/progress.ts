@@ -5,7 +5,7 @@ import type { Sources } from "./argument.ts";
 import { resolve } from "./argument.ts";
 import { invalidResult, rejected } from "./errors.ts";
 import type { Plan, PlanNode, PlanScope } from "./plan.ts";
-import { staticPath } from "./plan.ts";
+import { fromOn, staticPath } from "./plan.ts";
 import type { RunEnding } from "./read-run.ts";
 
 /**
@@ -98,6 +98,8 @@ export class Progress {
   /** What the run comes to, once its last step has succeeded. */
   output: { readonly value: unknown } | undefined;
   #ready: OpenNode[] = [];
+  /** Of a fork: the outermost steps that it does again. */
+  #anew: ReadonlySet<number> | undefined;
 
   constructor(plan: Plan, runId: string) {
     this.plan = plan;
@@ -143,10 +145,11 @@ export class Progress {
     this.version = version;
     switch (event.type) {
       case "run.started": {
-        const { input, claim, deadline } = event.data;
+        const { input, claim, deadline, forkedFrom } = event.data;
         this.input = input;
         this.claim = claim;
         this.deadline = deadline;
+        if (forkedFrom !== undefined) this.#anew = fromOn(this.plan.root, forkedFrom.step);
         this.root = this.#openScope(this.plan.root, "", undefined, undefined, 0);
         if (this.root.left === 0) this.#scopeDone(this.root);
         return;
@@ -288,6 +291,8 @@ export class Progress {
       last: undefined,
     };
     this.open.set(node.path, node);
+    // What is taken over has its outcome among the events that the fork begins with: nothing of it begins.
+    if (this.#anew?.has(plan.index) === false && scope.owner === undefined) return;
     switch (plan.node.kind) {
       case "map": {
         const list = resolve(plan.node.over, scope);
@@ -350,18 +355,15 @@ export class Progress {
       else if (node.plan.node.kind === "step" || node.plan.node.kind === "task") this.kept.add(node.plan.path);
     }
     if (data.consumed !== undefined && node.wait?.for === "event")
-      this.consumed.set(JSON.stringify([node.wait.event, node.wait.key]), data.consumed);
-    if (data.by === "fork") this.#closeInner(node);
+      this.#take(node.wait.event, node.wait.key, data.consumed);
+    if (data.took !== undefined) for (const { event, key, version } of data.took) this.#take(event, key, version);
     this.#finish(node, data.result ?? null);
   }
 
-  /** What is inside of a node whose outcome was taken over does not begin. */
-  #closeInner(node: OpenNode): void {
-    if (node.plan.scopes.size === 0) return;
-    for (const path of this.open.keys()) {
-      if (path.startsWith(node.path) && "/[:".includes(path.charAt(node.path.length)) && path !== node.path)
-        this.open.delete(path);
-    }
+  /** The streams of awaited events are taken in their order: one that was taken leaves none before it. */
+  #take(event: string, key: string, version: number): void {
+    const name = JSON.stringify([event, key]);
+    if (version > (this.consumed.get(name) ?? 0)) this.consumed.set(name, version);
   }
 
   #finish(node: OpenNode, result: unknown): void {

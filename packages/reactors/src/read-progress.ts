@@ -1,5 +1,6 @@
 import type { Context } from "@viable/kernel";
 import type { Log } from "@viable/log";
+import type { RunEvent } from "@viable/protocol";
 import type { Definitions } from "./definitions.ts";
 import { planOf } from "./plan.ts";
 import { Progress } from "./progress.ts";
@@ -11,11 +12,15 @@ export interface RunSource {
   readonly definitions: Definitions;
 }
 
-/** How far a run has come; undefined where there is no such run, or its definition is not here. */
+/**
+ * How far a run has come; undefined where there is no such run, or its definition is not here. `before` is told of each event just before
+ * it is taken into account.
+ */
 export async function readProgress(
   ctx: Context,
   { log, definitions }: RunSource,
   runId: string,
+  before?: (progress: Progress, event: RunEvent) => void,
 ): Promise<Progress | undefined> {
   let progress: Progress | undefined;
   for await (const stored of readRun(ctx, log, runId)) {
@@ -25,7 +30,9 @@ export async function readProgress(
       if (definition === undefined) return undefined;
       progress = new Progress(planOf(definition), runId);
     }
-    progress?.apply(event, stored.version);
+    if (progress === undefined) continue;
+    before?.(progress, event);
+    progress.apply(event, stored.version);
   }
   return progress;
 }
