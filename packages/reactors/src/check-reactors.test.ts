@@ -3,7 +3,6 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { checkReactors } from "./check-reactors.ts";
 import { describeReactors } from "./describe-reactors.ts";
-import type { OpenRun } from "./open-run.ts";
 import { reactor } from "./reactor.ts";
 
 const input = z.strictObject({ size: z.number().default(1) });
@@ -40,7 +39,7 @@ test("one name and version for two graphs is refused, also where one is composed
 test("a pool without a size is refused, wherever the step is that takes turns in it; and a size that is none", () => {
   for (const definition of [pooled, around])
     expect(() => checkReactors([definition], {})).toThrow(
-      'reactors.pooled: the step "call" takes turns in the pool "database"',
+      'reactors.pooled: the step "each/call" takes turns in the pool "database"',
     );
   expect(() => checkReactors([around], { database: 5 })).not.toThrow();
   for (const size of [0, -1, 1.5, Number.NaN, 10_001])
@@ -48,7 +47,10 @@ test("a pool without a size is refused, wherever the step is that takes turns in
 });
 
 test("reactors are described by name, with what new runs begin with and all that is here", () => {
-  const open = [{ reactor: "plain" }, { reactor: "plain" }, { reactor: "gone" }] as OpenRun[];
+  const open = new Map([
+    ["plain", 2],
+    ["gone", 1],
+  ]);
   const [first, second] = describeReactors([plain(1, 1), plain(2, 3), pooled], open);
   expect(first).toMatchObject({
     name: "plain",

@@ -1,6 +1,6 @@
 import { ViableError } from "@viable/kernel";
-import type { NodeDefinition, ReactorDefinition, ScopeDefinition } from "./definition.ts";
-import { scopesOf } from "./definition.ts";
+import type { ReactorDefinition } from "./definition.ts";
+import { nodesOf } from "./definition.ts";
 
 /** How many steps of a pool may run at the same time: more is no bound. */
 const maxPoolSize = 10_000;
@@ -27,23 +27,15 @@ export function checkReactors(
         `two reactors "${name}" have version ${version} and different graphs; raise the version of the newer one`,
       );
     known.set(JSON.stringify([name, version]), definition);
-    for (const node of nodesOf(definition.graph))
+    for (const { node, path } of nodesOf(definition.graph))
       if (node.kind === "step" && node.pool !== undefined && !Object.hasOwn(pools, node.pool))
         throw invalid(
           `reactors.${name}`,
-          `the step "${node.name}" takes turns in the pool "${node.pool}", which has no size; say pools: { "${node.pool}": 5 }`,
+          `the step "${path}" takes turns in the pool "${node.pool}", which has no size; say pools: { "${node.pool}": 5 }`,
         );
     for (const child of definition.children.values()) check(child);
   };
   for (const definition of definitions) check(definition);
-}
-
-/** Every step of a graph, those in maps, branches, groups and repeats included. */
-export function* nodesOf(scope: ScopeDefinition): Generator<NodeDefinition> {
-  for (const node of scope.nodes) {
-    yield node;
-    for (const { scope: inner } of scopesOf(node)) yield* nodesOf(inner);
-  }
 }
 
 const invalid = (path: string, reason: string): ViableError =>

@@ -6,11 +6,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { ReactorDefinition, StepFunction } from "./definition.ts";
-import type { Attachments, ReactorJson } from "./definition-json.ts";
-import { fromJson, reactorJson, toJson } from "./definition-json.ts";
+import type { Attachments } from "./definition-json.ts";
+import { fromJson, toJson } from "./definition-json.ts";
 import type { PlanScope } from "./plan.ts";
 import { planOf } from "./plan.ts";
 import { reactor } from "./reactor.ts";
+import type { ReactorJson } from "./reactor-json.ts";
+import { reactorJson } from "./reactor-json.ts";
 import type { Scope } from "./step-settings.ts";
 
 // Definitions at random. A description is plain data; what it takes is picked among what can be seen where it stands.

@@ -148,19 +148,38 @@ export interface TaskNode extends NodeBase {
   readonly timeoutMs: number;
 }
 
-/** The scopes inside of a node, each with what its path has after the node's name. */
-export function scopesOf(node: NodeDefinition): readonly { readonly mark: string; readonly scope: ScopeDefinition }[] {
+/** The scopes inside of a node: what its path has after its name there, and where in the node it stands. */
+export function scopesOf(
+  node: NodeDefinition,
+): readonly { readonly mark: string; readonly scope: ScopeDefinition; readonly at: readonly PropertyKey[] }[] {
   switch (node.kind) {
     case "map":
     case "group":
     case "repeat":
-      return [{ mark: "", scope: node.scope }];
+      return [{ mark: "", scope: node.scope, at: ["scope"] }];
     case "switch":
       return [
-        ...node.branches.map(({ name, scope }) => ({ mark: `:${name}`, scope })),
-        ...(node.otherwise === undefined ? [] : [{ mark: ":otherwise", scope: node.otherwise }]),
+        ...node.branches.map(({ name, scope }, index) => ({
+          ...{ mark: `:${name}`, scope },
+          at: ["branches", index, "scope"],
+        })),
+        ...(node.otherwise === undefined ? [] : [{ mark: ":otherwise", scope: node.otherwise, at: ["otherwise"] }]),
       ];
     default:
       return [];
+  }
+}
+
+/** Every node of a scope, those in scopes inside of others included, with its static path and where in the scope it stands. */
+export function* nodesOf(
+  scope: ScopeDefinition,
+  prefix = "",
+  at: readonly PropertyKey[] = [],
+): Generator<{ readonly node: NodeDefinition; readonly path: string; readonly at: readonly PropertyKey[] }> {
+  for (const [index, node] of scope.nodes.entries()) {
+    const path = prefix + node.name;
+    const here = [...at, "nodes", index];
+    yield { node, path, at: here };
+    for (const inner of scopesOf(node)) yield* nodesOf(inner.scope, `${path}${inner.mark}/`, [...here, ...inner.at]);
   }
 }

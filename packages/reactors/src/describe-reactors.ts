@@ -1,7 +1,7 @@
 import type { ReactorView } from "@viable/protocol";
 import { z } from "zod";
-import { nodesOf } from "./check-reactors.ts";
 import type { ReactorDefinition } from "./definition.ts";
+import { nodesOf } from "./definition.ts";
 import type { OpenRun } from "./open-run.ts";
 
 /** The reactors that are here, by name: what a new run of each begins with, and what else runs can be carried on with. */

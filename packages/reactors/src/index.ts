@@ -1,6 +1,6 @@
 export type { BeginOptions, Begun, ForkOptions } from "./begin-run.ts";
 export type { ReactorDefinition } from "./definition.ts";
-export type { Attachments, ReactorJson } from "./definition-json.ts";
+export type { Attachments } from "./definition-json.ts";
 export { fromJson, toJson } from "./definition-json.ts";
 export type { DoTask, TaskRequest } from "./do-task.ts";
 export { reactorEventTypes } from "./event-types.ts";
@@ -11,6 +11,7 @@ export type { OpenRun } from "./open-run.ts";
 export type { Correlation, ProcessManager, ProcessManagerSettings } from "./process-manager.ts";
 export { reactionOf } from "./reaction-of.ts";
 export { reactor } from "./reactor.ts";
+export type { ReactorJson } from "./reactor-json.ts";
 export type { ReactorStats, Reactors, ReactorsSettings } from "./reactors.ts";
 export { createReactors } from "./reactors.ts";
 export type { RunEnding } from "./read-run.ts";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Argument, Path } from "./argument.ts";
 import { sourcesOf } from "./argument.ts";
 import type { NodeDefinition, ReactorDefinition, ScopeDefinition, StepNode } from "./definition.ts";
-import { scopesOf } from "./definition.ts";
+import { nodesOf, scopesOf } from "./definition.ts";
 import { invalidDefinition } from "./errors.ts";
 
 /** How many steps are drawn in all: beyond it composed reactors stay closed. One that is composed in two places is drawn twice. */
@@ -232,11 +232,7 @@ function marksOf(node: StepNode): string[] {
   return [[...marks, ...(node.idempotent ? [] : ["not idempotent"])].join(", ")];
 }
 
-function stepsIn(scope: ScopeDefinition): number {
-  let steps = scope.nodes.length;
-  for (const node of scope.nodes) for (const { scope: inner } of scopesOf(node)) steps += stepsIn(inner);
-  return steps;
-}
+const stepsIn = (scope: ScopeDefinition): number => [...nodesOf(scope)].length;
 
 // Arrows
 

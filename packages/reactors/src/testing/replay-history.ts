@@ -1,11 +1,11 @@
 import type { RunEvent } from "@viable/protocol";
 import { runEvents } from "@viable/protocol";
 import type { ReactorDefinition } from "../definition.ts";
-import type { ReactorJson } from "../definition-json.ts";
 import { keepJson } from "../keep-json.ts";
 import { planOf, staticPath } from "../plan.ts";
 import type { OpenNode } from "../progress.ts";
 import { Progress } from "../progress.ts";
+import type { ReactorJson } from "../reactor-json.ts";
 import type { GraphChange } from "./compare-graphs.ts";
 import { compareGraphs } from "./compare-graphs.ts";
 import type { Finding, Replaying } from "./judge-event.ts";

@@ -1,5 +1,5 @@
-import type { NodeDefinition, ReactorDefinition, ScopeDefinition, StepFunction } from "../definition.ts";
-import { scopesOf } from "../definition.ts";
+import type { ReactorDefinition, StepFunction } from "../definition.ts";
+import { nodesOf } from "../definition.ts";
 import type { StepContext } from "../step-context.ts";
 
 /** What a function of a definition is there for. */
@@ -23,7 +23,7 @@ export function wrapFunctions<Input, Output>(
   around: (call: FunctionCall, run: () => unknown) => unknown,
 ): ReactorDefinition<Input, Output> {
   const roleOf = new Map<string, FunctionRole>();
-  for (const node of nodesOf(definition.graph)) {
+  for (const { node } of nodesOf(definition.graph)) {
     for (const role of roles) {
       const name = (node as unknown as Record<string, unknown>)[role];
       if (typeof name === "string") roleOf.set(name, role);
@@ -49,12 +49,4 @@ export function wrapFunctions<Input, Output>(
     functions,
     children: new Map([...definition.children].map(([name, child]) => [name, wrapFunctions(child, around)])),
   });
-}
-
-/** All nodes of a scope, those inside of others included. */
-function* nodesOf(scope: ScopeDefinition): Generator<NodeDefinition> {
-  for (const node of scope.nodes) {
-    yield node;
-    for (const inner of scopesOf(node)) yield* nodesOf(inner.scope);
-  }
 }
