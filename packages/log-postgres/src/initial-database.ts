@@ -1,10 +1,10 @@
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { PGliteOptions } from "@electric-sql/pglite";
 import { PGlite } from "@electric-sql/pglite";
+import { holdsDatabase, makingOf } from "./database-directory.ts";
 import { fillBeside } from "./fill-beside.ts";
 
 /** An initial database is 40 MB of files, nearly all zeros and system catalogues. A kept one that unpacks to more is none of ours. */
@@ -34,14 +34,14 @@ export interface CreatePgliteOptions {
 export async function createPglite({ dataDir, cacheDir, parsers }: CreatePgliteOptions): Promise<PGlite> {
   if (dataDir === undefined) return await makeNew({ parsers }, cacheDir);
   if (!holdsDatabase(dataDir)) {
-    const beside = `${dataDir}.making`;
-    await fillBeside(dataDir, beside, async () => await (await makeNew({ dataDir: beside, parsers }, cacheDir)).close());
+    const making = makingOf(dataDir);
+    await fillBeside(dataDir, making, async () => {
+      const database = await makeNew({ dataDir: making, parsers }, cacheDir);
+      await database.close();
+    });
   }
   return await PGlite.create({ dataDir, parsers });
 }
-
-/** Whether there is a database in a directory: `createPglite` then opens it. */
-export const holdsDatabase = (dataDir: string): boolean => existsSync(join(dataDir, "PG_VERSION"));
 
 /** A new database, running: in memory, or in a directory that is empty. */
 async function makeNew(

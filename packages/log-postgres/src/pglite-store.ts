@@ -1,16 +1,16 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, realpath } from "node:fs/promises";
+import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Clock, ViableError } from "@viable/kernel";
 import { systemClock } from "@viable/kernel";
 import type { SnapshotPage, Store } from "@viable/log";
 import { notEmpty } from "@viable/log";
+import { holdsDatabase, makingOf, restoringOf } from "./database-directory.ts";
 import type { DirectoryLock } from "./directory-lock.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { refused, restoreUnfinished, unavailable } from "./errors.ts";
 import { explainOver } from "./explain.ts";
 import { fillBeside } from "./fill-beside.ts";
-import { holdsDatabase } from "./initial-database.ts";
 import { PgliteSession } from "./pglite-session.ts";
 import { restoreInto } from "./restore.ts";
 import type { Statement } from "./session.ts";
@@ -80,7 +80,7 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
         if (holdsDatabase(dataDir)) return;
         if (!(await isEmpty(dataDir))) throw noDatabase(dataDir);
         // A restore was cut short: what it had written lies beside, and nothing in the place of the database.
-        if (existsSync(besideOf(dataDir))) throw restoreUnfinished(`The database in ${dataDir}`);
+        if (existsSync(restoringOf(dataDir))) throw restoreUnfinished(`The database in ${dataDir}`);
       });
       session = await openSession(new PgliteSession({ dataDir, cacheDir }, clock), claimed);
       lock = claimed;
@@ -152,15 +152,14 @@ async function openSession(opening: PgliteSession, claimed?: DirectoryLock): Pro
   return opening;
 }
 
-const besideOf = (dataDir: string): string => `${dataDir}.restoring`;
-
-/** Fills a database beside the directory, where it stays while that is not done. */
+/** Fills a database beside the directory, where it stays while that is not done. What was to be a new one gives way to it. */
 async function restoreBeside(
   { dataDir, cacheDir }: { readonly dataDir: string; readonly cacheDir: string | undefined },
   clock: Clock,
   pages: AsyncIterable<SnapshotPage>,
 ): Promise<void> {
-  const beside = besideOf(dataDir);
+  const beside = restoringOf(dataDir);
+  await rm(makingOf(dataDir), { recursive: true, force: true });
   await fillBeside(dataDir, beside, async () => {
     const restoring = new PgliteSession({ dataDir: beside, cacheDir }, clock, (connection) =>
       restoreInto(connection, pages),
