@@ -49,7 +49,8 @@ if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ ..
 /** What was measured, when and where. A measurement is of a commit, or it says that it is not. */
 function measuredOn() {
   const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-  const isChanged = git("status", "--porcelain") !== "";
+  // Results change nothing of what is measured, and are often not yet committed.
+  const isChanged = git("status", "--porcelain", "--", ":(top)", ":(exclude,top)bench/results") !== "";
   return {
     date: new Date().toISOString().slice(0, 10),
     commit: `${git("rev-parse", "--short", "HEAD")}${isChanged ? " and changes" : ""}`,

@@ -18,6 +18,8 @@ interface Round {
 /** Until long after the benchmark is over. */
 const longMs = 24 * 3_600_000;
 const pollMs = 100;
+/** How long it may take until all are asleep, in milliseconds: more than ten times what it takes. */
+const maxToSleepMs = 30 * 60_000;
 const wakers = { firstMs: 3_000, spreadMs: 20_000 };
 
 /**
@@ -34,10 +36,10 @@ export async function measureAsleep({ quick, note }: BenchOptions): Promise<Row[
     const start = () => startChild(viable.module, { databaseUrl }, { execArgv: ["--expose-gc"] });
     const about = `reactors: asleep, round ${round} of ${plan.rounds}`;
     const untilAsleep = async (child: Awaited<ReturnType<typeof start>>) => {
-      for (;;) {
+      for (const giveUpAt = Date.now() + maxToSleepMs; ; await sleep(pollMs)) {
         const { open, busy } = await child.ask<{ open: number; busy: number }>({ ask: "open" });
         if (open === plan.asleep && busy === 0) return;
-        await sleep(pollMs);
+        if (Date.now() > giveUpAt) throw new Error(`${open} of ${plan.asleep} runs are open, ${busy} of them busy.`);
       }
     };
 

@@ -307,9 +307,13 @@ const planted: { plant: Story["plant"]; faults: Fault[]; kind: Violation["kind"]
   { plant: "no keys", faults: ["worker", "pause"], kind: "doubled" },
   { plant: "no effects", faults: ["worker"], kind: "half" },
 ];
-test.each(planted)("with a defect planted ($plant) the same checks fail", {
-  timeout: 300_000,
-}, async ({ plant, faults, kind }) => {
-  const { violations } = await tell({ rounds: isFull ? 4 : 2, faults, plant });
-  expect(count(violations, kind)).toBeGreaterThan(0);
-});
+test.each(planted)(
+  "with a defect planted ($plant) the same checks fail",
+  {
+    timeout: 300_000,
+  },
+  async ({ plant, faults, kind }) => {
+    const { violations } = await tell({ rounds: isFull ? 4 : 2, faults, plant });
+    expect(count(violations, kind)).toBeGreaterThan(0);
+  },
+);

@@ -297,6 +297,7 @@ describe("a session's token", () => {
       "secret-title",
       other.sessionId,
       executionId,
+      runId,
     ])
       expect(text).not.toContain(secret);
     await t.stop();

@@ -9,7 +9,7 @@ import { testReactor } from "./testing/test-reactor.ts";
 const input = z.unknown();
 const first = (world: ProcessWorld) => world.processes[0] as SimulatedProcess;
 
-test("what is sent under one name and key is not taken for another's", async () => {
+test("what would be sent under a name that reaches into its key is refused, and is nobody else's", async () => {
   const definition = reactor("waits", { input }, (steps) =>
     steps
       .waitFor("pay", { event: "paid", args: () => ({ key: "b/c", timeoutMs: 60_000 }) })
@@ -17,7 +17,9 @@ test("what is sent under one name and key is not taken for another's", async () 
   );
   const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [definition] });
   const { reactors, ctx } = first(world);
-  await world.settled(reactors.send(ctx, "paid/b", "c", 1)).catch(() => undefined);
+  await expect(world.settled(reactors.send(ctx, "paid/b", "c", 1))).rejects.toMatchObject({
+    code: "reactor.invalid_input",
+  });
   expect((await world.finish(await world.begin("waits", 1, "k"))).type).toBe("run.failed");
 });
 

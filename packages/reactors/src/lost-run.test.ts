@@ -31,6 +31,7 @@ test("also where it finds that out as it was about to clear up after the run's f
     },
   });
   await world.finish(await world.begin("parent", 1, "k"));
+  expect(world.faults).toHaveLength(1);
   expect(world.processes.map(({ reactors }) => [reactors.stats().active, reactors.stats().resting])).toEqual([
     [0, 0],
     [0, 0],

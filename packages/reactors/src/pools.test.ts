@@ -43,6 +43,7 @@ test("a process that loses a run while it records that a once-only step begins g
     },
   });
   await world.finish(await world.begin("pooled", 1, "k"));
+  expect(world.faults).toMatchObject([{ when: "before", what: "step.started" }]);
   expect(world.processes.map(({ state, reactors }) => [state, reactors.stats().pools.narrow?.used])).toEqual([
     ["running", 0],
     ["running", 0],

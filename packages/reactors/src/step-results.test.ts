@@ -22,6 +22,8 @@ test("a result and the arguments that are kept for its undo fit one append, or t
       .step("a", { args: ({ input }) => ({ input }), run: (_ctx, args) => args.input, undo: () => {} })
       .returns(() => 1),
   );
-  const run = await testReactor(definition, { input: "x".repeat(4 * 1024 * 1024 - 20) });
-  expect(["completed", "failed"]).toContain(run.status);
+  expect(await testReactor(definition, { input: "x".repeat(4 * 1024 * 1024 - 20) })).toMatchObject({
+    status: "failed",
+    error: { code: "reactor.invalid_result" },
+  });
 });

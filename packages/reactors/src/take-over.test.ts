@@ -39,7 +39,8 @@ test("a run that composes and whose process dies or stops at any moment goes on 
   const stuck: string[] = [];
   for (const fate of ["kill", "pause"] as const)
     for (const { index, when, what } of world.points) {
-      const { ending } = await play((point) => (point.index === index ? fate : "go"));
+      const { world, ending } = await play((point) => (point.index === index ? fate : "go"));
+      if (world.faults.length !== 1) stuck.push(`${fate} ${index}: it was not met`);
       if (ending !== "run.compensated") stuck.push(`${fate} ${index}, ${when} ${what}: ${ending}`);
     }
   expect(stuck).toEqual([]);
@@ -63,6 +64,7 @@ test("a process stopped past its lease between recording that a once-only step b
       when === "after" && what === "step.started" && process.name === "process 1" ? "pause" : "go",
   });
   await world.finish(await world.begin("once", 1, "k"));
+  expect(world.faults).toHaveLength(1);
   expect(done).toBe(1);
 });
 
@@ -80,6 +82,7 @@ test("a process stopped past its lease before a once-only compensation does not 
     fate: ({ when, what }) => (when === "after" && what === "step.started" && ++begun === 2 ? "pause" : "go"),
   });
   expect(await world.finish(await world.begin("once", 1, "k"))).toMatchObject({ type: "run.needs_review" });
+  expect(world.faults).toHaveLength(1);
   expect(calls).toEqual([]);
 });
 
@@ -104,6 +107,7 @@ test("what a step has done that was under way when its process died is not left 
     fate: ({ when, what }) => (when === "after" && what === "step.failed" ? "kill" : "go"),
   });
   await world.finish(await world.begin("beside", 1, "k"));
+  expect(world.faults).toHaveLength(1);
   expect([...effects]).toEqual([]);
 });
 
@@ -125,10 +129,12 @@ test("what a step has done when its process died is not left behind where the ru
   const other = world.processes[1] as SimulatedProcess;
   await world.settled(other.reactors.cancel(other.ctx, runId, "enough"));
   await world.finish(runId);
+  expect(world.faults).toHaveLength(1);
   expect([...effects]).toEqual([]);
 });
 
 test("a composed run that is to be begun anew is not asked after before it is durable that it began", async () => {
+  let paused = 0;
   const play = async (seed: number, pauseAt: number) => {
     let failures = 0;
     const child = reactor("child", { input }, (steps) =>
@@ -148,6 +154,7 @@ test("a composed run that is to be begun anew is not asked after before it is du
     const fate = ({ index }: { index: number }) => (index === pauseAt ? "pause" : "go");
     const world = await simulateProcesses({ seed, definitions: [parent], maxLatencyMs: 20, fate });
     const ended = await world.finish(await world.begin("parent", 1, "k"));
+    paused += world.faults.length;
     return `${ended.type} ${"error" in ended.data ? ended.data.error?.code : ""}`;
   };
   const wrong: string[] = [];
@@ -157,6 +164,8 @@ test("a composed run that is to be begun anew is not asked after before it is du
       if (!came.startsWith("run.completed")) wrong.push(`seed ${seed}, pause at ${pauseAt}: ${came}`);
     }
   expect(wrong).toEqual([]);
+  // At each breakpoint of each seed, and once at none.
+  expect(paused).toBe(15 * 9);
 });
 
 test("a process without its definition does not park a run that another has taken, nor keep a third from taking it", async () => {

@@ -5,9 +5,11 @@ import { openTarget } from "../log/open-target.ts";
 
 /** How long a subscription that could not read is left, in milliseconds. */
 const beginAgainMs = 100;
+/** How long it may take to be told all that is stored: as long as the server may be away, and then some. */
+const maxBehindMs = 60_000;
 
 export interface RunFollower extends AsyncDisposable {
-  /** Waits until it has told all that is stored by now. */
+  /** Waits until it has told all that is stored by now; fails where that takes a minute. */
   caughtUp(): Promise<void>;
 }
 
@@ -34,7 +36,11 @@ export async function followRuns(connectionString: string, take: (event: StoredE
   return {
     async caughtUp() {
       const head = toOrdinal(await log.head(ctx));
-      while (toOrdinal(subscription.position) < head) await sleep(ctx, beginAgainMs);
+      for (const giveUpAt = Date.now() + maxBehindMs; toOrdinal(subscription.position) < head; ) {
+        if (Date.now() > giveUpAt)
+          throw new Error(`It has told all up to ${toOrdinal(subscription.position)}, and ${head} is stored.`);
+        await sleep(ctx, beginAgainMs);
+      }
     },
     async [Symbol.asyncDispose]() {
       isOver = true;

@@ -132,6 +132,8 @@ export class ProcessWorld {
   readonly processes: SimulatedProcess[] = [];
   /** Every breakpoint that was passed, in order. */
   readonly points: Breakpoint[] = [];
+  /** Those of them at which a process did not go on: none, and no fault was met. */
+  readonly faults: Breakpoint[] = [];
   /** Every call of a function, in order. */
   readonly calls: SeenCall[] = [];
   readonly #random: Random;
@@ -176,10 +178,18 @@ export class ProcessWorld {
 
   /** Begins a run under a key, as a client does that asks another process where it gets no answer. */
   async begin(reactor: string, input: JsonValue, key: string): Promise<string> {
+    return await this.#begun(({ reactors, ctx }) => reactors.begin(ctx, reactor, input, { key }));
+  }
+
+  /** Forks a run under a key in the same way. Throws what the process throws that is asked. */
+  async fork(runId: string, options: ForkOptions & { readonly key: string }): Promise<string> {
+    return await this.#begun(({ reactors, ctx }) => reactors.fork(ctx, runId, options));
+  }
+
+  async #begun(begin: (process: SimulatedProcess) => Promise<Begun>): Promise<string> {
     for (;;) {
       const process = this.running[0] ?? (await this.start());
-      const asked = process.reactors.begin(process.ctx, reactor, input, { key });
-      const begun = await this.settledUnless(asked, () => process.state !== "running");
+      const begun = await this.settledUnless(begin(process), () => process.state !== "running");
       if (begun === undefined) continue;
       if (!begun.ok) throw new Error(`The run could not begin: ${begun.message}`);
       return begun.runId;
@@ -352,6 +362,7 @@ export class ProcessWorld {
     const point: Breakpoint = { index: this.points.length, process, kind, when, what };
     this.points.push(point);
     const fate = this.options.fate?.(point) ?? "go";
+    if (fate !== "go") this.faults.push(point);
     if (fate === "kill") process.kill();
     if (fate === "pause") process.pause();
     await process.clock.untilRunning();
