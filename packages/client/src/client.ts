@@ -151,7 +151,7 @@ export interface Client {
   /** A run's events as they come, up to its end, mended as `watch` does it. */
   watchRun(runId: string, options?: WatchOptions): AsyncGenerator<EventView, void, void>;
   /** What persons are asked for. */
-  approvals(query?: { limit?: number }): Promise<ApprovalList>;
+  approvals(query?: { limit?: number; after?: string }): Promise<ApprovalList>;
   health(): Promise<HealthView>;
 }
 

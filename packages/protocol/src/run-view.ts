@@ -152,8 +152,10 @@ export type ApprovalView = z.infer<typeof approvalView>;
 
 export const approvalList = z.object({
   approvals: z.array(approvalView),
-  /** How many more runs ask for something than were looked at. */
+  /** How many more are asked for: further ones, and those of runs that cannot be read. */
   more: z.number().int(),
+  /** Where the next page begins; absent where there is nothing further. */
+  next: z.string().optional(),
 });
 export type ApprovalList = z.infer<typeof approvalList>;
 

@@ -2,15 +2,16 @@ import type { ReactorView } from "@viable/protocol";
 import { z } from "zod";
 import type { ReactorDefinition } from "./definition.ts";
 import { nodesOf } from "./definition.ts";
-import type { OpenRun } from "./open-run.ts";
 
-/** The reactors that are here, by name: what a new run of each begins with, and what else runs can be carried on with. */
+/**
+ * The reactors that are here, by name: what a new run of each begins with, and what else runs can be carried on with. `openRuns` says of
+ * how many there are runs without an outcome.
+ */
 export function describeReactors(
   definitions: readonly ReactorDefinition[],
-  openRuns: Iterable<OpenRun>,
+  openRuns: Iterable<readonly [reactor: string, count: number]>,
 ): ReactorView[] {
-  const open = new Map<string, number>();
-  for (const { reactor } of openRuns) open.set(reactor, (open.get(reactor) ?? 0) + 1);
+  const open = new Map(openRuns);
   const named = Map.groupBy(definitions, ({ name }) => name);
   return [...named.values()].map((versions) => {
     const sorted = versions.toSorted((one, other) => other.version - one.version);

@@ -1,11 +1,11 @@
 import type { Context, JsonObject, JsonValue } from "@viable/kernel";
 import { isId, ViableError } from "@viable/kernel";
 import type { Log, Position, StoredEvent } from "@viable/log";
-import { foldStream } from "@viable/log";
+import { comparePositions, foldStream } from "@viable/log";
 import type { ApprovalList, ApprovalView, RunPage, RunStatus, RunView, UndecodableRun } from "@viable/protocol";
 import type { RunState } from "./fold-run.ts";
 import { runFold } from "./fold-run.ts";
-import type { OpenRun } from "./open-run.ts";
+import type { AskedApproval } from "./open-runs.ts";
 import { toRunEvent } from "./read-run.ts";
 import { runIdOf, runStream } from "./run-journal.ts";
 import type { ApprovalWait } from "./run-view.ts";
@@ -13,8 +13,12 @@ import { toApprovalWaitView, toRunSummary, toRunView, toTime } from "./run-view.
 
 /** How many runs are looked at for one page: what is asked for may be rare, and the answer then says where to go on. */
 const maxLooked = 1_000;
-/** How many runs with open approvals are looked at for one list. */
-const maxAskingRuns = 1_000;
+/** How many beginnings of runs are read at once: those that are asked for may be few of them. */
+const minPageRuns = 100;
+/** How many runs are folded at the same time, each from its snapshot or its events. */
+const foldsAtOnce = 8;
+/** How many approvals are looked at for one list: those whose run cannot be read are passed over. */
+const maxLookedApprovals = 1_000;
 /** What an approval's details may hold in a list, in characters of JSON. */
 const maxDetailsChars = 65_536;
 
@@ -108,35 +112,36 @@ export interface ListRunsOptions {
 /** Runs of this tenant (W11), the newest first, those whose events cannot be read apart. */
 export async function listRuns(ctx: Context, log: Log, options: ListRunsOptions): Promise<RunPage> {
   const { limit, reactor, status, session } = options;
+  const pageRuns = Math.max(limit, minPageRuns);
   const runs: RunPage["runs"] = [];
   const undecodable: UndecodableRun[] = [];
   let before = options.before;
   for (let looked = 0; looked < maxLooked; ) {
     const page = await log.readAll(ctx, {
       direction: "backward",
-      limit,
+      limit: pageRuns,
       decoding: "none",
       ...(before !== undefined && { from: before }),
       filter: { tenant: ctx.tenant, types: ["run.started"], ...(session !== undefined && { session }) },
     });
-    for (const started of page) {
-      before = started.position;
-      looked += 1;
-      if (reactor !== undefined && started.data.reactor !== reactor) continue;
-      const runId = runIdOf(started.stream);
-      try {
-        const state = await readState(ctx, log, runId);
-        const summary = state && toRunSummary(state);
-        if (summary === undefined || (status !== undefined && summary.status !== status)) continue;
-        runs.push(summary);
-      } catch (error) {
-        // One that cannot be read must not hide the others.
-        if (!isUndecodable(error)) throw error;
-        undecodable.push({ runId, startedAt: toTime(started.time), undecodable: error.message });
+    looked += page.length;
+    const wanted = page.filter(({ data }) => reactor === undefined || data.reactor === reactor);
+    for (let at = 0; at < wanted.length; ) {
+      const left = limit - runs.length - undecodable.length;
+      const some = wanted.slice(at, at + (status === undefined ? Math.min(left, foldsAtOnce) : foldsAtOnce));
+      at += some.length;
+      const states = await Promise.all(some.map(({ stream }) => tryToReadState(ctx, log, runIdOf(stream))));
+      for (const [nr, { stream, time, position }] of some.entries()) {
+        const read = states[nr] as ReadState;
+        if (read.undecodable !== undefined)
+          undecodable.push({ runId: runIdOf(stream), startedAt: toTime(time), undecodable: read.undecodable });
+        const summary = read.state && toRunSummary(read.state);
+        if (summary !== undefined && (status === undefined || summary.status === status)) runs.push(summary);
+        if (runs.length + undecodable.length === limit) return toPage(runs, undecodable, position);
       }
-      if (runs.length + undecodable.length === limit) return toPage(runs, undecodable, before);
     }
-    if (page.length < limit) return toPage(runs, undecodable, undefined);
+    if (page.length < pageRuns) return toPage(runs, undecodable, undefined);
+    before = page.at(-1)?.position;
   }
   return toPage(runs, undecodable, before);
 }
@@ -147,66 +152,83 @@ const toPage = (runs: RunPage["runs"], undecodable: UndecodableRun[], next: Posi
   ...(next !== undefined && { next }),
 });
 
-const isUndecodable = (error: unknown): error is ViableError =>
-  error instanceof ViableError && error.code === "log.undecodable_event";
+/** A run as its events tell, or why they cannot be read. */
+interface ReadState {
+  readonly state?: RunState | undefined;
+  readonly undecodable?: string;
+}
 
-async function readStateIfReadable(
-  ctx: Context,
-  log: Log,
-  runId: string,
-): Promise<RunState | "undecodable" | undefined> {
+/** What cannot be read of one run must not hide the others: an event of another shape, or one that is none of a run's. */
+const undecodableCodes: ReadonlySet<string> = new Set(["log.undecodable_event", "reactor.foreign_event"]);
+
+async function tryToReadState(ctx: Context, log: Log, runId: string): Promise<ReadState> {
   try {
-    return await readState(ctx, log, runId);
+    return { state: await readState(ctx, log, runId) };
   } catch (error) {
-    if (!isUndecodable(error)) throw error;
-    return "undecodable";
+    if (!(error instanceof ViableError) || !undecodableCodes.has(error.code)) throw error;
+    return { undecodable: error.message };
   }
 }
 
-/** What persons are asked for by open runs of this tenant, the longest asked first. */
+export interface ListApprovalsOptions {
+  readonly limit: number;
+  /** The position that the last page ended at. */
+  readonly after?: Position | undefined;
+  /** Those that runs of this session ask for, and the runs those are composed of. */
+  readonly session?: string | undefined;
+}
+
+/**
+ * What persons are asked for, of what open runs of this tenant are known to ask for; in that order, the longest asked first. `more` are those that
+ * are not shown: further ones, and what cannot be read here.
+ */
 export async function listApprovals(
   ctx: Context,
   log: Log,
-  openRuns: Iterable<OpenRun>,
-  { limit, session }: { readonly limit: number; readonly session?: string | undefined },
+  asked: Iterable<AskedApproval>,
+  { limit, after, session }: ListApprovalsOptions,
 ): Promise<ApprovalList> {
-  const asking: OpenRun[] = [];
-  for (const run of openRuns) if (run.tenant === ctx.tenant && run.approvals.length > 0) asking.push(run);
+  const wanted: AskedApproval[] = [];
+  for (const each of asked)
+    if (
+      (session === undefined || each.session === session) &&
+      (after === undefined || comparePositions(each.askedAt, after) > 0)
+    )
+      wanted.push(each);
   const approvals: ApprovalView[] = [];
+  let unreadable = 0;
   let looked = 0;
-  for (const { runId } of asking.slice(0, maxAskingRuns)) {
-    if (approvals.length >= limit) break;
-    const state = await readStateIfReadable(ctx, log, runId);
-    // One that cannot be read must not hide the others; it counts among those that were not looked at.
-    if (state === "undecodable") continue;
-    looked += 1;
-    if (state === undefined) continue;
-    if (session !== undefined && (await originOfRun(ctx, log, runId))?.session !== session) continue;
-    for (const step of state.open) {
-      if (step.wait?.for === "approval" && approvals.length < limit)
-        approvals.push(await toApprovalView(ctx, log, state, step, step.wait));
-    }
+  while (looked < Math.min(wanted.length, maxLookedApprovals) && approvals.length < limit) {
+    const some = wanted.slice(looked, looked + Math.min(foldsAtOnce, limit - approvals.length));
+    looked += some.length;
+    const states = new Map(some.map(({ runId }) => [runId, tryToReadState(ctx, log, runId)]));
+    const views = await Promise.all(
+      some.map(async ({ runId, approvalId }) => {
+        const { state, undecodable } = (await states.get(runId)) as ReadState;
+        return undecodable === undefined ? await findApprovalView(ctx, log, state, approvalId) : "unreadable";
+      }),
+    );
+    for (const view of views)
+      if (view === "unreadable") unreadable += 1;
+      else if (view !== undefined) approvals.push(view);
   }
-  approvals.sort((one, other) => (one.askedAt < other.askedAt ? -1 : one.askedAt > other.askedAt ? 1 : 0));
-  return { approvals, more: asking.length - looked };
+  const left = wanted.length - looked;
+  const last = wanted[looked - 1];
+  return { approvals, more: left + unreadable, ...(left > 0 && last !== undefined && { next: last.askedAt }) };
 }
 
-/** The open approval of that id, of this tenant's. */
-export async function findApproval(
+/** An approval as the run's state has it; undefined where it was decided meanwhile, or nobody takes the answer any more. */
+async function findApprovalView(
   ctx: Context,
   log: Log,
-  openRuns: Iterable<OpenRun>,
+  state: RunState | undefined,
   approvalId: string,
 ): Promise<ApprovalView | undefined> {
-  for (const run of openRuns) {
-    if (run.tenant !== ctx.tenant || !run.approvals.includes(approvalId)) continue;
-    const state = await readState(ctx, log, run.runId);
-    for (const step of state?.open ?? []) {
-      const { wait } = step;
-      if (state !== undefined && wait?.for === "approval" && wait.approvalId === approvalId)
-        return await toApprovalView(ctx, log, state, step, wait);
-    }
-    return undefined;
+  if (state?.phase !== "going") return undefined;
+  for (const step of state.open) {
+    const { wait } = step;
+    if (wait?.for === "approval" && wait.approvalId === approvalId)
+      return await toApprovalView(ctx, log, state, step, wait);
   }
   return undefined;
 }

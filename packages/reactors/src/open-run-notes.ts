@@ -2,14 +2,19 @@ import type { Context, JsonValue, Timer } from "@viable/kernel";
 import { toWire, ViableError } from "@viable/kernel";
 import type { Log, Position, RecordWrite } from "@viable/log";
 import { comparePositions, isPosition, startPosition, storeNoSpace } from "@viable/log";
+import { runEvents } from "@viable/protocol";
+import { z } from "zod";
 import type { OpenRun } from "./open-run.ts";
 
 const prefix = "reactors/open/";
 const checkpointKey = "reactors/open-at";
 /** How often what is open is noted, in milliseconds: that much of the log is read again after a crash. */
 const noteEveryMs = 5_000;
-/** Records of one append, below the log's bound. */
+/** Records of one append, and their characters of JSON: below the log's bounds. */
 const noteRecords = 1_000;
+const noteChars = 4 * 1024 * 1024;
+/** Of how many waits a run is noted: one that has more is read from the log at a start, which is less than to write them every few seconds. */
+const maxNotedWaits = 1_000;
 
 /** What notes are taken of. */
 export interface NotedRuns {
@@ -41,12 +46,24 @@ export class OpenRunNotes {
     this.#runs = runs;
   }
 
-  /** Calls back with what is noted; answers from where on the log says more. */
-  async read(ctx: Context, add: (run: OpenRun) => void): Promise<Position> {
+  /**
+   * Calls back with what is noted, or with the run of which that does not say enough, and with the reason where it cannot be read; answers
+   * from where on the log says more.
+   */
+  async read(
+    ctx: Context,
+    { noted, unknown }: { noted(run: OpenRun): void; unknown(runId: string, unreadable: string | undefined): void },
+  ): Promise<Position> {
     const checkpoint = await this.#log.getRecord(ctx, checkpointKey);
     for (let after: string | undefined = ""; after !== undefined; ) {
       const page = await this.#log.listRecords(ctx, prefix, { after, limit: noteRecords });
-      for (const { key, value } of page) add(fromNote(key.slice(prefix.length), value));
+      for (const { key, value } of page) {
+        const runId = key.slice(prefix.length);
+        const note = noteShape.safeParse(value);
+        if (!note.success) unknown(runId, whyNot(note.error));
+        else if (note.data.waits === "many") unknown(runId, undefined);
+        else noted(fromNote(runId, note.data, note.data.waits));
+      }
       after = page.length < noteRecords ? undefined : page.at(-1)?.key;
     }
     this.#notedAt = positionIn(checkpoint?.value) ?? startPosition;
@@ -75,7 +92,7 @@ export class OpenRunNotes {
     this.#changed.add(runId);
   }
 
-  ended({ runId, since }: OpenRun): void {
+  ended({ runId, since }: Pick<OpenRun, "runId" | "since">): void {
     this.#changed.delete(runId);
     this.#ended.set(runId, since);
   }
@@ -159,10 +176,11 @@ export class OpenRunNotes {
     version: number,
   ): Promise<boolean> {
     let expected = version;
-    for (let at = 0; at === 0 || at < writes.length; at += noteRecords) {
-      const isLast = at + noteRecords >= writes.length;
-      const fence = { key: checkpointKey, value: { position: isLast ? to : from }, expected };
-      const outcome = await this.#log.append(ctx, { records: [...writes.slice(at, at + noteRecords), fence] });
+    for (let at = 0; at === 0 || at < writes.length; ) {
+      const part = partOf(writes, at);
+      at += Math.max(1, part.length);
+      const fence = { key: checkpointKey, value: { position: at >= writes.length ? to : from }, expected };
+      const outcome = await this.#log.append(ctx, { records: [...part, fence] });
       if (!outcome.ok && outcome.reason === "record_conflict") return false;
       if (!outcome.ok)
         throw new ViableError("reactor.notes_refused", `The log did not take them: ${outcome.reason}.`, {
@@ -174,6 +192,17 @@ export class OpenRunNotes {
   }
 }
 
+/** As many as fit one append. */
+function partOf(writes: readonly RecordWrite[], from: number): readonly RecordWrite[] {
+  let chars = 0;
+  let to = from;
+  for (; to < writes.length && to - from < noteRecords; to++) {
+    chars += JSON.stringify(writes[to]).length;
+    if (to > from && chars > noteChars) break;
+  }
+  return writes.slice(from, to);
+}
+
 /** The position that a checkpoint holds. */
 function positionIn(checkpoint: JsonValue | undefined): Position | undefined {
   const isObject = typeof checkpoint === "object" && checkpoint !== null && "position" in checkpoint;
@@ -181,25 +210,53 @@ function positionIn(checkpoint: JsonValue | undefined): Position | undefined {
   return typeof position === "string" && isPosition(position) ? position : undefined;
 }
 
-const toNote = ({ runId: _, scheduledMs: __, ...run }: OpenRun): JsonValue => JSON.parse(JSON.stringify(run));
+const positionShape = z.string().refine(isPosition);
+const waitShape = z.discriminatedUnion("for", [
+  z.object({ for: z.literal("event"), name: z.string() }),
+  z.object({ for: z.literal("approval"), approvalId: z.string(), askedAt: positionShape }),
+]);
+/** What of a run is noted: another release may have noted other things, and a record may be damaged. */
+const noteShape = z.object({
+  tenant: z.string(),
+  reactor: z.string(),
+  hash: z.string(),
+  since: positionShape,
+  parentId: z.string().optional(),
+  session: z.string().optional(),
+  claim: runEvents["run.started"].shape.claim,
+  version: z.number().int().min(1),
+  idle: z.number().nullable().optional(),
+  standing: z.enum(["needs_review", "parked"]).optional(),
+  waits: z.union([z.array(z.tuple([z.string(), waitShape])), z.literal("many")]),
+  unreadable: z.object({ version: z.number().int().min(1), reason: z.string() }).optional(),
+});
+type Note = z.infer<typeof noteShape>;
 
-/** What is in a record is what `toNote` made, here or in a release before. */
-function fromNote(runId: string, value: JsonValue): OpenRun {
-  const noted = value as unknown as Omit<OpenRun, "runId" | "scheduledMs">;
+function whyNot({ issues: [issue] }: z.ZodError): string {
+  return `${issue?.path.map(String).join(".") ?? ""}: ${issue?.message ?? "it has another shape"}`;
+}
+
+function toNote({ runId: _, scheduledMs: __, waits, ...run }: OpenRun): JsonValue {
+  const noted = waits === undefined ? [] : waits.size > maxNotedWaits ? ("many" as const) : [...waits];
+  const note: Note = { ...run, waits: noted as Note["waits"] };
+  return JSON.parse(JSON.stringify(note));
+}
+
+function fromNote(runId: string, note: Note, waits: Exclude<Note["waits"], "many">): OpenRun {
   return {
     runId,
-    tenant: noted.tenant,
-    reactor: noted.reactor,
-    hash: noted.hash,
-    since: noted.since,
-    parentId: noted.parentId,
-    claim: noted.claim,
-    version: noted.version,
-    idle: noted.idle,
-    standing: noted.standing,
+    tenant: note.tenant,
+    reactor: note.reactor,
+    hash: note.hash,
+    since: note.since,
+    parentId: note.parentId,
+    session: note.session,
+    claim: note.claim,
+    version: note.version,
+    idle: note.idle,
+    standing: note.standing,
     scheduledMs: undefined,
-    awaits: noted.awaits,
-    approvals: noted.approvals,
-    unreadable: noted.unreadable,
+    waits: waits.length === 0 ? undefined : new Map(waits),
+    unreadable: note.unreadable,
   };
 }

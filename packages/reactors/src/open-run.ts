@@ -4,6 +4,11 @@ import type { Claim, RunEvent } from "@viable/protocol";
 import { asRunEvent } from "./read-run.ts";
 import { runIdOf } from "./run-journal.ts";
 
+/** What a step of a run waits for from outside: what is received under a name, or a person's word, asked for at that place of the log. */
+export type OutsideWait =
+  | { readonly for: "event"; readonly name: string }
+  | { readonly for: "approval"; readonly approvalId: string; readonly askedAt: Position };
+
 /** A run without an outcome, as far as whoever might take it needs to know. */
 export interface OpenRun {
   readonly runId: string;
@@ -13,6 +18,8 @@ export interface OpenRun {
   /** Position of the event that opened it. */
   readonly since: Position;
   readonly parentId: string | undefined;
+  /** The session that began it, where one did: what it is composed of has none of its own. */
+  readonly session: string | undefined;
   claim: Claim | undefined;
   /** Version of the last event of its stream that was seen. */
   version: number;
@@ -22,10 +29,8 @@ export interface OpenRun {
   standing: "needs_review" | "parked" | undefined;
   /** When this process looks at it next; not noted. */
   scheduledMs: number | undefined;
-  /** What it waits for from outside, as event and key. */
-  awaits: readonly string[];
-  /** Approvals that are asked for. */
-  approvals: readonly string[];
+  /** What its steps wait for from outside, by their path; undefined where nothing is. `AwaitedRuns` keeps it. */
+  waits: Map<string, OutsideWait> | undefined;
   /** The first event of it that cannot be read here, by its version, and why: what is told above may have changed since, and nobody takes it here. */
   unreadable: { readonly version: number; readonly reason: string } | undefined;
 }
@@ -45,13 +50,13 @@ export function toOpenRun(stored: StoredEvent): OpenRun {
     hash: asText(hash) ?? "",
     since: stored.position,
     parentId: begins?.parent?.runId ?? asText(parentId),
+    session: stored.type === "run.started" ? stored.metadata.session : undefined,
     claim: begins?.claim,
     version: stored.version,
     idle: undefined,
     standing: undefined,
     scheduledMs: undefined,
-    awaits: [],
-    approvals: [],
+    waits: undefined,
     unreadable: event === undefined ? whyUnreadable(stored) : undefined,
   };
 }
@@ -62,7 +67,7 @@ export const whyUnreadable = ({ type, version, undecodable }: StoredEvent): NonN
   reason: `its event ${version} (${type}) cannot be read: ${undecodable ?? "runs have no such event"}`,
 });
 
-/** What an open run becomes by its next event, which does not end it; changed in place. */
+/** What an open run becomes by its next event, which does not end it; changed in place. What it waits for is told by `AwaitedRuns`. */
 export function foldOpenRun(run: OpenRun, event: RunEvent): void {
   // Whoever writes has its definition.
   if (run.standing === "parked" && (event.type === "run.claimed" || event.type.startsWith("step.")))
@@ -82,19 +87,9 @@ export function foldOpenRun(run: OpenRun, event: RunEvent): void {
       run.standing = undefined;
       run.idle = undefined;
       return;
-    case "approval.decided":
-      run.approvals = run.approvals.filter((each) => each !== event.data.approvalId);
-      run.idle = undefined;
+    case "step.waiting":
+      run.idle = event.data.idle;
       return;
-    case "step.waiting": {
-      const { wait, idle } = event.data;
-      run.idle = idle;
-      if (wait.for === "event") {
-        const name = awaitedName(run.tenant, wait.event, wait.key);
-        run.awaits = [...run.awaits.filter((each) => each !== name), name];
-      } else if (wait.for === "approval") run.approvals = [...run.approvals, wait.approvalId];
-      return;
-    }
     default:
       run.idle = undefined;
   }

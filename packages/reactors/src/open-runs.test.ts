@@ -127,12 +127,15 @@ describe("of 50,000 runs", () => {
         expect(await settled(time, log.append(ctx, { streams }))).toMatchObject({ ok: true });
       }
     };
-    const waitsFor = (wait: JsonObject): NewEvent => ({ type: "step.waiting", data: { step: "w", wait, idle: null } });
+    const waitsFor = (step: string, wait: JsonObject): NewEvent => ({
+      type: "step.waiting",
+      data: { step, wait, idle: null },
+    });
     await write(ids, 0, [
       { type: "run.started", data: { reactor: "r", version: 1, hash: "h", input: null } },
-      waitsFor({ for: "event", event: "e", key: "k" }),
+      waitsFor("w", { for: "event", event: "e", key: "k" }),
     ]);
-    await write(ids.slice(0, 1), 2, [waitsFor({ for: "approval", approvalId: "apr_1", title: "?" })]);
+    await write(ids.slice(0, 1), 2, [waitsFor("a", { for: "approval", approvalId: "apr_1", title: "?" })]);
     await time.advance(12_000);
     expect(first.openRuns.size).toBe(count);
     expect([...first.openRuns.awaiting("default", "e", "k")]).toHaveLength(count);

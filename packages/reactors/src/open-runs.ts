@@ -2,12 +2,24 @@ import type { Context, Part } from "@viable/kernel";
 import type { Log, Position, StoredEvent, Subscription } from "@viable/log";
 import { startPosition } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
+import { AwaitedRuns } from "./awaited-runs.ts";
+import { EndedWaits } from "./ended-waits.ts";
 import type { OpenRun } from "./open-run.ts";
 import { asText, awaitedName, foldOpenRun, opensRun, toOpenRun, whyUnreadable } from "./open-run.ts";
 import { OpenRunNotes } from "./open-run-notes.ts";
 import type { RunEnding } from "./read-run.ts";
 import { asRunEvent, endsRun, isEnding, readRun } from "./read-run.ts";
 import { isRunStream, runIdOf } from "./run-journal.ts";
+
+/** An approval that an open run asks for. */
+export interface AskedApproval {
+  readonly approvalId: string;
+  readonly runId: string;
+  /** The place in the log at which it is asked for. */
+  readonly askedAt: Position;
+  /** The session that began the run, or the one that it is composed in. */
+  readonly session: string | undefined;
+}
 
 /** What is told of a run as the log brings it. */
 export interface OpenRunsListener {
@@ -21,6 +33,8 @@ export interface OpenRunsListener {
   /** What went wrong, in a sentence. */
   problem(message: string): void;
 }
+
+const noCounts: ReadonlyMap<string, number> = new Map();
 
 /** What is heard of. Successes of steps are not: they are most of all events, and nobody but who wrote them needs them at once. */
 const heardTypes = ["run.*", "step.waiting", "step.failed", "step.undo_failed", "approval.decided", "event.received"];
@@ -42,6 +56,10 @@ export interface OpenRuns extends Part {
   /** Runs that wait for what is received under that name. */
   awaiting(tenant: string, event: string, key: string): Iterable<OpenRun>;
   byApproval(approvalId: string): OpenRun | undefined;
+  /** What a tenant's runs ask persons for, the longest asked first. */
+  approvals(tenant: string): Iterable<AskedApproval>;
+  /** How many runs of each reactor a tenant has. */
+  counts(tenant: string): ReadonlyMap<string, number>;
   /** What it may wait for has happened: whoever has it, or takes it, has to look at it. */
   disturb(run: OpenRun): void;
   /** Why the picture is no longer kept, where that is so. */
@@ -50,8 +68,9 @@ export interface OpenRuns extends Part {
 
 export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
   const open = new Map<string, OpenRun>();
-  const awaiting = new Map<string, Set<string>>();
-  const approvals = new Map<string, string>();
+  const counts = new Map<string, Map<string, number>>();
+  const awaited = new AwaitedRuns();
+  const endedWaits = new EndedWaits(log, awaited, (run) => open.get(run.runId) === run);
   const unreadable = new Set<string>();
   let subscription: Subscription | undefined;
   let parked: unknown;
@@ -61,22 +80,31 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
     onProblem: (message) => listener.problem(message),
   });
 
-  const index = ({ runId, awaits, approvals: asked }: OpenRun) => {
-    for (const name of awaits) awaiting.set(name, (awaiting.get(name) ?? new Set()).add(runId));
-    for (const approvalId of asked) approvals.set(approvalId, runId);
-  };
-  const unindex = ({ runId, awaits, approvals: asked }: Pick<OpenRun, "runId" | "awaits" | "approvals">) => {
-    for (const name of awaits) {
-      const runs = awaiting.get(name);
-      runs?.delete(runId);
-      if (runs?.size === 0) awaiting.delete(name);
-    }
-    for (const approvalId of asked) approvals.delete(approvalId);
+  const count = ({ tenant, reactor }: OpenRun, more: 1 | -1) => {
+    const ofTenant = counts.get(tenant) ?? new Map<string, number>();
+    counts.set(tenant, ofTenant.set(reactor, (ofTenant.get(reactor) ?? 0) + more));
+    if (ofTenant.get(reactor) === 0) ofTenant.delete(reactor);
+    if (ofTenant.size === 0) counts.delete(tenant);
   };
   const add = (run: OpenRun) => {
     open.set(run.runId, run);
     if (run.unreadable !== undefined) unreadable.add(run.runId);
-    index(run);
+    count(run, 1);
+    awaited.add(run);
+  };
+  const remove = (run: OpenRun) => {
+    open.delete(run.runId);
+    unreadable.delete(run.runId);
+    count(run, -1);
+    awaited.remove(run);
+    endedWaits.ended(run);
+  };
+
+  /** A run is open as long as what it is composed of, so its root is here. */
+  const sessionOf = (run: OpenRun): string | undefined => {
+    let root: OpenRun | undefined = run;
+    while (root?.parentId !== undefined) root = open.get(root.parentId);
+    return root?.session;
   };
 
   const onEvent = (stored: StoredEvent) => {
@@ -93,12 +121,13 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
   const onRunEvent = (stored: StoredEvent) => {
     const known = open.get(runIdOf(stored.stream));
     if (known !== undefined && known.version >= stored.version) return;
-    if (opensRun(stored)) onOpened(stored);
+    if (opensRun(stored)) onOpened(known, stored);
     else if (known !== undefined && endsRun(stored)) onEnded(known, stored);
     else if (known !== undefined) onChanged(known, stored);
   };
 
-  const onOpened = (stored: StoredEvent) => {
+  const onOpened = (known: OpenRun | undefined, stored: StoredEvent) => {
+    if (known !== undefined) remove(known);
     const run = toOpenRun(stored);
     add(run);
     notes.opened(run.runId);
@@ -109,9 +138,7 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
 
   const onEnded = (run: OpenRun, stored: StoredEvent) => {
     run.version = stored.version;
-    open.delete(run.runId);
-    unreadable.delete(run.runId);
-    unindex(run);
+    remove(run);
     notes.ended(run);
     const ending = asRunEvent(stored);
     if (ending !== undefined && isEnding(ending)) listener.ended(run, ending);
@@ -133,12 +160,9 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
       listener.unreadable(run, false);
       return;
     }
-    const { runId, awaits, approvals: asked } = run;
     foldOpenRun(run, event);
-    if (run.awaits !== awaits || run.approvals !== asked) {
-      unindex({ runId, awaits, approvals: asked });
-      index(run);
-    }
+    awaited.apply(run, event, stored.position);
+    if (event.type === "step.waiting") endedWaits.waits(run);
     listener.changed(run, event);
   };
 
@@ -150,6 +174,22 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
     for await (const stored of readRun(ctx, log, run.runId, { fromVersion, decoding: "lenient" })) onRunEvent(stored);
   };
 
+  /** A run whose note does not say how it stands. */
+  const readWhole = async (ctx: Context, runId: string) => {
+    for await (const stored of readRun(ctx, log, runId, { decoding: "lenient" })) onRunEvent(stored);
+    // Of a run that is over, or that there is none of, nothing is to be noted.
+    if (!open.has(runId)) notes.ended({ runId, since: startPosition });
+  };
+
+  const tellUnread = (notes: readonly { readonly runId: string; readonly unreadable: string | undefined }[]) => {
+    const [one] = notes;
+    if (one === undefined) return;
+    const others = notes.length === 1 ? "" : `, nor those of ${notes.length - 1} other runs`;
+    listener.problem(
+      `What was noted of the open run ${one.runId} could not be read${others} (${one.unreadable}): the log was read instead.`,
+    );
+  };
+
   return {
     get size() {
       return open.size;
@@ -159,22 +199,29 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
     },
     get: (runId) => open.get(runId),
     all: () => open.values(),
-    *awaiting(tenant, event, key) {
-      for (const runId of [...(awaiting.get(awaitedName(tenant, event, key)) ?? [])]) {
-        const run = open.get(runId);
-        if (run !== undefined) yield run;
-      }
+    awaiting: (tenant, event, key) => awaited.byName(awaitedName(tenant, event, key)),
+    byApproval: (approvalId) => awaited.byApproval(approvalId)?.run,
+    *approvals(tenant) {
+      for (const { approvalId, run, askedAt } of awaited.approvals(tenant))
+        yield { approvalId, runId: run.runId, askedAt, session: sessionOf(run) };
     },
-    byApproval: (approvalId) => open.get(approvals.get(approvalId) ?? ""),
+    counts: (tenant) => counts.get(tenant) ?? noCounts,
     disturb(run) {
       run.idle = undefined;
       notes.changed(run.runId);
     },
     failure: () => parked,
     async start(ctx) {
-      const after = await notes.read(ctx, add);
+      endedWaits.start(ctx);
+      const unknown: { readonly runId: string; readonly unreadable: string | undefined }[] = [];
+      const after = await notes.read(ctx, {
+        noted: add,
+        unknown: (runId, unreadable) => void unknown.push({ runId, unreadable }),
+      });
       for (const run of [...open.values()])
         if (run.unreadable !== undefined) await readAgain(ctx, run, run.unreadable.version);
+      for (const { runId } of unknown) await readWhole(ctx, runId);
+      tellUnread(unknown.filter(({ unreadable }) => unreadable !== undefined));
       subscription = log.subscribe(ctx, {
         name: "open-runs",
         after,
@@ -190,6 +237,7 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
       notes.start(ctx);
     },
     async stop(ctx) {
+      endedWaits.stop();
       await notes.stop(ctx);
       subscription?.stop();
     },

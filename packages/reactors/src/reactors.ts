@@ -8,6 +8,7 @@ import type { ReactorDefinition } from "./definition.ts";
 import { Definitions } from "./definitions.ts";
 import type { DoTask } from "./do-task.ts";
 import type { OpenRun } from "./open-run.ts";
+import type { AskedApproval } from "./open-runs.ts";
 import { planOf } from "./plan.ts";
 import { Pools } from "./pools.ts";
 import type { RunEnding } from "./read-run.ts";
@@ -73,6 +74,10 @@ export interface Reactors extends Part {
   readonly definitions: readonly ReactorDefinition[];
   /** Runs without an outcome, of this context's tenant (W11). */
   openRuns(ctx: Context): Iterable<OpenRun>;
+  /** How many of them there are, by their reactor. */
+  openCounts(ctx: Context): ReadonlyMap<string, number>;
+  /** What they ask persons for, the longest asked first. */
+  approvals(ctx: Context): Iterable<AskedApproval>;
   /** Measured, for health: runs carried on here, resting here, open anywhere, waiting to be read; and pools. */
   stats(): ReactorStats;
   /** Why the picture of open runs is no longer kept, where that is so: then the process should be restarted. */
@@ -127,6 +132,8 @@ export function createReactors(settings: ReactorsSettings): Reactors {
     *openRuns(ctx) {
       for (const run of open.all()) if (run.tenant === ctx.tenant) yield run;
     },
+    openCounts: (ctx) => open.counts(ctx.tenant),
+    approvals: (ctx) => open.approvals(ctx.tenant),
     stats: () => ({ ...carrier.stats(), open: open.size, unreadable: open.unreadable, pools: pools.stats() }),
     failure: () => open.failure(),
   };

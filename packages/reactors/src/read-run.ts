@@ -10,18 +10,23 @@ const pageEvents = 1_000;
 /** How many of each where several runs are read: most have no more. */
 const firstEvents = 32;
 
-/** A run's events in their order, page by page; from its first one unless told. */
+/** A run's events in their order, page by page; from its first one and up to its last unless told. */
 export async function* readRun(
   ctx: Context,
   log: Log,
   runId: string,
-  { fromVersion = 1, ...options }: Pick<ReadStreamOptions, "fromVersion" | "decoding"> = {},
+  {
+    fromVersion = 1,
+    toVersion = Number.MAX_SAFE_INTEGER,
+    ...options
+  }: Pick<ReadStreamOptions, "fromVersion" | "decoding"> & { readonly toVersion?: number } = {},
 ): AsyncGenerator<StoredEvent> {
-  for (let from = fromVersion; ; ) {
-    const page = await log.readStream(ctx, runStream(runId), { ...options, fromVersion: from, limit: pageEvents });
+  for (let from = fromVersion; from <= toVersion; ) {
+    const limit = Math.min(pageEvents, toVersion - from + 1);
+    const page = await log.readStream(ctx, runStream(runId), { ...options, fromVersion: from, limit });
     yield* page;
     const last = page.at(-1);
-    if (last === undefined || page.length < pageEvents) return;
+    if (last === undefined || page.length < limit) return;
     from = last.version + 1;
   }
 }

@@ -150,6 +150,6 @@ test("what other runs ask persons for is listed without it", async () => {
   await write(`run:${bad}`, "run.paused");
   await world.time.advance(1_000);
   const { ctx, log, reactors } = first(world);
-  const listed = await world.settled(listApprovals(ctx, log, reactors.openRuns(ctx), { limit: 10 }));
+  const listed = await world.settled(listApprovals(ctx, log, reactors.approvals(ctx), { limit: 10 }));
   expect(listed).toMatchObject({ approvals: [{ runId: good }], more: 1 });
 });

@@ -2,7 +2,7 @@ import type { View } from "@viable/gateway";
 import { queryNumber } from "@viable/gateway";
 import type { Context, JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
-import type { Log } from "@viable/log";
+import type { Log, Position } from "@viable/log";
 import { isPosition } from "@viable/log";
 import type { RunStatus } from "@viable/protocol";
 import { runStatus } from "@viable/protocol";
@@ -32,7 +32,7 @@ export function reactorViews({ log, reactors }: { readonly log: Log; readonly re
             next: "Ask for graph=mermaid.",
           });
         const { definitions } = reactors;
-        const described = describeReactors(definitions, reactors.openRuns(ctx));
+        const described = describeReactors(definitions, reactors.openCounts(ctx));
         const draw = (hash: string) => {
           const definition = definitions.find((each) => each.hash === hash);
           return definition === undefined ? {} : { graph: toMermaid(definition) };
@@ -47,10 +47,9 @@ export function reactorViews({ log, reactors }: { readonly log: Log; readonly re
       scope: "session",
       path: "/reactors/runs",
       read: async (ctx, { grant, query }) => {
-        const { reactor, before } = query;
+        const { reactor } = query;
+        const before = toPosition(query.before);
         const session = grant.sessionId ?? query.session;
-        if (before !== undefined && !isPosition(before))
-          throw new ViableError("reactor.invalid_position", `"${before}" is not a position of this log.`);
         return (await listRuns(ctx, log, {
           limit: queryNumber(query, "limit", 50, 500),
           ...(before !== undefined && { before }),
@@ -84,11 +83,17 @@ export function reactorViews({ log, reactors }: { readonly log: Log; readonly re
       scope: "session",
       path: "/approvals",
       read: async (ctx, { grant, query }) => {
-        const options = { limit: queryNumber(query, "limit", 100, 500), session: grant.sessionId };
-        return (await listApprovals(ctx, log, reactors.openRuns(ctx), options)) as unknown as JsonValue;
+        const after = toPosition(query.after);
+        const options = { limit: queryNumber(query, "limit", 100, 500), after, session: grant.sessionId };
+        return (await listApprovals(ctx, log, reactors.approvals(ctx), options)) as unknown as JsonValue;
       },
     },
   ];
+}
+
+function toPosition(text: string | undefined): Position | undefined {
+  if (text === undefined || isPosition(text)) return text;
+  throw new ViableError("reactor.invalid_position", `"${text}" is not a position of this log.`);
 }
 
 function toStatus(text: string): RunStatus {

@@ -31,7 +31,7 @@ export function addApprovals(program: Command, shell: Shell): void {
     const answer = await connect(shell, options).approvals({ limit: toWholeNumber("--limit", limit, 1, 500) });
     printData(shell, options.output, answer, () => renderApprovals(shell, answer.approvals));
     if (options.output === "table" && answer.more > 0)
-      shell.err.write(`${answer.more} more runs ask for something: --limit shows more\n`);
+      shell.err.write(`${answer.more} more approvals are asked for: --limit shows more\n`);
   });
 
   const decide = approvals
