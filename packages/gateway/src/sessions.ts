@@ -210,7 +210,8 @@ function toGrantView(grant: Grant): GrantView {
 /** What the bearer may do inside this session: no more than the session, whoever opened it (W4). */
 export function grantInSession(grant: Grant, session: Session): Grant {
   const { capabilities, clientType, tokenId, expiresAt } = session.created;
-  return { ...attenuate(grant, { ...capabilities, clientType, sessionId: session.sessionId, expiresAt }), tokenId };
+  const narrowed = attenuate(grant, { ...capabilities, clientType, sessionId: session.sessionId, expiresAt });
+  return { ...narrowed, tokenId, ...(grant.sessionId !== undefined && { isSessionToken: true }) };
 }
 
 export function toSessionView(session: Session, now: number): SessionView {

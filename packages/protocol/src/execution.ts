@@ -108,6 +108,8 @@ export const executionEvents = {
       principal: z.string(),
       operations: z.array(z.enum(["read", "write", "execute"])),
       clientType: z.string(),
+      /** It began with a session's own token, which opens no other session. */
+      isSessionToken: z.literal(true).optional(),
     }),
     maxAttempts: z.number().int(),
     depth: z.number().int(),

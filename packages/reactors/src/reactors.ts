@@ -14,7 +14,7 @@ import { Pools } from "./pools.ts";
 import type { RunEnding } from "./read-run.ts";
 import { RunCarrier } from "./run-carrier.ts";
 import { RunEndings } from "./run-endings.ts";
-import type { ApprovalDecision, Directed, Review } from "./run-orders.ts";
+import type { ApprovalDecision, Decided, Directed, Review } from "./run-orders.ts";
 import { cancelRun, decideApproval, reviewRun, undoRun } from "./run-orders.ts";
 import type { SendOptions } from "./send-event.ts";
 import { sendEvent } from "./send-event.ts";
@@ -64,8 +64,10 @@ export interface Reactors extends Part {
   fork(ctx: Context, runId: string, options: ForkOptions): Promise<Begun>;
   /** Says how a run goes on that stands in `needs_review`. */
   review(ctx: Context, runId: string, said: Review): Promise<Directed>;
+  /** The open run of this context's tenant (W11) a step of which asks for an approval, as far as this process has heard. */
+  runAskingFor(ctx: Context, approvalId: string): string | undefined;
   /** Decides what an approval step asks for. */
-  decide(ctx: Context, approvalId: string, decision: ApprovalDecision): Promise<Directed>;
+  decide(ctx: Context, approvalId: string, decision: ApprovalDecision): Promise<Decided>;
   /**
    * Hands something over to runs that wait for this event and key, now or later. Each run that asks for it takes it once. With an `id`
    * it can be repeated.
@@ -126,6 +128,10 @@ export function createReactors(settings: ReactorsSettings): Reactors {
     cancel: (ctx, runId, reason) => cancelRun(ctx, source, runId, reason),
     undo: (ctx, runId, reason) => undoRun(ctx, source, runId, reason),
     review: (ctx, runId, said) => reviewRun(ctx, source, runId, said),
+    runAskingFor(ctx, approvalId) {
+      const run = open.byApproval(approvalId);
+      return run?.tenant === ctx.tenant ? run.runId : undefined;
+    },
     decide: (ctx, approvalId, said) => decideApproval(ctx, source, open.byApproval(approvalId), approvalId, said),
     send: (ctx, event, key, payload, options) => sendEvent(ctx, log, event, key, payload, options),
     definitions: definitions.all,

@@ -17,6 +17,11 @@ const definitionMissing = "The definition it began with is not here; ask a proce
 /** What came of an order to a run. */
 export type Directed = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
+/** What came of an approval's decision, and which step of which run had asked. */
+export type Decided =
+  | { readonly ok: true; readonly runId: string; readonly step: string }
+  | { readonly ok: false; readonly reason: string };
+
 /** What a person says of a run that stands in `needs_review`. */
 export interface Review {
   readonly decision: ReviewDecision;
@@ -83,21 +88,26 @@ export function reviewRun(ctx: Context, source: RunSource, runId: string, said: 
   });
 }
 
-/** Decides what an approval step of a run asks for; undefined where no open run asks for it. */
+/** Decides what an approval step of a run asks for; `run` is undefined where no open run asks for it. */
 export async function decideApproval(
   ctx: Context,
   source: RunSource,
   run: OpenRun | undefined,
   approvalId: string,
   { decision, reason }: ApprovalDecision,
-): Promise<Directed> {
+): Promise<Decided> {
   const over = "Nobody waits for it: it was decided, its time is up, or its run goes no further.";
   if (run === undefined || run.tenant !== ctx.tenant) return { ok: false, reason: over };
   const data = { approvalId, decision, by: ctx.principal, ...(reason !== undefined && { reason }) };
-  return await orderByState(ctx, source, run.runId, ({ phase, open }) => {
+  let step = "";
+  const outcome = await orderByState(ctx, source, run.runId, ({ phase, open }) => {
     const asks = ({ wait }: OpenNode) => wait?.for === "approval" && wait.approvalId === approvalId;
-    return phase === "going" && [...open.values()].some(asks) ? { type: "approval.decided", data } : over;
+    const asking = phase === "going" ? [...open.values()].find(asks) : undefined;
+    if (asking === undefined) return over;
+    step = asking.path;
+    return { type: "approval.decided", data };
   });
+  return outcome.ok ? { ok: true, runId: run.runId, step } : outcome;
 }
 
 /** Writes an order that is decided on all of the run; so its definition must be here. */

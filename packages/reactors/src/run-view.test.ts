@@ -15,7 +15,7 @@ import type { ReactorDefinition } from "./definition.ts";
 import { reactorEventTypes } from "./event-types.ts";
 import type { RunState } from "./fold-run.ts";
 import { foldRun } from "./fold-run.ts";
-import { findApproval, listApprovals, listRuns, originOfRun, readRunView } from "./list-runs.ts";
+import { listApprovals, listRuns, originOfRun, readRunView } from "./list-runs.ts";
 import { reactor } from "./reactor.ts";
 import { createReactors } from "./reactors.ts";
 import { statusOf, toRunView } from "./run-view.ts";
@@ -143,7 +143,7 @@ describe("of real runs", () => {
     expect(await settled(originOfRun(ctx, log, childId))).toMatchObject({ rootId: runId, principal: "ada" });
 
     const approvalId = (yes as { approvalId: string }).approvalId;
-    const { approvals } = await settled(listApprovals(ctx, log, reactors.openRuns(ctx), { limit: 10 }));
+    const { approvals } = await settled(listApprovals(ctx, log, reactors.approvals(ctx), { limit: 10 }));
     const asked = {
       approvalId,
       runId,
@@ -154,11 +154,15 @@ describe("of real runs", () => {
       askedAt: at(0),
     };
     expect(approvals).toEqual([asked]);
-    expect(await settled(findApproval(ctx, log, reactors.openRuns(ctx), approvalId))).toEqual(asked);
-    await settled(reactors.decide(ctx, approvalId, { decision: "rejected", reason: "too much" }));
+    expect(reactors.runAskingFor(ctx, approvalId)).toBe(runId);
+    expect(await settled(reactors.decide(ctx, approvalId, { decision: "rejected", reason: "too much" }))).toEqual({
+      ok: true,
+      runId,
+      step: "yes",
+    });
     await settled(reactors.send(ctx, "news", "n", { it: "is" }));
     expect(await ended(runId)).toMatchObject({ type: "run.completed" });
-    expect(await settled(listApprovals(ctx, log, reactors.openRuns(ctx), { limit: 10 }))).toEqual({
+    expect(await settled(listApprovals(ctx, log, reactors.approvals(ctx), { limit: 10 }))).toEqual({
       approvals: [],
       more: 0,
     });
@@ -269,7 +273,7 @@ describe("of real runs", () => {
       waitsFor: [],
     });
     expect(shown.steps.every(({ waitsFor }) => waitsFor === undefined)).toBe(true);
-    expect((await settled(listApprovals(ctx, log, reactors.openRuns(ctx), { limit: 10 }))).approvals).toEqual([]);
+    expect((await settled(listApprovals(ctx, log, reactors.approvals(ctx), { limit: 10 }))).approvals).toEqual([]);
   });
 });
 
@@ -312,12 +316,11 @@ describe("lists and reads", () => {
     const [asked] = (await view(runId)).waitsFor.map(({ wait }) => wait);
     const { approvalId } = asked as { approvalId: string };
     const other: Context = withContext(ctx, { tenant: "other" });
-    const open = () => reactors.openRuns(ctx);
     expect(await settled(readRunView(other, log, runId))).toBeUndefined();
     expect(await settled(originOfRun(other, log, runId))).toBeUndefined();
     expect((await settled(listRuns(other, log, { limit: 10 }))).runs).toEqual([]);
-    expect((await settled(listApprovals(other, log, open(), { limit: 10 }))).approvals).toEqual([]);
-    expect(await settled(findApproval(other, log, open(), approvalId))).toBeUndefined();
+    expect((await settled(listApprovals(other, log, reactors.approvals(other), { limit: 10 }))).approvals).toEqual([]);
+    expect(reactors.runAskingFor(other, approvalId)).toBeUndefined();
     for (const id of ["", "run_nothing", `run_${"0".repeat(26)}`, "exe_00000000000000000000000000"])
       expect(await settled(readRunView(ctx, log, id))).toBeUndefined();
   });

@@ -10,6 +10,8 @@ export interface Grant {
   readonly operations: readonly Operation[];
   /** The session it is bound to; undefined for the owner's own token. */
   readonly sessionId: string | undefined;
+  /** It is of that session's own token, which opens no other. Absent where a token that opens more acts in a session. */
+  readonly isSessionToken?: true;
   readonly commandsPerHour: number;
   readonly maxConcurrent: number | undefined;
   /** Wall time in milliseconds after which it is worth nothing; null for ever. */
@@ -56,6 +58,7 @@ export function attenuate(grant: Grant, to: Narrowing): Grant {
       to.operations === undefined ? grant.operations : grant.operations.filter((each) => to.operations?.includes(each)),
     // A grant bound to a session stays bound to it.
     sessionId: grant.sessionId ?? to.sessionId,
+    ...(grant.isSessionToken && { isSessionToken: true }),
     commandsPerHour: least(grant.commandsPerHour, to.commandsPerHour) ?? 0,
     maxConcurrent: least(grant.maxConcurrent, to.maxConcurrent),
     expiresAt: least(grant.expiresAt, to.expiresAt) ?? null,

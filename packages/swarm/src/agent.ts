@@ -15,6 +15,8 @@ export interface AgentAuthority {
   /** What kind of client began it all: `cli`, `web`, `api`; `agent` where the task was delegated. */
   readonly clientType: string;
   readonly sessionId: string | undefined;
+  /** It began with that session's own token, which opens no other. Absent where a token that opens more acts in the session. */
+  readonly isSessionToken?: true;
 }
 
 /** What an agent may use while it works on one task. */

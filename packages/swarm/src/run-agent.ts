@@ -114,6 +114,7 @@ async function runInline(
       operations: state.accepted.authority.operations,
       clientType: state.accepted.authority.clientType,
       sessionId: state.session,
+      ...(state.accepted.authority.isSessionToken && { isSessionToken: true }),
     },
     attempt: claim.attempt,
     deadline: state.accepted.deadline,

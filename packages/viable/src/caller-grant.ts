@@ -11,6 +11,7 @@ export function callerGrant({ tenant, principal, authority, deadline, executionI
     clientType: authority.clientType as ClientType,
     operations: authority.operations,
     sessionId: authority.sessionId,
+    ...(authority.isSessionToken && { isSessionToken: true }),
     commandsPerHour: 0,
     maxConcurrent: undefined,
     expiresAt: deadline,

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Context, JsonValue } from "@viable/kernel";
-import { canonicalJson, codeOf, rootContext, ViableError, withContext, writeBase32 } from "@viable/kernel";
+import { canonicalJson, codeOf, isId, rootContext, ViableError, withContext, writeBase32 } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { isEndedRun, reviewDecision } from "@viable/protocol";
 import type { Begun, Directed, Reactors } from "@viable/reactors";
-import { findApproval, readRunView } from "@viable/reactors";
+import { isReservedKey, originOfRun, readRunView, runNotFound } from "@viable/reactors";
 import type { AgentContext, AgentDefinition } from "@viable/swarm";
 import { agent } from "@viable/swarm";
 import { z } from "zod";
@@ -17,7 +17,7 @@ export interface ReactorSources {
 
 /** How long before its own deadline a command that waits for a run answers how that stands, in milliseconds. */
 const answerBeforeMs = 500;
-/** How many commands may wait for runs at the same time: each holds a worker of the built-in swarm, and those that help runs on need one. */
+/** How many commands may wait for runs at the same time in a process: each holds a worker of the built-in swarm, and those that help runs on need one. */
 const maxWaiting = 2;
 /** A run may come to as much as a command may answer (4 MiB, in characters of JSON), and an answer says more than that: this much is left for it. */
 const maxAnsweredResultChars = 4 * 1024 * 1024 - 1_000;
@@ -25,11 +25,15 @@ const maxAnsweredResultChars = 4 * 1024 * 1024 - 1_000;
 const runId = z.string().min(1).max(100).describe("The run");
 const why = z.string().min(1).max(500);
 
-/** Commands that begin runs of reactors, end them, take them back, and help them on. */
+/**
+ * Commands that begin runs of reactors, end them, take them back, and help them on. Whoever has a session's own token orders what its views
+ * show of runs: those of its session. Any other run it is told of as one that is not there.
+ */
 export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinition[] {
   let waiting = 0;
-  const waitForEnd = async (ctx: AgentContext, run: string): Promise<void> => {
-    if (waiting >= maxWaiting) return;
+  /** Whether there was room to wait; not, whether it has ended. */
+  const waitForEnd = async (ctx: AgentContext, run: string): Promise<boolean> => {
+    if (waiting >= maxWaiting) return false;
     waiting += 1;
     const deadline = Math.max(ctx.runtime.clock.now(), ctx.deadline - answerBeforeMs);
     try {
@@ -39,26 +43,52 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
     } finally {
       waiting -= 1;
     }
+    return true;
+  };
+  const mayOrder = async (ctx: AgentContext, run: string): Promise<boolean> => {
+    const { isSessionToken, sessionId } = ctx.authority;
+    if (isSessionToken !== true) return true;
+    const origin = await originOfRun(contextOf(ctx), log(), run);
+    return origin !== undefined && origin.session === sessionId;
+  };
+  const requireRun = async (ctx: AgentContext, run: string): Promise<void> => {
+    if (!(await mayOrder(ctx, run))) throw runNotFound(run);
   };
   return [
     agent({
       name: "reactor-start",
       capability: "reactor.start",
-      description: "Begins a run of a reactor; with `wait`, also waits for its end, as long as the command may take.",
+      description: `Begins a run of a reactor; with \`wait\`, also waits for its end, as long as the command may take. ${maxWaiting} wait in a process at a time; any further one is answered at once, with \`waited: false\`.`,
       input: z.strictObject({
         reactor: z.string().min(1).max(200).describe("The reactor, by its name"),
         input: z.json().default({}).describe("What its input schema asks for"),
         key: z.string().min(1).max(200).optional().describe("Another start under the same key finds this run"),
-        wait: z.boolean().default(false).describe("Answer when it has ended, or how it stands when the time is up"),
+        wait: z
+          .boolean()
+          .default(false)
+          .describe("Answer when it has ended, or how it stands when the time is up, or too many wait here"),
       }),
       handle: async (ctx, { reactor, input, key, wait }) => {
+        if (key !== undefined && isReservedKey(key))
+          throw new ViableError(
+            "reactor.key_reserved",
+            `Runs under "${key}" are a schedule's or a process manager's.`,
+            {
+              next: "Take another key: one that does not begin with schedule: or process:.",
+            },
+          );
         // Without a key it is the command's: begun anew after a crash, the command finds the run that it had begun.
         const options = { ...causeOf(ctx), key: key ?? ctx.executionId };
         const begun = orThrow(await reactors().begin(contextOf(ctx), reactor, input, options));
+        if (begun.repeated && !(await mayOrder(ctx, begun.runId)))
+          throw new ViableError("reactor.key_taken", "This key was used for a run of another session.", {
+            next: "Take another key, or begin it with a token that opens both sessions.",
+          });
         const answer = { runId: begun.runId, repeated: key !== undefined && begun.repeated };
         if (!wait) return answer;
-        await waitForEnd(ctx, begun.runId);
-        return { ...answer, ...(await outcomeOf(contextOf(ctx), log(), begun.runId)) };
+        const waited = await waitForEnd(ctx, begun.runId);
+        const outcome = await outcomeOf(contextOf(ctx), log(), begun.runId);
+        return { ...answer, ...(!waited && { waited }), ...outcome };
       },
     }),
     agent({
@@ -71,6 +101,7 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
         input: z.json().optional().describe("Another input; else the run's own"),
       }),
       handle: async (ctx, { runId: id, from, input }) => {
+        await requireRun(ctx, id);
         const options = { ...causeOf(ctx), from, key: ctx.executionId, ...(input !== undefined && { input }) };
         return { runId: orThrow(await reactors().fork(contextOf(ctx), id, options)).runId };
       },
@@ -80,7 +111,10 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
       capability: "reactor.cancel",
       description: "Ends a run that has not ended, and undoes what it did.",
       input: z.strictObject({ runId, reason: why }),
-      handle: async (ctx, { runId: id, reason }) => directed(id, await reactors().cancel(contextOf(ctx), id, reason)),
+      handle: async (ctx, { runId: id, reason }) => {
+        await requireRun(ctx, id);
+        return directed(id, await reactors().cancel(contextOf(ctx), id, reason));
+      },
     }),
     agent({
       name: "reactor-undo",
@@ -89,7 +123,10 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
       // It takes back what others may rely on by now.
       risk: "high",
       input: z.strictObject({ runId, reason: why }),
-      handle: async (ctx, { runId: id, reason }) => directed(id, await reactors().undo(contextOf(ctx), id, reason)),
+      handle: async (ctx, { runId: id, reason }) => {
+        await requireRun(ctx, id);
+        return directed(id, await reactors().undo(contextOf(ctx), id, reason));
+      },
     }),
     agent({
       name: "reactor-resume",
@@ -105,6 +142,8 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
         reason: why.optional(),
       }),
       handle: async (ctx, { runId: id, decision, result, reason }) => {
+        requirePerson(ctx, "reactor.not_a_person", "An agent says how no run goes on", "viable reactors resume");
+        await requireRun(ctx, id);
         const review = {
           decision,
           ...(result !== undefined && { result: result as JsonValue }),
@@ -124,6 +163,8 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
         id: z.string().min(1).max(200).optional().describe("A second send under the same id is the first"),
       }),
       handle: async (ctx, { event, key, payload, id }) => {
+        // A step that waits under no key of its own waits under its run's id: that is the run's alone. Other keys are the tenant's.
+        if (isId("run", key)) await requireRun(ctx, key);
         const scope = [ctx.tenant, event, key, id ?? ctx.executionId];
         await reactors().send(contextOf(ctx), event, key, payload as JsonValue, { id: eventIdFor(scope) });
         return { event, key };
@@ -139,17 +180,14 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
         reason: why.optional(),
       }),
       handle: async (ctx, { approvalId, decision, reason }) => {
-        if (ctx.authority.clientType === "agent")
-          throw new ViableError("approval.not_a_person", "An agent decides no approval: a person is asked for.", {
-            next: "Let a client decide it: viable approvals decide.",
-          });
+        requirePerson(ctx, "approval.not_a_person", "An agent decides no approval", "viable approvals decide");
         const callCtx = contextOf(ctx);
-        const asked = await findApproval(callCtx, log(), reactors().openRuns(callCtx), approvalId);
-        if (asked === undefined) throw notAsked(approvalId);
+        const asking = reactors().runAskingFor(callCtx, approvalId);
+        if (asking === undefined || !(await mayOrder(ctx, asking))) throw notAsked(approvalId);
         const said = { decision, ...(reason !== undefined && { reason }) };
         const outcome = await reactors().decide(callCtx, approvalId, said);
-        if (!outcome.ok) throw notAsked(approvalId);
-        return { approvalId, decision, runId: asked.runId, step: asked.step };
+        if (!outcome.ok) throw orderRefused(asking, outcome.reason);
+        return { approvalId, decision, runId: outcome.runId, step: outcome.step };
       },
     }),
   ];
@@ -158,12 +196,21 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
 const contextOf = ({ runtime, tenant, principal, signal }: AgentContext): Context =>
   rootContext(runtime, { tenant, principal, signal });
 
+/** What a person is asked for, no agent answers, in whosever name it acts. */
+function requirePerson({ authority }: AgentContext, code: string, what: string, verb: string): void {
+  if (authority.clientType === "agent")
+    throw new ViableError(code, `${what}: a person is asked for.`, { next: `Let a client say it: ${verb}.` });
+}
+
 function directed(id: string, outcome: Directed): JsonValue {
   if (outcome.ok) return { runId: id };
-  throw new ViableError("reactor.order_refused", `${id} does not take this: ${outcome.reason}`, {
+  throw orderRefused(id, outcome.reason);
+}
+
+const orderRefused = (id: string, reason: string): ViableError =>
+  new ViableError("reactor.order_refused", `${id} does not take this: ${reason}`, {
     next: `Look how it stands: viable reactors show ${id}`,
   });
-}
 
 const notAsked = (approvalId: string): ViableError =>
   new ViableError(
@@ -176,7 +223,7 @@ const notAsked = (approvalId: string): ViableError =>
 
 async function outcomeOf(ctx: Context, log: Log, id: string): Promise<{ [name: string]: JsonValue }> {
   const view = await readRunView(ctx, log, id);
-  if (view === undefined) throw new ViableError("reactor.run_not_found", `There is no run ${id}.`);
+  if (view === undefined) throw runNotFound(id);
   const { status, result, error, waitsFor, review, parked, counts } = view;
   if (isEndedRun(status))
     return {

@@ -9,7 +9,7 @@ import type { TestClient, TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { agent, defineSystem, reactor, service } from "./index.ts";
+import { agent, defineSystem, processManager, reactor, schedule, service } from "./index.ts";
 
 const anything = z.looseObject({});
 
@@ -53,6 +53,9 @@ const unsure = reactor("unsure", { input: anything }, (steps) =>
 );
 const listens = reactor("listens", { input: anything }, (steps) =>
   steps.waitFor("news", { event: "news", args: () => ({ key: "k" }) }).returns(({ results }) => results.news),
+);
+const waits = reactor("waits", { input: anything }, (steps) =>
+  steps.waitFor("news", { event: "news", args: () => ({}) }).returns(({ results }) => results.news),
 );
 const pooled = reactor("pooled", { input: anything }, (steps) =>
   steps
@@ -135,7 +138,7 @@ const definition = defineSystem({
       ],
     }),
   ],
-  reactors: [double, slow, tasks, outer, risky, asks, books, unsure, listens, pooled, ticking, circle, large],
+  reactors: [double, slow, tasks, outer, risky, asks, books, unsure, listens, waits, pooled, ticking, circle, large],
   pools: { database: 1 },
 });
 
@@ -151,6 +154,17 @@ async function read(t: TestSystem, path: string, token = t.system.ownerToken) {
   const response = await t.settled(Promise.resolve(t.system.fetch(new Request(`http://x/v1${path}`, { headers }))));
   return { status: response.status, body: (await response.json()) as JsonObject };
 }
+/** As the command line does it: with the owner's token, in a session of its own. */
+const asOwner = async (t: TestSystem, command: string, args: JsonObject) => {
+  const { sessionId } = await t.connect("cli");
+  const request = new Request(`http://x/v1/sessions/${sessionId}/commands`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${t.system.ownerToken}`, "content-type": "application/json" },
+    body: JSON.stringify({ command, args, mode: "sync" }),
+  });
+  const response = await t.settled(Promise.resolve(t.system.fetch(request)));
+  return (await response.json()) as CommandAnswer;
+};
 const show = async (t: TestSystem, id: string): Promise<RunView> =>
   runView.parse((await read(t, `/reactors/runs/${id}`)).body);
 const whenEnded = (t: TestSystem, id: string) => t.settled(t.system.reactors.whenEnded(t.ctx, id));
@@ -260,6 +274,7 @@ describe("reactor.start", () => {
     // Two waited; the others said at once how it stands, and keep no worker.
     expect(answers.filter(({ result }) => (result as JsonObject).status === "completed")).toHaveLength(2);
     expect(answers.every(({ status }) => status === "completed")).toBe(true);
+    expect(answers.filter(({ result }) => (result as JsonObject).waited === false)).toHaveLength(6);
   });
 });
 
@@ -394,6 +409,28 @@ describe("orders to a run", () => {
     expect((await read(t, "/approvals")).body).toEqual({ approvals: [], more: 0 });
   });
 
+  test("why a run does not take a decision is told as it is, and not as if nobody were asked", async () => {
+    const store = createMemoryStore();
+    const first = await startTestSystem(definition, { store });
+    await start(await first.connect(), "asks");
+    await first.time.advance(1_000);
+    const [asked] = (await read(first, "/approvals")).body.approvals as JsonObject[];
+    await first.stop();
+    // The next release has left the reactor out while a run of it is open.
+    const without = { ...definition, reactors: [] };
+    await using t = await startTestSystem(without, { store, seed: 2, time: first.time });
+    const client = await t.connect();
+    const decide = { approvalId: asked?.approvalId ?? "", decision: "approved" };
+    const byOwner = await asOwner(t, "approval.decide", decide);
+    expect(byOwner).toMatchObject({
+      error: {
+        code: "reactor.order_refused",
+        message: expect.stringContaining("definition it began with is not here"),
+      },
+    });
+    expect(await client.run("approval.decide", decide)).toMatchObject({ error: { code: "approval.not_found" } });
+  });
+
   test("an approval whose time is up is not asked for any more", async () => {
     await using t = await startTestSystem(definition);
     const client = await t.connect();
@@ -452,7 +489,13 @@ describe("orders to a run", () => {
     });
     await t.time.advance(1_000);
     expect(await show(t, id)).toMatchObject({ status: "needs_review", review: { step: "wire", during: "run" } });
-    resultOf(await client.run("reactor.resume", { runId: id, decision: "done", result: "arrived", reason: "seen" }));
+    const said = { runId: id, decision: "done", result: "arrived", reason: "seen" };
+    expect(resultOf(await client.run("ask.agent", { command: "reactor.resume", args: said }))).toMatchObject({
+      ok: false,
+      error: { code: "reactor.not_a_person", next: expect.stringContaining("viable reactors resume") },
+    });
+    expect(await t.events("run.reviewed")).toEqual([]);
+    resultOf(await client.run("reactor.resume", said));
     expect(await whenEnded(t, id)).toMatchObject({ type: "run.completed", data: { result: "arrived" } });
   });
 
@@ -475,6 +518,108 @@ describe("orders to a run", () => {
     ] as const)
       await expect(web.run(command, args)).rejects.toMatchObject({ code: "security.denied" });
   });
+});
+
+describe("a session's token", () => {
+  const orders = (runId: string): [string, JsonObject][] => [
+    ["reactor.cancel", { runId, reason: "r" }],
+    ["reactor.undo", { runId, reason: "r" }],
+    ["reactor.resume", { runId, decision: "done" }],
+    ["reactor.fork", { runId, from: "book" }],
+    ["reactor.send", { event: "news", key: runId, payload: "forged" }],
+  ];
+
+  test.each(["web", "cli", "api"] as const)("of a %s client orders nothing of another session's runs", async (type) => {
+    await using t = await startTestSystem(definition);
+    const [mine, other] = [await t.connect(type), await t.connect("api")];
+    const [open, ended] = [await start(other, "asks"), await start(other, "books", { key: "order-7" })];
+    await whenEnded(t, ended);
+    await t.time.advance(100);
+    const approvalId = (await t.settled(other.api.approvals())).approvals[0]?.approvalId as string;
+    for (const runId of [open, ended])
+      for (const [command, args] of orders(runId)) {
+        if (type === "web" && (command === "reactor.undo" || command === "reactor.resume")) continue;
+        expect(await mine.run(command, args)).toMatchObject({ error: { code: "reactor.run_not_found" } });
+        const byAgent = resultOf(await mine.run("ask.agent", { command, args }));
+        // Agents do not resume runs at all.
+        if (command !== "reactor.resume")
+          expect(byAgent).toMatchObject({ ok: false, error: { code: expect.stringMatching(/run_not_found|denied/) } });
+      }
+    expect(await mine.run("approval.decide", { approvalId, decision: "approved" })).toMatchObject({
+      error: { code: "approval.not_found" },
+    });
+    for (const wait of [false, true])
+      expect(await mine.run("reactor.start", { reactor: "books", key: "order-7", wait })).toMatchObject({
+        error: { code: "reactor.key_taken" },
+      });
+    expect(await t.events("event.received", "run.cancel_requested", "run.undo_requested", "approval.decided")).toEqual(
+      [],
+    );
+    expect(await t.events("run.started")).toHaveLength(2);
+  });
+
+  test("orders nothing of them by a run whose task does it either", async () => {
+    const meddles = reactor("meddles", { input: z.strictObject({ runId: z.string() }) }, (steps) =>
+      steps
+        .task("meddle", {
+          capability: "reactor.cancel",
+          args: ({ input }) => ({ runId: input.runId, reason: "r" }),
+          result: z.json(),
+        })
+        .returns(() => null),
+    );
+    await using t = await startTestSystem(defineSystem({ name: "sagas", services: [], reactors: [asks, meddles] }));
+    const [mine, other] = [await t.connect("web"), await t.connect("api")];
+    const id = await start(mine, "meddles", { input: { runId: await start(other, "asks") } });
+    expect(await whenEnded(t, id)).toMatchObject({ data: { error: { code: "reactor.run_not_found" } } });
+  });
+
+  test("orders what it likes of its own session's runs, also where they are composed; the owner's, of all", async () => {
+    await using t = await startTestSystem(definition);
+    const mine = await t.connect("api");
+    const composed = await start(mine, "outer");
+    await t.time.advance(1);
+    const inner = (await t.events("run.started")).at(-1)?.stream.slice("run:".length) as string;
+    expect(inner).not.toBe(composed);
+    expect(resultOf(await mine.run("reactor.cancel", { runId: inner, reason: "r" }))).toEqual({ runId: inner });
+    const booked = await start(mine, "books", { key: "order-7" });
+    await whenEnded(t, booked);
+    expect(resultOf(await mine.run("reactor.start", { reactor: "books", key: "order-7" }))).toMatchObject({
+      runId: booked,
+    });
+    expect(resultOf(await mine.run("reactor.fork", { runId: booked, from: "book" }))).toMatchObject({});
+    expect(resultOf(await asOwner(t, "reactor.start", { reactor: "books", key: "order-7" }))).toMatchObject({
+      runId: booked,
+    });
+    expect(resultOf(await asOwner(t, "reactor.undo", { runId: booked, reason: "r" }))).toEqual({ runId: booked });
+    const waiting = await start(mine, "waits");
+    await t.time.advance(100);
+    resultOf(await mine.run("reactor.send", { event: "news", key: waiting, payload: "own" }));
+    expect(await whenEnded(t, waiting)).toMatchObject({ data: { result: "own" } });
+  });
+});
+
+test("a key under which a schedule's or a process manager's runs are known is nobody else's", async () => {
+  const runs = { name: "runs", reactor: double };
+  const planned = schedule({ ...runs, name: "nightly", cron: "* * * * *", input: { n: 1 } });
+  const follows = processManager({
+    ...runs,
+    on: [{ type: "session.created", key: ({ stream }) => stream, starts: () => ({ n: 2 }) }],
+  });
+  const settings = { name: "sagas", services: [], reactors: [double], schedules: [planned], projections: [follows] };
+  await using t = await startTestSystem(defineSystem(settings));
+  const client = await t.connect();
+  await t.time.advance(120_000);
+  const keys = (await t.events("run.started")).map(({ data }) => data.key as string);
+  expect(new Set(keys.map((key) => key.split(":")[0]))).toEqual(new Set(["schedule", "process"]));
+  const before = await t.events("run.started");
+  for (const key of [...keys, "schedule:nightly:2099-01-01T00:00:00.000Z", "process:runs:next"])
+    expect(await client.run("reactor.start", { reactor: "double", input: { n: 1 }, key })).toMatchObject({
+      error: { code: "reactor.key_reserved", next: expect.stringContaining("another key") },
+    });
+  const users = (await t.events("run.started")).filter(({ metadata }) => metadata.actor === "owner");
+  expect(before.length).toBeGreaterThan(1);
+  expect(users).toEqual([]);
 });
 
 describe("views", () => {

@@ -64,21 +64,27 @@ async function authorityOfRun(
 ): Promise<{ readonly grant: Grant; readonly depth: number }> {
   const origin = await originOfRun(ctx, log, runId);
   if (origin !== undefined && /^(schedule|projection):/.test(origin.principal))
-    return { grant: toGrant(ctx.tenant, origin.principal, ["read", "write", "execute"], undefined), depth: 0 };
+    return {
+      grant: toGrant(ctx.tenant, { principal: origin.principal, operations: ["read", "write", "execute"] }),
+      depth: 0,
+    };
   const cause = origin?.causation === undefined ? undefined : await executions.get(ctx, origin.causation);
   if (cause === undefined)
     throw new ViableError("reactor.no_authority", `In whose name ${runId} may have tasks done is not known.`, {
       next: "Begin it by the command reactor.start, or by a schedule or process manager of the config.",
     });
   const { authority, depth } = cause.accepted;
-  return { grant: toGrant(cause.tenant, authority.principal, authority.operations, cause.session), depth: depth + 1 };
+  return { grant: toGrant(cause.tenant, authority, cause.session), depth: depth + 1 };
 }
 
 const toGrant = (
   tenant: string,
-  principal: string,
-  operations: Grant["operations"],
-  sessionId: string | undefined,
+  {
+    principal,
+    operations,
+    isSessionToken,
+  }: Pick<Grant, "principal" | "operations"> & { isSessionToken?: true | undefined },
+  sessionId?: string,
 ): Grant => ({
   // Tasks were paid for by what began the run, and the engine bounds how many there are at once.
   tokenId: "runs",
@@ -89,6 +95,7 @@ const toGrant = (
   clientType: "agent",
   operations,
   sessionId,
+  ...(isSessionToken && { isSessionToken }),
   // What was accepted goes on after its session, as executions do.
   expiresAt: null,
 });
