@@ -1,25 +1,19 @@
-import type { JsonObject } from "@viable/kernel";
+// That notes of what is open are taken, told of where they cannot be, and believed only as far as they can be read.
+import type { JsonObject, JsonValue, SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import { expect, test } from "vitest";
 import { reactorEventTypes } from "./event-types.ts";
 import { createOpenRuns } from "./open-runs.ts";
+import { settled } from "./testing/settled.ts";
 
-test("notes that cannot be written are told of once, until they have been written; what was to be noted then is", async () => {
-  const time = simulateTime({ random: seededRandom(1) });
-  const runtime = createRuntime({ clock: time, random: seededRandom(2) });
+const prefix = "reactors/open/";
+
+/** A process with a picture of what is open, and what it tells. */
+async function start(time: SimulatedTime, store: Store, seed: number) {
+  const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
   const ctx = rootContext(runtime);
-  const memory = createMemoryStore();
-  let refuses = false;
-  const store: Store = {
-    ...memory,
-    commit: async (batch, now, follow) => {
-      if (refuses && batch.some(({ records }) => records.length > 0))
-        throw new ViableError("log.store_refused", "Read only.");
-      return await memory.commit(batch, now, follow);
-    },
-  };
   const log = createLog(store, runtime, { types: reactorEventTypes });
   const problems: string[] = [];
   const openRuns = createOpenRuns(log, {
@@ -29,35 +23,105 @@ test("notes that cannot be written are told of once, until they have been writte
     unreadable() {},
     problem: (message) => problems.push(message),
   });
-  const settled = async <T>(promise: Promise<T>): Promise<T> => {
-    let isSettled = false;
-    void promise.finally(() => {
-      isSettled = true;
-    });
-    await time.until(() => isSettled);
-    return await promise;
+  await settled(time, log.start(ctx));
+  await settled(time, openRuns.start(ctx));
+  const append = async (runId: string, ...events: readonly { type: string; data: JsonObject }[]) => {
+    const streams = [{ stream: `run:${runId}`, expected: "any" as const, events }];
+    expect(await settled(time, log.append(ctx, { streams }))).toMatchObject({ ok: true });
   };
   const begin = async () => {
-    const data: JsonObject = { reactor: "r", version: 1, hash: "h", input: null };
-    const stream = `run:${runtime.ids.next("run")}`;
-    await settled(log.append(ctx, { streams: [{ stream, expected: 0, events: [{ type: "run.started", data }] }] }));
+    const runId = runtime.ids.next("run");
+    await append(runId, { type: "run.started", data: { reactor: "r", version: 1, hash: "h", input: null } });
+    return runId;
   };
-  const noted = async () => (await settled(log.listRecords(ctx, "reactors/open/"))).length;
-  await settled(log.start(ctx));
-  await settled(openRuns.start(ctx));
+  const setNote = async (runId: string, value: JsonValue) => {
+    const records = [{ key: prefix + runId, value, expected: "any" as const }];
+    expect(await settled(time, log.append(ctx, { records }))).toMatchObject({ ok: true });
+  };
+  const notes = () => settled(time, log.listRecords(ctx, prefix));
+  return { ctx, openRuns, problems, append, begin, setNote, notes };
+}
+
+const newTime = () => simulateTime({ random: seededRandom(1) });
+const newStore = (): Store => ({ ...createMemoryStore(), exclusive: false });
+const waits = (step: string, key: string) => ({
+  type: "step.waiting",
+  data: { step, wait: { for: "event", event: "e", key }, idle: null },
+});
+
+test("notes that cannot be written are told of once, until they have been written; what was to be noted then is", async () => {
+  const time = newTime();
+  const memory = newStore();
+  let refuses = false;
+  const store: Store = {
+    ...memory,
+    commit: async (batch, now, follow) => {
+      if (refuses && batch.some(({ records }) => records.length > 0))
+        throw new ViableError("log.store_refused", "Read only.");
+      return await memory.commit(batch, now, follow);
+    },
+  };
+  const { ctx, openRuns, problems, begin, notes } = await start(time, store, 2);
 
   refuses = true;
   await begin();
   await time.advance(60_000);
   expect(problems).toEqual([expect.stringMatching(/could not be noted.*Read only/)]);
-  expect(await noted()).toBe(0);
+  expect(await notes()).toHaveLength(0);
 
   refuses = false;
   await time.advance(6_000);
-  expect(await noted()).toBe(1);
+  expect(await notes()).toHaveLength(1);
 
   refuses = true;
   await begin();
-  await settled(openRuns.stop(ctx));
+  await settled(time, openRuns.stop(ctx));
   expect(problems).toHaveLength(2);
+});
+
+test("a note that cannot be read costs a reading of its run and nothing of the others, and is told of", async () => {
+  const time = newTime();
+  const store = newStore();
+  const first = await start(time, store, 2);
+  const runs = [await first.begin(), await first.begin(), await first.begin()];
+  const over = await first.begin();
+  for (const runId of runs) await first.append(runId, waits("w", "k"));
+  await time.advance(6_000);
+  expect(await first.notes()).toHaveLength(4);
+  await settled(time, first.openRuns.stop(first.ctx));
+
+  await first.append(over, { type: "run.completed", data: { result: 1 } });
+  const [good, ...bad] = runs as [string, string, string];
+  await first.setNote(bad[0], { tenant: "default", awaits: [], approvals: [] });
+  await first.setNote(bad[1], "nonsense");
+  await first.setNote(over, 7);
+  await first.setNote("run_of_nobody", {});
+  const second = await start(time, store, 3);
+  expect([...second.openRuns.all()].map(({ runId }) => runId).sort()).toEqual([...runs].sort());
+  for (const runId of runs) expect(second.openRuns.get(runId)).toEqual(first.openRuns.get(runId));
+  expect([...second.openRuns.awaiting("default", "e", "k")]).toHaveLength(3);
+  expect(second.problems).toEqual([expect.stringMatching(/could not be read, nor those of 3 other runs/)]);
+
+  // They are noted anew, and what there is no run of is noted no more.
+  await second.append(good, waits("v", "k"));
+  await time.advance(6_000);
+  expect((await second.notes()).map(({ key }) => key.slice(prefix.length)).sort()).toEqual([...runs].sort());
+  expect((await start(time, store, 4)).problems).toEqual([]);
+});
+
+test("of a run that waits for very much no more is noted than that, and a start reads it from the log", async () => {
+  const time = newTime();
+  const store = newStore();
+  const first = await start(time, store, 2);
+  const runId = await first.begin();
+  const count = 1_500;
+  await first.append(runId, ...Array.from({ length: count }, (_, nr) => waits(`each[${nr}]/w`, `k${nr}`)));
+  await time.advance(6_000);
+  const [note] = await first.notes();
+  expect(JSON.stringify(note?.value).length).toBeLessThan(1_000);
+
+  const second = await start(time, store, 3);
+  for (const nr of [0, 700, count - 1])
+    expect([...second.openRuns.awaiting("default", "e", `k${nr}`)]).toMatchObject([{ runId }]);
+  expect(second.problems).toEqual([]);
 });
