@@ -1,6 +1,11 @@
 /** What falls due when: a heap by time, in which something may stand more than once. */
 export class DueTimes<Item> {
-  readonly #heap: { readonly atMs: number; readonly item: Item }[] = [];
+  readonly #heap: { readonly atMs: number; readonly item: Item }[];
+
+  constructor(due: readonly { readonly atMs: number; readonly item: Item }[] = []) {
+    // In their order they are a heap.
+    this.#heap = due.toSorted((one, other) => one.atMs - other.atMs);
+  }
 
   get size(): number {
     return this.#heap.length;

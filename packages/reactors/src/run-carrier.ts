@@ -194,6 +194,7 @@ export class RunCarrier implements Part {
   #close(runId: string): void {
     this.#unfit.delete(runId);
     this.#givenUp.delete(runId);
+    this.#wakeUps.remove(runId);
   }
 
   #tellParent({ runId, parentId }: OpenRun): void {
@@ -220,12 +221,9 @@ export class RunCarrier implements Part {
   // What falls due
 
   #schedule(runId: string, atMs: number): void {
+    const nextMs = this.#wakeUps.add(runId, atMs);
     const run = this.open.get(runId);
-    if (run !== undefined) {
-      if (run.scheduledMs === atMs) return;
-      run.scheduledMs = atMs;
-    }
-    this.#wakeUps.add(runId, atMs);
+    if (run !== undefined) run.scheduledMs = nextMs;
   }
 
   #due(runId: string): void {
@@ -235,6 +233,8 @@ export class RunCarrier implements Part {
     if (driver !== undefined) {
       this.#resting.delete(driver);
       this.#moveOn(driver, () => driver.due());
+      const { idleUntilMs } = driver;
+      if (this.#drivers.has(runId) && idleUntilMs !== null) this.#schedule(runId, idleUntilMs);
     } else if (run !== undefined) this.#consider(run);
   }
 
@@ -412,6 +412,7 @@ export class RunCarrier implements Part {
       leave: (driver, how) => {
         this.#forget(driver);
         if (how === "lost") this.#givenUp.add(driver.runId);
+        else this.#wakeUps.remove(driver.runId);
         const { ended } = driver.progress;
         if (how === "ended" && ended !== undefined) this.#settings.onEnded(driver.runId, ended);
         this.#loadNext();

@@ -4,11 +4,20 @@ import { DueTimes } from "./due-times.ts";
 /** What is due at once, before others get their turn. */
 const dueAtOnce = 1_000;
 
-/** Tells of runs at the times that were asked for, by one timer for all of them. */
+/** How many times are kept that count no more, beside as many as there are runs that do, before they are cleared away. */
+const maxSpare = 1_000;
+
+/**
+ * Tells of runs at the earliest of the times that were asked for, by one timer for all of them. Whoever is told looks for itself when
+ * there is something to do next, and asks for that. So each run is kept once, and none that is over.
+ */
 export class WakeUps {
   readonly #runtime: Runtime;
   readonly #wake: (runId: string) => void;
-  readonly #times = new DueTimes<string>();
+  /** When each run is told of next, wall time in milliseconds. */
+  readonly #next = new Map<string, number>();
+  /** All of these times, and some that count no more. */
+  #times = new DueTimes<string>();
   #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
   #isStopped = false;
 
@@ -17,10 +26,25 @@ export class WakeUps {
     this.#wake = wake;
   }
 
-  /** `atMs` is wall time in milliseconds. What is added twice is told of twice. */
-  add(runId: string, atMs: number): void {
+  /** How many times are kept. */
+  get size(): number {
+    return this.#times.size;
+  }
+
+  /** Asks for a time, which is wall time in milliseconds; answers when the run is told of next, which may be sooner. */
+  add(runId: string, atMs: number): number {
+    const nextMs = this.#next.get(runId) ?? Number.POSITIVE_INFINITY;
+    if (nextMs <= atMs) return nextMs;
+    this.#next.set(runId, atMs);
     this.#times.add(atMs, runId);
+    this.#clear();
     this.#arm();
+    return atMs;
+  }
+
+  /** It is over: nothing is told of it any more. */
+  remove(runId: string): void {
+    if (this.#next.delete(runId)) this.#clear();
   }
 
   stop(): void {
@@ -40,7 +64,19 @@ export class WakeUps {
 
   #fire(): void {
     this.#timer = undefined;
-    for (const runId of this.#times.takeDue(this.#runtime.clock.now(), dueAtOnce)) this.#wake(runId);
+    const now = this.#runtime.clock.now();
+    for (const runId of this.#times.takeDue(now, dueAtOnce)) {
+      // Else it was told of sooner, or is over.
+      if ((this.#next.get(runId) ?? Number.POSITIVE_INFINITY) > now) continue;
+      this.#next.delete(runId);
+      this.#wake(runId);
+    }
     this.#arm();
+  }
+
+  /** Clears away what counts no more, once that is the greater part: so it costs each time that was asked for next to nothing. */
+  #clear(): void {
+    if (this.#times.size > 2 * this.#next.size + maxSpare)
+      this.#times = new DueTimes(Array.from(this.#next, ([item, atMs]) => ({ atMs, item })));
   }
 }
