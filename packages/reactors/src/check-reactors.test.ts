@@ -2,6 +2,9 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { checkReactors } from "./check-reactors.ts";
+import type { ReactorDefinition } from "./definition.ts";
+import { fromJson, toJson } from "./definition-json.ts";
+import { Definitions } from "./definitions.ts";
 import { describeReactors } from "./describe-reactors.ts";
 import { reactor } from "./reactor.ts";
 
@@ -24,7 +27,51 @@ const around = reactor("around", { input }, (steps) =>
 );
 
 test("the same reactor twice, and two versions of one, are well", () => {
-  expect(() => checkReactors([plain(1, 1), plain(1, 1), plain(2, 3)], {})).not.toThrow();
+  const first = plain(1, 1);
+  expect(() => checkReactors([first, first, plain(2, 3)], {})).not.toThrow();
+  expect(() => new Definitions([first, first, plain(2, 3)])).not.toThrow();
+});
+
+test("the same reactor from a JSON, composed in two others, is one", () => {
+  const inner = plain(1, 1);
+  const names = ["left", "right"] as const;
+  const [left, right] = names.map((name) =>
+    reactor(name, { input }, (steps) => steps.compose("inner", inner, { args: () => ({ size: 1 }) }).returns(() => 1)),
+  ) as [ReactorDefinition, ReactorDefinition];
+  const read = (definition: ReactorDefinition) =>
+    fromJson(toJson(definition), { functions: {}, children: { plain: { functions: inner.functions } } });
+  expect(() => checkReactors([read(left), read(right)], {})).not.toThrow();
+});
+
+const run = () => 1;
+const differing = (settings: object, step: object = {}): ReactorDefinition =>
+  reactor("plain", { input, ...settings }, (steps) => steps.step("a", { run, ...step }).returns(() => 1)) as never;
+const composing = (inner: ReactorDefinition): ReactorDefinition =>
+  reactor("composes", { input }, (steps) =>
+    steps.compose("inner", inner, { args: () => ({}) as never }).returns(() => 1),
+  ) as never;
+
+test.for<[string, ReactorDefinition, ReactorDefinition]>([
+  ["their timeoutMs", differing({}), differing({ timeoutMs: 5 })],
+  ["their maxConcurrency", differing({}), differing({ maxConcurrency: 5 })],
+  ["their description", differing({}), differing({ description: "x" })],
+  ["their input", differing({}), differing({ input: z.strictObject({ size: z.number().min(5) }) })],
+  ["the function a.run", differing({}), differing({}, { run: () => 2 })],
+  ["settings of their steps, or the order of these", differing({}), differing({}, { timeoutMs: 5 })],
+  ["their graphs", differing({}), differing({}, { idempotent: false })],
+])("of two that begin the same runs and differ in %s none wins: they are refused", ([what, one, other]) => {
+  const reason = `have version 1, and differ in ${what}`;
+  expect(() => checkReactors([one, other], {})).toThrow(
+    expect.objectContaining({ code: "config.invalid", message: expect.stringContaining(reason) }),
+  );
+  expect(() => new Definitions([one, other])).toThrow(
+    expect.objectContaining({ code: "reactor.invalid_definition", message: expect.stringContaining(reason) }),
+  );
+  expect(() => new Definitions([composing(one), other])).toThrow(reason);
+  if (what === "their graphs") return;
+  expect(() => new Definitions([composing(one), composing(other)])).toThrow(
+    `differ in what they compose: in "plain", ${what}`,
+  );
 });
 
 test("one name and version for two graphs is refused, also where one is composed", () => {

@@ -1,23 +1,28 @@
-import { invariant } from "@viable/kernel";
 import type { ReactorDefinition } from "./definition.ts";
-import { unknownReactor } from "./errors.ts";
+import { invalidDefinition, unknownReactor } from "./errors.ts";
+import { findDifference } from "./find-difference.ts";
 
 /** The definitions that are here, those of composed reactors included, by name and by hash. */
 export class Definitions {
   readonly #byName = new Map<string, ReactorDefinition[]>();
 
+  /** Throws `reactor.invalid_definition` where two of one name and version differ. */
   constructor(definitions: readonly ReactorDefinition[]) {
     const add = (definition: ReactorDefinition) => {
-      const same = this.#byName.get(definition.name) ?? [];
-      if (same.some(({ hash }) => hash === definition.hash)) return;
-      const clash = same.find(({ version }) => version === definition.version);
-      invariant(
-        clash === undefined,
-        "W8",
-        `two definitions of "${definition.name}" have version ${definition.version} and different graphs: raise the version of the newer one`,
-      );
+      const { name, version } = definition;
+      const same = this.#byName.get(name) ?? [];
+      const known = same.find((each) => each.version === version);
+      const difference = known && findDifference(known, definition);
+      if (difference !== undefined)
+        throw invalidDefinition(
+          name,
+          "version",
+          `two definitions have version ${version}, and differ in ${difference}`,
+          "Raise the version of the newer one, or hand in one of them.",
+        );
+      if (known !== undefined) return;
       this.#byName.set(
-        definition.name,
+        name,
         [...same, definition].sort((one, other) => other.version - one.version),
       );
       for (const child of definition.children.values()) add(child);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { JsonObject } from "@viable/kernel";
 import { z } from "zod";
 import { invalidJson } from "./json-errors.ts";
@@ -27,4 +28,10 @@ export function readInput(schema: JsonObject, at: string): z.ZodType {
     const reason = `no schema can be made of it (${error instanceof Error ? error.message : String(error)})`;
     throw invalidJson([{ path: `${at}.input`, reason }], 1, "Write a schema that Zod can read, or hand in `input`.");
   }
+}
+
+/** Whether two schemas certainly judge alike: since they are one, or were read from the same JSON. */
+export function isSameInput(one: z.ZodType, other: z.ZodType): boolean {
+  const read = readFrom.get(one);
+  return one === other || (read !== undefined && isDeepStrictEqual(read, readFrom.get(other)));
 }

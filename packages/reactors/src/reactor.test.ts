@@ -177,7 +177,19 @@ test.for<[string, () => unknown, string]>([
         .compose("d", other, { args })
         .returns(() => 1);
     }),
-    at("d", 'another reactor named "child" is composed already'),
+    at("d", 'another reactor named "child" is composed already: they differ in their version'),
+  ],
+  [
+    "two reactors of one name and graph, and with other functions, inside of one",
+    by((steps) => {
+      const args = () => ({ list: [], name: "" });
+      const child = () => reactor("child", { input }, (child) => child.step("a", { run: () => 1 }).returns(() => 1));
+      return steps
+        .compose("c", child(), { args })
+        .compose("d", child(), { args })
+        .returns(() => 1);
+    }),
+    at("d", 'another reactor named "child" is composed already: they differ in the function a.run'),
   ],
   [
     "an event that is no name",

@@ -12,6 +12,7 @@ import {
 import type { NodeDefinition, ReactorDefinition, StepFunction } from "./definition.ts";
 import { eventPattern, eventRule, maxOf, namePattern, nameRule } from "./definition-rules.ts";
 import { invalidDefinition } from "./errors.ts";
+import { findDifference } from "./find-difference.ts";
 import type { Ref, Resolved, Template } from "./ref.ts";
 import { refsTo, refTo, toArgument } from "./ref.ts";
 import type { StepContext } from "./step-context.ts";
@@ -268,8 +269,12 @@ export class Steps<Given, Results> {
   ): Steps<Given, Results & Named<Name, Output>> {
     const path = this.#prefix + name;
     const known = this.#said.children.find((each) => each.name === child.name);
-    if (known !== undefined && known.hash !== child.hash)
-      throw this.#invalid(path, `another reactor named "${child.name}" is composed already`);
+    const difference = known && findDifference(known, child as ReactorDefinition);
+    if (difference !== undefined)
+      throw this.#invalid(
+        path,
+        `another reactor named "${child.name}" is composed already: they differ in ${difference}`,
+      );
     if (settings.undo === true && !child.reversible)
       throw this.#invalid(path, `"${child.name}" is to be undone, and is not reversible`);
     const functions = defined({ onFailure: settings.onFailure });

@@ -22,6 +22,17 @@ export function wrapFunctions<Input, Output>(
   definition: ReactorDefinition<Input, Output>,
   around: (call: FunctionCall, run: () => unknown) => unknown,
 ): ReactorDefinition<Input, Output> {
+  return wrap(definition as ReactorDefinition, around, new Map()) as ReactorDefinition<Input, Output>;
+}
+
+/** Each is wrapped once, however often it is composed: as it is one before, it is one after. */
+function wrap(
+  definition: ReactorDefinition,
+  around: (call: FunctionCall, run: () => unknown) => unknown,
+  wrapped: Map<ReactorDefinition, ReactorDefinition>,
+): ReactorDefinition {
+  const known = wrapped.get(definition);
+  if (known !== undefined) return known;
   const roleOf = new Map<string, FunctionRole>();
   for (const { node } of nodesOf(definition.graph)) {
     for (const role of roles) {
@@ -42,11 +53,10 @@ export function wrapFunctions<Input, Output>(
           },
     );
   }
-  return Object.freeze({
-    ...definition,
-    // A plan belongs to a graph and knows its functions, so these have one of their own.
-    graph: structuredClone(definition.graph),
-    functions,
-    children: new Map([...definition.children].map(([name, child]) => [name, wrapFunctions(child, around)])),
-  });
+  const children = [...definition.children].map(([name, child]) => [name, wrap(child, around, wrapped)] as const);
+  // A plan belongs to a graph and knows its functions, so these have one of their own.
+  const graph = structuredClone(definition.graph);
+  const result = Object.freeze({ ...definition, graph, functions, children: new Map(children) });
+  wrapped.set(definition, result);
+  return result;
 }
