@@ -1,11 +1,14 @@
 import type { Context } from "@viable/kernel";
-import type { Log, Position, StoredEvent } from "@viable/log";
+import type { Log, Position, StoredEvent, StreamPage } from "@viable/log";
 import { comparePositions } from "@viable/log";
 
-/** How many events are read at once where all are wanted: a page that fits memory. */
+/** How many events are read at once where all are wanted; fewer where they are large. */
 const pageEvents = 500;
 
-/** Events of a stream after a position, oldest first, and where to go on where there are more than `limit`. */
+/**
+ * Events of a stream after a position, oldest first, and where to go on where there are more. At most `limit`, and no more than the log reads
+ * at once: 8 MiB of data, and the event that goes beyond it.
+ */
 export async function readStreamEvents(
   ctx: Context,
   log: Log,
@@ -13,9 +16,21 @@ export async function readStreamEvents(
   { after, limit }: { after: Position; limit: number },
 ): Promise<{ events: StoredEvent[]; next: Position | undefined }> {
   const fromVersion = await versionAfter(ctx, log, stream, after);
-  const found = await log.readStream(ctx, stream, { fromVersion, limit: limit + 1, decoding: "lenient" });
-  const events = found.slice(0, limit);
-  return { events, next: found.length > limit ? events.at(-1)?.position : undefined };
+  // One more than are wanted tells whether there are more.
+  const page = await readPage(ctx, log, stream, fromVersion, limit + 1);
+  const events = page.events.slice(0, limit);
+  return { events, next: page.isEnd ? undefined : events.at(-1)?.position };
+}
+
+async function readPage(
+  ctx: Context,
+  log: Log,
+  stream: string,
+  fromVersion: number,
+  limit: number,
+): Promise<StreamPage> {
+  const [page] = await log.readStreams(ctx, [{ stream, fromVersion }], { limit, decoding: "lenient" });
+  return page ?? { events: [], isEnd: true };
 }
 
 /** What is stored of a stream after a position, as it is read, and whether an event that is read, or comes after them, is the last of all. */
@@ -49,10 +64,11 @@ async function* readFrom(
   stream: string,
   fromVersion: number,
 ): AsyncGenerator<StoredEvent, void, void> {
-  for (let version = fromVersion; ; version += pageEvents) {
-    const page = await log.readStream(ctx, stream, { fromVersion: version, limit: pageEvents, decoding: "lenient" });
-    yield* page;
-    if (page.length < pageEvents) return;
+  for (let from = fromVersion; ; ) {
+    const { events, isEnd } = await readPage(ctx, log, stream, from, pageEvents);
+    yield* events;
+    if (isEnd) return;
+    from += events.length;
   }
 }
 
