@@ -1,10 +1,11 @@
+import type { JsonValue } from "@viable/kernel";
 import type { StoredEvent } from "@viable/log";
 import type { EventView } from "@viable/protocol";
 
 /** Members of `data` above this many characters of JSON are left out of live feeds, in 64 KiB: a screen cannot show more, and a slow line should not carry it. */
 const maxMemberChars = 64 * 1024;
-/** The members that may be that large. */
-const largeMembers = ["result", "args", "input", "payload", "wait"] as const;
+/** The members that may be that large. Besides them, the details of a wait: that somebody is waited for a feed always tells. */
+const largeMembers = ["result", "args", "input", "payload"] as const;
 
 /** An event as clients see it. */
 export function toEventView(event: StoredEvent): EventView {
@@ -54,11 +55,17 @@ export function fromEventView(view: EventView): StoredEvent {
 /** An event for a live feed: what is large is left out, and named. */
 export function toFeedEvent(event: StoredEvent): EventView {
   const view = toEventView(event);
-  const omitted = largeMembers.filter(
-    (name) => view.data[name] !== undefined && JSON.stringify(view.data[name]).length > maxMemberChars,
-  );
-  if (omitted.length === 0) return view;
   const data = { ...view.data };
+  const omitted: string[] = largeMembers.filter((name) => isLarge(data[name]));
   for (const name of omitted) delete data[name];
-  return { ...view, data, omitted };
+  const { wait } = data;
+  if (typeof wait === "object" && wait !== null && "details" in wait && isLarge(wait.details)) {
+    const { details, ...rest } = wait;
+    data.wait = rest;
+    omitted.push("wait.details");
+  }
+  return omitted.length === 0 ? view : { ...view, data, omitted };
 }
+
+const isLarge = (value: JsonValue | undefined): boolean =>
+  value !== undefined && JSON.stringify(value).length > maxMemberChars;

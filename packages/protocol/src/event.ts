@@ -17,7 +17,7 @@ export const eventView = z.object({
   causationId: z.string().optional(),
   traceparent: z.string().optional(),
   data: z.record(z.string(), jsonValue),
-  /** Names of members of `data` that were left out of a live feed because they are large; the event itself has them. */
+  /** Members of `data` that were left out of a live feed because they are large, such as `result` or `wait.details`; the event itself has them. */
   omitted: z.array(z.string()).optional(),
   /** Why `data` stands here as it was written, and not in the shape that this release gives it. */
   undecodable: z.string().optional(),
