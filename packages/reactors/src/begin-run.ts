@@ -44,6 +44,8 @@ export type Begun =
       readonly reason: "mismatch" | "overloaded" | "not_ended" | "unknown_definition";
       readonly message: string;
       readonly retryAfterMs?: number;
+      /** With `mismatch`, the run that the key stands for, and who began it. */
+      readonly first?: { readonly runId: string; readonly principal: string };
     };
 
 /** What a beginning needs: the log and the definitions, and whoever carries runs on in this process. */
@@ -138,7 +140,12 @@ async function begin(
 async function findFirst(ctx: Context, log: RunSource["log"], runId: string, input: JsonValue): Promise<Begun> {
   const first = await firstEvent(ctx, log, runId);
   const started = first && toRunEvent(first);
-  invariant(started?.type === "run.started", "W5", `the run ${runId} is there and cannot be read`);
+  invariant(
+    first !== undefined && started?.type === "run.started",
+    "W5",
+    `the run ${runId} is there and cannot be read`,
+  );
   if (canonicalJson(started.data.input) === canonicalJson(input)) return { ok: true, runId, repeated: true };
-  return { ok: false, reason: "mismatch", message: "This key was used for a run with another input." };
+  const message = "This key was used for a run with another input.";
+  return { ok: false, reason: "mismatch", message, first: { runId, principal: first.metadata.actor } };
 }

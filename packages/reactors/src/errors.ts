@@ -28,6 +28,14 @@ export const runNotFound = (runId: string): ViableError =>
     next: "`viable reactors runs` shows the runs.",
   });
 
+/** `reactor.key_taken`: the run that was to begin is not there, since its key stands for one that somebody else began. */
+export const keyTaken = (key: string, first: { readonly runId: string; readonly principal: string }): ViableError =>
+  new ViableError(
+    "reactor.key_taken",
+    `The key ${key} stands for the run ${first.runId}, which ${first.principal} began with another input.`,
+    { next: "Begin runs under other keys: those that begin so are for schedules and process managers." },
+  );
+
 /** `reactor.step_timed_out`: a step did not end in its time. It was told by its signal; what it does now no longer counts. */
 export const stepTimedOut = (step: string, timeoutMs: number): ViableError =>
   new ViableError("reactor.step_timed_out", `The step ${step} did not end within ${timeoutMs} ms.`, {

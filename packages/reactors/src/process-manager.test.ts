@@ -302,6 +302,25 @@ describe("each event counts once", () => {
   });
 });
 
+test("a run follows from the event that it was begun by", async () => {
+  const world = new World();
+  const one = await world.start([orders()]);
+  await world.tell(one, ...placed(1));
+  await world.time.advance(1_000);
+  const [[event], [started]] = await Promise.all([world.events("shop.order_placed"), world.events("run.started")]);
+  expect(started?.metadata.causation).toBe(event?.id);
+});
+
+test("a key under which somebody else has begun a run parks it before the event, and says by whom it was taken", async () => {
+  const world = new World();
+  const one = await world.start([orders()]);
+  const eve = { ...one.ctx, principal: "eve" };
+  await one.reactors.begin(eve, "fulfilment", { order: "o-1", item: "nothing" }, { key: "process:orders:o-1" });
+  await world.tell(one, ...placed(1));
+  await world.time.advance(20_000);
+  expect(await world.parked(one)).toEqual([expect.stringMatching(/process:orders:o-1 stands for .* which eve began/)]);
+});
+
 test("W11: the same key in two tenants is two runs, each driven by its own tenant's events", async () => {
   const world = new World();
   const one = await world.start([orders()]);

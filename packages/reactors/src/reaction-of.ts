@@ -2,6 +2,7 @@ import type { Context } from "@viable/kernel";
 import { ViableError, withContext } from "@viable/kernel";
 import type { Projection, StoredEvent } from "@viable/log";
 import { matchesFilter, reaction } from "@viable/log";
+import { keyTaken } from "./errors.ts";
 import type { ProcessManager } from "./process-manager.ts";
 import type { Reactors } from "./reactors.ts";
 import { requireNewest } from "./require-newest.ts";
@@ -16,7 +17,8 @@ const maxKeyChars = 150;
  *
  * Promised: each event does what it says at least once, in order, in one process at a time; done again after a crash it counts once, since
  * a run is known by its key, and what is sent by the event it was made of. It acts in the event's tenant (W11). What cannot be done
- * (a key or an input that throws or does not fit) parks it before that event, with the reason, as every projection.
+ * (a key or an input that throws or does not fit, a key under which somebody else has begun a run) parks it before that event, with the
+ * reason, as every projection.
  *
  * Not promised: that a run began before what was sent to it; but what was sent under its key waits for it. That an event for a key without
  * a run is told of.
@@ -28,10 +30,13 @@ export function reactionOf(
   const { name, reactor, on, begins } = manager;
   requireNewest(reactors.definitions, reactor, `The process manager "${name}"`);
 
-  const start = async (ctx: Context, key: string, input: unknown) => {
-    const begun = await reactors.begin(ctx, reactor.name, input, { key: `process:${name}:${key}` });
-    if (!begun.ok && begun.reason === "overloaded")
-      throw new ViableError("reactor.overloaded", begun.message, { retryable: true });
+  const start = async (ctx: Context, processKey: string, input: unknown) => {
+    const key = `process:${name}:${processKey}`;
+    const begun = await reactors.begin(ctx, reactor.name, input, { key });
+    // One with another input is there already: the manager's own, whatever became of it.
+    if (begun.ok || begun.first?.principal === ctx.principal) return;
+    if (begun.first !== undefined) throw keyTaken(key, begun.first);
+    throw new ViableError("reactor.overloaded", begun.message, { retryable: true });
   };
   return reaction({
     name,

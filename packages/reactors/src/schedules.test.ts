@@ -3,7 +3,7 @@
 // simulated time; each process has a clock of its own on it, and a way to the database that can be cut.
 
 import { joinCluster } from "@viable/cluster";
-import type { Clock, Context, SimulatedTime, Timer } from "@viable/kernel";
+import type { Context, SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { Store, StoredEvent } from "@viable/log";
 import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
@@ -18,6 +18,8 @@ import { schedule } from "./schedule.ts";
 import { scheduleEventTypes } from "./schedule-events.ts";
 import type { Schedules } from "./schedules.ts";
 import { createSchedules } from "./schedules.ts";
+import { ProcessClock } from "./testing/process-clock.ts";
+import { settled } from "./testing/settled.ts";
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -33,47 +35,6 @@ const vigil = reactor("vigil", { input: z.strictObject({ at: z.number() }) }, (s
 );
 const make = (settings: Partial<ScheduleSettings<{ at: number }>> = {}): Schedule =>
   schedule({ name: "reports", cron: "* * * * *", reactor: report, input: ({ at }) => ({ at }), ...settings });
-
-class ProcessClock implements Clock {
-  readonly #time: SimulatedTime;
-  #due: (() => void)[] = [];
-  wallOffsetMs = 0;
-  paused = false;
-
-  constructor(time: SimulatedTime) {
-    this.#time = time;
-  }
-  now(): number {
-    return this.#time.now() + this.wallOffsetMs;
-  }
-  nextTurn(): Promise<void> {
-    return this.#time.nextTurn();
-  }
-  monotonicMs(): number {
-    return this.#time.monotonicMs();
-  }
-  setTimer(fire: () => void, delayMs: number): Timer {
-    let cancelled = false;
-    const run = () => {
-      if (!cancelled) fire();
-    };
-    const timer = this.#time.setTimer(() => (this.paused ? this.#due.push(run) : run()), delayMs);
-    return {
-      cancel: () => {
-        cancelled = true;
-        timer.cancel();
-      },
-    };
-  }
-  /** Runs what fell due meanwhile, timer by timer, with what each starts in between, as the platform does. */
-  async resume(): Promise<void> {
-    this.paused = false;
-    for (const run of this.#due.splice(0)) {
-      run();
-      await this.#time.settle();
-    }
-  }
-}
 
 interface Process {
   readonly clock: ProcessClock;
@@ -150,24 +111,29 @@ class World {
       },
       kill: () => {
         link.up = false;
-        clock.paused = true;
+        clock.die();
       },
     };
   }
 
   /** Time goes on until it is settled. */
-  async passing<T>(promise: Promise<T>): Promise<T> {
-    let settled = false;
-    const mark = () => {
-      settled = true;
-    };
-    promise.then(mark, mark);
-    await this.time.until(() => settled, 10 * minuteMs);
-    return await promise;
+  passing<T>(promise: Promise<T>): Promise<T> {
+    return settled(this.time, promise, 10 * minuteMs);
   }
 
   events(type: string): Promise<StoredEvent[]> {
     return this.store.readAll(0, 10_000, "forward", { types: [type] });
+  }
+
+  /** Writes as a release does that knows other shapes: this one judges none. */
+  async writeForeign(stream: string, type: string): Promise<void> {
+    const runtime = createRuntime({ clock: this.time, random: seededRandom(this.#seed * 100 + ++this.#processes) });
+    const ctx = rootContext(runtime);
+    const log = createLog(this.store, runtime);
+    await this.passing(log.start(ctx));
+    const events = [{ type, data: {} }];
+    await this.passing(log.append(ctx, { streams: [{ stream, expected: "any", events }] }));
+    await this.passing(log.stop(ctx));
   }
 
   /** For which planned times runs began, as minutes since the world did. */
@@ -309,7 +275,7 @@ describe("pauses and clocks", () => {
       const world = new World();
       const one = await world.start([make({ missed })]);
       await world.time.advance(minuteMs + 1_000);
-      one.clock.paused = true;
+      one.clock.pause();
       await world.time.advance(4 * minuteMs);
       await one.clock.resume();
       await world.time.advance(minuteMs);
@@ -323,7 +289,7 @@ describe("pauses and clocks", () => {
     const one = await world.start([make({ missed: "all" })]);
     await world.start([make({ missed: "all" })]);
     await world.time.advance(minuteMs + 1_000);
-    one.clock.paused = true;
+    one.clock.pause();
     await world.time.advance(4 * minuteMs);
     await one.clock.resume();
     await world.time.advance(minuteMs);
@@ -337,7 +303,7 @@ describe("pauses and clocks", () => {
       commit: async (write, what) => {
         if (hold && what.includes("run.started")) {
           hold = false;
-          one.clock.paused = true;
+          one.clock.pause();
           await new Promise<void>((resolve) => one.clock.setTimer(resolve, 1));
         }
         await write();
@@ -460,7 +426,7 @@ describe("two releases at the same time", () => {
     keeper.kill();
     // It is found gone after ten seconds.
     await world.time.advance(8_000);
-    alike.clock.paused = true;
+    alike.clock.pause();
     await world.time.advance(5_000);
     await alike.clock.resume();
     await world.time.advance(6 * minuteMs);
@@ -545,7 +511,7 @@ describe("what goes wrong", () => {
       },
     });
     const two = await world.start([make()]);
-    two.clock.paused = true;
+    two.clock.pause();
     await world.time.advance(minuteMs + 1_000);
     await two.clock.resume();
     await world.time.advance(minuteMs);
@@ -569,6 +535,36 @@ describe("what goes wrong", () => {
     away = false;
     await world.time.advance(2 * minuteMs);
     expect(await world.begun()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test("a run that cannot be read has not ended as far as is known, and the schedule goes on", async () => {
+    const world = new World();
+    await world.start([make({ reactor: vigil, overlap: "skip" })]);
+    await world.time.advance(minuteMs + 1_000);
+    const [started] = await world.events("run.started");
+    await world.writeForeign(started?.stream as string, "run.paused");
+    await world.time.advance(2 * minuteMs);
+    expect(await world.skipped()).toEqual([2, 3].map((minute) => [minute, minute, "running"]));
+    await world.writeForeign(started?.stream as string, "run.cancelled");
+    await world.time.advance(minuteMs);
+    expect(await world.begun()).toEqual([1, 4]);
+  });
+
+  test("a planned time whose key stands for somebody else's run is told as failed, and by whom it was taken", async () => {
+    const world = new World();
+    const one = await world.start([make()]);
+    const key = "schedule:reports:2026-01-01T00:01:00.000Z";
+    const begun = await world.passing(
+      one.reactors.begin({ ...one.ctx, principal: "eve" }, "report", { at: 0 }, { key }),
+    );
+    await world.time.advance(2 * minuteMs + 1_000);
+    expect(await world.skipped()).toEqual([[1, 1, "failed"]]);
+    const [told] = await world.events("schedule.skipped");
+    const taken = expect.stringMatching(`${(begun as { runId: string }).runId}, which eve began`);
+    expect(told?.data.error).toMatchObject({ code: "reactor.key_taken", message: taken });
+    expect(one.problems).toEqual([taken]);
+    const [status] = await world.passing(one.schedules.status(one.ctx));
+    expect(status?.last).toMatchObject({ planned: Date.UTC(2026, 0, 1, 0, 2) });
   });
 
   test("nothing begins after it has stopped", async () => {

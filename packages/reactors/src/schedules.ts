@@ -11,10 +11,11 @@ import {
 } from "@viable/kernel";
 import type { Log, NewEvent } from "@viable/log";
 import { mayPass } from "@viable/log";
+import { keyTaken } from "./errors.ts";
 import type { Reactors } from "./reactors.ts";
-import { isEnding, lastEvent, toRunEvent } from "./read-run.ts";
+import { endsRun } from "./read-run.ts";
 import { requireNewest } from "./require-newest.ts";
-import { runIdFor } from "./run-id.ts";
+import { runStream } from "./run-journal.ts";
 import type { Schedule } from "./schedule.ts";
 import { decideDue, inputFor, invalidSchedule, keyFor, timeAfter } from "./schedule.ts";
 import { scheduleStream } from "./schedule-events.ts";
@@ -285,8 +286,10 @@ class KeptSchedule {
   }
 
   async #isRunning(ctx: Context, runId: string): Promise<boolean> {
-    const stored = await lastEvent(this.#asOwner(ctx), this.#settings.log, runId);
-    return stored !== undefined && !isEnding(toRunEvent(stored));
+    // As it is stored: whether it is a run's end can be seen of one that cannot be read, too.
+    const last = { direction: "backward", limit: 1, decoding: "none" } as const;
+    const [stored] = await this.#settings.log.readStream(ctx, runStream(runId), last);
+    return stored !== undefined && !endsRun(stored);
   }
 
   /** Begins the runs that were decided on, those included that another process has begun already. */
@@ -309,12 +312,19 @@ class KeptSchedule {
       const begun = await this.#settings.reactors.begin(ctx, reactor.name, inputFor(this.#schedule, planned), { key });
       if (begun.ok) return begun.runId;
       // Another process made another input of the same time, and was first.
-      if (begun.reason === "mismatch") return runIdFor([ctx.tenant, reactor.name, key]);
+      if (begun.first?.principal === ctx.principal) return begun.first.runId;
+      if (begun.first !== undefined) throw this.#taken(key, begun.first);
       throw new ViableError("reactor.overloaded", begun.message, { retryable: true });
     } catch (error) {
       if (ctx.signal.aborted || mayPass(error)) throw error;
       return toRecordableError(error);
     }
+  }
+
+  #taken(key: string, first: { readonly runId: string; readonly principal: string }): ViableError {
+    const taken = keyTaken(key, first);
+    this.#settings.onProblem?.(`The schedule "${this.#schedule.name}" begins no run: ${taken.message}`);
+    return taken;
   }
 
   #asOwner(ctx: Context): Context {

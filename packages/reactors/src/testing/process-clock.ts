@@ -21,6 +21,8 @@ export class ProcessClock implements Clock {
   #due: (() => void)[] = [];
   #state: "running" | "paused" | "dead" = "running";
   #resumed: PromiseWithResolvers<void> | undefined;
+  /** How far its wall clock is ahead of the others'; its timers know nothing of that. */
+  wallOffsetMs = 0;
 
   constructor(time: SharedTime) {
     this.#time = time;
@@ -31,7 +33,7 @@ export class ProcessClock implements Clock {
   }
 
   now(): number {
-    return this.#time.now();
+    return this.#time.now() + this.wallOffsetMs;
   }
 
   monotonicMs(): number {
