@@ -53,7 +53,7 @@ export interface Reactors extends Part {
   begin(ctx: Context, reactor: string, input: unknown, options?: BeginOptions): Promise<Begun>;
   /** Waits for a run's end, as long as the context lasts. */
   whenEnded(ctx: Context, runId: string): Promise<RunEnding>;
-  /** Ends a run and undoes what it did. */
+  /** Ends a run and undoes what it did. Orders throw `reactor.order_overtaken` where others write to the run all the time: give them again. */
   cancel(ctx: Context, runId: string, reason: string): Promise<Directed>;
   /** Undoes a run that has completed, where its reactor is reversible. */
   undo(ctx: Context, runId: string, reason: string): Promise<Directed>;

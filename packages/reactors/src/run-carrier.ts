@@ -399,6 +399,7 @@ export class RunCarrier implements Part {
       startOf: (definition, input, parent) =>
         toStart(definition, judgeInput(definition, input), runtime.clock.now(), { claim: this.claim(1), parent }),
       outcomeOf: (ctx, runId) => endingOf(ctx, log, runId),
+      // One that refuses ends, or has ended, by itself.
       direct: async (ctx, runId, directive, reason) => {
         await (directive === "cancel" ? cancelRun : undoRun)(ctx, source, runId, reason);
       },

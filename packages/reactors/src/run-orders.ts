@@ -1,5 +1,5 @@
 import type { Context, JsonValue } from "@viable/kernel";
-import { isId, sleep } from "@viable/kernel";
+import { isId, sleep, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { ReviewDecision, RunEvent } from "@viable/protocol";
 import { runNotFound } from "./errors.ts";
@@ -22,8 +22,13 @@ export type Decided =
   | { readonly ok: true; readonly runId: string; readonly step: string }
   | { readonly ok: false; readonly reason: string };
 
-/** What a person says of a run that stands in `needs_review`. */
+/**
+ * What a person says of a run that stands in `needs_review`. It may ask about another step by the time it is said: `step`, and the version of
+ * the event that asked about it, say what is answered. Without them it is whatever the run asks about then.
+ */
 export interface Review {
+  readonly step?: string;
+  readonly reviewVersion?: number;
   readonly decision: ReviewDecision;
   readonly result?: JsonValue;
   readonly reason?: string;
@@ -36,14 +41,16 @@ export interface ApprovalDecision {
 }
 
 /** An event to be written, or why there is none. */
-type Order = RunEvent | string;
+type Order = { readonly write: RunEvent } | { readonly refuse: string };
+/** The same, and the version of the run that it was decided at. */
+type DecidedOrder = { readonly write: RunEvent; readonly version: number } | { readonly refuse: string };
 
 /** Ends a run and has what it did undone. */
 export function cancelRun(ctx: Context, source: RunSource, runId: string, reason: string): Promise<Directed> {
   return orderByState(ctx, source, runId, ({ phase }) => {
-    if (phase === "ended") return "It has ended.";
-    if (phase !== "going") return "It goes no further already, and is being undone.";
-    return { type: "run.cancel_requested", data: { by: ctx.principal, reason } };
+    if (phase === "ended") return { refuse: "It has ended." };
+    if (phase !== "going") return { refuse: "It goes no further already, and is being undone." };
+    return { write: { type: "run.cancel_requested", data: { by: ctx.principal, reason } } };
   });
 }
 
@@ -64,27 +71,27 @@ export async function undoRun(ctx: Context, source: RunSource, runId: string, re
   return await placeOrder(ctx, source.log, runId, async () => {
     const last = await lastEvent(ctx, source.log, runId);
     if (last === undefined) throw runNotFound(runId);
-    return { version: last.version, order: afterItCompleted(toRunEvent(last), undo) };
+    const event = toRunEvent(last);
+    if (event.type === "run.completed") return { write: undo, version: last.version };
+    return { refuse: isEnding(event) ? "It has not completed." : "It has not ended; cancel it instead." };
   });
-}
-
-/** An order to a run that has completed, whose last event is known. */
-function afterItCompleted(last: RunEvent, order: RunEvent): Order {
-  if (last.type === "run.completed") return order;
-  return isEnding(last) ? "It has not completed." : "It has not ended; cancel it instead.";
 }
 
 /** Says how a run goes on that stands in `needs_review`. */
 export function reviewRun(ctx: Context, source: RunSource, runId: string, said: Review): Promise<Directed> {
   const { decision, result, reason } = said;
-  let asked: number | undefined;
+  const more = { ...(result !== undefined && { result }), ...(reason !== undefined && { reason }) };
+  let asked = said.reviewVersion;
   return orderByState(ctx, source, runId, ({ review, reviewVersion }) => {
-    if (review === undefined) return "It does not wait for a review.";
+    if (review === undefined) return { refuse: "It does not wait for a review." };
+    const { step } = review;
+    if (said.step !== undefined && said.step !== step)
+      return { refuse: `It asks about ${step}, and this is an answer for ${said.step}.` };
     asked ??= reviewVersion;
     // Somebody else wrote first, and what is asked now was not known to whoever answers.
-    if (asked !== reviewVersion) return "What it asked was answered meanwhile, and it asks something else by now.";
-    const more = { ...(result !== undefined && { result }), ...(reason !== undefined && { reason }) };
-    return { type: "run.reviewed", data: { step: review.step, decision, by: ctx.principal, ...more } };
+    if (asked !== reviewVersion)
+      return { refuse: "What it asked was answered meanwhile, and it asks something else by now." };
+    return { write: { type: "run.reviewed", data: { step, decision, by: ctx.principal, ...more } } };
   });
 }
 
@@ -103,9 +110,9 @@ export async function decideApproval(
   const outcome = await orderByState(ctx, source, run.runId, ({ phase, open }) => {
     const asks = ({ wait }: OpenNode) => wait?.for === "approval" && wait.approvalId === approvalId;
     const asking = phase === "going" ? [...open.values()].find(asks) : undefined;
-    if (asking === undefined) return over;
+    if (asking === undefined) return { refuse: over };
     step = asking.path;
-    return { type: "approval.decided", data };
+    return { write: { type: "approval.decided", data } };
   });
   return outcome.ok ? { ok: true, runId: run.runId, step } : outcome;
 }
@@ -120,28 +127,34 @@ function orderByState(
   return placeOrder(ctx, source.log, runId, async () => {
     if (!isId("run", runId) || (await firstEvent(ctx, source.log, runId)) === undefined) throw runNotFound(runId);
     const progress = await readProgress(ctx, source, runId);
-    return progress === undefined
-      ? { version: 0, order: definitionMissing }
-      : { version: progress.version, order: order(progress) };
+    return progress === undefined ? { refuse: definitionMissing } : { ...order(progress), version: progress.version };
   });
 }
 
-/** Writes an order into a run's stream at the version it was decided at; decided anew where somebody else wrote meanwhile. */
+/**
+ * Writes an order into a run's stream at the version it was decided at; decided anew where somebody else wrote meanwhile. Throws
+ * `reactor.order_overtaken`, which may pass, where somebody else always did.
+ */
 export async function placeOrder(
   ctx: Context,
   log: Log,
   runId: string,
-  decide: () => Promise<{ readonly version: number; readonly order: Order }>,
+  decide: () => Promise<DecidedOrder>,
 ): Promise<Directed> {
   for (let tries = 0; tries < maxDecisions; tries++) {
-    const { version, order } = await decide();
-    if (typeof order === "string") return { ok: false, reason: order };
-    const events = [{ type: order.type, data: order.data as never }];
+    const decided = await decide();
+    if ("refuse" in decided) return { ok: false, reason: decided.refuse };
+    const { write, version } = decided;
+    const events = [{ type: write.type, data: write.data as never }];
     const outcome = await log.append(ctx, {
       streams: [{ stream: runStream(runId), expected: version, events, correlation: runId }],
     });
     if (outcome.ok) return { ok: true };
     if (outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
   }
-  return { ok: false, reason: "It goes on so quickly that the order could not be placed; try again." };
+  throw new ViableError(
+    "reactor.order_overtaken",
+    `The run ${runId} did not take the order: each time somebody else had written first.`,
+    { retryable: true, next: "Give it again." },
+  );
 }

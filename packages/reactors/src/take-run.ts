@@ -8,7 +8,7 @@ import type { OpenRun } from "./open-run.ts";
 import { planOf } from "./plan.ts";
 import { Progress } from "./progress.ts";
 import type { RunSource } from "./read-progress.ts";
-import { isEnding, readRest, readRun, toRunEvent } from "./read-run.ts";
+import { endsRun, readRest, readRun, toRunEvent } from "./read-run.ts";
 import { runStream } from "./run-journal.ts";
 import { placeOrder } from "./run-orders.ts";
 
@@ -108,12 +108,9 @@ export async function parkRun(
       last = stored;
     }
     // Whoever has it by now has its definition.
-    const isOver = last === undefined || isEnding(toRunEvent(last)) || last.type === "run.parked";
-    const parked: RunEvent = { type: "run.parked", data: { reason } };
-    return {
-      version: last?.version ?? 0,
-      order: isOver || !isFree(membership, claim) ? "It need not be parked." : parked,
-    };
+    if (last === undefined || endsRun(last) || last.type === "run.parked" || !isFree(membership, claim))
+      return { refuse: "It need not be parked." };
+    return { write: { type: "run.parked", data: { reason } }, version: last.version };
   });
 }
 
