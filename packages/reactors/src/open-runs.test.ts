@@ -11,6 +11,7 @@ import { reactorEventTypes } from "./event-types.ts";
 import { createOpenRuns } from "./open-runs.ts";
 import { reactor } from "./reactor.ts";
 import { describeEvent } from "./testing/describe-event.ts";
+import { settled } from "./testing/settled.ts";
 import type { ProcessWorld, SimulatedProcess } from "./testing/simulate-processes.ts";
 import { simulateProcesses } from "./testing/simulate-processes.ts";
 
@@ -47,12 +48,7 @@ test("a process that notes late what is open does not undo what another has note
     const log = createLog(store, runtime, { types: reactorEventTypes });
     const openRuns = createOpenRuns(log, { changed() {}, ended() {}, received() {}, unreadable() {}, problem() {} });
     await log.start(ctx);
-    const started = openRuns.start(ctx).then(() => true);
-    let isStarted = false;
-    void started.then(() => {
-      isStarted = true;
-    });
-    await time.until(() => isStarted);
+    await settled(time, openRuns.start(ctx));
     return { ctx, log, openRuns, store };
   };
   const late = await start(1);
@@ -102,16 +98,6 @@ describe("of 50,000 runs", () => {
     await settled(time, openRuns.start(ctx));
     return { ctx, log, openRuns, read };
   }
-  async function settled<T>(time: SimulatedTime, promise: Promise<T>): Promise<T> {
-    let isDone = false;
-    const mark = () => {
-      isDone = true;
-    };
-    promise.then(mark, mark);
-    await time.until(() => isDone);
-    return await promise;
-  }
-
   // The memory store looks at all records for each page of them.
   test("a process that starts reads their notes, and of the log only what came after those; what has ended leaves none", {
     timeout: 120_000,

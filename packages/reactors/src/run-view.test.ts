@@ -19,6 +19,7 @@ import { listApprovals, listRuns, originOfRun, readRunView } from "./list-runs.t
 import { reactor } from "./reactor.ts";
 import { createReactors } from "./reactors.ts";
 import { statusOf, toRunView } from "./run-view.ts";
+import { settled as untilSettled } from "./testing/settled.ts";
 
 async function world(...definitions: ReactorDefinition[]) {
   const time = simulateTime();
@@ -27,15 +28,7 @@ async function world(...definitions: ReactorDefinition[]) {
   const log = createLog(createMemoryStore(), runtime, { types: reactorEventTypes });
   const membership = joinCluster({ log, runtime, hosts: ["test"] });
   const reactors = createReactors({ log, runtime, membership, definitions });
-  const settled = async <T>(promise: Promise<T>): Promise<T> => {
-    let done = false;
-    promise.then(
-      () => (done = true),
-      () => (done = true),
-    );
-    await time.until(() => done, 24 * 3_600_000);
-    return await promise;
-  };
+  const settled = <T>(promise: Promise<T>): Promise<T> => untilSettled(time, promise, 24 * 3_600_000);
   for (const part of [log, membership, reactors]) await settled(part.start(ctx));
   const begin = async (name: string, input: JsonValue = {}, key?: string) => {
     const begun = await settled(reactors.begin(ctx, name, input, key === undefined ? {} : { key }));

@@ -10,6 +10,7 @@ import { reactorEventTypes } from "./event-types.ts";
 import { listApprovals } from "./list-runs.ts";
 import { createOpenRuns } from "./open-runs.ts";
 import { reactor } from "./reactor.ts";
+import { settled } from "./testing/settled.ts";
 import type { ProcessWorld, SimulatedProcess } from "./testing/simulate-processes.ts";
 import { simulateProcesses } from "./testing/simulate-processes.ts";
 
@@ -102,21 +103,13 @@ test("what an older release noted and could not read, a newer one that starts re
   const store: Store = { ...createMemoryStore(), exclusive: false };
   const asNewer = (type: EventType): EventType =>
     type.type === "run.claimed" ? eventType(type.type, runEvents["run.claimed"], [(data) => data]) : type;
-  const settled = async <T>(promise: Promise<T>): Promise<T> => {
-    let isSettled = false;
-    void promise.finally(() => {
-      isSettled = true;
-    });
-    await time.until(() => isSettled);
-    return await promise;
-  };
   const start = async (seed: number, types: readonly EventType[]) => {
     const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
     const ctx = rootContext(runtime);
     const log = createLog(store, runtime, { types });
-    await settled(log.start(ctx));
+    await settled(time, log.start(ctx));
     const openRuns = createOpenRuns(log, { changed() {}, ended() {}, received() {}, unreadable() {}, problem() {} });
-    await settled(openRuns.start(ctx));
+    await settled(time, openRuns.start(ctx));
     return { ctx, log, openRuns };
   };
   const older = await start(1, reactorEventTypes);
@@ -124,10 +117,11 @@ test("what an older release noted and could not read, a newer one that starts re
   const runId = newer.ctx.runtime.ids.next("run");
   const append = (log: Log, type: string, data: JsonObject) =>
     settled(
+      time,
       log.append(newer.ctx, { streams: [{ stream: `run:${runId}`, expected: "any", events: [{ type, data }] }] }),
     );
   await append(newer.log, "run.started", { reactor: "r", version: 1, hash: "h", input: null });
-  await settled(newer.openRuns.stop(newer.ctx));
+  await settled(time, newer.openRuns.stop(newer.ctx));
   const claim = { processId: "prc_new", epoch: 3, attempt: 1 };
   await append(newer.log, "run.claimed", { ...claim, reason: "nobody had it" });
   await append(newer.log, "run.needs_review", { step: "a", during: "run", reason: "nobody knows" });
