@@ -73,5 +73,37 @@ test("what is spread has the types of its members, and what is written beside th
       .step("second", { args: ({ results }) => results, run: (_ctx, { first }) => [first] })
       .returns(({ results }) => ({ ...results, more: true })),
   );
-  expectTypeOf(definition.output).toEqualTypeOf<{ first: number; second: number[]; more: boolean } | undefined>();
+  expectTypeOf(definition.output).toEqualTypeOf<{ first: number; second: number[]; more: true } | undefined>();
+});
+
+test("what is inside of something that may not be there may be undefined, however deep", () => {
+  const input = z.strictObject({ n: z.number(), about: z.strictObject({ by: z.string() }).optional() });
+  const lines = (): { price: number }[] | null => [{ price: 1 }];
+  const definition = reactor("maybe", { input }, (steps) =>
+    steps
+      .step("skipped", { where: () => false, run: () => ({ deep: { q: 5 }, or: 1 as number | null }) })
+      .step("lines", { run: lines })
+      .step("after", {
+        args: ({ input, results }) => ({
+          deep: results.skipped.deep.q,
+          or: results.skipped.or,
+          by: input.about.by,
+          price: results.lines[0]?.price,
+          whole: results.skipped,
+        }),
+        run: (_ctx, args) => {
+          expectTypeOf(args.deep).toEqualTypeOf<number | undefined>();
+          expectTypeOf(args.or).toEqualTypeOf<number | null | undefined>();
+          expectTypeOf(args.by).toEqualTypeOf<string | undefined>();
+          expectTypeOf(args.price).toEqualTypeOf<number | undefined>();
+          expectTypeOf(args.whole).toEqualTypeOf<{ deep: { q: number }; or: number | null } | null>();
+          return 1;
+        },
+      })
+      // @ts-expect-error It may have been skipped, and then there is no number.
+      .step("wants", { args: ({ results }) => ({ n: results.skipped.deep.q }), run: increment })
+      .step("always", { args: ({ input }) => ({ n: input.n }), run: increment })
+      .returns(({ results }) => ({ deep: results.skipped.deep, always: results.always.n })),
+  );
+  expectTypeOf(definition.output).toEqualTypeOf<{ deep: { q: number } | undefined; always: number } | undefined>();
 });

@@ -11,14 +11,18 @@ declare abstract class Referring<T> {
 
 /**
  * Stands for a value that there will be when a run gets there: `results.pay.receipt` is a ref to the member of a result. It can be
- * handed on and gone into, and not computed with: what must be computed is a step.
+ * handed on and gone into, and not computed with: what must be computed is a step. What is inside of something that may be null or
+ * undefined may be undefined.
  */
-export type Ref<T> = Referring<T> & Members<NonNullable<T>>;
+export type Ref<T> = Referring<T> & Members<NonNullable<T>, MissingIn<T>>;
 
-type Members<T> = T extends readonly (infer Item)[]
-  ? { readonly [index: number]: Ref<Item> }
+/** What comes of going into a value besides what is there: undefined, where the value itself may not be there. */
+type MissingIn<T> = null extends T ? undefined : undefined extends T ? undefined : never;
+
+type Members<T, Missing> = T extends readonly (infer Item)[]
+  ? { readonly [index: number]: Ref<Item | Missing> }
   : T extends object
-    ? { readonly [Key in keyof T]-?: Ref<T[Key]> }
+    ? { readonly [Key in keyof T]-?: Ref<T[Key] | Missing> }
     : unknown;
 
 /** What may be written as an argument: refs, constants, and objects and lists of them. */
