@@ -45,39 +45,41 @@ export class RunEndings {
 
   /** Waits for a run's end, as long as the context lasts: until it is told of here, or found in the log. */
   async whenEnded(ctx: Context, runId: string): Promise<RunEnding> {
-    for (;;) {
+    for (let looks = 0; ; looks++) {
       let stop: () => void = () => {};
+      // Before it is looked for: it may end meanwhile.
       const told = new Promise<RunEnding>((resolve) => {
         stop = this.#listen(runId, resolve);
       });
       try {
-        const stored = this.#known.isCarried(ctx, runId) ? undefined : await this.#readIfThere(ctx, runId);
-        if (stored !== undefined) return stored;
-        const heard = await this.#heardWithin(ctx, runId, told);
+        const isKnownOpen = looks === 0 && this.#known.isCarried(ctx, runId);
+        const found = isKnownOpen ? "open" : await this.#find(ctx, runId);
+        if (typeof found === "object") return found;
+        // What is told here is told of every tenant's runs: it counts where this is known to be one of this tenant's (W11).
+        const heard = await this.#heardWithin(ctx, runId, found === "open" ? told : undefined);
         if (heard !== undefined) return heard;
-        const since = await this.#readIfThere(ctx, runId);
-        if (since !== undefined) return since;
       } finally {
         stop();
       }
     }
   }
 
-  #heardWithin(ctx: Context, runId: string, told: Promise<RunEnding>): Promise<RunEnding | undefined> {
+  #heardWithin(ctx: Context, runId: string, told: Promise<RunEnding> | undefined): Promise<RunEnding | undefined> {
     return untilSettled<RunEnding | undefined>(ctx, (resolve, reject) => {
-      const ms = this.#known.isOpen(runId) ? lookAgainMs.known : lookAgainMs.unknown;
+      const isTold = told !== undefined && this.#known.isOpen(runId);
+      const ms = isTold ? lookAgainMs.known : lookAgainMs.unknown;
       const timer = ctx.runtime.clock.setTimer(() => resolve(undefined), ms);
-      told.then(resolve, reject);
+      told?.then(resolve, reject);
       return () => timer.cancel();
     });
   }
 
-  /** While the database is away nothing is known, and the wait goes on. */
-  async #readIfThere(ctx: Context, runId: string): Promise<RunEnding | undefined> {
+  /** How it ended; `open` where it is this tenant's and has not, `unknown` while the database is away. */
+  async #find(ctx: Context, runId: string): Promise<RunEnding | "open" | "unknown"> {
     try {
-      return await endingOf(ctx, this.#log, runId);
+      return (await endingOf(ctx, this.#log, runId)) ?? "open";
     } catch (error) {
-      if (mayPass(error) && !ctx.signal.aborted) return undefined;
+      if (mayPass(error) && !ctx.signal.aborted) return "unknown";
       throw error;
     }
   }
