@@ -3,6 +3,7 @@ export type { ReactorDefinition } from "./definition.ts";
 export type { Attachments } from "./definition-json.ts";
 export { fromJson, toJson } from "./definition-json.ts";
 export type { DoTask, TaskRequest } from "./do-task.ts";
+export { taskGivenBack } from "./do-task.ts";
 export { runNotFound } from "./errors.ts";
 export { reactorEventTypes } from "./event-types.ts";
 export type { ListApprovalsOptions, ListRunsOptions, RunOrigin } from "./list-runs.ts";

@@ -30,9 +30,9 @@ export function reactionOf(
   const { name, reactor, on, begins } = manager;
   requireNewest(reactors.definitions, reactor, `The process manager "${name}"`);
 
-  const start = async (ctx: Context, processKey: string, input: unknown) => {
+  const start = async (ctx: Context, processKey: string, input: unknown, causation: string) => {
     const key = `process:${name}:${processKey}`;
-    const begun = await reactors.begin(ctx, reactor.name, input, { key });
+    const begun = await reactors.begin(ctx, reactor.name, input, { key, causation });
     // One with another input is there already: the manager's own, whatever became of it.
     if (begun.ok || begun.first?.principal === ctx.principal) return;
     if (begun.first !== undefined) throw keyTaken(key, begun.first);
@@ -54,13 +54,16 @@ export function reactionOf(
             `process manager "${name}", on.${nr}.key: it is no text of 1 to ${maxKeyChars} characters.`,
             { next: "Answer what the events of one run have in common, or undefined where an event concerns none." },
           );
-        if (starts !== undefined) await start(own, key, starts(event));
+        if (starts !== undefined) await start(own, key, starts(event), causeOf(event));
         if (sends !== undefined)
           await reactors.send(own, sends, key, event.data, { id: sentId(event, sends, key), source: event.id });
       }
     },
   });
 }
+
+/** The execution or run that an event is of, by which it is known over how many hops a run came that it begins; else the event. */
+const causeOf = ({ id, stream }: StoredEvent): string => /^(?:execution|run):(.+)$/.exec(stream)?.[1] ?? id;
 
 /** The same each time, also where another manager sends the same: what is sent is there for all runs, and each takes it once. */
 const sentId = (event: StoredEvent, sends: string, key: string): string =>

@@ -1,6 +1,7 @@
 // A system as a whole, under simulated time: how it stops, what it says of itself, and what it lets a session see.
 import type { Bus } from "@viable/bus";
 import { createMemoryBus } from "@viable/bus";
+import type { SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createMemoryStore, storeUnavailable } from "@viable/log";
@@ -9,7 +10,7 @@ import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { createSystem } from "./create-system.ts";
-import { agent, defineSystem, service } from "./index.ts";
+import { agent, defineSystem, reactor, service } from "./index.ts";
 
 /** A service with an agent that takes as long as it is told. */
 const sleepyService = (name: string) =>
@@ -95,6 +96,79 @@ describe("a stop", () => {
     expect(released.map(({ stream }) => stream).sort()).toEqual(began.map((id) => `execution:${id}`).sort());
     // Others would wait for a lease that nobody renews.
     expect(await memory.listRecords("cluster/process/", "", 10, time.now())).toEqual([]);
+  });
+});
+
+describe("a task of a run that a stop keeps from being asked for", () => {
+  const dozes = reactor("dozes", { input: z.looseObject({}) }, (steps) =>
+    steps
+      .task("doze", { capability: "one.sleep", args: () => ({ ms: 100 }), result: z.number() })
+      .returns(({ results }) => results.doze),
+  );
+  const system = defineSystem({
+    name: "s",
+    services: [sleepyService("one"), sleepyService("two")],
+    reactors: [dozes],
+  });
+  const goesOn = async (store: Store, time: SimulatedTime) => {
+    await using t = await startTestSystem(system, { store, time, seed: 3 });
+    const [started] = await t.events("run.started");
+    const runId = started?.stream.slice("run:".length) as string;
+    expect(await t.settled(t.system.reactors.whenEnded(t.ctx, runId))).toMatchObject({ type: "run.completed" });
+    expect(await t.events("step.failed")).toEqual([]);
+  };
+
+  test("keeps no stop waiting: its step goes on at the next start, and has not failed", async () => {
+    const time = simulateTime();
+    const memory = createMemoryStore();
+    const reading = { held: Promise.resolve() };
+    const store: Store = {
+      ...memory,
+      async readStream(...asked) {
+        await reading.held;
+        return await memory.readStream(...asked);
+      },
+    };
+    const t = await startTestSystem(system, { store, time });
+    const client = await t.connect();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    reading.held = promise;
+    await client.begin("reactor.start", { reactor: "dozes" });
+    await time.advance(100);
+    const fromMs = time.now();
+    const stopped = t.stop();
+    resolve();
+    await stopped;
+    expect(await memory.readAll(0, 100, "forward", { types: ["run.started", "execution.accepted"] })).toHaveLength(2);
+    expect(time.now() - fromMs).toBeLessThan(1_000);
+    await goesOn(memory, time);
+  });
+
+  test("keeps no start waiting that has failed", async () => {
+    const time = simulateTime();
+    const memory = createMemoryStore();
+    const first = await startTestSystem(
+      { ...system, limits: { ...system.limits, drainMs: 0 } },
+      { store: memory, time },
+    );
+    await (await first.connect()).begin("reactor.start", { reactor: "dozes" });
+    await first.stop();
+    // The second service cannot be registered; by then the run was taken on.
+    const failing: Store = {
+      ...memory,
+      async commit(...batch) {
+        if (JSON.stringify(batch).includes("two.sleep")) {
+          await new Promise<void>((resolve) => time.setTimer(resolve, 100));
+          throw new ViableError("test.refused", "No.");
+        }
+        return await memory.commit(...batch);
+      },
+    };
+    const fromMs = time.now();
+    await expect(startTestSystem(system, { store: failing, time, seed: 2 })).rejects.toThrow();
+    expect(time.now() - fromMs).toBeLessThan(10_000);
+    expect(await memory.readAll(0, 100, "forward", { types: ["run.claimed"] })).toHaveLength(1);
+    await goesOn(memory, time);
   });
 });
 

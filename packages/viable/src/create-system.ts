@@ -201,6 +201,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   });
   // The first swarm that is up takes on what a crash has left. What that delegates must not be refused because the others are not up yet.
   const allRegistered = Promise.withResolvers<void>();
+  // Whoever waits is told; nobody may be waiting.
+  allRegistered.promise.catch(() => undefined);
 
   const reactors = createReactors({
     log,
@@ -316,11 +318,10 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       metricsUrl: listener && `${listener.url}/metrics`,
       drainMs: definition.limits.drainMs,
       delegate: async (delegateCtx, parent, capability, args, delegateOptions) => {
-        await waitFor(delegateCtx, allRegistered.promise);
+        await waitFor(delegateCtx, allRegistered.promise.catch(untilGivenBack));
         const outcome = await intake.delegate(delegateCtx, parent, capability, args, delegateOptions);
         // A service that has stopped already is no answer to a task that still drains: it is given back, and begun again elsewhere.
-        if (stopping && !outcome.ok && outcome.status === "refused")
-          await waitFor(delegateCtx, new Promise<never>(() => {}));
+        if (stopping && !outcome.ok && outcome.status === "refused") await waitFor(delegateCtx, untilGivenBack());
         return outcome;
       },
       onEvent: onSupervisorEvent,
@@ -351,6 +352,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   let runsHalted: Promise<void> | undefined;
   const haltRuns = (ctx: Context): Promise<void> => {
     runsHalted ??= reactors.stop(within(ctx, definition.limits.drainMs));
+    // Not before: where the others will never be there, tasks of runs are given back, which counts once their runs begin nothing more.
+    allRegistered.reject(new ViableError("system.stopped", "The system stops."));
     return runsHalted;
   };
 
@@ -434,7 +437,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         schedulePurge(ctx);
         running = true;
       } catch (error) {
-        await stopStarted(rootContext(runtime));
+        const stopCtx = rootContext(runtime);
+        haltRuns(stopCtx).catch(() => undefined);
+        await stopStarted(stopCtx);
         throw error;
       }
     },
@@ -457,6 +462,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     },
   };
 }
+
+/** For a task of a process that stops: it ends with its context, and is begun again elsewhere. */
+const untilGivenBack = (): Promise<never> => new Promise(() => {});
 
 /** A context that ends `ms` from now at the latest. */
 const within = (ctx: Context, ms: number): Context => withContext(ctx, { deadline: ctx.runtime.clock.now() + ms });

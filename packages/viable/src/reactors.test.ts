@@ -313,6 +313,30 @@ describe("tasks of a run", () => {
     expect(await t.events("run.started")).toHaveLength(9);
   });
 
+  test.each(["execution.completed", "run.completed"])(
+    "come to an end where a process manager begins further runs by each %s",
+    async (type) => {
+      const follows = processManager({
+        name: "follows",
+        reactor: tasks,
+        on: [{ type, key: ({ stream }) => stream, starts: () => ({ ms: 1 }) }],
+      });
+      await using t = await startTestSystem({ ...definition, projections: [follows] });
+      await start(await t.connect("cli"), "tasks", { input: { ms: 1 } });
+      await t.time.advance(60_000);
+      const depths = (await t.events("execution.accepted")).flatMap(({ data }) =>
+        data.command === "work" ? [data.depth as number] : [],
+      );
+      expect(Math.max(...depths)).toBe(16);
+      for (const { data } of await t.events("run.failed"))
+        expect(data).toMatchObject({ error: { code: "intake.too_deep" } });
+      const { length } = await t.events("run.started");
+      expect(length).toBeLessThan(40);
+      await t.time.advance(60_000);
+      expect(await t.events("run.started")).toHaveLength(length);
+    },
+  );
+
   test("are refused where nobody knows in whose name it runs", async () => {
     await using t = await startTestSystem(definition);
     const begun = await t.settled(t.system.reactors.begin(t.ctx, "tasks", {}));

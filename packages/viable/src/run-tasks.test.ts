@@ -3,7 +3,7 @@
 import type { Context, ErrorOnTheWire } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime, ViableError, withContext } from "@viable/kernel";
 import { createLog, createMemoryStore } from "@viable/log";
-import { reactorEventTypes } from "@viable/reactors";
+import { reactorEventTypes, taskGivenBack } from "@viable/reactors";
 import type { Executions, Intake, IntakeOutcome } from "@viable/swarm";
 import { expect, test } from "vitest";
 import { createRunTasks } from "./run-tasks.ts";
@@ -19,14 +19,19 @@ const refuse = (kind: (IntakeOutcome & { ok: false })["kind"], retryAfterMs?: nu
 const runId = `run_${"0".repeat(26)}`;
 const executionId = `exe_${"0".repeat(26)}`;
 
+const accepted: IntakeOutcome = { ok: true, executionId: "exe_task", repeated: false, quota: undefined };
+
 async function world({
-  outcome,
+  outcomes = [accepted],
   error,
   ready = Promise.resolve(),
+  cancel = async () => ({ status: "cancelled" }),
 }: {
-  outcome?: IntakeOutcome;
+  /** What the door answers, in turn; the last of them for ever. */
+  outcomes?: readonly IntakeOutcome[];
   error?: ErrorOnTheWire & { status: string };
   ready?: Promise<void>;
+  cancel?: () => Promise<object>;
 }) {
   const time = simulateTime();
   const runtime = createRuntime({ clock: time });
@@ -50,9 +55,12 @@ async function world({
   const intake = {
     submit: async (_ctx: Context, request: (typeof submitted)[number]) => {
       submitted.push(request);
-      return outcome ?? { ok: true, executionId: "exe_task", repeated: false, quota: undefined };
+      return outcomes[Math.min(submitted.length, outcomes.length) - 1];
     },
-    cancel: async (_ctx: Context, id: string) => void cancelled.push(id),
+    cancel: async (_ctx: Context, id: string) => {
+      cancelled.push(id);
+      return await cancel();
+    },
   } as unknown as Intake;
   const end = new AbortController();
   const asked = createRunTasks({ log, executions, intake, ready })(withContext(ctx, { signal: end.signal }), {
@@ -68,18 +76,16 @@ async function world({
   return { time, asked, submitted, cancelled, end: (code: string) => end.abort(new ViableError(code, "Ended.")) };
 }
 
-test("while the process stops it is neither done nor failed: it goes on elsewhere", async () => {
-  const outcome = refuse("stopping", 1_000);
-  const { time, asked, end } = await world({ outcome });
-  let settled = false;
-  asked.then(
-    () => (settled = true),
-    () => (settled = true),
-  );
-  await time.advance(60_000);
-  expect(settled).toBe(false);
-  end("reactor.halted");
-  await expect(asked).rejects.toThrow();
+const noStart = Promise.reject(new Error("No start."));
+noStart.catch(() => undefined);
+test.each([
+  ["stops", { outcomes: [refuse("stopping", 1_000)] }],
+  ["stops while the door is asked again", { outcomes: [refuse("overloaded", 100), refuse("stopping", 1_000)] }],
+  ["does not come to its start", { ready: noStart }],
+])("where the process %s it is given back at once, neither done nor failed", async (_what, parts) => {
+  const { time, asked } = await world(parts);
+  await time.advance(100);
+  expect(await asked).toBe(taskGivenBack);
 });
 
 test("it is asked for when every swarm of the process is there, and not before", async () => {
@@ -94,16 +100,31 @@ test("it is asked for when every swarm of the process is there, and not before",
   ]);
 });
 
-test.each([
-  ["overloaded", true, 1_000],
-  ["denied", false, undefined],
-] as const)("whether another try is worth it: refused as %s, %s", async (kind, retryable, retryAfterMs) => {
-  const outcome = refuse(kind, retryAfterMs);
-  await expect((await world({ outcome })).asked).rejects.toMatchObject({
-    code: `intake.${kind}`,
-    message: "No. So.",
-    retryable,
+test("refused for now, it is asked for again when that may help, under the same key, and that is no try of the step", async () => {
+  const { time, asked, submitted, end } = await world({
+    outcomes: [refuse("overloaded", 200), refuse("unavailable", 300), accepted],
   });
+  const beganAt = time.now();
+  await time.advance(499);
+  expect(submitted).toHaveLength(2);
+  await time.advance(1);
+  expect(submitted.map(({ idempotencyKey }) => idempotencyKey)).toEqual(Array(3).fill(`${runId}/work/1`));
+  expect(submitted.map(({ deadline }) => deadline)).toEqual(Array(3).fill(beganAt + 1_000));
+  end("reactor.lost");
+  await expect(asked).rejects.toMatchObject({ code: "reactor.lost" });
+});
+
+test("refused for now up to the end of its time, it has failed with that, and another try is worth it", async () => {
+  const { time, asked, submitted } = await world({ outcomes: [refuse("overloaded", 300)] });
+  await time.advance(900);
+  expect(submitted).toHaveLength(4);
+  await expect(asked).rejects.toMatchObject({ code: "intake.overloaded", message: "No. So.", retryable: true });
+});
+
+test("refused for good, it has failed", async () => {
+  const { asked, submitted } = await world({ outcomes: [refuse("denied")] });
+  await expect(asked).rejects.toMatchObject({ code: "intake.denied", message: "No. So.", retryable: false });
+  expect(submitted).toHaveLength(1);
 });
 
 test.each([
@@ -129,4 +150,18 @@ test.each([
   end(code);
   await expect(asked).rejects.toThrow();
   expect(cancelled).toEqual(told);
+});
+
+test("one that had just completed when it was not wanted any more has its result count", async () => {
+  const { time, asked, end } = await world({ cancel: async () => ({ status: "completed", result: { booked: 1 } }) });
+  await time.advance(10);
+  end("reactor.run_cancelled");
+  expect(await asked).toEqual({ booked: 1 });
+});
+
+test("one that cannot be told to end fails with why it was to end", async () => {
+  const { time, asked, end } = await world({ cancel: () => Promise.reject(new Error("Away.")) });
+  await time.advance(10);
+  end("reactor.run_cancelled");
+  await expect(asked).rejects.toMatchObject({ code: "reactor.run_cancelled" });
 });

@@ -1,8 +1,8 @@
 import type { Context, JsonValue } from "@viable/kernel";
-import { codeOf, fromWire, rootContext, ViableError, waitFor } from "@viable/kernel";
+import { codeOf, fromWire, isId, rootContext, sleep, ViableError, waitFor } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { DoTask } from "@viable/reactors";
-import { originOfRun } from "@viable/reactors";
+import { originOfRun, taskGivenBack } from "@viable/reactors";
 import type { Grant } from "@viable/security";
 import type { ExecutionState, Executions, Intake, IntakeOutcome } from "@viable/swarm";
 
@@ -10,7 +10,10 @@ export interface RunTaskPorts {
   readonly log: Log;
   readonly executions: Executions;
   readonly intake: Intake;
-  /** Settles once every swarm of this process is registered: what a crash has left must not be refused because the others are not up yet. */
+  /**
+   * Settles once every swarm of this process is registered: what a crash has left must not be refused because the others are not up yet.
+   * Rejects where that will never be.
+   */
   readonly ready: Promise<void>;
 }
 
@@ -20,61 +23,85 @@ const unwanted: ReadonlySet<string> = new Set(["reactor.run_cancelled", "reactor
 /**
  * Has a run's tasks done by agents, through the door that every command passes. A task is asked for in the name of whoever began the run, with
  * the authority that its command was accepted under, or that of the run it is composed in (W4). Its key finds it again: after a crash
- * the outcome that was recorded is the answer, and nothing is done twice.
+ * the outcome that was recorded is the answer, and nothing is done twice. Where it is refused for now, as by a queue that is full, nothing was
+ * recorded, and it is asked for again until the step's time is up.
  */
 export function createRunTasks({ log, executions, intake, ready }: RunTaskPorts): DoTask {
   return async (ctx, { runId, capability, args, timeoutMs, key }) => {
-    await waitFor(ctx, ready);
+    const { clock } = ctx.runtime;
+    const deadline = clock.now() + timeoutMs;
+    const isReady = ready.then(
+      () => true,
+      () => false,
+    );
+    if (!(await waitFor(ctx, isReady))) return taskGivenBack;
     const { grant, depth } = await authorityOfRun(ctx, { log, executions }, runId);
-    const outcome = await intake.submit(ctx, {
-      grant,
-      depth,
-      command: capability,
-      args: args as JsonValue,
-      idempotencyKey: key,
-      deadline: ctx.runtime.clock.now() + timeoutMs,
-    });
-    if (!outcome.ok) {
-      // A process that stops is no answer: the step is given back, and begun again elsewhere.
-      if (outcome.kind === "stopping") return await waitFor(ctx, new Promise<never>(() => {}));
-      throw refused(outcome);
+    const request = { grant, depth, command: capability, args: args as JsonValue, idempotencyKey: key, deadline };
+    let outcome = await intake.submit(ctx, request);
+    while (!outcome.ok) {
+      if (outcome.kind === "stopping") return taskGivenBack;
+      const { retryAfterMs } = outcome;
+      if (retryAfterMs === undefined || clock.now() + retryAfterMs >= deadline) throw refused(outcome);
+      await sleep(ctx, retryAfterMs);
+      outcome = await intake.submit(ctx, request);
     }
     const { executionId } = outcome;
     try {
       return resultOf(await executions.whenSettled(ctx, executionId));
     } catch (error) {
-      if (ctx.signal.aborted && unwanted.has(codeOf(ctx.signal.reason))) {
-        const cancelCtx = rootContext(ctx.runtime, { tenant: ctx.tenant, principal: ctx.principal });
-        await intake.cancel(cancelCtx, executionId, `the run ${runId} goes no further with it`);
-      }
+      if (!ctx.signal.aborted || !unwanted.has(codeOf(ctx.signal.reason))) throw error;
+      const cancelCtx = rootContext(ctx.runtime, { tenant: ctx.tenant, principal: ctx.principal });
+      const reason = `the run ${runId} goes no further with it`;
+      // Where it cannot be told to end, it does by its deadline; why it was to end is what the step comes to.
+      const ended = await intake.cancel(cancelCtx, executionId, reason).catch(() => undefined);
+      if (ended?.status === "completed") return resultOf(ended);
       throw error;
     }
   };
 }
 
 /**
- * What a run may have done, and over how many hops of delegation its tasks come: an agent may begin runs, whose tasks may be its own.
- * One that a schedule or a process manager of the config began acts for the system. Who else began it in no command's name has no
+ * What a run may have done, and over how many hops its tasks come: an agent may begin runs, whose tasks may be its own, and a process manager
+ * runs, by events of what their tasks did. One that a schedule or a process manager of the config began acts for the system. Who else began it in no command's name has no
  * authority to hand on: unknown means no.
  */
 async function authorityOfRun(
   ctx: Context,
-  { log, executions }: Pick<RunTaskPorts, "log" | "executions">,
+  sources: Pick<RunTaskPorts, "log" | "executions">,
   runId: string,
 ): Promise<{ readonly grant: Grant; readonly depth: number }> {
-  const origin = await originOfRun(ctx, log, runId);
-  if (origin !== undefined && /^(schedule|projection):/.test(origin.principal))
+  const origin = await originOfRun(ctx, sources.log, runId);
+  if (origin !== undefined && /^(schedule|projection):/.test(origin.principal)) {
+    const { principal, causation } = origin;
     return {
-      grant: toGrant(ctx.tenant, { principal: origin.principal, operations: ["read", "write", "execute"] }),
-      depth: 0,
+      grant: toGrant(ctx.tenant, { principal, operations: ["read", "write", "execute"] }),
+      depth: await hopsFrom(ctx, sources, causation),
     };
-  const cause = origin?.causation === undefined ? undefined : await executions.get(ctx, origin.causation);
+  }
+  const cause = origin?.causation === undefined ? undefined : await sources.executions.get(ctx, origin.causation);
   if (cause === undefined)
     throw new ViableError("reactor.no_authority", `In whose name ${runId} may have tasks done is not known.`, {
       next: "Begin it by the command reactor.start, or by a schedule or process manager of the config.",
     });
   const { authority, depth } = cause.accepted;
   return { grant: toGrant(cause.tenant, authority, cause.session), depth: depth + 1 };
+}
+
+/** How far back runs are followed that began each other: further than the door lets anything in. */
+const maxHops = 32;
+
+/** Over how many hops it came what a run follows from: one for each execution and run on the way; none where that is neither. */
+async function hopsFrom(
+  ctx: Context,
+  { log, executions }: Pick<RunTaskPorts, "log" | "executions">,
+  causation: string | undefined,
+): Promise<number> {
+  let cause = causation;
+  let hops = 0;
+  for (; cause !== undefined && isId("run", cause) && hops < maxHops; hops++)
+    cause = (await originOfRun(ctx, log, cause))?.causation;
+  const execution = cause === undefined ? undefined : await executions.get(ctx, cause);
+  return execution === undefined ? hops : hops + execution.accepted.depth + 1;
 }
 
 const toGrant = (

@@ -1,6 +1,7 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
 import { backoffMs, toRecordableError, ViableError } from "@viable/kernel";
 import type { Retry, StepNode, TaskNode } from "../definition.ts";
+import { taskGivenBack } from "../do-task.ts";
 import type { OpenNode } from "../progress.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { isToClear } from "./driven-run.ts";
@@ -95,6 +96,7 @@ async function call(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, d
     const runStep =
       said.kind === "task" ? () => doTask(run, step, said, args) : () => functionOf(plan, "run")(step, args);
     const result = await step.call(runStep, said.timeoutMs);
+    if (result === taskGivenBack) return;
     succeed(run, node, judge === undefined ? result : judge(result), {
       ...(undo !== undefined && { args }),
       ms: Math.round(clock.monotonicMs() - beganMs),
