@@ -123,7 +123,7 @@ async function install(lock) {
 
 async function runUnderNode24() {
   // Sources are stripped of their types and compiled once, not by each process.
-  process.env.NODE_COMPILE_CACHE ??= join(root, ".cache", "compiled");
+  process.env.NODE_COMPILE_CACHE ||= join(root, ".cache", "compiled");
   const conditioned = process.execArgv.includes("--conditions=viable-source");
   if (Number.parseInt(process.versions.node, 10) >= 24 && conditioned) {
     // Every run after the first through npm, which puts the installed Node first in PATH: no second process.

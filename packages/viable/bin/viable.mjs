@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // The `viable` command. Plain JavaScript on built-in modules only, for Node 20 and up: it finds a Node that can run the rest.
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import module, { createRequire } from "node:module";
 import { constants, homedir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -17,7 +17,9 @@ const main = join(folder, ...(fromSource ? ["src", "cli", "main.ts"] : ["dist", 
 const args = process.argv.slice(2);
 
 // What was compiled once is kept: a third less to wait for at each call. Node's own place for that is a folder that all users share.
-process.env.NODE_COMPILE_CACHE ??= join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "viable", "compiled");
+const compiled = findCompiled();
+if (compiled === undefined) delete process.env.NODE_COMPILE_CACHE;
+else process.env.NODE_COMPILE_CACHE = compiled;
 
 const newEnough = Number.parseInt(process.versions.node, 10) >= neededMajor;
 const flags =
@@ -25,7 +27,7 @@ const flags =
 
 if (newEnough && flags.length === process.execArgv.length) {
   process.argv[1] = main;
-  module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
+  if (compiled !== undefined) module.enableCompileCache(compiled);
   await (fromSource ? import("../src/cli/main.ts") : import(pathToFileURL(main).href));
 } else if (newEnough) {
   runUnder(process.execPath, process.env);
@@ -38,6 +40,31 @@ if (newEnough && flags.length === process.execArgv.length) {
     process.exit(1);
   }
   runUnder(node, { ...process.env, PATH: dirname(node) + delimiter + process.env.PATH });
+}
+
+/**
+ * Where the user has said, or in the user's cache folder. It is code that will be run: so nowhere where others may write, and never in the
+ * folder one happens to stand in, as a relative or an empty path would have it.
+ */
+function findCompiled() {
+  const { NODE_COMPILE_CACHE: named, XDG_CACHE_HOME: caches } = process.env;
+  if (named !== undefined && isAbsolute(named)) return named;
+  try {
+    const cache = join(caches !== undefined && isAbsolute(caches) ? caches : join(homedir(), ".cache"), "viable");
+    const folder = join(cache, "compiled");
+    if (!isAbsolute(folder)) return undefined;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return isOurs(cache) && isOurs(folder) ? folder : undefined;
+  } catch {
+    // There is no home folder, or none that can be written.
+    return undefined;
+  }
+}
+
+/** Where folders have no such owners, as on Windows, those above them keep others out. */
+function isOurs(folder) {
+  const { uid, mode } = statSync(folder);
+  return process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0);
 }
 
 /** Goes on as another process. Where the platform allows it takes this one's place, so that its id and its signals are the same. */

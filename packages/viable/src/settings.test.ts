@@ -2,9 +2,13 @@
 // containers write "not set".
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { defineSystem } from "./define-system.ts";
 import { readClientSettings, readSettings } from "./settings.ts";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
 const system = defineSystem({
   name: "s",
@@ -41,6 +45,22 @@ test("each variable overrides its setting and no other", () => {
   expect(read({ VIABLE_PORT: "0" })).toEqual({ ...ofTheConfig, port: 0 });
   expect(read({ VIABLE_THREADS: "7" })).toEqual({ ...ofTheConfig, threads: 7 });
   expect(read({ VIABLE_SERVICE_PORTS: "any" })).toEqual({ ...ofTheConfig, servicePorts: "any" });
+});
+
+describe("what is kept for all systems of a user", () => {
+  test.each(["", "caches", "./caches"])(
+    "is not kept in the folder one happens to stand in: XDG_CACHE_HOME=%s",
+    (named) => {
+      expect(read({ XDG_CACHE_HOME: named })).toEqual(ofTheConfig);
+    },
+  );
+
+  test.each(["", "home"])("is kept nowhere without a home folder: HOME=%s", (home) => {
+    vi.stubEnv("HOME", home);
+    vi.stubEnv("USERPROFILE", home);
+    expect(read({})).toEqual({ ...ofTheConfig, cacheDir: undefined });
+    expect(read({ XDG_CACHE_HOME: "/cache" })).toMatchObject({ cacheDir: join("/cache", "viable") });
+  });
 });
 
 describe("a variable that is empty is not set", () => {

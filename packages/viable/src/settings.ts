@@ -1,5 +1,5 @@
 import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { ViableError } from "@viable/kernel";
 import type { SystemDefinition } from "./define-system.ts";
 
@@ -32,12 +32,28 @@ export function readSettings(system: SystemDefinition, configFile: string, envir
     stateDir: resolve(variable(environment, "VIABLE_STATE_DIR") ?? join(dirname(configFile), ".viable")),
     databaseUrl: variable(environment, "DATABASE_URL"),
     sealsFile: sealsFile === undefined ? undefined : resolve(sealsFile),
-    cacheDir: join(variable(environment, "XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "viable"),
+    cacheDir: cacheFolder(environment),
     host: variable(environment, "VIABLE_HOST") ?? system.gateway.host,
     port: wholeNumber(environment, "VIABLE_PORT", 0, 65_535) ?? system.gateway.port,
     threads: wholeNumber(environment, "VIABLE_THREADS", 1, 256) ?? system.limits.threads,
     servicePorts: oneOf(environment, "VIABLE_SERVICE_PORTS", ["declared", "any"] as const) ?? "declared",
   };
+}
+
+/** Only what is absolute names a cache: a relative one would be whatever lies in the folder one happens to stand in. */
+function cacheFolder(environment: Environment): string | undefined {
+  const named = variable(environment, "XDG_CACHE_HOME");
+  const caches = named !== undefined && isAbsolute(named) ? named : join(homeFolder(), ".cache");
+  return isAbsolute(caches) ? join(caches, "viable") : undefined;
+}
+
+/** Empty where the system knows of none for this user. */
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch {
+    return "";
+  }
 }
 
 /** Where the command line finds a running system when it is not told. */
