@@ -34,7 +34,7 @@ export class OpenRunNotes {
   readonly #runs: NotedRuns;
   /** Whose record is not as the run is: noted with the next checkpoint. */
   readonly #changed = new Set<string>();
-  /** Runs that ended since the last notes, and where they had been opened: those before a checkpoint may have a record. */
+  /** Runs that ended since the last notes, and where they had been opened first, if since then they were opened anew: those before a checkpoint may have a record. */
   readonly #ended = new Map<string, Position>();
   #notedAt: Position = startPosition;
   #timer: Timer | undefined;
@@ -84,7 +84,6 @@ export class OpenRunNotes {
   }
 
   opened(runId: string): void {
-    this.#ended.delete(runId);
     this.#changed.add(runId);
   }
 
@@ -94,7 +93,7 @@ export class OpenRunNotes {
 
   ended({ runId, since }: Pick<OpenRun, "runId" | "since">): void {
     this.#changed.delete(runId);
-    this.#ended.set(runId, since);
+    if (!this.#ended.has(runId)) this.#ended.set(runId, since);
   }
 
   async #tryToWrite(ctx: Context): Promise<void> {
@@ -148,7 +147,8 @@ export class OpenRunNotes {
       const run = this.#runs.get(runId);
       if (run !== undefined) writes.push({ key: prefix + runId, value: toNote(run), expected: "any" });
     }
-    for (const [runId] of ended) writes.push({ key: prefix + runId, value: null, expected: "any" });
+    for (const [runId] of ended)
+      if (this.#runs.get(runId) === undefined) writes.push({ key: prefix + runId, value: null, expected: "any" });
     return writes;
   }
 
@@ -161,7 +161,7 @@ export class OpenRunNotes {
     ended: readonly (readonly [string, Position])[];
   }): void {
     for (const runId of changed) if (this.#runs.get(runId) !== undefined) this.#changed.add(runId);
-    for (const [runId, since] of ended) if (this.#runs.get(runId) === undefined) this.#ended.set(runId, since);
+    for (const [runId, since] of ended) this.#ended.set(runId, since);
   }
 
   /**

@@ -38,6 +38,24 @@ test("a run that is undone right after it has ended is known to a process that s
   expect(lines(world, runId).at(-1)).toMatch("run.compensated");
 });
 
+test("a run that ended, was opened anew and ended again between two notes is not open to a process that starts", async () => {
+  const definition = reactor("undone", { input, reversible: true }, (steps) =>
+    steps
+      .step("a", { run: () => 1, undo: () => {} })
+      .sleep("rest", { after: ["a"], args: () => ({ forMs: 6_000 }) })
+      .returns(() => 1),
+  );
+  const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [definition] });
+  const runId = await world.begin("undone", 1, "k");
+  await world.time.until(() => world.isOver(runId));
+  const { reactors, ctx } = first(world);
+  await world.settled(reactors.undo(ctx, runId, "enough"));
+  await world.time.until(() => world.isOver(runId));
+  await world.time.advance(10_000);
+  first(world).kill();
+  expect((await world.start()).reactors.stats()).toMatchObject({ open: 0 });
+});
+
 test("a process that notes late what is open does not undo what another has noted meanwhile", async () => {
   const time = simulateTime({ random: seededRandom(1) });
   const shared: Store = { ...createMemoryStore(), exclusive: false };
