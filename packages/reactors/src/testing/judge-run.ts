@@ -106,9 +106,10 @@ class Judge {
     return this.#reference.outcomes.get(path)?.node;
   }
 
-  /** Not what waits for a step that fails, nor what is in a branch that is not taken: of that the reference knows nothing. */
+  /** Not what waits for a step that fails, nor what is in a branch that is not taken: of that the reference knows nothing. Nor what was taken over. */
   #mayBegin(path: string): boolean {
-    return this.#reference.outcomes.has(path);
+    const outcome = this.#reference.outcomes.get(path);
+    return outcome !== undefined && outcome.by !== "fork";
   }
 
   #canCompensate(path: string): boolean {
@@ -177,8 +178,10 @@ class Judge {
           if (expected.kind !== "skipped" && !isStopped) this.#wrong.push(`${step} was skipped`);
         } else if (event.data.by === "compensation" && this.#canCompensate(step) && isStopped) continue;
         else this.#checkResult(step, event.data.result);
-        if (event.type === "step.succeeded" && (event.data.by === "guard") !== (expected?.by === "guard"))
-          this.#wrong.push(`${step} succeeded by ${event.data.by}`);
+        if (event.type === "step.succeeded")
+          for (const by of ["guard", "fork"])
+            if ((event.data.by === by) !== (expected?.by === by))
+              this.#wrong.push(`${step} succeeded by ${event.data.by}`);
       }
       if (event.type === "approval.decided") {
         const { approvalId, ...said } = event.data;
@@ -486,6 +489,8 @@ class Judge {
     const consumed = new Map<string, number>();
     for (const { event, version, atMs } of this.#told) {
       if (event.type !== "step.succeeded" && event.type !== "step.failed") continue;
+      if (event.type === "step.succeeded")
+        for (const took of event.data.took ?? []) consumed.set(`${took.event} ${took.key}`, took.version);
       const wait = this.#all("step.waiting").findLast(
         (each) => each.version < version && each.data.step === event.data.step,
       )?.data.wait;

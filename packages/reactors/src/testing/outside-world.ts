@@ -31,6 +31,8 @@ const wordFor = (name: string, args: unknown): string => {
 };
 const isAnswer = (trouble: Trouble | Failing): boolean => trouble !== "hangs" && trouble !== "answers late";
 const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
+/** Where a fork stands: it is the second run of the outermost reactor. */
+export const forkPlace = "#2>";
 export const withoutRuns = (place: string): string => place.replaceAll(/#[0-9]+>/g, ">");
 
 /**
@@ -72,8 +74,8 @@ export class OutsideWorld implements Outside, DrawnFunctions {
   /** The paths of the steps that a run is composed by, each with the number of its run. */
   placeOf(runId: string): string {
     const first = this.world.history(runId)[0]?.event;
-    const parent = first?.type === "run.started" ? first.data.parent : undefined;
-    if (parent === undefined) return "";
+    const { parent, forkedFrom } = first?.type === "run.started" ? first.data : {};
+    if (parent === undefined) return forkedFrom === undefined ? "" : forkPlace;
     return `${this.placeOf(parent.runId)}${parent.step}#${this.#numberOf(runId, parent.runId)}>`;
   }
 
@@ -470,12 +472,12 @@ export class OutsideWorld implements Outside, DrawnFunctions {
   // What is left
 
   /**
-   * Whatever was done stands where it was recorded and kept, and nowhere else where something could have taken it back. What the reference
-   * knows nothing of was never done.
+   * Whatever was done stands where it was recorded and kept, and nowhere else where something could have taken it back. What the references
+   * of all outermost runs know nothing of was never done, nor again what was taken over.
    */
-  check(runId: string, reference: ReferenceRun): string[] {
+  check(runs: ReadonlyMap<string, ReferenceRun>): string[] {
     const known = new Set<string>();
-    const wrong = this.#checkRun(runId, reference, known);
+    const wrong = [...runs].flatMap(([runId, reference]) => this.#checkRun(runId, reference, known));
     for (const [key, { state }] of this.#effects)
       if (!known.has(key)) wrong.push(`${key} is ${state} outside, and may not have begun`);
     return wrong;
@@ -486,8 +488,8 @@ export class OutsideWorld implements Outside, DrawnFunctions {
     const history = this.world.history(runId);
     const isDone = history.at(-1)?.event.type === "run.completed";
     const wrong: string[] = [];
-    for (const [path, { node }] of reference.outcomes) {
-      if (node.kind !== "step") continue;
+    for (const [path, { node, by }] of reference.outcomes) {
+      if (node.kind !== "step" || by === "fork") continue;
       const key = `${runId}/${path}`;
       known.add(key);
       const success = history.find(({ event }) => event.type === "step.succeeded" && event.data.step === path)?.event;

@@ -29,7 +29,7 @@ export interface Outside {
 export interface ReferenceOutcome {
   readonly kind: "succeeded" | "skipped" | "failed";
   readonly result: unknown;
-  readonly by: "guard" | "compensation" | undefined;
+  readonly by: "guard" | "compensation" | "fork" | undefined;
   readonly node: NodeDefinition;
 }
 
@@ -43,6 +43,8 @@ export interface ReferenceRun {
   readonly needs: Map<string, ReadonlySet<string>>;
   /** Steps that fail for good. */
   readonly failing: Set<string>;
+  /** What its outermost steps came to, by their names. */
+  readonly outermost: Map<string, unknown>;
   /** Runs that a step composes, one after the other. */
   readonly children: Map<string, ReferenceRun[]>;
   /** Undefined where it cannot complete. */
@@ -72,13 +74,14 @@ interface Done {
 
 /**
  * Carries a run out in the slowest and most obvious way: again and again it looks for a step whose needs are met, and does it. It shares no
- * code with the engine but the definition's types.
+ * code with the engine but the definition's types. A fork takes over what outermost steps came to, by their names.
  */
 export function referenceRun(
   definition: ReactorDefinition,
   input: unknown,
   outside: Outside,
   place = "",
+  takenOver: ReadonlyMap<string, unknown> = new Map(),
 ): ReferenceRun {
   const run: ReferenceRun = {
     definition,
@@ -86,24 +89,35 @@ export function referenceRun(
     outcomes: new Map(),
     needs: new Map(),
     failing: new Set(),
+    outermost: new Map(),
     children: new Map(),
     result: undefined,
   };
-  const frame = { outer: undefined, prefix: "", results: new Map(), of: undefined, element: undefined, index: 0 };
-  const done = new Interpreter(run, input, outside).scope(definition.graph, "", frame, []);
+  const frame = { outer: undefined, prefix: "", results: run.outermost, of: undefined, element: undefined, index: 0 };
+  const done = new Interpreter(run, input, outside, takenOver).scope(definition.graph, "", frame, []);
   run.result = done === undefined ? undefined : { value: done.value };
   return run;
+}
+
+/** The outermost steps that a fork of a run takes over: all but the one that it begins anew from, and what waits for that, however far. */
+export function namesBefore({ graph }: ReactorDefinition, from: string): readonly string[] {
+  const comesAfter = (name: string): boolean =>
+    name === from ||
+    graph.nodes.filter((node) => node.name === name).some((node) => dependenciesOf(node, graph, "").some(comesAfter));
+  return graph.nodes.map(({ name }) => name).filter((name) => !comesAfter(name));
 }
 
 class Interpreter {
   readonly #run: ReferenceRun;
   readonly #input: unknown;
   readonly #outside: Outside;
+  readonly #takenOver: ReadonlyMap<string, unknown>;
 
-  constructor(run: ReferenceRun, input: unknown, outside: Outside) {
+  constructor(run: ReferenceRun, input: unknown, outside: Outside, takenOver: ReadonlyMap<string, unknown>) {
     this.#run = run;
     this.#input = input;
     this.#outside = outside;
+    this.#takenOver = takenOver;
   }
 
   /** Undefined where something in it fails, or waits for what fails. */
@@ -126,6 +140,8 @@ class Interpreter {
 
   #node(node: NodeDefinition, prefix: string, frame: Frame, needs: readonly string[]): Done | undefined {
     const path = prefix + node.name;
+    if (frame.outer === undefined && this.#takenOver.has(node.name))
+      return this.#succeed(node, path, this.#takenOver.get(node.name), "fork", needs);
     const inside = frame.prefix + node.name;
     const enter = (which: string, mark: string, more: readonly string[], element: unknown, index: number) => {
       const { scope } = scopesOf(node).find((each) => each.mark === which) as { scope: ScopeDefinition };

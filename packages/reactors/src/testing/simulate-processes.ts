@@ -5,6 +5,7 @@ import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } f
 import type { EncodedAppend, Log, Store } from "@viable/log";
 import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
+import type { Begun, ForkOptions } from "../begin-run.ts";
 import type { ReactorDefinition } from "../definition.ts";
 import type { DoTask, TaskRequest } from "../do-task.ts";
 import { reactorEventTypes } from "../event-types.ts";
