@@ -15,11 +15,11 @@ type Named<T> = ReadonlyMap<string, T> | { readonly [name: string]: T };
  * What a JSON does not hold. A definition is such a thing too: `fromJson(json, order)` gives what was written the functions, the input
  * schema and the children's functions that `order` has.
  */
-export interface Attachments<Input = unknown> {
+export interface Attachments<Given = unknown> {
   /** A function for each name in the JSON's `functions`, and no others. */
   readonly functions: Named<StepFunction>;
   /** Judges the input, instead of the JSON's schema: with it transforms and checks are as they were. */
-  readonly input?: z.ZodType<Input>;
+  readonly input?: z.ZodType<unknown, Given>;
   /** For each composed reactor, by name. One that is left out is taken to have no functions. */
   readonly children?: Named<Attachments>;
 }
@@ -54,10 +54,10 @@ export function toJson(definition: ReactorDefinition): ReactorJson {
  * JSON is harmless. It calls only the functions it is given, but with whatever arguments it likes, and a pattern in its input schema can
  * take for ever.
  */
-export function fromJson<Input>(
+export function fromJson<Given>(
   json: unknown,
-  attachments: Attachments<Input> & { readonly input: z.ZodType<Input> },
-): ReactorDefinition<Input>;
+  attachments: Attachments<Given> & { readonly input: z.ZodType<unknown, Given> },
+): ReactorDefinition<Given>;
 export function fromJson(json: unknown, attachments: Attachments): ReactorDefinition;
 export function fromJson(json: unknown, attachments: Attachments): ReactorDefinition {
   const gaps: Gap[] = [];

@@ -2,13 +2,17 @@ import type { Backoff } from "@viable/kernel";
 import type { z } from "zod";
 import type { Argument } from "./argument.ts";
 
-/** A reactor as data: frozen, introspectable, written out by `toJson` and drawn by `toMermaid`. Functions stand in it by name. */
-export interface ReactorDefinition<Input = unknown, Output = unknown> {
+/**
+ * A reactor as data: frozen, introspectable, written out by `toJson` and drawn by `toMermaid`. Functions stand in it by name. `Given` is what
+ * a run is begun with, before the input schema has made of it what steps see; `Output` what a run comes to.
+ */
+export interface ReactorDefinition<Given = unknown, Output = unknown> {
   readonly kind: "reactor";
   readonly name: string;
   readonly description: string;
   readonly version: number;
-  readonly input: z.ZodType<Input>;
+  /** Judges what a run is begun with. */
+  readonly input: z.ZodType<unknown, Given>;
   readonly graph: ScopeDefinition;
   /** Whether a run that succeeded may be undone later. */
   readonly reversible: boolean;

@@ -4,7 +4,11 @@
  */
 import { expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
+import type { ReactorDefinition } from "./definition.ts";
+import { processManager } from "./process-manager.ts";
 import { reactor } from "./reactor.ts";
+import { schedule } from "./schedule.ts";
+import { testReactor } from "./testing/index.ts";
 
 const increment = (_ctx: unknown, { n }: { n: number }) => ({ n: n + 1 });
 
@@ -106,4 +110,38 @@ test("what is inside of something that may not be there may be undefined, howeve
       .returns(({ results }) => ({ deep: results.skipped.deep, always: results.always.n })),
   );
   expectTypeOf(definition.output).toEqualTypeOf<{ deep: { q: number } | undefined; always: number } | undefined>();
+});
+
+test("a run begins with what its schema takes, and its steps see what the schema comes to", async () => {
+  const input = z.strictObject({ n: z.string().transform(Number), times: z.number().default(3) });
+  const child = reactor("child", { input }, (steps) =>
+    steps
+      .step("first", {
+        args: ({ input }) => input,
+        run: (_ctx, args) => {
+          expectTypeOf(args).toEqualTypeOf<{ n: number; times: number }>();
+          return args.n;
+        },
+      })
+      .returns(({ results }) => results.first),
+  );
+  expectTypeOf(child).toEqualTypeOf<ReactorDefinition<{ n: string; times?: number | undefined }, number>>();
+  const around = (args: "right" | "wrong") =>
+    reactor("around", { input: z.strictObject({ n: z.string() }) }, (steps) =>
+      steps
+        .compose("some", child, { args: ({ input }) => ({ n: input.n }) })
+        // @ts-expect-error It takes a text, and makes a number of it.
+        .compose("other", child, { args: () => (args === "right" ? { n: "5", times: 2 } : { n: 5 }) })
+        .returns(() => 1),
+    );
+  expect(() => around("right")).not.toThrow();
+  const planned = { name: "often", cron: "* * * * *" };
+  expect(schedule({ ...planned, reactor: child, input: { n: "5" } }).input).toEqual({ n: "5" });
+  // @ts-expect-error The same.
+  expect(() => schedule({ ...planned, reactor: child, input: { n: 5 } })).toThrow("input.n");
+  const on = { type: "order.paid", key: () => "k" };
+  processManager({ name: "orders", reactor: child, on: [{ ...on, starts: () => ({ n: "5", times: 1 }) }] });
+  // @ts-expect-error The same.
+  processManager({ name: "orders", reactor: child, on: [{ ...on, starts: () => ({ n: 5 }) }] });
+  expect((await testReactor(child, { input: { n: "5" } })).result).toBe(5);
 });

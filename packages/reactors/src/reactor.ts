@@ -30,7 +30,7 @@ export function reactor<Input extends z.ZodType, Output>(
     readonly timeoutMs?: number;
   },
   steps: (steps: Steps<{ readonly input: Ref<z.output<Input>> }, unknown>) => Scope<Output>,
-): ReactorDefinition<z.output<Input>, Output> {
+): ReactorDefinition<z.input<Input>, Output> {
   if (!namePattern.test(name)) throw invalidDefinition(name, "name", nameRule);
   const first = new Steps<{ readonly input: Ref<z.output<Input>> }, unknown>(name, "", {
     given: { input: { argument: { from: "input", path: [] }, members: membersOf(settings.input) } },
@@ -43,7 +43,7 @@ export function reactor<Input extends z.ZodType, Output>(
     name,
     description: settings.description ?? "",
     version: checkWhole(name, "version", settings.version ?? 1, Number.MAX_SAFE_INTEGER),
-    input: settings.input as z.ZodType<z.output<Input>>,
+    input: settings.input as z.ZodType<unknown, z.input<Input>>,
     graph,
     reversible: settings.reversible ?? false,
     maxConcurrency: checkWhole(

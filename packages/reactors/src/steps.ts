@@ -248,11 +248,11 @@ export class Steps<Given, Results> {
    * Has another reactor run, as a run of its own that can be watched and that any process may take; comes to its result. It is told
    * when this run is cancelled or undone.
    */
-  compose<const Name extends string, Input, Output>(
+  compose<const Name extends string, ChildGiven, Output>(
     name: Name,
-    child: ReactorDefinition<Input, Output>,
+    child: ReactorDefinition<ChildGiven, Output>,
     settings: Common & {
-      readonly args: (from: From<Given, Results>) => TemplateOf<Input>;
+      readonly args: (from: From<Given, Results>) => TemplateOf<ChildGiven>;
       /**
        * It ended without a result: says what then. `restart` begins another run of it after a growing wait, `maxRestarts` times at most; `fail`
        * fails this step; `review` asks a person; `{ result }` goes on with that. Default `fail`.
