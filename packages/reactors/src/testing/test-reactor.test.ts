@@ -1,4 +1,4 @@
-// That a run under test is the engine's, in a world whose time passes as it is needed.
+// That a run under test is the engine's, in a world whose time passes as it is needed; and that what a test asks for can be.
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { reactor } from "../reactor.ts";
@@ -27,4 +27,78 @@ test("a sleep of ten days passes", async () => {
     "step.succeeded fly",
     "run.completed",
   ]);
+});
+
+test.each([
+  ["a step that there is none of", { step: "flee" }, /There is no step "flee"/],
+  ["a step's undo that it has not", { step: "fly", role: "undo" }, /"fly" has no undo/],
+  ["a step's compensation that it has not", { step: "book", role: "compensate" }, /"book" has no compensate/],
+  ["a sleep", { step: "rest" }, /"rest" is a sleep and calls nothing/],
+  ["an approval", { step: "ask" }, /"ask" is an approval and calls nothing/],
+  ["a group", { step: "both" }, /"both" is a group and calls nothing/],
+  ["a task of a step that is none", { step: "fly", role: "task" }, /"fly" has no task/],
+  ["a function of a task", { step: "pack", role: "undo" }, /"pack" has no undo/],
+  ["a try before the first", { step: "fly", attempt: 0 }, /There is no attempt 0/],
+] as const)("what could never happen is refused, to fail or to die at: %s", async (_what, calls, message) => {
+  const around = reactor("around", { input: z.strictObject({ to: z.string() }) }, (steps) =>
+    steps
+      .compose("trip", trip, { args: ({ input }) => ({ to: input.to }) })
+      .approval("ask", { title: "May we?" })
+      .task("pack", { capability: "pack", args: () => ({}) })
+      .group("both", {}, (inner) => inner.step("wave", { run: () => 1 }).returns(() => 1))
+      .returns(() => 1),
+  );
+  const wrong = expect.objectContaining({ code: "reactor.wrong_test", message: expect.stringMatching(message) });
+  for (const options of [{ failAt: [calls] }, { crashAt: [calls] }])
+    await expect(testReactor(around, { input: { to: "rome" }, doTask: () => null, ...options })).rejects.toEqual(wrong);
+});
+
+test("what can happen is not: of a step or a task, in a group or a composed run, and of elements of a map", async () => {
+  const around = reactor("around", { input: z.strictObject({ to: z.string() }) }, (steps) =>
+    steps
+      .compose("trip", trip, { args: ({ input }) => ({ to: input.to }) })
+      .task("pack", { capability: "pack", args: () => ({}) })
+      .map("each", { over: () => [1, 2] }, (each) =>
+        each.step("wave", { run: () => 1 }).returns(({ results }) => results.wave),
+      )
+      .returns(() => 1),
+  );
+  const failAt = [
+    { step: "book", attempt: 2 },
+    { step: "book", role: "undo" },
+    { step: "pack", attempt: 2 },
+    { step: "pack", role: "task", attempt: 2 },
+    { step: "each[7]/wave" },
+    { step: "each/wave", attempt: 2 },
+  ] as const;
+  const run = await testReactor(around, { input: { to: "rome" }, doTask: () => null, failAt });
+  expect(run.status).toBe("completed");
+});
+
+test("a task cannot fail in a test where nobody has it done", async () => {
+  const packs = reactor("packs", { input: z.strictObject({}) }, (steps) =>
+    steps.task("pack", { capability: "pack", args: () => ({}) }).returns(() => 1),
+  );
+  await expect(testReactor(packs, { input: {}, failAt: [{ step: "pack" }] })).rejects.toThrow(
+    expect.objectContaining({ code: "reactor.wrong_test", next: expect.stringMatching("doTask") }),
+  );
+});
+
+test("a run's status is the one that its view has: what is to be tried again goes on, and waits for nobody", async () => {
+  const retries = reactor("retries", { input: z.strictObject({}) }, (steps) =>
+    steps
+      .waitFor("news", { event: "news" })
+      .sleep("rest", { args: () => ({ forMs: 5_000 }) })
+      .step("call", { after: ["rest"], retry: { baseMs: 60_000, maxMs: 60_000 }, run: () => 1 })
+      .returns(() => 1),
+  );
+  const run = await testReactor(retries, { input: {}, failAt: [{ step: "call", attempt: 1 }] });
+  expect(run.status).toBe("waiting");
+  await run.advance(6_000);
+  expect(run.lines.at(-1)).toMatch("step.failed call");
+  expect(run.status).toBe("running");
+  await run.advance(120_000);
+  expect(run.status).toBe("waiting");
+  await run.send("news", null);
+  expect(run.status).toBe("completed");
 });

@@ -1,25 +1,30 @@
-import type { Context, ErrorOnTheWire, JsonValue } from "@viable/kernel";
+import type { Context, ErrorOnTheWire, JsonObject, JsonValue } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, systemClock, ViableError } from "@viable/kernel";
 import type { Log, Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import type { ReviewDecision, RunEvent, RunStatus, StepWait } from "@viable/protocol";
-import type { ReactorDefinition } from "../definition.ts";
+import type { NodeDefinition, ReactorDefinition } from "../definition.ts";
 import type { DoTask, TaskRequest } from "../do-task.ts";
 import { reactorEventTypes } from "../event-types.ts";
+import type { RunState } from "../fold-run.ts";
+import { foldRun } from "../fold-run.ts";
+import type { PlanNode } from "../plan.ts";
 import { planOf, staticPath } from "../plan.ts";
 import { Progress } from "../progress.ts";
 import type { Reactors } from "../reactors.ts";
 import { createReactors } from "../reactors.ts";
 import type { RunEnding } from "../read-run.ts";
 import { errorOf } from "../read-run.ts";
+import { runStream } from "../run-journal.ts";
 import type { Directed } from "../run-orders.ts";
+import { statusOf } from "../run-view.ts";
 import { describeEvent } from "./describe-event.ts";
 import { LeapingClock } from "./leaping-clock.ts";
 import { ProcessClock } from "./process-clock.ts";
 import { RunRecorder } from "./record-runs.ts";
 import { soleMembership } from "./sole-membership.ts";
 import type { FunctionCall, FunctionRole } from "./wrap-functions.ts";
-import { wrapFunctions } from "./wrap-functions.ts";
+import { functionRoles, wrapFunctions } from "./wrap-functions.ts";
 
 /** How long a function may wait for something real, in real milliseconds, before simulated time goes on without it. */
 const defaultPatienceMs = 200;
@@ -136,6 +141,8 @@ export class TestRun implements TestedRun {
   readonly #store: Store = createMemoryStore();
   readonly #recorder: RunRecorder;
   readonly #folded = new Map<string, Progress>();
+  readonly #states = new Map<string, RunState>();
+  readonly #problems: string[] = [];
   readonly #calls: TestCall[] = [];
   readonly #crashes: Set<CallsOf>;
   readonly #startMs: number;
@@ -158,7 +165,7 @@ export class TestRun implements TestedRun {
       for (const child of each.children.values()) add(child);
     };
     add(definition);
-    for (const { step } of [...failAt, ...crashAt]) this.#requireStep(step);
+    for (const calls of [...failAt, ...crashAt]) this.#requireCalls(calls);
     this.#process = this.#newProcess();
   }
 
@@ -225,6 +232,11 @@ export class TestRun implements TestedRun {
     return this.#calls.map(
       ({ role, step, attempt }) => `${role} ${step}${attempt === 1 ? "" : `, attempt ${attempt}`}`,
     );
+  }
+
+  /** What the engine has told of that went wrong and shows nowhere else, in sentences. */
+  get problems(): readonly string[] {
+    return [...this.#problems];
   }
 
   /** How much simulated time has passed since it began, in milliseconds. */
@@ -349,6 +361,7 @@ export class TestRun implements TestedRun {
       definitions: [wrapped],
       pools: pools ?? this.#namedPools(),
       ...(tasks !== undefined && { doTask: tasks }),
+      onProblem: (message) => void this.#problems.push(message),
     });
     return { clock, ctx, log, reactors };
   }
@@ -455,7 +468,9 @@ export class TestRun implements TestedRun {
       if (sweeps > maxIdleSweeps) break;
       await this.#clock.leapTo(soonestMs ?? nowMs + sweepMs);
     }
-    throw new Error(`The run does not end, and waits for nobody:\n${this.lines.slice(-20).join("\n")}`);
+    throw new Error(
+      ["The run does not end, and waits for nobody:", ...this.lines.slice(-20), ...this.#problems].join("\n"),
+    );
   }
 
   /** Lets all go on that can without time passing. What waits for something real is given some real time. */
@@ -528,13 +543,24 @@ export class TestRun implements TestedRun {
     return progress;
   }
 
+  /** As a view of it would say. */
   #statusOf(runId: string): RunStatus {
-    const ending = this.#endingOf(runId);
-    if (ending !== undefined) return endedAs[ending.type];
-    const { phase, review } = this.#fold(runId);
-    if (this.#recorder.history(runId).at(-1)?.event.type === "run.parked") return "parked";
-    if (review !== undefined) return "needs_review";
-    return phase === "going" ? "waiting" : "compensating";
+    const { tenant, principal } = this.#process.ctx;
+    let state = this.#states.get(runId);
+    for (const { event, version, atMs } of this.#recorder.history(runId).slice(state?.version ?? 0))
+      state = foldRun(state, {
+        id: `${runId}:${version}`,
+        stream: runStream(runId),
+        version,
+        position: String(version),
+        type: event.type,
+        data: event.data as JsonObject,
+        metadata: { tenant, actor: principal },
+        time: atMs,
+      });
+    if (state === undefined) return "pending";
+    this.#states.set(runId, state);
+    return statusOf(state);
   }
 
   #endingOf(runId: string): RunEnding | undefined {
@@ -553,19 +579,46 @@ export class TestRun implements TestedRun {
     return ending.type === "run.completed" ? undefined : errorOf(ending);
   }
 
-  #requireStep(step: string): void {
-    const known = [...this.#definitions.values()].flatMap((each) => [...planOf(each).nodes.keys()]);
-    if (known.includes(staticPath(step))) return;
-    throw wrongTest(`There is no step "${step}"`, `Its steps are: ${known.join(", ")}.`);
+  /** Refuses calls that no run can make, so that no test proves something by what does not happen. */
+  #requireCalls({ step, role = "run", attempt = 1 }: CallsOf): void {
+    const nodes = [...this.#definitions.values()].flatMap((each) => [...planOf(each).nodes.values()]);
+    const meant = nodes.filter(({ path }) => path === staticPath(step));
+    const [first] = meant;
+    if (first === undefined)
+      throw wrongTest(`There is no step "${step}"`, `Its steps are: ${nodes.map(({ path }) => path).join(", ")}.`);
+    if (!Number.isInteger(attempt) || attempt < 1)
+      throw wrongTest(`There is no attempt ${attempt} of "${step}"`, "They are counted from 1.");
+    const called = meant.flatMap(rolesOf);
+    if (called.length === 0)
+      throw wrongTest(
+        `"${step}" is ${kinds[first.node.kind]} and calls nothing`,
+        "Name a step inside of it, or beside it.",
+      );
+    if (!called.includes(role))
+      throw wrongTest(`"${step}" has no ${role}`, `It is called for: ${[...new Set(called)].join(", ")}.`);
+    if (this.#options.doTask === undefined && meant.every(({ node }) => node.kind === "task"))
+      throw wrongTest(`Nobody has the task of "${step}" done`, "Hand in who does: doTask.");
   }
 }
 
-const endedAs = {
-  "run.completed": "completed",
-  "run.failed": "failed",
-  "run.compensated": "compensated",
-  "run.cancelled": "cancelled",
-} as const;
+/** What a step is called for. A task that is done is what a step runs. */
+const rolesOf = ({ node, functions }: PlanNode): TestRole[] => {
+  if (node.kind === "task") return ["run", "task"];
+  return node.kind === "step" ? functionRoles.filter((role) => functions[role] !== undefined) : [];
+};
+
+const kinds: { readonly [Kind in NodeDefinition["kind"]]: string } = {
+  step: "a step",
+  task: "a task",
+  map: "a map",
+  switch: "a switch",
+  group: "a group",
+  repeat: "a repeat",
+  compose: "a composed run",
+  sleep: "a sleep",
+  event: "a wait for an event",
+  approval: "an approval",
+};
 
 const toCall = ({ role, ctx, args }: FunctionCall): Omit<TestCall, "atMs"> => ({
   role,

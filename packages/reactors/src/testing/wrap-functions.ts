@@ -12,7 +12,7 @@ export interface FunctionCall {
   readonly args: readonly unknown[];
 }
 
-const roles: readonly FunctionRole[] = ["run", "guard", "compensate", "undo", "findOutcome"];
+export const functionRoles: readonly FunctionRole[] = ["run", "guard", "compensate", "undo", "findOutcome"];
 
 /**
  * The same definition, children included, with each call of its functions going through `around`. It has the same hash: runs of one are
@@ -35,7 +35,7 @@ function wrap(
   if (known !== undefined) return known;
   const roleOf = new Map<string, FunctionRole>();
   for (const { node } of nodesOf(definition.graph)) {
-    for (const role of roles) {
+    for (const role of functionRoles) {
       const name = (node as unknown as Record<string, unknown>)[role];
       if (typeof name === "string") roleOf.set(name, role);
     }
