@@ -69,29 +69,37 @@ export const whyUnreadable = ({ type, version, undecodable }: StoredEvent): NonN
 
 /** What an open run becomes by its next event, which does not end it; changed in place. What it waits for is told by `AwaitedRuns`. */
 export function foldOpenRun(run: OpenRun, event: RunEvent): void {
-  // Whoever writes has its definition.
-  if (run.standing === "parked" && (event.type === "run.claimed" || event.type.startsWith("step.")))
-    run.standing = undefined;
+  run.standing = standingAfter(run.standing, event);
   switch (event.type) {
     case "run.claimed":
       run.claim = event.data;
       run.idle = undefined;
       return;
     case "run.parked":
-      run.standing = "parked";
-      return;
     case "run.needs_review":
-      run.standing = "needs_review";
-      return;
-    case "run.reviewed":
-      run.standing = undefined;
-      run.idle = undefined;
       return;
     case "step.waiting":
       run.idle = event.data.idle;
       return;
     default:
       run.idle = undefined;
+  }
+}
+
+/** Whether a run stands still, and until what, after its next event. */
+export function standingAfter(standing: OpenRun["standing"], event: RunEvent): OpenRun["standing"] {
+  switch (event.type) {
+    case "run.parked":
+      return "parked";
+    case "run.needs_review":
+      return "needs_review";
+    case "run.reviewed":
+      return undefined;
+    default: {
+      // Whoever writes has its definition.
+      const isTaken = event.type === "run.claimed" || event.type.startsWith("step.");
+      return standing === "parked" && isTaken ? undefined : standing;
+    }
   }
 }
 

@@ -60,6 +60,8 @@ export interface OpenRuns extends Part {
   approvals(tenant: string): Iterable<AskedApproval>;
   /** How many runs of each reactor a tenant has. */
   counts(tenant: string): ReadonlyMap<string, number>;
+  /** Takes an event of a run into account that was read elsewhere: a note may have outlived its run, of which the log says nothing any more. */
+  heard(stored: StoredEvent): void;
   /** What it may wait for has happened: whoever has it, or takes it, has to look at it. */
   disturb(run: OpenRun): void;
   /** Why the picture is no longer kept, where that is so. */
@@ -206,6 +208,7 @@ export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
         yield { approvalId, runId: run.runId, askedAt, session: sessionOf(run) };
     },
     counts: (tenant) => counts.get(tenant) ?? noCounts,
+    heard: onRunEvent,
     disturb(run) {
       run.idle = undefined;
       notes.changed(run.runId);

@@ -247,7 +247,7 @@ export class RunCarrier implements Part {
     const now = runtime.clock.now();
     for (const run of this.open.all()) {
       if (this.#drivers.has(run.runId) || this.#beginning.has(run.runId) || this.#waiting.has(run.runId)) continue;
-      if (run.standing === "needs_review" || !isFree(membership, run.claim)) continue;
+      if (run.standing === "needs_review" || !isFree(membership, run)) continue;
       if (run.idle === undefined || run.standing === "parked" || (run.idle !== null && run.idle <= now))
         this.#consider(run);
       else if (run.idle !== null) this.#schedule(run.runId, run.idle);
@@ -272,7 +272,7 @@ export class RunCarrier implements Part {
   #consider(run: OpenRun): void {
     const { membership, definitions } = this.#settings;
     if (this.#state !== "running" || this.#drivers.has(run.runId)) return;
-    if (!isFree(membership, run.claim) || run.standing === "needs_review") return;
+    if (!isFree(membership, run) || run.standing === "needs_review") return;
     if (run.unreadable !== undefined || this.#unfit.has(run.runId)) return;
     if (run.standing === "parked" && definitions.byHash(run.reactor, run.hash) === undefined) return;
     this.#waiting.add(run.runId);
@@ -339,6 +339,9 @@ export class RunCarrier implements Part {
     switch (taken.kind) {
       case "taken":
         if (this.#state === "running" && !this.#drivers.has(runId)) this.#drive(taken);
+        return;
+      case "ended":
+        this.open.heard(taken.last);
         return;
       case "later":
         this.#schedule(runId, runtime.clock.now() + (taken.afterMs ?? sweepEveryMs));

@@ -5,6 +5,7 @@ import type { StoredEvent, StreamPage } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
 import type { Definitions } from "./definitions.ts";
 import type { OpenRun } from "./open-run.ts";
+import { standingAfter } from "./open-run.ts";
 import { planOf } from "./plan.ts";
 import { Progress } from "./progress.ts";
 import type { RunSource } from "./read-progress.ts";
@@ -35,8 +36,10 @@ export interface TakenRun {
 /** What came of taking a run. */
 export type Taken =
   | ({ readonly kind: "taken" } & TakenRun)
-  /** It has ended, or another process has it. */
+  /** Another process has it. */
   | { readonly kind: "left" }
+  /** It has ended, by its last event. */
+  | { readonly kind: "ended"; readonly last: StoredEvent }
   /** To be tried again; undefined where that may be when runs are next looked through. */
   | { readonly kind: "later"; readonly afterMs: number | undefined }
   | { readonly kind: "unknown_definition"; readonly reason: string };
@@ -52,6 +55,8 @@ export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage,
   let ctx = rootContext(runtime, { tenant: run.tenant });
   const progress = new Progress(planOf(definition), run.runId);
   const leftBehind = new Set<string>();
+  let standing: OpenRun["standing"];
+  let last: StoredEvent | undefined;
   const apply = (event: RunEvent, version: number) => {
     // Who loads a run again later, without a claim, has to know it too; so it is told by the claims that the log has.
     if (event.type === "run.claimed" && progress.claim !== undefined)
@@ -61,13 +66,17 @@ export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage,
   for await (const stored of readRest(ctx, log, run.runId, first)) {
     if (stored.version === 1)
       ctx = withContext(ctx, { principal: stored.metadata.actor, traceparent: stored.metadata.traceparent });
-    apply(toRunEvent(stored), stored.version);
+    const event = toRunEvent(stored);
+    apply(event, stored.version);
+    standing = standingAfter(standing, event);
+    last = stored;
   }
-  if (progress.phase === "ended" && progress.undoRequested === undefined) return { kind: "left" };
+  if (last !== undefined && progress.phase === "ended" && progress.undoRequested === undefined)
+    return { kind: "ended", last };
   const { claim } = progress;
   const isOwn = claim?.processId === membership.processId && claim.epoch === membership.epoch;
   if (isOwn && !wasGivenUp) return { kind: "taken", ctx, progress, claim, leftBehind };
-  if (!isFree(membership, claim)) return { kind: "left" };
+  if (!isFree(membership, { claim, standing })) return { kind: "left" };
 
   const own = ports.claim((claim?.attempt ?? 0) + 1);
   if (own === undefined) return { kind: "later", afterMs: undefined };
@@ -86,9 +95,12 @@ function whyTaken(claim: Claim | undefined, isOwn: boolean): string {
   return isOwn ? "this process had given it up" : `${claim.processId} of epoch ${claim.epoch} is gone`;
 }
 
-/** Whether a process may take a run that is claimed so: it is its own, or nobody's, or one's that is gone. */
-export const isFree = (membership: Membership, claim: Claim | undefined): boolean =>
-  claim === undefined || claim.processId === membership.processId || membership.isGone(claim.processId, claim.epoch);
+/** Whether a process may take a run: its claim is its own, or nobody's, or one's that is gone; or whoever has it has parked it. */
+export const isFree = (membership: Membership, { claim, standing }: Pick<OpenRun, "claim" | "standing">): boolean =>
+  claim === undefined ||
+  standing === "parked" ||
+  claim.processId === membership.processId ||
+  membership.isGone(claim.processId, claim.epoch);
 
 /** Nobody here can carry a run on: it waits for a process that can, and says so. */
 export async function parkRun(
@@ -108,7 +120,12 @@ export async function parkRun(
       last = stored;
     }
     // Whoever has it by now has its definition.
-    if (last === undefined || endsRun(last) || last.type === "run.parked" || !isFree(membership, claim))
+    if (
+      last === undefined ||
+      endsRun(last) ||
+      last.type === "run.parked" ||
+      !isFree(membership, { claim, standing: undefined })
+    )
       return { refuse: "It need not be parked." };
     return { write: { type: "run.parked", data: { reason } }, version: last.version };
   });
