@@ -453,3 +453,37 @@ describe("what is composed", () => {
     );
   });
 });
+
+describe("forks", () => {
+  const takenOver = new Map([
+    ["pay", "paid"],
+    ["note", "note"],
+  ]);
+  const fork = referenceRun(order, 1, outside(), "", takenOver);
+  const took = { event: "e", key: "k", version: 2 };
+  const events = [
+    started(),
+    succeeded("pay", { result: "paid", by: "fork", took: [took] }),
+    succeeded("note", { by: "fork" }),
+    succeeded("ship"),
+    completed("ship"),
+  ];
+  const calls = [call("run", "ship", 3)];
+
+  test("one that takes over what it is to, and does the rest, is right", () => {
+    expect(judge(fork, events, { calls })).toEqual([]);
+  });
+
+  test.each<[sentence: string, Made[], SeenCall[]?]>([
+    ['pay came to "pay", and "paid" is right', replace(events, 1, succeeded("pay", { by: "fork" }))],
+    ["note succeeded by undefined", replace(events, 2, succeeded("note"))],
+    ["ship succeeded by fork", replace(events, 3, succeeded("ship", { by: "fork" }))],
+    ["run pay was called, and it may not begin", events, [call("run", "pay", 1)]],
+    [
+      "ship took e k once more",
+      replace(events, 3, waits("ship", { for: "event", event: "e", key: "k" }), succeeded("ship", { consumed: 2 })),
+    ],
+  ])("one that does not is found: %s", (sentence, events, calls = []) => {
+    expect(judge(fork, events, { calls })).toContain(sentence);
+  });
+});
