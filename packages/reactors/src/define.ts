@@ -1,6 +1,7 @@
 /** What a config needs, and nothing that runs it: agents in worker threads load this, and should load nothing more. */
 export { checkReactors } from "./check-reactors.ts";
 export type { ReactorDefinition } from "./definition.ts";
+export { Definitions } from "./definitions.ts";
 export { describeReactors } from "./describe-reactors.ts";
 export type { Correlation, ProcessManager, ProcessManagerSettings } from "./process-manager.ts";
 export { processManager } from "./process-manager.ts";

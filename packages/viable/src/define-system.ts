@@ -3,7 +3,7 @@ import type { Projection } from "@viable/log/define";
 import { checkProjections, reaction } from "@viable/log/define";
 import type { ClientType } from "@viable/protocol";
 import type { ProcessManager, ReactorDefinition, Schedule } from "@viable/reactors/define";
-import { checkReactors } from "@viable/reactors/define";
+import { checkReactors, Definitions } from "@viable/reactors/define";
 import type { ClientLimits } from "@viable/security";
 import { baseClientLimits } from "@viable/security";
 import type { AgentDefinition, ServiceDefinition } from "@viable/swarm/define";
@@ -191,21 +191,24 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
 export const isProcessManager = (each: Projection | ProcessManager): each is ProcessManager =>
   "kind" in each && each.kind === "process_manager";
 
-/** What begins runs must find their reactor among those of the system, and names must tell schedules apart. */
+/** What begins runs must name the newest version of a reactor of the system, since runs begin with that; and names must tell schedules apart. */
 function checkBeginnings(
   reactors: readonly ReactorDefinition[],
   beginnings: readonly (Schedule | ProcessManager)[],
 ): void {
+  const definitions = new Definitions(reactors);
   const schedules = new Set<string>();
   for (const { kind, name, reactor } of beginnings) {
-    if (kind === "schedule" && schedules.has(name))
-      throw invalid(`schedules.${name}`, `the schedule "${name}" is given twice`);
+    const path = kind === "schedule" ? `schedules.${name}` : `projections.${name}`;
+    if (kind === "schedule" && schedules.has(name)) throw invalid(path, `the schedule "${name}" is given twice`);
     if (kind === "schedule") schedules.add(name);
     const isHere = reactors.some((each) => each.name === reactor.name && each.hash === reactor.hash);
-    if (!isHere)
+    if (!isHere) throw invalid(path, `it begins runs of "${reactor.name}", which is not among the system's reactors`);
+    const newest = definitions.newest(reactor.name);
+    if (newest.hash !== reactor.hash)
       throw invalid(
-        kind === "schedule" ? `schedules.${name}` : `projections.${name}`,
-        `it begins runs of "${reactor.name}", which is not among the system's reactors`,
+        path,
+        `it names version ${reactor.version} of "${reactor.name}", and runs would begin with version ${newest.version}; name that one`,
       );
   }
 }

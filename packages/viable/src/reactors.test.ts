@@ -813,4 +813,23 @@ test("reactors and pools that cannot be run together are refused with the config
   expect(define({ reactors: [pooled] })).toThrow('the pool "database", which has no size');
   expect(define({ pools: { database: 0 } })).toThrow("pools.database: must be a whole number");
   expect(define({ reactors: [{} as never] })).toThrow("reactors.0: must be made by reactor(...)");
+  const newer = reactor("double", { input: z.strictObject({ n: z.number() }), version: 2 }, (steps) =>
+    steps.step("a", { run: () => 1 }).returns(() => 1),
+  );
+  const around = reactor("around", { input: anything }, (steps) =>
+    steps.compose("inner", newer, { args: () => ({ n: 1 }) }).returns(() => 1),
+  );
+  const nightly = schedule({ name: "nightly", cron: "0 3 * * *", reactor: double, input: { n: 1 } });
+  const follows = processManager({
+    name: "follows",
+    reactor: double,
+    on: [{ type: "session.created", key: ({ stream }) => stream, starts: () => ({ n: 1 }) }],
+  });
+  for (const reactors of [
+    [double, newer],
+    [double, around],
+  ]) {
+    expect(define({ reactors, schedules: [nightly] })).toThrow('schedules.nightly: it names version 1 of "double"');
+    expect(define({ reactors, projections: [follows] })).toThrow('projections.follows: it names version 1 of "double"');
+  }
 });
