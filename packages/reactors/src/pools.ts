@@ -8,6 +8,8 @@ export class Pools {
   readonly #used = new Map<string, number>();
   /** Who waits, longest first. Bounded by how many steps of active runs may run at the same time. */
   readonly #waiting = new Map<string, Set<() => void>>();
+  /** Whose places are being handed on. */
+  readonly #handedOn = new Set<string>();
 
   constructor(sizes: { readonly [name: string]: number }) {
     this.#sizes = sizes;
@@ -17,28 +19,40 @@ export class Pools {
     return Object.hasOwn(this.#sizes, pool);
   }
 
-  /** Calls back once there is a place, now or later; answers how to give up waiting. Whoever was called must `leave`. */
+  /**
+   * Calls back once there is a place, now or later; answers how to give up waiting. Whoever was called must `leave`, and may do so at once.
+   */
   enter(pool: string, callback: () => void): () => void {
-    const used = this.#used.get(pool) ?? 0;
-    if (used < (this.#sizes[pool] ?? 1)) {
-      this.#used.set(pool, used + 1);
+    const waiting = this.#waiting.get(pool) ?? new Set();
+    if (waiting.size === 0 && this.#hasPlace(pool)) {
+      this.#take(pool);
       callback();
       return () => {};
     }
-    const waiting = this.#waiting.get(pool) ?? new Set();
     this.#waiting.set(pool, waiting.add(callback));
     return () => waiting.delete(callback);
   }
 
   leave(pool: string): void {
-    const waiting = this.#waiting.get(pool);
-    const [next] = waiting ?? [];
-    if (next === undefined) {
-      this.#used.set(pool, (this.#used.get(pool) ?? 1) - 1);
-      return;
+    this.#used.set(pool, (this.#used.get(pool) ?? 1) - 1);
+    // Whoever is given a place may leave at once: that is seen in the loop further out, however many do.
+    if (this.#handedOn.has(pool)) return;
+    this.#handedOn.add(pool);
+    for (const next of this.#waiting.get(pool) ?? []) {
+      if (!this.#hasPlace(pool)) break;
+      this.#waiting.get(pool)?.delete(next);
+      this.#take(pool);
+      next();
     }
-    waiting?.delete(next);
-    next();
+    this.#handedOn.delete(pool);
+  }
+
+  #hasPlace(pool: string): boolean {
+    return (this.#used.get(pool) ?? 0) < (this.#sizes[pool] ?? 1);
+  }
+
+  #take(pool: string): void {
+    this.#used.set(pool, (this.#used.get(pool) ?? 0) + 1);
   }
 
   /** How many places are taken and how many steps wait for one, by pool. */

@@ -9,7 +9,7 @@ const maxEvents = 1_000;
 /** Characters of one append's events, below the log's bound of 8 MiB: a result and a child's input fit. */
 const maxChars = 7 * 1024 * 1024;
 /** Tries while the database is away; whoever has the claim meanwhile loses it first. */
-const appendBackoff = { baseMs: 50, maxMs: 1_000, maxAttempts: Number.POSITIVE_INFINITY };
+const askBackoff = { baseMs: 50, maxMs: 1_000, maxAttempts: Number.POSITIVE_INFINITY };
 
 const streamPrefix = "run:";
 export const runStream = (runId: string): string => streamPrefix + runId;
@@ -70,7 +70,10 @@ export async function writeRun(
             },
           ],
     );
-    const outcome = await untilAnswered(ctx, log, { streams: [own, ...others] }, mayGoOn);
+    const append = () => log.append(ctx, { streams: [own, ...others] });
+    const outcome = await untilAnswered(ctx, append, mayGoOn, (answer) =>
+      !answer.ok && answer.reason === "overloaded" ? answer.retryAfterMs : undefined,
+    );
     if (outcome === undefined) return { kind: "lost" };
     if (!outcome.ok) return { kind: "overtaken", written: from, version: at };
     at += events.length;
@@ -79,23 +82,27 @@ export async function writeRun(
   return { kind: "written", version: at };
 }
 
-async function untilAnswered(
+/**
+ * What the log answers; asked again where it is away, or where its answer says after how many milliseconds, for as long as `mayGoOn` says;
+ * undefined where it says so no more.
+ */
+export async function untilAnswered<T>(
   ctx: Context,
-  log: Log,
-  request: Parameters<Log["append"]>[1],
+  ask: () => Promise<T>,
   mayGoOn: () => boolean,
-): Promise<Awaited<ReturnType<Log["append"]>> | undefined> {
+  retryAfterMs: (answer: T) => number | undefined = () => undefined,
+): Promise<T | undefined> {
   for (let failures = 1; mayGoOn(); failures++) {
     let waitMs: number | undefined;
     try {
-      const outcome = await log.append(ctx, request);
-      if (outcome.ok || outcome.reason !== "overloaded") return outcome;
-      waitMs = outcome.retryAfterMs;
+      const answer = await ask();
+      waitMs = retryAfterMs(answer);
+      if (waitMs === undefined) return answer;
     } catch (error) {
       if (ctx.signal.aborted) return undefined;
       if (!mayPass(error)) throw error;
     }
-    waitMs ??= backoffMs(appendBackoff, Math.min(failures, 10), ctx.runtime.random) ?? 0;
+    waitMs ??= backoffMs(askBackoff, Math.min(failures, 10), ctx.runtime.random) ?? 0;
     await sleep(ctx, waitMs).catch(() => undefined);
   }
   return undefined;

@@ -16,7 +16,7 @@ test.for([
   expect(await testReactor(definition, { input: 1 })).toMatchObject({ error: { code: "reactor.invalid_result" } });
 });
 
-test("a result and the arguments that are kept for its undo fit one append, or the step fails", async () => {
+test("the arguments that are kept for its undo fit one append with the result, or the step fails", async () => {
   const definition = reactor("large", { input: z.string() }, (steps) =>
     steps
       .step("a", { args: ({ input }) => ({ input }), run: (_ctx, args) => args.input, undo: () => {} })
@@ -24,6 +24,6 @@ test("a result and the arguments that are kept for its undo fit one append, or t
   );
   expect(await testReactor(definition, { input: "x".repeat(4 * 1024 * 1024 - 20) })).toMatchObject({
     status: "failed",
-    error: { code: "reactor.invalid_result" },
+    error: { code: "reactor.invalid_argument" },
   });
 });

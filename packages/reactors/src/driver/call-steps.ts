@@ -2,65 +2,85 @@ import type { ErrorOnTheWire } from "@viable/kernel";
 import { backoffMs, toRecordableError, ViableError } from "@viable/kernel";
 import type { Retry, StepNode, TaskNode } from "../definition.ts";
 import { taskGivenBack } from "../do-task.ts";
-import type { OpenNode } from "../progress.ts";
+import type { OpenNode } from "../open-node.ts";
+import { isToClear } from "./clear-up.ts";
 import type { DrivenRun } from "./driven-run.ts";
-import { isToClear } from "./driven-run.ts";
 import { functionOf, newCall } from "./new-call.ts";
-import { failAttempt, isOurs, isTimeout, resultIn, succeed } from "./outcomes.ts";
+import { failAttempt, isOurs, isTimeout, keepForUndo, resultIn, succeed } from "./outcomes.ts";
+import { record, recordDurably } from "./record.ts";
 import type { StepCall } from "./step-call.ts";
-import { record, recordDurably } from "./write-events.ts";
+
+const queued = { kind: "queued" } as const;
 
 /** Has a step or a task called, as soon as it is its turn: in the run, and then in the step's pool. */
-export function queueCall(run: DrivenRun, node: OpenNode): void {
-  run.active.set(node.path, { end: () => {} });
-  run.queue.push(node);
+export function queueCall(run: DrivenRun, { path }: OpenNode): void {
+  run.active.set(path, queued);
+  run.queue.push(path);
+  callNext(run);
+}
+
+/** What waits for its turn waits no longer, but for what `isKept` says. All of it goes at once: what that means for the run is not looked at here. */
+export function dropWaiting(run: DrivenRun, isKept: (node: OpenNode) => boolean): void {
+  let hasDropped = false;
+  for (const [path, each] of run.active) {
+    if (each.kind !== "queued" && each.kind !== "waitingForPool") continue;
+    const node = run.progress.open.get(path);
+    if (node !== undefined && isKept(node)) continue;
+    hasDropped = true;
+    run.active.delete(path);
+    if (each.kind === "queued") continue;
+    each.giveUp();
+    run.calls -= 1;
+  }
+  if (!hasDropped) return;
+  run.queue = run.queue.filter((path) => run.active.get(path) === queued);
   callNext(run);
 }
 
 function callNext(run: DrivenRun): void {
   const { maxConcurrency } = run.progress.plan.definition;
-  while (run.calls < maxConcurrency) {
-    const node = run.queue.shift();
-    if (node === undefined) return;
-    const { node: said } = node.plan;
-    const isCalled = said.kind === "step" || said.kind === "task";
-    if (!isCalled || (run.progress.phase !== "going" && !isToClear(run, node))) {
-      run.active.delete(node.path);
+  while (!run.hasLeft && run.calls < maxConcurrency) {
+    const path = run.queue.shift();
+    if (path === undefined) return;
+    const node = nodeToCall(run, path);
+    const said = node?.plan.node;
+    if (node === undefined || (said?.kind !== "step" && said?.kind !== "task")) {
+      run.active.delete(path);
       continue;
     }
     run.calls += 1;
-    if (said.kind === "step" && said.pool !== undefined) enterPool(run, node, said, said.pool);
-    else void call(run, node, said, () => callDone(run, node.path));
+    if (said.kind === "step" && said.pool !== undefined) enterPool(run, path, said, said.pool);
+    else void call(run, node, said, () => callDone(run, path));
   }
 }
 
+/** What is called now that it is its turn; undefined where the run goes no further by now, or is not this driver's. */
+function nodeToCall(run: DrivenRun, path: string): OpenNode | undefined {
+  const node = run.hasLeft ? undefined : run.progress.open.get(path);
+  return node !== undefined && (run.progress.phase === "going" || isToClear(run, node)) ? node : undefined;
+}
+
 /** Calls a step once there is a place for it. */
-function enterPool(run: DrivenRun, node: OpenNode, said: StepNode, pool: string): void {
+function enterPool(run: DrivenRun, path: string, said: StepNode, pool: string): void {
   const { pools } = run.ports;
-  let hasEntered = false;
-  const giveUpWaiting = pools.enter(pool, () => {
-    hasEntered = true;
-    if (run.hasLeft || !run.progress.open.has(node.path)) {
-      pools.leave(pool);
-      return;
-    }
-    void call(run, node, said, () => {
-      pools.leave(pool);
-      callDone(run, node.path);
-    });
-  });
-  if (hasEntered) return;
-  const end = () => {
-    giveUpWaiting();
-    callDone(run, node.path);
+  const done = () => {
+    pools.leave(pool);
+    callDone(run, path);
   };
-  run.active.set(node.path, { end, isQueued: true });
+  let hasEntered = false;
+  const giveUp = pools.enter(pool, () => {
+    hasEntered = true;
+    const node = nodeToCall(run, path);
+    if (node === undefined) done();
+    else void call(run, node, said, done);
+  });
+  if (!hasEntered) run.active.set(path, { kind: "waitingForPool", giveUp });
 }
 
 function callDone(run: DrivenRun, path: string): void {
   run.active.delete(path);
   run.calls -= 1;
-  const node = run.uncertain.has(path) ? run.progress.open.get(path) : undefined;
+  const node = run.uncertain?.has(path) ? run.progress.open.get(path) : undefined;
   if (node !== undefined) run.launch([node]);
   callNext(run);
   run.settle();
@@ -76,7 +96,7 @@ async function call(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, d
   const beganMs = clock.monotonicMs();
   try {
     const args = run.progress.argsOf(node);
-    const { where, guard, result: judge, undo } = plan.functions;
+    const { where, guard, result: judge } = plan.functions;
     // In a turn of its own: a thousand that are skipped must not call each other.
     if (where !== undefined) await undefined;
     if (where !== undefined && where(args) !== true) {
@@ -90,6 +110,7 @@ async function call(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, d
         return;
       }
     }
+    const keptArgs = keepForUndo(node, args);
     if (said.kind === "step" && !said.idempotent) {
       if (!(await recordDurably(run, { type: "step.started", data: { step: path, attempt } }))) return;
     }
@@ -98,7 +119,7 @@ async function call(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, d
     const result = await step.call(runStep, said.timeoutMs);
     if (result === taskGivenBack) return;
     succeed(run, node, judge === undefined ? result : judge(result), {
-      ...(undo !== undefined && { args }),
+      args: keptArgs,
       ms: Math.round(clock.monotonicMs() - beganMs),
       ...(attempt > 1 && { attempt }),
     });
@@ -124,6 +145,7 @@ function callFailed(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, c
   const error = toRecordableError(thrown);
   // It stands as begun: what it came to is found out as after a crash.
   if (said.kind === "step" && !said.idempotent && (call.isTold || isTimeout(error))) {
+    run.uncertain ??= new Map();
     run.uncertain.set(node.path, error);
     return;
   }

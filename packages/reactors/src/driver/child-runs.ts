@@ -1,21 +1,22 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
-import { backoffMs, fromWire, invariant, ViableError } from "@viable/kernel";
+import { backoffMs, fromWire, invariant } from "@viable/kernel";
 import type { RunEvent, StepWait } from "@viable/protocol";
 import type { ComposeNode } from "../definition.ts";
-import type { OpenNode } from "../progress.ts";
+import type { OpenNode } from "../open-node.ts";
 import { errorOf } from "../read-run.ts";
 import { runIdFor } from "../run-id.ts";
 import { askLog } from "./ask-log.ts";
 import { clearingRetry } from "./compensate.ts";
 import type { DrivenRun } from "./driven-run.ts";
-import { fail, failAttempt, needsReview, succeed } from "./outcomes.ts";
-import { record } from "./write-events.ts";
+import { fail, failAttempt, succeed } from "./outcomes.ts";
+import { record } from "./record.ts";
+import { needsReview } from "./reviews.ts";
 
 /** Begins a composed run, in the same append as the event that says so, and waits for its end. */
 export function awaitChild(run: DrivenRun, node: OpenNode, said: ComposeNode): void {
   const { wait } = node;
-  if (wait?.for !== "run") beginChild(run, node, said);
-  else void askLog(run, node.path, () => takeOutcome(run, node, said, wait));
+  if (wait?.for === "run") awaitOutcome(run, node, said, wait);
+  else beginChild(run, node, said);
 }
 
 /** The child is known by (run, step, attempt): begun again after a crash, it is the same. */
@@ -30,7 +31,7 @@ function beginChild(run: DrivenRun, node: OpenNode, said: ComposeNode): void {
   try {
     started = { type: "run.started", data: ports.startOf(definition, input, { runId, step: path }) };
   } catch (error) {
-    if (!(error instanceof ViableError)) throw error;
+    // The child's input schema is a user's, and may throw anything.
     fail(run, node, error);
     return;
   }
@@ -42,16 +43,18 @@ function beginChild(run: DrivenRun, node: OpenNode, said: ComposeNode): void {
   record(run, waiting, undefined, { begins: { runId: childId, event: started } });
 }
 
-async function takeOutcome(
+function awaitOutcome(
   run: DrivenRun,
   node: OpenNode,
   said: ComposeNode,
   { runId, attempt }: StepWait & { for: "run" },
-): Promise<void> {
-  const ended = await run.ports.outcomeOf(run.ctx, runId);
-  if (ended === undefined) return;
-  if (ended.type === "run.completed") succeed(run, node, ended.data.result, { runId });
-  else childFailed(run, node, said, attempt, errorOf(ended));
+): void {
+  const outcomeOf = () => run.ports.outcomeOf(run.ctx, runId);
+  void askLog(run, node, outcomeOf, (ended) => {
+    if (ended === undefined) return;
+    if (ended.type === "run.completed") succeed(run, node, ended.data.result, { runId });
+    else childFailed(run, node, said, attempt, errorOf(ended));
+  });
 }
 
 /** It failed, and has undone what it had done: what then is for its parent to say. */
@@ -78,10 +81,14 @@ function childFailed(
 
 /** The run goes no further: what it had composed is told to end, and waited for. */
 export function endChild(run: DrivenRun, node: OpenNode, { runId }: StepWait & { for: "run" }): void {
-  void askLog(run, node.path, async () => {
-    const ended = await run.ports.outcomeOf(run.ctx, runId);
-    if (ended === undefined) await run.ports.direct(run.ctx, runId, "cancel", `${run.runId} goes no further`);
-    else if (ended.type === "run.completed") succeed(run, node, ended.data.result, { runId });
-    else fail(run, node, fromWire(errorOf(ended)));
+  const { ctx, ports } = run;
+  const outcomeOrEnd = async () => {
+    const ended = await ports.outcomeOf(ctx, runId);
+    if (ended === undefined) await ports.direct(ctx, runId, "cancel", `${run.runId} goes no further`);
+    return ended;
+  };
+  void askLog(run, node, outcomeOrEnd, (ended) => {
+    if (ended?.type === "run.completed") succeed(run, node, ended.data.result, { runId });
+    else if (ended !== undefined) fail(run, node, fromWire(errorOf(ended)));
   });
 }

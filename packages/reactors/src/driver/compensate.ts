@@ -1,11 +1,12 @@
 import { backoffMs, fromWire, invariant, toRecordableError } from "@viable/kernel";
 import type { Retry } from "../definition.ts";
-import type { OpenNode } from "../progress.ts";
+import type { OpenNode } from "../open-node.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { functionOf, newCall } from "./new-call.ts";
-import { isTimeout, needsReview, resultIn, succeed } from "./outcomes.ts";
+import { isTimeout, resultIn, succeed } from "./outcomes.ts";
+import { record, recordDurably } from "./record.ts";
+import { needsReview } from "./reviews.ts";
 import type { StepCall } from "./step-call.ts";
-import { record, recordDurably } from "./write-events.ts";
 
 /** How often a compensation and an undo are tried, and with what waits, before a person is asked. */
 export const clearingRetry: Retry = { baseMs: 50, maxMs: 5_000, maxAttempts: 5, on: "any" };

@@ -1,10 +1,10 @@
 import type { SwitchNode } from "../definition.ts";
 import { noBranch, repeatExhausted } from "../errors.ts";
+import type { OpenNode } from "../open-node.ts";
 import type { PlanNode } from "../plan.ts";
-import type { OpenNode } from "../progress.ts";
 import type { DrivenRun } from "./driven-run.ts";
-import { fail, succeed } from "./outcomes.ts";
-import { record } from "./write-events.ts";
+import { fail, keepForUndo, succeed } from "./outcomes.ts";
+import { record } from "./record.ts";
 
 /** Chooses a switch's branch: the first one whose condition holds, of recorded values; what was chosen is recorded before it begins. */
 export function chooseBranch(run: DrivenRun, node: OpenNode): void {
@@ -45,8 +45,7 @@ export function decideTurn(run: DrivenRun, node: OpenNode): void {
 /** A person said what a step came to. */
 export function acceptResult(run: DrivenRun, node: OpenNode): void {
   try {
-    const args = node.plan.functions.undo === undefined ? undefined : run.progress.argsOf(node);
-    succeed(run, node, node.accepted, { by: "review", args });
+    succeed(run, node, node.accepted, { by: "review", args: keepForUndo(node, run.progress.argsOf(node)) });
   } catch (error) {
     fail(run, node, error);
   }

@@ -3,10 +3,12 @@ import type { Log } from "@viable/log";
 import type { RunEventData } from "@viable/protocol";
 import type { ReactorDefinition } from "../definition.ts";
 import type { DoTask } from "../do-task.ts";
+import type { OpenNode } from "../open-node.ts";
 import type { Pools } from "../pools.ts";
-import type { OpenNode, Progress } from "../progress.ts";
+import type { Progress } from "../progress.ts";
 import type { RunEnding } from "../read-run.ts";
 import type { Pending } from "../run-journal.ts";
+import type { StepCall } from "./step-call.ts";
 
 /** Under what the undo stands among what is under way and due: no step's path. */
 export const undoKey = "<undo>";
@@ -34,16 +36,16 @@ export interface RunPorts {
   reload(ctx: Context, runId: string): Promise<Progress | undefined>;
 }
 
-/** Something that goes on for a step. */
-export interface Active {
-  end(reason: unknown): void;
-  /** Asks it to come to an end, where it can be asked. */
-  tell?(reason: unknown): void;
-  /** It waits for a place, and its function has not been called. */
-  readonly isQueued?: true;
+/** What goes on for a step. */
+export type Active =
+  /** It waits until it is its turn in the run. */
+  | { readonly kind: "queued" }
+  /** It waits for a place in a pool. */
+  | { readonly kind: "waitingForPool"; giveUp(): void }
+  /** Functions of it are called. */
+  | StepCall
   /** Something is asked of the log: what is heard of meanwhile may have come too late for the answer. */
-  readonly isQuestion?: true;
-}
+  | { readonly kind: "asking" };
 
 /** A run as its driver has it: all that the driver's parts share, in one object that they change in place. */
 export interface DrivenRun {
@@ -77,15 +79,21 @@ export interface DrivenRun {
 
   /** For each step, by its path: a call, a question to the log, a wait for a place. Undo goes by `undoKey`. */
   readonly active: Map<string, Active>;
-  /** When something is to be looked at again, by path: wall time in milliseconds. */
-  readonly due: Map<string, number>;
-  /** Steps to be called, when as many are under way as may be. */
-  readonly queue: OpenNode[];
+  /** Paths of steps to be called, when as many are under way as may be. */
+  queue: string[];
+  /** How many are called, or wait for a place in a pool. */
   calls: number;
+
+  // What goes on in few runs, and is made when it does
+
+  /** When something is to be looked at again, by path: wall time in milliseconds. */
+  due: Map<string, number> | undefined;
   /** Steps that nobody knows the outcome of, though it was our doing that they ended, and with what. */
-  readonly uncertain: Map<string, ErrorOnTheWire>;
+  uncertain: Map<string, ErrorOnTheWire> | undefined;
   /** Questions that are to be asked again, since something was heard of while they were asked. */
-  readonly askAgain: Set<string>;
+  askAgain: Set<string> | undefined;
+  /** What else a person is to be asked, by path, when what is asked now was answered. */
+  heldReviews: Map<string, RunEventData<"run.needs_review">> | undefined;
   /** The undo goes on when something falls due or is heard of, not before. */
   undoRests: boolean;
 
@@ -93,6 +101,8 @@ export interface DrivenRun {
 
   /** Begins what can be done about these, where something can. */
   launch(nodes: readonly OpenNode[]): void;
+  /** Reads what others have written and writes what is pending, where that is not under way. */
+  write(): void;
   /** Something may have ended: looks at what that means for the whole. */
   settle(): void;
   /** The claim is another's. */
@@ -109,20 +119,8 @@ export const mayGoOn = (run: DrivenRun): boolean => !run.hasLeft && run.ports.ma
 
 /** Has something looked at again at that wall time, in milliseconds. */
 export function wakeFor(run: DrivenRun, path: string, atMs: number): void {
-  if (run.due.get(path) === atMs) return;
+  if (run.due?.get(path) === atMs) return;
+  run.due ??= new Map();
   run.due.set(path, atMs);
   run.ports.wakeAt(run.runId, atMs);
-}
-
-/** What has no outcome any more is done about though the run goes no further: it failed, or it may have happened, and would stay as it is. */
-export function isToClear(run: DrivenRun, node: OpenNode): boolean {
-  const { todo, begun, isWanted } = node;
-  return todo === "compensate" || todo === "accept" || begun !== undefined || isWanted || mayStay(run, node);
-}
-
-/** Whether somebody else may have done it, and it would stay: done again, which comes to the same, it has an outcome that can be undone. */
-export function mayStay({ leftBehind }: DrivenRun, { path, todo, mayHaveBegun, plan, wait }: OpenNode): boolean {
-  const { undo, compensate } = plan.functions;
-  const wasLeft = leftBehind.has(path) && mayHaveBegun && todo === "run" && wait === undefined;
-  return wasLeft && plan.node.kind === "step" && (undo !== undefined || compensate !== undefined);
 }

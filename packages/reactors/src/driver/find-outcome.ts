@@ -1,21 +1,22 @@
 import { backoffMs, toRecordableError } from "@viable/kernel";
 import type { ReviewDuring } from "@viable/protocol";
-import type { OpenNode } from "../progress.ts";
+import type { OpenNode } from "../open-node.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { newCall } from "./new-call.ts";
-import { failAttempt, needsReview, resultIn, succeed } from "./outcomes.ts";
-import { record } from "./write-events.ts";
+import { failAttempt, keepForUndo, resultIn, succeed } from "./outcomes.ts";
+import { record } from "./record.ts";
+import { needsReview } from "./reviews.ts";
 
 /** Something that must not be done twice may have been done: its own way to find out is asked, then a person. */
 export async function findOutcome(run: DrivenRun, node: OpenNode, during: ReviewDuring): Promise<void> {
   const { path, plan } = node;
   const { node: said, functions } = plan;
   const { findOutcome: ask } = functions;
-  const ended = run.uncertain.get(path);
-  run.uncertain.delete(path);
+  const ended = run.uncertain?.get(path);
+  run.uncertain?.delete(path);
   const unknown =
     ended === undefined
-      ? "whether it happened before a crash is not known, and it must not be done twice"
+      ? "it began, and whether it happened is not known; it must not be done twice"
       : "it was ended before it answered, and must not be done twice";
   if (said.kind !== "step" || during !== "run" || ask === undefined) {
     needsReview(run, path, during, unknown, ended === undefined ? {} : { error: ended });
@@ -26,7 +27,7 @@ export async function findOutcome(run: DrivenRun, node: OpenNode, during: Review
   try {
     const args = run.progress.argsOf(node);
     const found = resultIn(await call.call(() => ask(call, args), said.timeoutMs), path);
-    if (found !== undefined) succeed(run, node, found.result, { args });
+    if (found !== undefined) succeed(run, node, found.result, { args: keepForUndo(node, args) });
     else if (run.progress.phase !== "going")
       record(run, { type: "step.skipped", data: { step: path } }, undefined, { ifGoing: null });
     // It was begun here and came to nothing, as any attempt may.

@@ -1,34 +1,43 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
 import { toRecordableError, ViableError } from "@viable/kernel";
-import type { ReviewDuring, RunEvent, RunEventData } from "@viable/protocol";
-import { invalidResult } from "../errors.ts";
+import type { RunEvent, RunEventData } from "@viable/protocol";
+import { invalidResult, invalidStepArgument } from "../errors.ts";
+import type { Kept } from "../keep-json.ts";
 import { keepJson } from "../keep-json.ts";
-import type { OpenNode } from "../progress.ts";
-import { maxResultChars } from "../run-bounds.ts";
+import type { OpenNode } from "../open-node.ts";
+import { maxResultChars, maxUndoArgsChars } from "../run-bounds.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { nowOf } from "./driven-run.ts";
-import { record } from "./write-events.ts";
+import { record } from "./record.ts";
 
 /** What else is recorded of a success. */
 interface Success extends Pick<RunEventData<"step.succeeded">, "by" | "ms" | "attempt" | "consumed" | "runId"> {
   /** What it was called with, where it can be undone. */
-  readonly args?: unknown;
+  readonly args?: Kept | undefined;
 }
 
-/** A step came to its result. Throws `reactor.invalid_result` where that, or its arguments, cannot be kept. */
+/**
+ * What a step is called with, as its undo will be handed it; undefined where it has none. Asked before it is called: what cannot be kept then
+ * could not be undone. Throws `reactor.invalid_argument`.
+ */
+export function keepForUndo({ path, plan }: OpenNode, args: unknown): Kept | undefined {
+  if (plan.functions.undo === undefined) return undefined;
+  const kept = keepJson(args, maxUndoArgsChars);
+  if (typeof kept === "string") throw invalidStepArgument(path, `its undo could not be handed its arguments: ${kept}`);
+  return kept;
+}
+
+/** A step came to its result. Throws `reactor.invalid_result` where that cannot be kept. */
 export function succeed(run: DrivenRun, { path }: OpenNode, result: unknown, { args, ...more }: Success = {}): void {
   const kept = keepJson(result, maxResultChars);
   if (typeof kept === "string") throw invalidResult(path, kept);
-  // Both stand in one event.
-  const keptArgs = args === undefined ? undefined : keepJson(args, maxResultChars - kept.chars);
-  if (typeof keptArgs === "string") throw invalidResult(path, `its arguments cannot be kept for its undo: ${keptArgs}`);
   const data = {
     step: path,
     ...(kept.value !== null && { result: kept.value }),
-    ...(keptArgs !== undefined && { args: keptArgs.value }),
+    ...(args !== undefined && { args: args.value }),
     ...more,
   };
-  record(run, { type: "step.succeeded", data } as RunEvent, kept.chars + (keptArgs?.chars ?? 0));
+  record(run, { type: "step.succeeded", data } as RunEvent, kept.chars + (args?.chars ?? 0));
 }
 
 /** A step failed for good, in what was about to be its next attempt. */
@@ -48,17 +57,6 @@ export function failAttempt(
   const again = waitMs === undefined ? failed : { ...failed, retryAt: Math.ceil(nowOf(run) + waitMs) };
   if (run.progress.phase === "going") record(run, { type: "step.failed", data: again });
   else record(run, { type: "step.failed", data: failed }, undefined, { ifGoing: { type: "step.failed", data: again } });
-}
-
-/** Only a person can say how to go on. */
-export function needsReview(
-  run: DrivenRun,
-  step: string,
-  during: ReviewDuring,
-  reason: string,
-  more: Pick<RunEventData<"run.needs_review">, "error" | "of"> = {},
-): void {
-  record(run, { type: "run.needs_review", data: { step, during, reason, ...more } });
 }
 
 /** What a function answered that may answer a result, or nothing. Throws where it is neither. */

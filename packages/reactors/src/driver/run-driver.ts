@@ -1,18 +1,23 @@
 import type { Context } from "@viable/kernel";
 import { invariant, toWire, ViableError } from "@viable/kernel";
 import { runTimedOut } from "../errors.ts";
-import type { OpenNode, Progress } from "../progress.ts";
-import { queueCall } from "./call-steps.ts";
+import type { OpenNode } from "../open-node.ts";
+import type { Progress } from "../progress.ts";
+import { askAgain } from "./ask-log.ts";
+import { dropWaiting, queueCall } from "./call-steps.ts";
+import { readNews } from "./catch-up.ts";
 import { awaitChild, endChild } from "./child-runs.ts";
+import { isToClear, isToFail, reasonToClear } from "./clear-up.ts";
 import { compensate } from "./compensate.ts";
 import { acceptResult, chooseBranch, decideTurn } from "./decide-steps.ts";
 import type { DrivenRun, RunPorts } from "./driven-run.ts";
-import { isToClear, mayGoOn, nowOf, undoKey, wakeFor } from "./driven-run.ts";
+import { mayGoOn, nowOf, undoKey, wakeFor } from "./driven-run.ts";
 import { findOutcome } from "./find-outcome.ts";
 import { failAttempt } from "./outcomes.ts";
+import { complete, isDone, record } from "./record.ts";
 import { causeOf, endUndone, undoNext } from "./undo-run.ts";
 import { awaitApproval, awaitEvent, sleep } from "./waits.ts";
-import { complete, isDone, readNews, record } from "./write-events.ts";
+import { write } from "./write-pending.ts";
 
 /** What a driver needs of those around it: what its run does, and whoever is told where the driver stands. */
 export interface DriverPorts extends RunPorts {
@@ -41,7 +46,7 @@ export class RunDriver {
   readonly #run: DrivenRun;
   readonly #ports: DriverPorts;
   /** What was begun to be cleared up after, by its path: once, and then as the log tells. */
-  readonly #told = new Set<string>();
+  #told: Set<string> | undefined;
   #whenQuiet: (() => void)[] = [];
 
   constructor(ctx: Context, ports: DriverPorts, progress: Progress, claimed: Pick<DrivenRun, "epoch" | "leftBehind">) {
@@ -61,13 +66,17 @@ export class RunDriver {
       writing: undefined,
       unwritten: new Set(),
       active: new Map(),
-      due: new Map(),
       queue: [],
       calls: 0,
-      uncertain: new Map(),
-      askAgain: new Set(),
+      due: undefined,
+      uncertain: undefined,
+      askAgain: undefined,
+      heldReviews: undefined,
       undoRests: false,
       launch: (nodes) => this.#launch(nodes),
+      write: () => {
+        this.#run.writing ??= write(this.#run);
+      },
       settle: () => this.#settle(),
       lose: (reason) => this.lose(reason),
       giveUp: (error) => ports.failed(this, error),
@@ -94,7 +103,7 @@ export class RunDriver {
   get idleUntilMs(): number | null {
     const { deadline, phase } = this.progress;
     let untilMs = deadline !== undefined && phase === "going" ? deadline : Number.POSITIVE_INFINITY;
-    for (const atMs of this.#run.due.values()) untilMs = Math.min(untilMs, atMs);
+    for (const atMs of this.#run.due?.values() ?? []) untilMs = Math.min(untilMs, atMs);
     return Number.isFinite(untilMs) ? untilMs : null;
   }
 
@@ -117,9 +126,9 @@ export class RunDriver {
     if (deadline !== undefined && now >= deadline && phase === "going")
       record(run, { type: "run.gave_up", data: { error: toWire(runTimedOut(plan.definition.name, deadline)) } });
     const due: OpenNode[] = [];
-    for (const [path, atMs] of run.due) {
+    for (const [path, atMs] of run.due ?? []) {
       if (atMs > now) continue;
-      run.due.delete(path);
+      run.due?.delete(path);
       if (path === undoKey) run.undoRests = false;
       const node = open.get(path);
       if (node !== undefined) due.push(node);
@@ -148,9 +157,9 @@ export class RunDriver {
   async halt(): Promise<void> {
     const run = this.#run;
     run.isHalted = true;
-    for (const node of run.queue.splice(0)) run.active.delete(node.path);
-    for (const each of [...run.active.values()]) if (each.isQueued) each.end(undefined);
-    while (run.active.size > 0 || run.writing !== undefined) {
+    dropWaiting(run, () => false);
+    // What was lost is waited for no more: it was told to end, and what it says does not count.
+    while (!run.hasLeft && (run.active.size > 0 || run.writing !== undefined)) {
       await (run.writing ?? new Promise<void>((resolve) => this.#whenQuiet.push(resolve)));
     }
   }
@@ -176,7 +185,10 @@ export class RunDriver {
     const run = this.#run;
     run.hasLeft = true;
     const reason = new ViableError(code, `The run ${run.runId} ${what}.`, { retryable: true });
-    for (const each of [...run.active.values()]) each.end(reason);
+    for (const each of run.active.values()) {
+      if (each.kind === "calling") each.end(reason);
+      else if (each.kind === "waitingForPool") each.giveUp();
+    }
     for (const each of run.pending.splice(0)) each.onWritten?.(false);
     this.#tellQuiet();
   }
@@ -199,11 +211,12 @@ export class RunDriver {
       const { phase, review, open } = run.progress;
       if (node.todo === undefined || !open.has(node.path) || review !== undefined) continue;
       if (run.unwritten.has(node.path)) continue;
-      if (run.active.get(node.path)?.isQuestion) run.askAgain.add(node.path);
-      if (run.active.has(node.path)) continue;
+      const active = run.active.get(node.path);
+      if (active?.kind === "asking") askAgain(run, node.path);
+      if (active !== undefined) continue;
       if (phase === "going" || (phase === "failing" && isToClear(run, node))) begin(run, node);
       // A child that runs is told to end once it is durable that the run goes no further, and waited for.
-      else if (phase === "failing" && node.wait?.for === "run" && this.#told.has(node.path))
+      else if (phase === "failing" && node.wait?.for === "run" && this.#told?.has(node.path))
         endChild(run, node, node.wait);
     }
   }
@@ -212,7 +225,8 @@ export class RunDriver {
   #settle(): void {
     const run = this.#run;
     if (run.hasLeft) return;
-    if (run.progress.phase === "failing") this.#dropWaiting();
+    // What waits for its turn does not begin where the run goes no further, but for what is done nevertheless.
+    if (run.progress.phase === "failing") dropWaiting(run, (node) => isToClear(run, node));
     if (run.active.size === 0) this.#tellQuiet();
     const isQuiet = run.active.size === 0 && run.pending.length === 0 && run.writing === undefined;
     if (isQuiet && !run.isHalted) this.#goOn();
@@ -221,7 +235,7 @@ export class RunDriver {
   /** Nothing is under way, and all is durable: what comes next. */
   #goOn(): void {
     const run = this.#run;
-    const { phase, review, undoRequested, undoable } = run.progress;
+    const { phase, review, undoRequested, undo } = run.progress;
     if (phase === "ended") {
       if (undoRequested === undefined) this.#leaveEnded();
       else {
@@ -233,7 +247,7 @@ export class RunDriver {
     else if (isDone(run)) complete(run);
     else if (phase === "failing") {
       if (this.#clearUp()) this.#restWhereQuiet();
-      else if (undoable > 0) record(run, { type: "run.undoing", data: { cause: causeOf(run.progress) } });
+      else if (undo.undoable > 0) record(run, { type: "run.undoing", data: { cause: causeOf(run.progress) } });
       else endUndone(run);
     } else if (phase === "going" || run.undoRests || !undoNext(run)) this.#ports.rest(this);
   }
@@ -248,15 +262,6 @@ export class RunDriver {
     if (!hasLeft && active.size === 0 && pending.length === 0) this.#ports.rest(this);
   }
 
-  /** What waits for a place does not begin where the run goes no further, but for what is done nevertheless. */
-  #dropWaiting(): void {
-    const run = this.#run;
-    for (const [path, each] of [...run.active]) {
-      const node = run.progress.open.get(path);
-      if (each.isQueued && (node === undefined || !isToClear(run, node))) each.end(undefined);
-    }
-  }
-
   /**
    * It goes no further: what may have been left half done is cleared up after, what it had composed is told to end, and what may have
    * happened is found out. True as long as any of that goes on.
@@ -265,14 +270,15 @@ export class RunDriver {
     const run = this.#run;
     let goesOn = false;
     for (const node of [...run.progress.open.values()]) {
-      const { path, attempt, error, retryAt, plan } = node;
-      if (retryAt !== undefined && plan.functions.compensate !== undefined) {
+      const { path, attempt, error } = node;
+      if (isToFail(node)) {
         invariant(error !== undefined, "W8", `${path} is to be tried again, and has not failed`);
         failAttempt(run, path, attempt, error, undefined);
         return true;
       }
-      if (!isToClear(run, node) && node.wait?.for !== "run") continue;
+      if (reasonToClear(run, node) === undefined) continue;
       goesOn = true;
+      this.#told ??= new Set();
       if (this.#told.has(path)) continue;
       this.#told.add(path);
       this.#launch([node]);

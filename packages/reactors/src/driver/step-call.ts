@@ -7,6 +7,7 @@ import type { StepContext } from "../step-context.ts";
  * do, and making one costs more than the rest of a short step.
  */
 export class StepCall implements StepContext {
+  readonly kind = "calling";
   readonly runId: string;
   readonly reactor: string;
   readonly step: string;

@@ -1,5 +1,6 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
 import { backoffMs, invariant, toRecordableError } from "@viable/kernel";
+import { mayPass } from "@viable/log";
 import type { RunEvent, UndoCause } from "@viable/protocol";
 import type { StepNode } from "../definition.ts";
 import type { Progress } from "../progress.ts";
@@ -8,10 +9,11 @@ import { clearingRetry } from "./compensate.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { nowOf, undoKey, wakeFor } from "./driven-run.ts";
 import { functionOf, newCall } from "./new-call.ts";
-import { isOurs, isTimeout, needsReview } from "./outcomes.ts";
+import { isTimeout } from "./outcomes.ts";
+import { record, recordDurably } from "./record.ts";
+import { needsReview } from "./reviews.ts";
 import type { UndoTarget } from "./undo-walk.ts";
 import { nextToUndo } from "./undo-walk.ts";
-import { record, recordDurably } from "./write-events.ts";
 
 /** How many names of steps that were kept an event tells. */
 const maxKeptNames = 100;
@@ -21,10 +23,10 @@ const maxKeptNames = 100;
  * goes on until then.
  */
 export function undoNext(run: DrivenRun): boolean {
-  const { undoRetryAt } = run.progress;
+  const { retryAt } = run.progress.undo;
   if (run.active.has(undoKey)) return true;
-  if (undoRetryAt !== undefined && nowOf(run) < undoRetryAt) {
-    restUndo(run, undoRetryAt);
+  if (retryAt !== undefined && nowOf(run) < retryAt) {
+    restUndo(run, retryAt);
     return false;
   }
   void undoOne(run);
@@ -32,14 +34,14 @@ export function undoNext(run: DrivenRun): boolean {
 }
 
 async function undoOne(run: DrivenRun): Promise<void> {
-  run.active.set(undoKey, { end: () => {} });
+  run.active.set(undoKey, { kind: "asking" });
   try {
     const target = await nextToUndo(run.ctx, run.ports.log, run.progress);
     if (target === undefined) endUndone(run);
     else await undo(run, target);
   } catch (error) {
     if (run.hasLeft) return;
-    if (isOurs(error) && error.retryable) restUndo(run, nowOf(run) + askAgainMs);
+    if (mayPass(error)) restUndo(run, nowOf(run) + askAgainMs);
     else run.giveUp(error);
   } finally {
     run.active.delete(undoKey);
@@ -51,18 +53,20 @@ async function undo(run: DrivenRun, target: UndoTarget): Promise<void> {
   const { step, of, plan, runId } = target;
   const said = plan.node;
   const isOnce = said.kind === "step" && !said.idempotent;
-  if (isOnce && run.progress.undoBegun) {
-    const reason = "whether it was undone before a crash is not known, and that must not be done twice";
+  if (isOnce && run.progress.undo.hasBegun) {
+    const reason = "its undo began, and whether it was undone is not known; that must not be done twice";
     needsReview(run, step, "undo", reason, { of });
     return;
   }
-  const attempt = run.progress.undoAttempt + 1;
+  const attempt = run.progress.undo.attempt + 1;
   try {
     const isUndone =
       said.kind === "step" ? await undoStep(run, target, said, attempt) : await undoChild(run, runId, step);
     if (isUndone) record(run, { type: "step.undone", data: { step, of } });
   } catch (thrown) {
     if (run.hasLeft) return;
+    // A composed run could not be asked: that is no try, and is asked again.
+    if (said.kind !== "step" && mayPass(thrown)) throw thrown;
     const error = toRecordableError(thrown);
     const isUnknown = isOnce && isTimeout(error);
     const waitMs = isUnknown ? undefined : backoffMs(clearingRetry, attempt, run.ctx.runtime.random);
@@ -118,11 +122,12 @@ export function endUndone(run: DrivenRun): void {
 /** How a run ends that did not complete, or was undone after it had. */
 function endingOf(progress: Progress): RunEvent {
   const cause = causeOf(progress);
-  const names = [...progress.kept].slice(0, maxKeptNames);
+  const names = [...progress.undo.kept].slice(0, maxKeptNames);
   const kept = names.length === 0 ? {} : { kept: names };
   const { by = "", reason = "", error } = cause;
   if (cause.kind === "cancelled") return { type: "run.cancelled", data: { by, reason, ...kept } };
-  if (progress.undone > 0 || cause.kind === "requested") return { type: "run.compensated", data: { cause, ...kept } };
+  if (progress.undo.done > 0 || cause.kind === "requested")
+    return { type: "run.compensated", data: { cause, ...kept } };
   return { type: "run.failed", data: { error: error as ErrorOnTheWire, ...kept } };
 }
 

@@ -27,7 +27,7 @@ export interface UndoTarget {
  * thousand steps is undone in no more memory than one of three, and where it was left off after a crash.
  */
 export async function nextToUndo(ctx: Context, log: Log, progress: Progress): Promise<UndoTarget | undefined> {
-  for (let below = progress.undoFrom; below > 1; ) {
+  for (let below = progress.undo.from; below > 1; ) {
     const page = await log.readStream(ctx, runStream(progress.runId), {
       direction: "backward",
       fromVersion: below - 1,

@@ -4,14 +4,14 @@ import type { StepWait } from "@viable/protocol";
 import type { ApprovalNode, EventNode } from "../definition.ts";
 import { invalidStepArgument, waitTimedOut } from "../errors.ts";
 import { keepJson } from "../keep-json.ts";
+import type { OpenNode } from "../open-node.ts";
 import { awaitedStream } from "../open-runs.ts";
-import type { OpenNode } from "../progress.ts";
 import { maxKeyChars, maxResultChars } from "../run-bounds.ts";
-import { askLog } from "./ask-log.ts";
+import { askAgain, askLog } from "./ask-log.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { nowOf, wakeFor } from "./driven-run.ts";
 import { fail, succeed } from "./outcomes.ts";
-import { record } from "./write-events.ts";
+import { record } from "./record.ts";
 
 /** The last time there is a date for, in milliseconds. */
 const maxTimeMs = 8.64e15;
@@ -38,7 +38,7 @@ export function sleep(run: DrivenRun, node: OpenNode): void {
 export function awaitEvent(run: DrivenRun, node: OpenNode, { event }: EventNode): void {
   const { wait, path } = node;
   if (wait?.for === "event") {
-    void askLog(run, path, () => takeEvent(run, node, wait));
+    awaitReceived(run, node, wait);
     return;
   }
   const { key = null, timeoutMs } = argsOf(run, node);
@@ -49,20 +49,21 @@ export function awaitEvent(run: DrivenRun, node: OpenNode, { event }: EventNode)
   else beginWait(run, node, { for: "event", event, key: key ?? run.runId, ...until });
 }
 
-async function takeEvent(run: DrivenRun, node: OpenNode, wait: StepWait & { for: "event" }): Promise<void> {
+function awaitReceived(run: DrivenRun, node: OpenNode, wait: StepWait & { for: "event" }): void {
   const { ctx, ports } = run;
   const { event, key, until } = wait;
   const taken = () => run.progress.consumed.get(JSON.stringify([event, key])) ?? 0;
-  let found = await firstReceived(ctx, ports.log, event, key, taken());
-  // Another step of this run, which waits for the same, may have taken it meanwhile.
-  while (found !== undefined && found.version <= taken())
-    found = await firstReceived(ctx, ports.log, event, key, taken());
-  if (found !== undefined) {
-    const { payload: judge } = node.plan.functions;
-    succeed(run, node, judge === undefined ? found.payload : judge(found.payload), { consumed: found.version });
-  } else if (until === undefined) return;
-  else if (nowOf(run) >= until) fail(run, node, waitTimedOut(node.path, event));
-  else wakeFor(run, node.path, until);
+  const received = () => firstReceived(ctx, ports.log, event, key, taken());
+  void askLog(run, node, received, (found) => {
+    // Another step of this run, which waits for the same, has taken it meanwhile.
+    if (found !== undefined && found.version <= taken()) askAgain(run, node.path);
+    else if (found !== undefined) {
+      const { payload: judge } = node.plan.functions;
+      succeed(run, node, judge === undefined ? found.payload : judge(found.payload), { consumed: found.version });
+    } else if (until === undefined) return;
+    else if (nowOf(run) >= until) fail(run, node, waitTimedOut(node.path, event));
+    else wakeFor(run, node.path, until);
+  });
 }
 
 /** What was received for an event and a key after a version: the first of it. */
