@@ -84,7 +84,7 @@ test("a run that begins with what was taken over does the rest, and nothing that
   for (const [index, event] of [{ type: "run.started" as const, data: started }, ...kept].entries())
     fork.apply(event, index + 1);
   expect([...fork.open.keys()]).toEqual(["pay"]);
-  expect(fork.undoable).toBe(0);
+  expect(fork.undo.undoable).toBe(0);
 });
 
 test.for<[string, string, string, string]>([

@@ -1,53 +1,15 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
 import { invariant, toWire } from "@viable/kernel";
-import type { Claim, ReviewDuring, RunEvent, RunEventData, StepWait, UndoCause } from "@viable/protocol";
-import type { Sources } from "./argument.ts";
+import type { Claim, RunEvent, RunEventData, UndoCause } from "@viable/protocol";
 import { resolve } from "./argument.ts";
 import { invalidResult, rejected } from "./errors.ts";
+import type { OpenMap, OpenNode, Todo } from "./open-node.ts";
+import { openNode } from "./open-node.ts";
+import { OpenScope } from "./open-scope.ts";
 import type { Plan, PlanNode, PlanScope } from "./plan.ts";
-import { fromOn, staticPath } from "./plan.ts";
+import { fromOn } from "./plan.ts";
 import type { RunEnding } from "./read-run.ts";
-
-/**
- * What is to be done about a node: call its function, choose its branch, ask whether its repeat goes on, call its compensation, or take
- * what a person said for its result.
- */
-export type Todo = "run" | "choose" | "turn" | "compensate" | "accept";
-
-/** A step of a run that has begun, or can, and has no outcome yet. */
-export interface OpenNode {
-  readonly path: string;
-  readonly plan: PlanNode;
-  readonly scope: OpenScope;
-  todo: Todo | undefined;
-  /** Whether it could begin before anything had failed: then it may have, whoever had the run then. */
-  readonly mayHaveBegun: boolean;
-  /** How often it was tried. */
-  attempt: number;
-  /** Wall time in milliseconds before which it is not tried again. */
-  retryAt: number | undefined;
-  error: ErrorOnTheWire | undefined;
-  /** That it began was recorded, and no outcome: whether it happened is not known, unless it is under way here. */
-  begun: ReviewDuring | undefined;
-  wait: StepWait | undefined;
-  map: OpenMap | undefined;
-  /** What a person said it came to. */
-  accepted: unknown;
-  /** A person wants it done, also where the run goes no further. */
-  isWanted: boolean;
-  /** Of a repeat: its turn, from 0, and what the last one came to. */
-  turn: number;
-  last: unknown;
-}
-
-interface OpenMap {
-  readonly elements: readonly unknown[];
-  /** Elements are being opened: what ends meanwhile is counted, and opens no others itself. */
-  isOpening: boolean;
-  next: number;
-  done: number;
-  readonly outputs: unknown[] | undefined;
-}
+import { UndoProgress } from "./undo-progress.ts";
 
 /** Why it does not go forward any more. */
 export interface Failure {
@@ -79,17 +41,7 @@ export class Progress {
   reviewVersion = 0;
   /** Of a run that has ended: somebody asked for it to be undone, and it has not begun. */
   undoRequested: RunEventData<"run.undo_requested"> | undefined;
-  /** The version below which nothing has been undone yet, while undoing. */
-  undoFrom = 0;
-  undoAttempt = 0;
-  undoRetryAt: number | undefined;
-  /** That the undoing of this success began was recorded, and no outcome. */
-  undoBegun = false;
-  undone = 0;
-  /** How many successes have something that undoes them. */
-  undoable = 0;
-  /** Static paths of steps that succeeded and declare no undo. */
-  readonly kept = new Set<string>();
+  readonly undo = new UndoProgress();
   readonly open = new Map<string, OpenNode>();
   /** How far the stream of each awaited event has been taken by this run, by event and key. */
   readonly consumed = new Map<string, number>();
@@ -119,7 +71,7 @@ export class Progress {
     switch (event.type) {
       case "step.undone":
       case "step.undo_failed":
-        return this.phase === "undoing" && event.data.of < this.undoFrom;
+        return this.phase === "undoing" && event.data.of < this.undo.from;
       case "step.succeeded":
       case "step.failed":
       case "step.skipped":
@@ -158,8 +110,9 @@ export class Progress {
         this.claim = event.data;
         return;
       case "run.parked":
+        return;
       case "step.started":
-        if (event.type === "step.started") this.#begin(event.data);
+        this.#begin(event.data);
         return;
       case "step.waiting": {
         const node = this.#node(event.data.step);
@@ -223,16 +176,13 @@ export class Progress {
         this.failure = { cause: event.data.cause };
         this.open.clear();
         this.#ready = [];
-        this.undoFrom = version;
+        this.undo.begin(version);
         return;
       case "step.undone":
-        this.#undid(event.data.of);
-        this.undone += 1;
+        this.undo.undid(event.data.of);
         return;
       case "step.undo_failed":
-        this.undoAttempt = event.data.attempt;
-        this.undoRetryAt = event.data.retryAt;
-        this.undoBegun = false;
+        this.undo.failed(event.data);
         return;
       case "run.needs_review":
         this.review = event.data;
@@ -273,23 +223,7 @@ export class Progress {
 
   /** All that a node waits for is there. */
   #become(scope: OpenScope, plan: PlanNode): void {
-    const node: OpenNode = {
-      path: scope.prefix + plan.node.name,
-      plan,
-      scope,
-      todo: undefined,
-      mayHaveBegun: this.phase === "going",
-      attempt: 0,
-      retryAt: undefined,
-      error: undefined,
-      begun: undefined,
-      wait: undefined,
-      map: undefined,
-      accepted: undefined,
-      isWanted: false,
-      turn: 0,
-      last: undefined,
-    };
+    const node = openNode(scope, plan, this.phase === "going");
     this.open.set(node.path, node);
     // What is taken over has its outcome among the events that the fork begins with: nothing of it begins.
     if (this.#anew?.has(plan.index) === false && scope.owner === undefined) return;
@@ -349,11 +283,7 @@ export class Progress {
 
   #succeed(data: RunEventData<"step.succeeded">): void {
     const node = this.#node(data.step);
-    if (data.by === undefined || data.by === "review") {
-      const undoesChild = node.plan.node.kind === "compose" && node.plan.node.undo;
-      if (node.plan.functions.undo !== undefined || undoesChild) this.undoable += 1;
-      else if (node.plan.node.kind === "step" || node.plan.node.kind === "task") this.kept.add(node.plan.path);
-    }
+    if (data.by === undefined || data.by === "review") this.undo.succeeded(node.plan);
     if (data.consumed !== undefined && node.wait?.for === "event")
       this.#take(node.wait.event, node.wait.key, data.consumed);
     if (data.took !== undefined) for (const { event, key, version } of data.took) this.#take(event, key, version);
@@ -416,7 +346,7 @@ export class Progress {
 
   #begin({ step, attempt, during = "run" }: RunEventData<"step.started">): void {
     if (during === "undo") {
-      this.undoBegun = true;
+      this.undo.hasBegun = true;
       return;
     }
     const node = this.#node(step);
@@ -435,25 +365,12 @@ export class Progress {
     }
   }
 
-  #undid(of: number): void {
-    this.undoFrom = of;
-    this.undoAttempt = 0;
-    this.undoRetryAt = undefined;
-    this.undoBegun = false;
-  }
-
   #reviewed({ step, decision, result }: RunEventData<"run.reviewed">): void {
     const { review } = this;
     this.review = undefined;
     if (review === undefined) return;
     if (review.during === "undo") {
-      this.undoAttempt = 0;
-      this.undoRetryAt = undefined;
-      this.undoBegun = false;
-      // Taken as undone, or left undone: either way it is over. Which one was chosen stands in the log.
-      if (decision !== "retry") this.#undid(review.of ?? this.undoFrom);
-      if (decision === "done") this.undone += 1;
-      else if (decision === "failed") this.kept.add(staticPath(step));
+      this.undo.reviewed(step, decision, review.of ?? this.undo.from);
       return;
     }
     const node = this.open.get(step);
@@ -481,65 +398,5 @@ export class Progress {
     const node = this.open.get(path);
     invariant(node !== undefined, "W8", `the run ${this.runId} has an outcome of ${path}, which had not begun`);
     return node;
-  }
-}
-
-/** Steps that see each other, while they are done; and what their arguments are taken from. */
-export class OpenScope implements Sources {
-  readonly plan: PlanScope;
-  readonly prefix: string;
-  readonly owner: OpenNode | undefined;
-  readonly results: unknown[];
-  readonly missing: number[];
-  left: number;
-  readonly number: number;
-  readonly mapped: unknown;
-  readonly #progress: Progress;
-
-  constructor(
-    progress: Progress,
-    plan: PlanScope,
-    prefix: string,
-    owner: OpenNode | undefined,
-    element: unknown,
-    number: number,
-  ) {
-    this.#progress = progress;
-    this.plan = plan;
-    this.prefix = prefix;
-    this.owner = owner;
-    this.results = new Array(plan.nodes.length);
-    this.missing = plan.nodes.map((node) => node.waitsFor);
-    this.left = plan.nodes.length;
-    this.mapped = element;
-    this.number = number;
-  }
-
-  get input(): unknown {
-    return this.#progress.input;
-  }
-
-  result(step: string): unknown {
-    let scope: OpenScope | undefined = this;
-    for (; scope !== undefined; scope = scope.owner?.scope) {
-      const { prefix, byName } = scope.plan;
-      const node = step.startsWith(prefix) ? byName.get(step.slice(prefix.length)) : undefined;
-      if (node !== undefined) return scope.results[node.index];
-    }
-    return undefined;
-  }
-
-  element(of: string): unknown {
-    return this.#within(of)?.mapped;
-  }
-
-  index(of: string): number {
-    return this.#within(of)?.number ?? 0;
-  }
-
-  #within(of: string): OpenScope | undefined {
-    let scope: OpenScope | undefined = this;
-    while (scope !== undefined && scope.owner?.plan.path !== of) scope = scope.owner?.scope;
-    return scope;
   }
 }

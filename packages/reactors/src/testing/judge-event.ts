@@ -4,8 +4,9 @@ import type { RunEvent, RunEventData, StepWait } from "@viable/protocol";
 import type { NodeDefinition } from "../definition.ts";
 import { branchOf } from "../driver/decide-steps.ts";
 import { keepJson } from "../keep-json.ts";
+import type { OpenNode } from "../open-node.ts";
 import { staticPath } from "../plan.ts";
-import type { OpenNode, Progress } from "../progress.ts";
+import type { Progress } from "../progress.ts";
 import type { StepContext } from "../step-context.ts";
 
 /** What today's code makes of an event where that is not what was recorded. */
@@ -60,7 +61,9 @@ export function judgeEvent(replaying: Replaying, event: RunEvent): Finding | und
       if (progress.phase === "ended") return undefined;
       return (
         judgeEnding(replaying, event) ??
-        (progress.undoable > 0 ? undefined : unexpected("The run is undone there, and today nothing of it can be."))
+        (progress.undo.undoable > 0
+          ? undefined
+          : unexpected("The run is undone there, and today nothing of it can be."))
       );
     case "run.failed":
     case "run.cancelled":
@@ -365,7 +368,7 @@ export function nextToUndo({
   progress,
   toUndo,
 }: Replaying): { readonly step: string; readonly version: number } | undefined {
-  return progress.phase === "undoing" ? toUndo.findLast(({ version }) => version < progress.undoFrom) : toUndo.at(-1);
+  return progress.phase === "undoing" ? toUndo.findLast(({ version }) => version < progress.undo.from) : toUndo.at(-1);
 }
 
 // Words

@@ -2,8 +2,8 @@ import type { RunEvent } from "@viable/protocol";
 import { runEvents } from "@viable/protocol";
 import type { ReactorDefinition } from "../definition.ts";
 import { keepJson } from "../keep-json.ts";
+import type { OpenNode } from "../open-node.ts";
 import { planOf, staticPath } from "../plan.ts";
-import type { OpenNode } from "../progress.ts";
 import { Progress } from "../progress.ts";
 import type { ReactorJson } from "../reactor-json.ts";
 import type { GraphChange } from "./compare-graphs.ts";
@@ -105,9 +105,9 @@ export function replayHistory<Input, Output>(
       const found = { ...finding, version };
       return changed === undefined ? refuse(found) : refuse(changed, found);
     }
-    const undoable = progress.undoable;
+    const undoable = progress.undo.undoable;
     progress.apply(event, version);
-    if (progress.undoable > undoable && event.type === "step.succeeded")
+    if (progress.undo.undoable > undoable && event.type === "step.succeeded")
       toUndo.push({ step: event.data.step, version });
   }
   if (changed !== undefined) return refuse(changed);

@@ -506,9 +506,9 @@ export class TestRun implements TestedRun {
     const timerMs = this.#clock.firstDueMs;
     const work = timerMs === undefined ? [] : [timerMs];
     const waits: number[] = [];
-    for (const { phase, deadline, open, undoRetryAt } of this.#openRuns()) {
+    for (const { phase, deadline, open, undo } of this.#openRuns()) {
       if (deadline !== undefined && phase === "going") waits.push(deadline);
-      if (phase === "undoing" && undoRetryAt !== undefined) work.push(undoRetryAt);
+      if (phase === "undoing" && undo.retryAt !== undefined) work.push(undo.retryAt);
       for (const { retryAt, wait } of open.values()) {
         if (phase === "going" && retryAt !== undefined) work.push(retryAt);
         else if (phase === "going" && wait !== undefined && "until" in wait && wait.until !== undefined)
