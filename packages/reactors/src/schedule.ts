@@ -1,11 +1,10 @@
 import type { JsonValue } from "@viable/kernel";
 import { defaultTenant, nearestNames, ViableError } from "@viable/kernel";
-import { Cron } from "croner";
 import type { ReactorDefinition } from "./definition.ts";
 import { keepJson } from "./keep-json.ts";
+import type { Timetable } from "./timetable.ts";
+import { timeAfter } from "./timetable.ts";
 
-/** How late a run may begin and still be on time, in milliseconds: a restart is no downtime. */
-const onTimeMs = 60_000;
 /** How many planned times may be caught up with: each is a run, and they begin at once. */
 const maxMaxMissed = 1_000;
 const defaultMaxMissed = 100;
@@ -58,11 +57,9 @@ export interface ScheduleSettings<Input> {
 }
 
 /** When runs of a reactor begin, as data: frozen, and kept by `createSchedules`. */
-export interface Schedule {
+export interface Schedule extends Timetable {
   readonly kind: "schedule";
   readonly name: string;
-  readonly cron: string;
-  readonly timeZone: string;
   readonly reactor: ReactorDefinition;
   readonly input: JsonValue | ((planned: PlannedTime) => unknown);
   readonly missed: MissedPolicy;
@@ -137,14 +134,14 @@ function checkTimeZone(timeZone: string, refuse: Refuse): void {
 function checkCron(cron: string, timeZone: string, refuse: Refuse): void {
   const next = "Write minute, hour, day of the month, month and day of the week: 30 2 * * MON-FRI.";
   if (!cronPattern.test(cron)) throw refuse("cron", `"${cron}" has not five or six fields`, next);
-  let first: Date | null;
+  let first: number;
   try {
-    first = toCron(cron, timeZone).nextRun(new Date(0));
+    first = timeAfter({ cron, timeZone }, 0);
   } catch (error) {
     throw refuse("cron", error instanceof Error ? error.message.replace(/^CronPattern: /, "") : String(error), next);
   }
   // The calendar repeats itself, so what has not come since 1970 does not come.
-  if (first === null) throw refuse("cron", `"${cron}" never comes`, next);
+  if (!Number.isFinite(first)) throw refuse("cron", `"${cron}" never comes`, next);
 }
 
 function checkInput<Input>({ input, reactor }: ScheduleSettings<Input>, refuse: Refuse): Schedule["input"] {
@@ -161,46 +158,6 @@ function checkInput<Input>({ input, reactor }: ScheduleSettings<Input>, refuse: 
   const kept = keepJson(input, maxInputChars);
   if (typeof kept === "string") throw refuse("input", kept);
   return kept.value as JsonValue;
-}
-
-/** Without a function it sets no timer, and with a date handed in it asks no clock. */
-const toCron = (cron: string, timeZone: string): Cron =>
-  new Cron(cron, { timezone: timeZone, mode: "5-or-6-parts", fixedTimeRule: "no-wildcard" });
-
-type Timetable = Pick<Schedule, "cron" | "timeZone">;
-
-/** The first planned time after a moment, in milliseconds; infinite where there is none before the year 10000. */
-export const timeAfter = ({ cron, timeZone }: Timetable, ms: number): number =>
-  toCron(cron, timeZone).nextRun(new Date(ms))?.getTime() ?? Number.POSITIVE_INFINITY;
-
-/** The last planned times up to a moment and with it, at most so many, the oldest first. */
-export const timesUpTo = ({ cron, timeZone }: Timetable, ms: number, count: number): readonly number[] =>
-  toCron(cron, timeZone)
-    .previousRuns(count, new Date(ms + 1))
-    .map((date) => date.getTime())
-    .reverse();
-
-/** What is to become of the planned times between two moments. */
-export interface DueDecision {
-  /** The last of them. */
-  readonly upTo: number;
-  /** Those for which runs begin. */
-  readonly begin: readonly number[];
-  /** The first and the last of those that are left out, which all come before the others. */
-  readonly leftOut: { readonly from: number; readonly to: number } | undefined;
-}
-
-/** Decides on the planned times after one moment and up to another; undefined where there are none. */
-export function decideDue(schedule: Schedule, afterMs: number, nowMs: number): DueDecision | undefined {
-  const first = timeAfter(schedule, afterMs);
-  if (first > nowMs) return undefined;
-  const wanted = schedule.missed === "all" ? schedule.maxMissed : 1;
-  const times = timesUpTo(schedule, nowMs, wanted + 1).filter((at) => at > afterMs);
-  const upTo = times.at(-1) as number;
-  const begins = schedule.missed !== "none" || nowMs - upTo <= onTimeMs;
-  const begin = begins ? times.slice(-wanted) : [];
-  const to = times.at(-1 - begin.length);
-  return { upTo, begin, leftOut: to === undefined ? undefined : { from: first, to } };
 }
 
 /** What a run of a planned time begins with. */

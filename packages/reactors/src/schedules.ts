@@ -4,6 +4,7 @@ import {
   backoffMs,
   rootContext,
   toRecordableError,
+  toWire,
   untilSettled,
   ViableError,
   waitFor,
@@ -11,14 +12,16 @@ import {
 } from "@viable/kernel";
 import type { Log, NewEvent } from "@viable/log";
 import { mayPass } from "@viable/log";
+import { decideDue } from "./decide-due.ts";
 import { keyTaken } from "./errors.ts";
 import type { Reactors } from "./reactors.ts";
 import { endsRun } from "./read-run.ts";
 import { requireNewest } from "./require-newest.ts";
 import { runStream } from "./run-journal.ts";
 import type { Schedule } from "./schedule.ts";
-import { decideDue, inputFor, invalidSchedule, keyFor, timeAfter } from "./schedule.ts";
+import { inputFor, invalidSchedule, keyFor } from "./schedule.ts";
 import { scheduleStream } from "./schedule-events.ts";
+import { timeAfter } from "./timetable.ts";
 
 const prefix = "reactors/schedule/";
 /** How long a process sleeps at most before it looks at the clock, in milliseconds: wall time may jump, as over a machine's sleep. */
@@ -47,6 +50,7 @@ export interface SchedulesSettings {
 /** Where a schedule stands. */
 export interface ScheduleStatus {
   readonly name: string;
+  readonly tenant: string;
   readonly reactor: string;
   readonly cron: string;
   readonly timeZone: string;
@@ -54,6 +58,8 @@ export interface ScheduleStatus {
   readonly next: number | undefined;
   /** The last run that was begun, and for when it was planned. */
   readonly last: { readonly planned: number; readonly runId: string } | undefined;
+  /** What keeps it here from going on, and is tried again. */
+  readonly failure: ErrorOnTheWire | undefined;
 }
 
 /**
@@ -152,6 +158,7 @@ class KeptSchedule {
   #next: { readonly afterMs: number; readonly atMs: number } | undefined;
   #wakeUp: () => void = () => {};
   #woken = false;
+  #failure: ErrorOnTheWire | undefined;
 
   constructor(settings: SchedulesSettings, schedule: Schedule) {
     this.#settings = settings;
@@ -190,9 +197,11 @@ class KeptSchedule {
       try {
         waitMs = await this.#turn(ctx);
         failures = 0;
+        this.#failure = undefined;
       } catch (error) {
         if (ctx.signal.aborted) return;
         failures += 1;
+        this.#failure = toWire(error);
         const message = error instanceof Error ? error.message : String(error);
         if (failures === 1) this.#settings.onProblem?.(`The schedule "${this.#schedule.name}" waits: ${message}`);
         waitMs = backoffMs(tryAgain, failures, ctx.runtime.random) ?? 0;
@@ -202,16 +211,18 @@ class KeptSchedule {
   }
 
   async status(ctx: Context): Promise<ScheduleStatus> {
-    const { name, reactor, cron, timeZone } = this.#schedule;
+    const { name, tenant, reactor, cron, timeZone } = this.#schedule;
     const progress = (await this.#read(ctx))?.progress;
     const isOurs = progress !== undefined && this.#isOurs(progress);
     return {
       name,
+      tenant,
       reactor: reactor.name,
       cron,
       timeZone,
       next: isOurs ? (progress.pending[0] ?? timeAfter(this.#schedule, progress.upTo)) : undefined,
       last: progress?.last ?? undefined,
+      failure: this.#failure,
     };
   }
 

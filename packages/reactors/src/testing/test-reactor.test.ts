@@ -53,7 +53,7 @@ test.each([
     await expect(testReactor(around, { input: { to: "rome" }, doTask: () => null, ...options })).rejects.toEqual(wrong);
 });
 
-test("what can happen is not: of a step or a task, in a group or a composed run, and of elements of a map", async () => {
+test("what can happen is not: of a step or a task, in a composed run, and of elements of a map", async () => {
   const around = reactor("around", { input: z.strictObject({ to: z.string() }) }, (steps) =>
     steps
       .compose("trip", trip, { args: ({ input }) => ({ to: input.to }) })
