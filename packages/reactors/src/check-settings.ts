@@ -33,7 +33,11 @@ export function checkRetry(reactor: string, path: string, settings: RetrySetting
     maxAttempts = defaultBackoff.maxAttempts,
   } = settings ?? {};
   if (!(baseMs >= 0 && maxMs >= baseMs && maxMs <= maxOf.stepTimeoutMs))
-    throw invalidDefinition(reactor, path, "retry needs 0 ≤ baseMs ≤ maxMs, and at most a day");
+    throw invalidDefinition(
+      reactor,
+      path,
+      `retry needs 0 ≤ baseMs ≤ maxMs ≤ a day, and has baseMs ${tell(baseMs, settings?.baseMs)} and maxMs ${tell(maxMs, settings?.maxMs)}`,
+    );
   return {
     baseMs,
     maxMs,
@@ -41,6 +45,9 @@ export function checkRetry(reactor: string, path: string, settings: RetrySetting
     on: settings === undefined ? "retryable" : "any",
   };
 }
+
+const tell = (value: number, said: number | undefined): string =>
+  said === undefined ? `${value} (the default)` : `${value}`;
 
 export function checkFunction(reactor: string, path: string, role: string, run: StepFunction): void {
   if (typeof run !== "function") throw invalidDefinition(reactor, path, `${role} must be a function`);

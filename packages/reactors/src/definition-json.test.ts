@@ -410,6 +410,11 @@ describe("a JSON that has another shape", () => {
       'json.children.child.graph.nodes[1].branches[1].name: another branch is named "card"',
     ],
     [
+      "a switch that leads nowhere",
+      { "children.child.graph.nodes.1.branches": [] },
+      'json.children.child.graph.nodes[1].branches: must have a branch, or an otherwise: else it always fails; json.children.child.functions[2]: no step calls "pay:card.when"',
+    ],
+    [
       "a branch named as what is done without one",
       { "children.child.graph.nodes.1.branches.0.name": "otherwise" },
       "json.children.child.graph.nodes[1].branches[0].name: cannot be the name of a branch that has a condition",
@@ -822,7 +827,14 @@ describe("what the builder refuses is refused, and what it takes is taken", () =
     "a-b.c_d",
     "a".repeat(64),
     "a".repeat(65),
+    "a".repeat(100),
+    "a".repeat(101),
   ];
+  const sleeps = [{ forMs: 5 }, { until: 5 }, {}, { forMs: 5, until: 6 }];
+  const sleep = (value: object) =>
+    reactor("one", { input: z.any() }, (steps) =>
+      (steps as unknown as Loose).sleep("it", { args: () => value }).returns(() => null),
+    ) as ReactorDefinition;
   test.each<[string, readonly unknown[], (value: never) => ReactorDefinition, string]>([
     ["a step's timeoutMs", numbers, (timeoutMs) => one({ timeoutMs }), "graph.nodes.0.timeoutMs"],
     ["maxAttempts", numbers, (maxAttempts) => one({ retry: { maxAttempts } }), "graph.nodes.0.retry.maxAttempts"],
@@ -833,8 +845,13 @@ describe("what the builder refuses is refused, and what it takes is taken", () =
     ["maxConcurrency", numbers, (maxConcurrency) => one({}, { maxConcurrency }), "maxConcurrency"],
     ["a reactor's name", names, (name) => one({}, {}, name), "name"],
     ["an event's name", names, (said) => event(said), "graph.nodes.0.event"],
+    ["a sleep's arguments", sleeps, (value) => sleep(value), "graph.nodes.0.args.value"],
   ])("%s", (_what, values, build, place) => {
-    const from = place.endsWith("event") ? event("a") : one({ retry: {} });
+    const from = place.endsWith("event")
+      ? event("a")
+      : place.endsWith("value")
+        ? sleep({ forMs: 1 })
+        : one({ retry: {} });
     const verdicts = values.map((value) => ({ value, refused: refuses(() => build(value as never)) }));
     const read = values.map((value) => ({
       value,

@@ -22,6 +22,13 @@ export const invalidInput = (reactor: string, path: string, reason: string): Via
     details: { reactor, path, reason },
   });
 
+/** `reactor.invalid_input`: what is sent has a name or a key that no step can wait for. Nothing was recorded. */
+export const invalidSend = (path: "event" | "key", reason: string): ViableError =>
+  new ViableError("reactor.invalid_input", `send, ${path}: ${reason}.`, {
+    next: "Name the event that a step waits for, and the step's key.",
+    details: { path, reason },
+  });
+
 /** `reactor.run_not_found`: no such run, or another tenant's (W11). */
 export const runNotFound = (runId: string): ViableError =>
   new ViableError("reactor.run_not_found", `There is no run ${runId}.`, {

@@ -2,7 +2,7 @@ import { ViableError } from "@viable/kernel";
 import type { StoredEvent } from "@viable/log/define";
 import { checkProjections, reaction } from "@viable/log/define";
 import type { ReactorDefinition } from "./definition.ts";
-import { eventPattern } from "./definition-rules.ts";
+import { eventPattern, eventRule } from "./definition-rules.ts";
 
 /** Which events concern which of a manager's runs, and what they do to it. Where one both begins and sends, it begins first. */
 export interface Correlation<Input = unknown> {
@@ -81,7 +81,7 @@ function checkCorrelation(manager: string, path: string, { type, key, starts, se
   if (starts !== undefined && typeof starts !== "function")
     throw invalidManager(manager, `${path}.starts`, "it is no function");
   if (sends !== undefined && !eventPattern.test(sends))
-    throw invalidManager(manager, `${path}.sends`, "it must be words joined by dots, as payment.received");
+    throw invalidManager(manager, `${path}.sends`, `it ${eventRule}`);
 }
 
 /** The type of event as which what is sent is written. */

@@ -3,7 +3,15 @@ import { z } from "zod";
 import type { Argument } from "./argument.ts";
 import type { NodeDefinition, ScopeDefinition } from "./definition.ts";
 import { nodesOf } from "./definition.ts";
-import { eventPattern, eventRule, maxOf, namePattern, nameRule } from "./definition-rules.ts";
+import {
+  eventPattern,
+  eventRule,
+  findSleepProblem,
+  maxOf,
+  namePattern,
+  nameRule,
+  noBranchRule,
+} from "./definition-rules.ts";
 import { maxSuggested, nearTo } from "./json-errors.ts";
 import { copyPlain } from "./plain-copy.ts";
 
@@ -129,7 +137,11 @@ const node: z.ZodType<NodeDefinition> = z.discriminatedUnion(
       collect: z.enum(["results", "count"]),
       scope,
     }),
-    z.strictObject({ kind: z.literal("switch"), ...common, branches, otherwise: scope.exactOptional() }),
+    z
+      .strictObject({ kind: z.literal("switch"), ...common, branches, otherwise: scope.exactOptional() })
+      .refine(({ branches: said, otherwise }) => said.length > 0 || otherwise !== undefined, {
+        ...{ path: ["branches"], error: noBranchRule },
+      }),
     z.strictObject({ kind: z.literal("group"), ...common, scope }),
     z.strictObject({
       kind: z.literal("repeat"),
@@ -146,7 +158,10 @@ const node: z.ZodType<NodeDefinition> = z.discriminatedUnion(
       maxRestarts: z.int().min(0).max(maxOf.restarts),
       undo: z.boolean(),
     }),
-    z.strictObject({ kind: z.literal("sleep"), ...common }),
+    z.strictObject({ kind: z.literal("sleep"), ...common }).superRefine(({ args }, ctx) => {
+      const message = findSleepProblem(args);
+      if (message !== undefined) ctx.addIssue({ code: "custom", path: ["args"], message });
+    }),
     z.strictObject({
       kind: z.literal("event"),
       ...common,

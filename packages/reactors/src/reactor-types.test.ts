@@ -145,3 +145,20 @@ test("a run begins with what its schema takes, and its steps see what the schema
   processManager({ name: "orders", reactor: child, on: [{ ...on, starts: () => ({ n: 5 }) }] });
   expect((await testReactor(child, { input: { n: "5" } })).result).toBe(5);
 });
+
+test("a sleep is for a time or until one", () => {
+  reactor("sleeps", { input: z.strictObject({ at: z.number() }) }, (steps) =>
+    steps
+      .sleep("for", { args: () => ({ forMs: 5 }) })
+      .sleep("until", { args: ({ input }) => ({ until: input.at }) })
+      .returns(() => 1),
+  );
+  expect(() =>
+    reactor("sleeps", { input: z.strictObject({ at: z.number() }) }, (steps) =>
+      steps
+        // @ts-expect-error Which of them would hold?
+        .sleep("both", { args: ({ input }) => ({ forMs: 5, until: input.at }) })
+        .returns(() => 1),
+    ),
+  ).toThrow("both");
+});

@@ -29,6 +29,7 @@ function refusal(define: () => unknown): string {
 }
 
 const nameRule = "a name is 1 to 64 letters and digits, in words joined by - or _, beginning with a small letter";
+const eventRule = "must be words joined by dots, as payment.received, of at most 100 characters";
 const at = (place: string, reason: string) => `reactor "order", ${place}: ${reason}.`;
 
 test.for<[string, () => unknown, string]>([
@@ -99,12 +100,17 @@ test.for<[string, () => unknown, string]>([
   [
     "waits between tries that shrink",
     by((steps) => one(steps, { retry: { baseMs: 10, maxMs: 5 } })),
-    at("a", "retry needs 0 ≤ baseMs ≤ maxMs, and at most a day"),
+    at("a", "retry needs 0 ≤ baseMs ≤ maxMs ≤ a day, and has baseMs 10 and maxMs 5"),
+  ],
+  [
+    "waits between tries that begin beyond the longest where none is said",
+    by((steps) => one(steps, { retry: { baseMs: 10_000 } })),
+    at("a", "retry needs 0 ≤ baseMs ≤ maxMs ≤ a day, and has baseMs 10000 and maxMs 5000 (the default)"),
   ],
   [
     "waits between tries without an end",
     by((steps) => one(steps, { retry: { maxMs: Number.POSITIVE_INFINITY } })),
-    at("a", "retry needs 0 ≤ baseMs ≤ maxMs, and at most a day"),
+    at("a", "retry needs 0 ≤ baseMs ≤ maxMs ≤ a day, and has baseMs 50 (the default) and maxMs Infinity"),
   ],
   [
     "a step without an end",
@@ -194,7 +200,37 @@ test.for<[string, () => unknown, string]>([
   [
     "an event that is no name",
     by((steps) => steps.waitFor("w", { event: "paid/b" }).returns(() => 1)),
-    at("w", "event must be words joined by dots, as payment.received"),
+    at("w", `event ${eventRule}`),
+  ],
+  [
+    "an event whose name is too long to be sent",
+    by((steps) => steps.waitFor("w", { event: "e".repeat(101) }).returns(() => 1)),
+    at("w", `event ${eventRule}`),
+  ],
+  [
+    "a switch that leads nowhere",
+    by((steps) => steps.switch("s", { args: () => ({}), branches: {} }).returns(() => 1)),
+    at("s", "must have a branch, or an otherwise: else it always fails"),
+  ],
+  [
+    "a sleep for a time and until one",
+    by((steps) => steps.sleep("s", { args: () => ({ forMs: 5, until: 5 }) as never }).returns(() => 1)),
+    at("s", "must say forMs or until, and says both"),
+  ],
+  [
+    "a sleep without an end",
+    by((steps) => steps.sleep("s", { args: () => ({}) as never }).returns(() => 1)),
+    at("s", "must say forMs or until, and says neither"),
+  ],
+  [
+    "a group whose name is too long for what is done before it",
+    by((steps) => steps.group("g".repeat(58), { before: run }, (group) => group.returns(() => 1)).returns(() => 1)),
+    at("g".repeat(58), `too long a name for a step "${"g".repeat(58)}-before": ${nameRule}`),
+  ],
+  [
+    "a group whose name is too long for what is done after it",
+    by((steps) => steps.group("g".repeat(59), { afterAll: run }, (group) => group.returns(() => 1)).returns(() => 1)),
+    at("g".repeat(59), `too long a name for a step "${"g".repeat(59)}-after": ${nameRule}`),
   ],
   [
     "a result that nobody has yet",
@@ -313,8 +349,27 @@ test("what is said is a value: chains that begin alike do not know of each other
   expect(() => toJson(definition)).not.toThrow();
 });
 
+test("in a group without steps, what is done after them comes after what is done before them", () => {
+  const definition = reactor("order", { input }, (steps) =>
+    steps.group("g", { before: run, afterAll: run }, (group) => group.returns(() => 1)).returns(() => 1),
+  );
+  expect(planOf(definition).nodes.get("g/g-after")?.waitsFor).toBe(1);
+});
+
 test("what was defined is frozen: whoever has it has what was checked", () => {
   const definition = reactor("order", { input }, one);
   expect(() => Object.assign(definition.graph.nodes[0] as object, { timeoutMs: 5 })).toThrow(TypeError);
   expect(() => (definition.graph.nodes as unknown[]).push(1)).toThrow(TypeError);
+});
+
+test("a list of steps to come after stays whose it is", () => {
+  const after = ["a"];
+  const definition = reactor("order", { input }, (steps) =>
+    steps
+      .step("a", { run })
+      .step("b", { run, after })
+      .returns(() => 1),
+  );
+  after.push("c");
+  expect(definition.graph.nodes[1]?.after).toEqual(["a"]);
 });

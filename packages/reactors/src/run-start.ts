@@ -1,27 +1,50 @@
 import type { JsonValue } from "@viable/kernel";
 import type { Claim, RunEventData } from "@viable/protocol";
+import { z } from "zod";
 import type { ReactorDefinition } from "./definition.ts";
 import { invalidInput } from "./errors.ts";
 import { keepJson } from "./keep-json.ts";
 import { maxKeyChars, maxResultChars } from "./run-bounds.ts";
 
+/** What a schema makes of an input, or why it does not fit and where. It is judged at once: one that throws, or takes its time, fits nothing. */
+export function parseInput(
+  schema: ReactorDefinition["input"],
+  input: unknown,
+): { readonly data: unknown } | { readonly path: string; readonly reason: string } {
+  try {
+    const judged = schema.safeParse(input);
+    if (judged.success) return { data: judged.data };
+    const [issue] = judged.error.issues;
+    return {
+      path: ["input", ...(issue?.path ?? [])].map(String).join("."),
+      reason: issue?.message ?? "does not fit",
+    };
+  } catch (error) {
+    const reason =
+      error instanceof z.core.$ZodAsyncError
+        ? "the schema has an async check or transform, and is to judge at once"
+        : `the schema throws (${error instanceof Error ? error.message : String(error)})`;
+    return { path: "input", reason };
+  }
+}
+
 /** What a run begins with, as it is kept: judged by its reactor's schema. Throws `reactor.invalid_input`. */
 export function judgeInput({ name, input: schema }: ReactorDefinition, input: unknown): JsonValue {
-  const judged = schema.safeParse(input);
-  if (!judged.success) {
-    const [issue] = judged.error.issues;
-    const path = ["input", ...(issue?.path ?? [])].map(String).join(".");
-    throw invalidInput(name, path, issue?.message ?? "does not fit");
-  }
-  const kept = keepJson(judged.data, maxResultChars);
+  const parsed = parseInput(schema, input);
+  if ("reason" in parsed) throw invalidInput(name, parsed.path, parsed.reason);
+  const kept = keepJson(parsed.data, maxResultChars);
   if (typeof kept === "string") throw invalidInput(name, "input", kept);
   return kept.value as JsonValue;
 }
 
+/** What is wrong with a key that a run is to be known by, or that something is sent under. */
+export const findKeyProblem = (key: string): string | undefined =>
+  key.length === 0 || key.length > maxKeyChars ? `must be 1 to ${maxKeyChars} characters` : undefined;
+
 /** Refuses a key that a run cannot be known by. Throws `reactor.invalid_input`. */
 export function checkKey(of: string, key: string): void {
-  if (key.length === 0 || key.length > maxKeyChars)
-    throw invalidInput(of, "key", `must be 1 to ${maxKeyChars} characters`);
+  const problem = findKeyProblem(key);
+  if (problem !== undefined) throw invalidInput(of, "key", problem);
 }
 
 /** What else a run may begin with. */

@@ -2,6 +2,7 @@ import type { JsonValue } from "@viable/kernel";
 import { defaultTenant, nearestNames, ViableError } from "@viable/kernel";
 import type { ReactorDefinition } from "./definition.ts";
 import { keepJson } from "./keep-json.ts";
+import { parseInput } from "./run-start.ts";
 import type { Timetable } from "./timetable.ts";
 import { timeAfter } from "./timetable.ts";
 
@@ -146,15 +147,8 @@ function checkCron(cron: string, timeZone: string, refuse: Refuse): void {
 
 function checkInput<Input>({ input, reactor }: ScheduleSettings<Input>, refuse: Refuse): Schedule["input"] {
   if (typeof input === "function") return input as (planned: PlannedTime) => unknown;
-  const judged = reactor.input.safeParse(input);
-  if (!judged.success) {
-    const [issue] = judged.error.issues;
-    throw refuse(
-      ["input", ...(issue?.path ?? [])].map(String).join("."),
-      issue?.message ?? "does not fit",
-      `Hand in what "${reactor.name}" asks for.`,
-    );
-  }
+  const parsed = parseInput(reactor.input, input);
+  if ("reason" in parsed) throw refuse(parsed.path, parsed.reason, `Hand in what "${reactor.name}" asks for.`);
   const kept = keepJson(input, maxInputChars);
   if (typeof kept === "string") throw refuse("input", kept);
   return kept.value as JsonValue;

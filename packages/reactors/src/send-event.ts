@@ -2,9 +2,9 @@ import type { Context, JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { eventPattern, eventRule } from "./definition-rules.ts";
-import { invalidInput } from "./errors.ts";
+import { invalidSend } from "./errors.ts";
 import { awaitedStream } from "./open-runs.ts";
-import { checkKey } from "./run-start.ts";
+import { findKeyProblem } from "./run-start.ts";
 
 /** How something is sent. */
 export interface SendOptions {
@@ -23,8 +23,9 @@ export async function sendEvent(
   payload: JsonValue,
   { id, source }: SendOptions = {},
 ): Promise<void> {
-  if (!eventPattern.test(event)) throw invalidInput("send", "event", eventRule);
-  checkKey("send", key);
+  if (!eventPattern.test(event)) throw invalidSend("event", eventRule);
+  const problem = findKeyProblem(key);
+  if (problem !== undefined) throw invalidSend("key", problem);
   const data = { event, key, payload, ...(source !== undefined && { source }) };
   const outcome = await log.append(ctx, {
     streams: [

@@ -10,7 +10,15 @@ import {
   defaultStepTimeoutMs,
 } from "./check-settings.ts";
 import type { NodeDefinition, ReactorDefinition, StepFunction } from "./definition.ts";
-import { eventPattern, eventRule, maxOf, namePattern, nameRule } from "./definition-rules.ts";
+import {
+  eventPattern,
+  eventRule,
+  findSleepProblem,
+  maxOf,
+  namePattern,
+  nameRule,
+  noBranchRule,
+} from "./definition-rules.ts";
 import { invalidDefinition } from "./errors.ts";
 import { findDifference } from "./find-difference.ts";
 import type { Ref, Resolved, Template } from "./ref.ts";
@@ -157,6 +165,7 @@ export class Steps<Given, Results> {
       return { name: branch, ...namesOf(place, { when }), scope: innerOf(branch, steps) };
     });
     const otherwise = settings.otherwise && innerOf("otherwise", settings.otherwise);
+    if (branches.length === 0 && otherwise === undefined) throw this.#invalid(path, noBranchRule);
     return this.#with(
       name,
       {
@@ -186,6 +195,8 @@ export class Steps<Given, Results> {
     const hookName = (role: string) => `${name}-${role}`;
     const hook = (role: string, run: (ctx: StepContext) => unknown, after: readonly string[]): NodeDefinition => {
       const place = `${path}/${hookName(role)}`;
+      if (namePattern.test(name) && !namePattern.test(hookName(role)))
+        throw this.#invalid(path, `too long a name for a step "${hookName(role)}": ${nameRule}`);
       attached = this.#attach(place, { run }, attached);
       return {
         kind: "step",
@@ -199,8 +210,9 @@ export class Steps<Given, Results> {
       };
     };
     const before = settings.before === undefined ? [] : [hook("before", settings.before, [])];
-    const names = nodes.map((node) => node.name);
-    const after = settings.afterAll === undefined ? [] : [hook("after", settings.afterAll, names)];
+    // Those before the end: without steps, what is done before them.
+    const last = (nodes.length === 0 ? before : nodes).map((node) => node.name);
+    const after = settings.afterAll === undefined ? [] : [hook("after", settings.afterAll, last)];
     const within =
       before.length === 0 ? nodes : nodes.map((node) => ({ ...node, after: [...node.after, hookName("before")] }));
     return this.#with(
@@ -299,10 +311,15 @@ export class Steps<Given, Results> {
     settings: Common & {
       readonly args: (
         from: From<Given, Results>,
-      ) => { readonly forMs: number | Ref<number> } | { readonly until: number | Ref<number> };
+      ) =>
+        | { readonly forMs: number | Ref<number>; readonly until?: never }
+        | { readonly until: number | Ref<number>; readonly forMs?: never };
     },
   ): Steps<Given, Results & Named<Name, null>> {
-    return this.#with(name, { kind: "sleep", ...this.#common(name, settings as never) });
+    const node = { kind: "sleep" as const, ...this.#common(name, settings as never) };
+    const problem = findSleepProblem(node.args);
+    if (problem !== undefined) throw this.#invalid(this.#prefix + name, problem);
+    return this.#with(name, node);
   }
 
   /**
@@ -402,7 +419,8 @@ export class Steps<Given, Results> {
     return {
       name,
       args: this.#argument(`${this.#prefix}${name}.args`, settings.args ?? (() => ({}))),
-      after: settings.after ?? [],
+      // Theirs is left as it is: what is defined is frozen.
+      after: [...(settings.after ?? [])],
       ...(settings.description !== undefined && { description: settings.description }),
     };
   }
