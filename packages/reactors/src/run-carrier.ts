@@ -1,24 +1,18 @@
-import type { Membership } from "@viable/cluster";
-import type { Context, Part, Runtime, Timer } from "@viable/kernel";
+import type { Context, Part, Timer } from "@viable/kernel";
 import { rootContext, toWire, waitFor } from "@viable/kernel";
-import type { Log, StreamPage } from "@viable/log";
+import type { StreamPage } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
-import type { Definitions } from "./definitions.ts";
-import type { DoTask } from "./do-task.ts";
 import type { DriverPorts, News } from "./driver/run-driver.ts";
 import { RunDriver } from "./driver/run-driver.ts";
 import type { OpenRun } from "./open-run.ts";
 import type { OpenRuns } from "./open-runs.ts";
 import { createOpenRuns } from "./open-runs.ts";
-import type { Pools } from "./pools.ts";
 import type { Progress } from "./progress.ts";
-import { readProgress } from "./read-progress.ts";
 import type { RunEnding } from "./read-run.ts";
-import { readFirst } from "./read-run.ts";
-import { endingOf } from "./run-endings.ts";
-import { cancelRun, undoRun } from "./run-orders.ts";
-import { judgeInput, toStart } from "./run-start.ts";
+import { RunLoader } from "./run-loader.ts";
+import type { ProcessParts } from "./run-ports.ts";
+import { createRunPorts } from "./run-ports.ts";
 import type { TakenRun, TakePorts } from "./take-run.ts";
 import { isFree, parkRun, takeRun } from "./take-run.ts";
 import { WakeUps } from "./wake-ups.ts";
@@ -27,23 +21,12 @@ import { WakeUps } from "./wake-ups.ts";
 const maxActiveRuns = 10_000;
 /** How many that rest are kept in memory, so that a short wait costs no reading. */
 const maxResting = 1_000;
-/** How many runs are read from the log in one question: the second half of what is being loaded is read while the first is claimed. */
-const maxReads = 256;
-/** How many runs are being loaded at the same time, from the question to the claim: as many claims as the log takes in one flush. */
-const maxLoads = 2 * maxReads;
 /** How often runs are looked through for those that nobody carries on, in milliseconds: word of a gone process may not have come. */
 const sweepEveryMs = 5_000;
-const nothingRead: StreamPage = { events: [], isEnd: false };
 /** Of how many runs it is told that they cannot be read here: after another release had the database it may be all of them. */
 const maxToldUnreadable = 20;
 
-export interface CarrierSettings {
-  readonly log: Log;
-  readonly runtime: Runtime;
-  readonly membership: Membership;
-  readonly definitions: Definitions;
-  readonly pools: Pools;
-  readonly doTask: DoTask | undefined;
+export interface CarrierSettings extends ProcessParts {
   /** A run has ended, here or elsewhere. */
   onEnded(runId: string, ending: RunEnding): void;
   onProblem(message: string): void;
@@ -67,10 +50,7 @@ export class RunCarrier implements Part {
   readonly #drivers = new Map<string, RunDriver>();
   /** Of those, which nothing goes on in; the longest first. */
   readonly #resting = new Set<RunDriver>();
-  /** To be read and carried on, in their order. */
-  readonly #waiting = new Set<string>();
-  readonly #loading = new Set<string>();
-  #isReading = false;
+  readonly #loader: RunLoader;
   /** Open runs that this process could not make sense of: it does not try again. */
   readonly #unfit = new Set<string>();
   /** Open runs that this process had and gave up: what of them was under way has no outcome, and only a new claim tells it from what was not. */
@@ -95,7 +75,20 @@ export class RunCarrier implements Part {
       problem: (message) => settings.onProblem(message),
     });
     this.#wakeUps = new WakeUps(settings.runtime, (runId) => this.#due(runId));
-    this.#ports = this.#createPorts();
+    this.#loader = new RunLoader({
+      ...settings,
+      get: (runId) => this.open.get(runId),
+      room: () => maxActiveRuns - this.#active,
+      load: (run, first) => this.#take(run, first).catch((error: unknown) => this.#cannotGoOn(run, error)),
+      changed: (run) => this.#hearAgain(run),
+    });
+    this.#ports = {
+      ...createRunPorts(settings, (attempt) => this.claim(attempt)),
+      wakeAt: (runId, atMs) => this.#schedule(runId, atMs),
+      rest: (driver) => this.#rest(driver),
+      leave: (driver, how) => this.#leave(driver, how),
+      failed: (driver, error) => this.#failed(driver, error),
+    };
     this.#takePorts = { ...settings, claim: (attempt) => this.claim(attempt) };
   }
 
@@ -114,7 +107,7 @@ export class RunCarrier implements Part {
     this.#stopGone();
     this.#sweepTimer?.cancel();
     this.#wakeUps.stop();
-    this.#waiting.clear();
+    this.#loader.stop();
     const drivers = [...this.#drivers.values()];
     const halted = Promise.all(drivers.map((driver) => driver.halt()));
     await waitFor(ctx, halted).catch(() => undefined);
@@ -125,7 +118,7 @@ export class RunCarrier implements Part {
 
   /** Runs that are carried on here, that rest here, and that wait to be read. */
   stats(): { readonly active: number; readonly resting: number; readonly waiting: number } {
-    return { active: this.#active, resting: this.#resting.size, waiting: this.#waiting.size };
+    return { active: this.#active, resting: this.#resting.size, waiting: this.#loader.waiting };
   }
 
   /** Whether a run of this context's tenant is carried on here. */
@@ -218,6 +211,13 @@ export class RunCarrier implements Part {
     if (driver.news(run.version)) this.#resting.delete(driver);
   }
 
+  /** What came while it was loaded may have been missed. */
+  #hearAgain(run: OpenRun): void {
+    const driver = this.#drivers.get(run.runId);
+    if (driver === undefined) this.#consider(run);
+    else this.#tellNews(driver, run);
+  }
+
   // What falls due
 
   #schedule(runId: string, atMs: number): void {
@@ -246,7 +246,7 @@ export class RunCarrier implements Part {
     if (this.#state !== "running" || !membership.canClaim) return;
     const now = runtime.clock.now();
     for (const run of this.open.all()) {
-      if (this.#drivers.has(run.runId) || this.#beginning.has(run.runId) || this.#waiting.has(run.runId)) continue;
+      if (this.#drivers.has(run.runId) || this.#beginning.has(run.runId) || this.#loader.isWaiting(run.runId)) continue;
       if (run.standing === "needs_review" || !isFree(membership, run)) continue;
       if (run.idle === undefined || run.standing === "parked" || (run.idle !== null && run.idle <= now))
         this.#consider(run);
@@ -275,60 +275,7 @@ export class RunCarrier implements Part {
     if (!isFree(membership, run) || run.standing === "needs_review") return;
     if (run.unreadable !== undefined || this.#unfit.has(run.runId)) return;
     if (run.standing === "parked" && definitions.byHash(run.reactor, run.hash) === undefined) return;
-    this.#waiting.add(run.runId);
-    this.#loadNext();
-  }
-
-  #loadNext(): void {
-    if (this.#isReading || this.#waiting.size === 0) return;
-    this.#isReading = true;
-    void this.#readWaiting();
-  }
-
-  /** One question at a time: what comes to wait meanwhile is read in the next one, together. */
-  async #readWaiting(): Promise<void> {
-    const { runtime, log } = this.#settings;
-    const ctx = rootContext(runtime);
-    // What comes to wait, and what is done loading, in the same turn of the loop makes one question and not many.
-    for (;;) {
-      await runtime.clock.nextTurn();
-      const runs = this.#takeWaiting();
-      if (runs.length === 0) break;
-      const seen = runs.map(({ version }) => version);
-      const ids = runs.map(({ runId }) => runId);
-      // What keeps one of them from being read must not keep the others: each is then read by itself.
-      const pages = await readFirst(ctx, log, ids).catch(() => undefined);
-      runs.forEach((run, at) => void this.#load(run, seen[at] as number, pages?.[at] ?? nothingRead));
-    }
-    this.#isReading = false;
-  }
-
-  /** Runs to be read now, as many as there is room for. */
-  #takeWaiting(): OpenRun[] {
-    const runs: OpenRun[] = [];
-    if (this.#state !== "running") return runs;
-    const room = Math.min(maxReads, maxLoads - this.#loading.size, maxActiveRuns - this.#active - this.#loading.size);
-    for (const runId of this.#waiting) {
-      if (runs.length >= room) break;
-      this.#waiting.delete(runId);
-      const run = this.open.get(runId);
-      if (run === undefined || this.#loading.has(runId)) continue;
-      this.#loading.add(runId);
-      runs.push(run);
-    }
-    return runs;
-  }
-
-  /** `seen` is the version that it was known by when it was asked for. */
-  async #load(run: OpenRun, seen: number, first: StreamPage): Promise<void> {
-    const { runId } = run;
-    await this.#take(run, first).catch((error: unknown) => this.#cannotGoOn(run, error));
-    this.#loading.delete(runId);
-    // What came while it was read may have been missed.
-    const driver = this.#drivers.get(runId);
-    if (run.version > seen && driver !== undefined) this.#tellNews(driver, run);
-    else if (run.version > seen) this.#consider(run);
-    this.#loadNext();
+    this.#loader.add(run.runId);
   }
 
   async #take(run: OpenRun, first: StreamPage): Promise<void> {
@@ -364,7 +311,7 @@ export class RunCarrier implements Part {
     try {
       move();
     } catch (error) {
-      this.#ports.failed(driver, error);
+      this.#failed(driver, error);
     }
   }
 
@@ -388,49 +335,7 @@ export class RunCarrier implements Part {
     }
   }
 
-  // What drivers ask
-
-  #createPorts(): DriverPorts {
-    const { log, membership, runtime, pools, doTask } = this.#settings;
-    const source = this.#settings;
-    return {
-      log,
-      pools,
-      doTask,
-      mayGoOn: (epoch) => membership.canClaim && membership.epoch === epoch,
-      wakeAt: (runId, atMs) => this.#schedule(runId, atMs),
-      startOf: (definition, input, parent) =>
-        toStart(definition, judgeInput(definition, input), runtime.clock.now(), { claim: this.claim(1), parent }),
-      outcomeOf: (ctx, runId) => endingOf(ctx, log, runId),
-      // One that refuses ends, or has ended, by itself.
-      direct: async (ctx, runId, directive, reason) => {
-        await (directive === "cancel" ? cancelRun : undoRun)(ctx, source, runId, reason);
-      },
-      reload: async (ctx, runId) => {
-        const progress = await readProgress(ctx, source, runId);
-        const { claim } = progress ?? {};
-        const isOwn = claim?.processId === membership.processId && claim.epoch === membership.epoch;
-        return isOwn ? progress : undefined;
-      },
-      rest: (driver) => this.#rest(driver),
-      leave: (driver, how) => {
-        this.#forget(driver);
-        if (how === "lost") this.#givenUp.add(driver.runId);
-        else this.#wakeUps.remove(driver.runId);
-        const { ended } = driver.progress;
-        if (how === "ended" && ended !== undefined) this.#settings.onEnded(driver.runId, ended);
-        this.#loadNext();
-      },
-      failed: (driver, error) => {
-        driver.abandon("it cannot go on");
-        this.#forget(driver);
-        this.#givenUp.add(driver.runId);
-        const run = this.open.get(driver.runId);
-        if (run !== undefined) void this.#cannotGoOn(run, error);
-        this.#loadNext();
-      },
-    };
-  }
+  // What drivers tell
 
   #rest(driver: RunDriver): void {
     this.#resting.delete(driver);
@@ -443,7 +348,26 @@ export class RunCarrier implements Part {
       longest.forget();
       this.#forget(longest);
     }
-    this.#loadNext();
+    this.#loader.loadNext();
+  }
+
+  #leave(driver: RunDriver, how: "ended" | "lost"): void {
+    const { runId, progress } = driver;
+    this.#forget(driver);
+    this.#wakeUps.remove(runId);
+    if (how === "ended" && progress.ended !== undefined) this.#settings.onEnded(runId, progress.ended);
+    this.#loader.loadNext();
+  }
+
+  #failed(driver: RunDriver, error: unknown): void {
+    const { runId } = driver;
+    driver.abandon("it cannot go on");
+    this.#forget(driver);
+    const run = this.open.get(runId);
+    // Else it is over.
+    if (run !== undefined || this.#beginning.has(runId)) this.#givenUp.add(runId);
+    if (run !== undefined) void this.#cannotGoOn(run, error);
+    this.#loader.loadNext();
   }
 
   #forget(driver: RunDriver): void {
