@@ -118,6 +118,7 @@ export function createReactors(settings: ReactorsSettings): Reactors {
     isOpen: (runId) => open.get(runId) !== undefined,
   });
   const beginning = { ...source, carrier, maxOpenRuns };
+  const orders = { ...source, restingHere: (ctx: Context, runId: string) => carrier.restingHere(ctx, runId) };
 
   return {
     start: (ctx) => carrier.start(ctx),
@@ -125,14 +126,14 @@ export function createReactors(settings: ReactorsSettings): Reactors {
     begin: (ctx, reactor, input, options = {}) => beginRun(ctx, beginning, reactor, input, options),
     fork: (ctx, runId, options) => forkRun(ctx, beginning, runId, options),
     whenEnded: (ctx, runId) => endings.whenEnded(ctx, runId),
-    cancel: (ctx, runId, reason) => cancelRun(ctx, source, runId, reason),
+    cancel: (ctx, runId, reason) => cancelRun(ctx, orders, runId, reason),
     undo: (ctx, runId, reason) => undoRun(ctx, source, runId, reason),
-    review: (ctx, runId, said) => reviewRun(ctx, source, runId, said),
+    review: (ctx, runId, said) => reviewRun(ctx, orders, runId, said),
     runAskingFor(ctx, approvalId) {
       const run = open.byApproval(approvalId);
       return run?.tenant === ctx.tenant ? run.runId : undefined;
     },
-    decide: (ctx, approvalId, said) => decideApproval(ctx, source, open.byApproval(approvalId), approvalId, said),
+    decide: (ctx, approvalId, said) => decideApproval(ctx, orders, open.byApproval(approvalId), approvalId, said),
     send: (ctx, event, key, payload, options) => sendEvent(ctx, log, event, key, payload, options),
     definitions: definitions.all,
     *openRuns(ctx) {

@@ -126,6 +126,13 @@ export class RunCarrier implements Part {
     return this.#drivers.get(runId)?.ctx.tenant === ctx.tenant;
   }
 
+  /** A run of this context's tenant that rests here, as the log has it unless somebody else has just written. */
+  restingHere(ctx: Context, runId: string): Progress | undefined {
+    const driver = this.#drivers.get(runId);
+    if (driver === undefined || driver.ctx.tenant !== ctx.tenant) return undefined;
+    return this.#resting.has(driver) ? driver.progress : undefined;
+  }
+
   // Runs that begin here
 
   /** This process's claim, where it can take more. */

@@ -41,13 +41,19 @@ export interface ApprovalDecision {
   readonly reason?: string;
 }
 
+/** Where runs are read from that orders are given to. */
+export interface OrderSource extends RunSource {
+  /** A run of this context's tenant that is in memory here and rests: it is as the log has it, unless somebody else has just written. */
+  restingHere?(ctx: Context, runId: string): Progress | undefined;
+}
+
 /** An event to be written, or why there is none. */
 type Order = { readonly write: RunEvent } | { readonly refuse: string };
 /** The same, and the version of the run that it was decided at. */
 type DecidedOrder = { readonly write: RunEvent; readonly version: number } | { readonly refuse: string };
 
 /** Ends a run and has what it did undone. */
-export function cancelRun(ctx: Context, source: RunSource, runId: string, reason: string): Promise<Directed> {
+export function cancelRun(ctx: Context, source: OrderSource, runId: string, reason: string): Promise<Directed> {
   return orderByState(ctx, source, runId, ({ phase }) => {
     if (phase === "ended") return { refuse: "It has ended." };
     if (phase !== "going") return { refuse: "It goes no further already, and is being undone." };
@@ -79,7 +85,7 @@ export async function undoRun(ctx: Context, source: RunSource, runId: string, re
 }
 
 /** Says how a run goes on that stands in `needs_review`. */
-export function reviewRun(ctx: Context, source: RunSource, runId: string, said: Review): Promise<Directed> {
+export function reviewRun(ctx: Context, source: OrderSource, runId: string, said: Review): Promise<Directed> {
   const { decision, result, reason } = said;
   const more = { ...(result !== undefined && { result }), ...(reason !== undefined && { reason }) };
   let asked = said.reviewVersion;
@@ -99,7 +105,7 @@ export function reviewRun(ctx: Context, source: RunSource, runId: string, said: 
 /** Decides what an approval step of a run asks for; `run` is undefined where no open run asks for it. */
 export async function decideApproval(
   ctx: Context,
-  source: RunSource,
+  source: OrderSource,
   run: OpenRun | undefined,
   approvalId: string,
   { decision, reason }: ApprovalDecision,
@@ -121,15 +127,23 @@ export async function decideApproval(
 /** Writes an order that is decided on all of the run; so its definition must be here. */
 function orderByState(
   ctx: Context,
-  source: RunSource,
+  source: OrderSource,
   runId: string,
   order: (state: Progress) => Order,
 ): Promise<Directed> {
+  let atHand = source.restingHere?.(ctx, runId);
   return placeOrder(ctx, source.log, runId, async () => {
-    if (!isId("run", runId) || (await firstEvent(ctx, source.log, runId)) === undefined) throw runNotFound(runId);
-    const progress = await readProgress(ctx, source, runId);
+    const progress = atHand ?? (await readWhole(ctx, source, runId));
+    // Decided anew, it is since somebody else has written.
+    atHand = undefined;
     return progress === undefined ? { refuse: definitionMissing } : { ...order(progress), version: progress.version };
   });
+}
+
+/** How far a run of this tenant's has come; undefined where its definition is not here. Throws `reactor.run_not_found`. */
+async function readWhole(ctx: Context, source: RunSource, runId: string): Promise<Progress | undefined> {
+  if (!isId("run", runId) || (await firstEvent(ctx, source.log, runId)) === undefined) throw runNotFound(runId);
+  return await readProgress(ctx, source, runId);
 }
 
 /**
