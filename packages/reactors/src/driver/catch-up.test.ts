@@ -194,6 +194,38 @@ test("a call is told of a cancellation also where a step had failed that was not
   expect(await world.finish(runId)).toMatchObject({ type: "run.cancelled" });
 });
 
+test("a run that goes on after all, since somebody was quicker than a failure, still ends by its deadline", async () => {
+  const definition = reactor("late", { input, timeoutMs: 10_000 }, (steps) =>
+    steps
+      .approval("ask", { title: "May we?", args: () => ({ timeoutMs: 1_000 }) })
+      .step("long", { run: ({ signal, runtime }) => sleep(rootContext(runtime, { signal }), 60_000) })
+      .returns(() => 1),
+  );
+  let held: SimulatedProcess | undefined;
+  const world = await simulateProcesses({
+    seed: 1,
+    definitions: [definition],
+    maxLatencyMs: 50,
+    fate: ({ process, when, what }) => {
+      if (held !== undefined || when !== "before" || what !== "step.failed") return "go";
+      held = process;
+      return "pause";
+    },
+  });
+  const beganMs = world.time.now();
+  const runId = await world.begin("late", 1, "k");
+  await world.time.until(() => held !== undefined);
+  const other = world.running[0] as SimulatedProcess;
+  for (const approvalId of approvalsOf(world, runId))
+    expect(await world.settled(other.reactors.decide(other.ctx, approvalId, { decision: "approved" }))).toMatchObject({
+      ok: true,
+    });
+  await held?.resume();
+  expect(await world.finish(runId)).toMatchObject({ type: "run.failed" });
+  const gaveUp = world.history(runId).find(({ event }) => event.type === "run.gave_up");
+  expect((gaveUp?.atMs ?? Number.NaN) - beganMs).toBeLessThan(11_000);
+});
+
 const asks = reactor("asks", { input }, (steps) =>
   steps
     .approval("one", { title: "May we?" })

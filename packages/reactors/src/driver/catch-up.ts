@@ -81,6 +81,8 @@ function beginAnew(run: DrivenRun, progress: Progress): void {
   run.durable = progress.version;
   run.heard = Math.max(run.heard, progress.version);
   run.progress = progress;
+  // Who took it to go no further, by what others were quicker than, asked for no wake-up.
+  if (progress.deadline !== undefined) run.ports.wakeAt(run.runId, progress.deadline);
   for (const each of pending) {
     const event = progress.phase === "going" && each.ifGoing !== undefined ? each.ifGoing : each.event;
     if (event === null || !saysSomething(run, event)) each.onWritten?.(false);
