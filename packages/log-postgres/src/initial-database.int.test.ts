@@ -1,8 +1,21 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { PGlite } from "@electric-sql/pglite";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { createPglite } from "./initial-database.ts";
 
 let folder: string;
@@ -22,8 +35,8 @@ async function identityOf(database: PGlite): Promise<unknown> {
 }
 
 /** Opens one, has it work, closes it. */
-async function useOne(dataDir?: string): Promise<unknown> {
-  const database = await createPglite({ dataDir, cacheDir: cache(), parsers: {} });
+async function useOne(dataDir?: string, cacheDir = cache()): Promise<unknown> {
+  const database = await createPglite({ dataDir, cacheDir, parsers: {} });
   await database.exec("CREATE TABLE IF NOT EXISTS kept (n int); INSERT INTO kept VALUES (1)");
   const identity = await identityOf(database);
   const { rows } = await database.query("SELECT count(*)::int AS n FROM kept");
@@ -43,15 +56,61 @@ test("every new database begins as the first one was made, in memory and in a di
   expect(await useOne(dataDir)).toMatchObject({ rows: [{ n: 2 }] });
 });
 
-test("what is damaged is not used, and made anew", { timeout: 120_000 }, async () => {
-  const first = await useOne();
-  const whole = readFileSync(kept());
-  const damaged = Buffer.from(whole);
-  damaged.writeUInt8(damaged.readUInt8(damaged.length >> 1) ^ 1, damaged.length >> 1);
-  writeFileSync(kept(), damaged);
-  const second = await useOne();
-  expect(second).not.toEqual(first);
+/** A cache folder in which one is kept, and what tells that one from another. */
+let whole: string;
+let wholeDatabase: unknown;
+beforeAll(async () => {
+  whole = mkdtempSync(join(tmpdir(), "viable-initial-"));
+  wholeDatabase = await useOne(undefined, whole);
+});
+afterAll(() => rmSync(whole, { recursive: true, force: true }));
+
+/** What is kept, unpacked, with something else in it, and packed again: whole as far as its checksum tells. */
+const repack = (change: (tar: Buffer) => Buffer) =>
+  writeFileSync(kept(), zstdCompressSync(change(zstdDecompressSync(readFileSync(kept()))), withChecksum));
+const withChecksum = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
+
+const spoils: [string, () => void][] = [
+  [
+    "damaged",
+    () => {
+      const damaged = readFileSync(kept());
+      damaged.writeUInt8(damaged.readUInt8(damaged.length >> 1) ^ 1, damaged.length >> 1);
+      writeFileSync(kept(), damaged);
+    },
+  ],
+  ["open to others' writing", () => chmodSync(kept(), 0o620)],
+  ["no database", () => repack(() => Buffer.from("no database"))],
+  ["a part of one", () => repack((tar) => tar.subarray(0, 10 * 1024 * 1024))],
+];
+// Only root may give files away.
+if (process.getuid?.() === 0) spoils.push(["somebody else's", () => chownSync(kept(), 65_534, 65_534)]);
+
+test.each(spoils)("what is %s is not used, and made anew", { timeout: 120_000 }, async (_what, spoil) => {
+  cpSync(whole, cache(), { recursive: true });
+  spoil();
+  const second = await useOne(join(folder, "database"));
+  expect(second).toMatchObject({ rows: [{ n: 1 }] });
+  expect(second).not.toEqual(wholeDatabase);
+  expect(statSync(kept())).toMatchObject({ uid: process.getuid?.() ?? 0 });
+  expect(statSync(kept()).mode & 0o777).toBe(0o600);
   expect(await useOne()).toEqual(second);
+});
+
+test("whoever keeps one clears away what others left there days ago, and nothing else", {
+  timeout: 60_000,
+}, async () => {
+  const longAgo = new Date(Date.now() - 8 * 24 * 60 * 60 * 1000);
+  const days = ["pglite-0.4.0.tar.zst", "pglite-0.5.0.tar.zst.abcdef", "another"];
+  const now = ["pglite-0.4.1.tar.zst", "pglite-0.5.0.tar.zst.ghijkl"];
+  for (const name of [...days, ...now]) {
+    mkdirSync(join(cache(), name), { recursive: true });
+    writeFileSync(join(cache(), name, "made"), "");
+    if (days.includes(name)) utimesSync(join(cache(), name), longAgo, longAgo);
+  }
+  await useOne();
+  expect(readdirSync(cache())).toEqual(expect.arrayContaining(["another", ...now]));
+  expect(readdirSync(cache())).toHaveLength(4);
 });
 
 test("where nothing can be kept a database is made all the same, and nothing is left lying about", {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
@@ -9,6 +9,10 @@ import { fillBeside } from "./fill-beside.ts";
 
 /** An initial database is 40 MB of files, nearly all zeros and system catalogues. A kept one that unpacks to more is none of ours. */
 const maxBytes = 128 * 1024 * 1024;
+/** What the names of all that is kept here begin with. */
+const prefix = "pglite-";
+/** What others left is theirs for a week: two releases that are used side by side do not make theirs anew again and again. */
+const maxAgeMs = 7 * 24 * 60 * 60 * 1000;
 const packing = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 } };
 
 export interface CreatePgliteOptions {
@@ -25,7 +29,7 @@ export interface CreatePgliteOptions {
  * PGlite, and unpacked from there.
  *
  * Promised: a directory holds a whole database or none, whenever the process that makes it is killed. PGlite alone takes for a database
- * what has a file `PG_VERSION`, and writes that first. So a new one is made in `<directory>.making`, and has its name when it has been
+ * what has a file `PG_VERSION`, and may write that first. So a new one is made in `<directory>.making`, and has its name when it has been
  * started once. What is left there the next start clears away.
  *
  * The kept file is only ever a short cut. Where it cannot be written (a read-only home), nothing is kept; where it is damaged, none
@@ -49,19 +53,23 @@ async function makeNew(
   cacheDir: string | undefined,
 ): Promise<PGlite> {
   if (cacheDir === undefined) return await PGlite.create(options);
-  const file = join(cacheDir, `pglite-${versionOfPglite()}.tar.zst`);
+  const file = join(cacheDir, `${prefix}${versionOfPglite()}.tar.zst`);
   const loadDataDir = await readKept(file);
   if (loadDataDir !== undefined) {
     try {
       return await PGlite.create({ ...options, loadDataDir });
     } catch {
       // Whole, and still no database for PGlite: what came of it is in the way of the one that is made anew.
-      if (options.dataDir !== undefined) await rm(options.dataDir, { recursive: true, force: true });
+      if (options.dataDir !== undefined) await empty(options.dataDir);
     }
   }
   const database = await PGlite.create(options);
   await keep(file, database);
   return database;
+}
+
+async function empty(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true });
 }
 
 /** Its manifest is not among what the package exports, and lies beside its code. */
@@ -73,11 +81,14 @@ function versionOfPglite(): string {
 
 async function readKept(file: string): Promise<Blob | undefined> {
   try {
+    // What is judged is what is read, whatever the name leads to by then.
+    await using kept = await open(file);
+    const { uid, mode, size } = await kept.stat();
     // A database that another user prepared could hold anything. Where files have no such owners, as on Windows, folders keep others out.
-    const user = process.getuid?.();
-    if (user !== undefined && (await stat(file)).uid !== user) return undefined;
+    const isOurs = process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0);
+    if (!isOurs || size > maxBytes) return undefined;
     // This thread has nothing else to do, and growing an output of unknown length takes three times as long.
-    const tar = zstdDecompressSync(await readFile(file), { maxOutputLength: maxBytes });
+    const tar = zstdDecompressSync(await kept.readFile(), { maxOutputLength: maxBytes });
     return new Blob([tar], { type: "application/x-tar" });
   } catch {
     return undefined;
@@ -95,9 +106,21 @@ async function keep(file: string, database: PGlite): Promise<void> {
     const tar = await database.dumpDataDir("none");
     await writeFile(made, zstdCompressSync(await tar.arrayBuffer(), packing), { mode: 0o600 });
     await rename(made, file);
+    await clearOld(file);
   } catch {
     // It is made again by the next who needs one.
   } finally {
     if (beside !== undefined) await rm(beside, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/** Clears away what was kept for other versions of PGlite, and what processes that were killed had begun to keep. */
+async function clearOld(file: string): Promise<void> {
+  const folder = dirname(file);
+  const { mtimeMs: nowMs } = await stat(file);
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(prefix)) continue;
+    const path = join(folder, name);
+    if (nowMs - (await stat(path)).mtimeMs > maxAgeMs) await rm(path, { recursive: true, force: true });
   }
 }
