@@ -57,6 +57,7 @@ export type {
   RunSummary,
   RunView,
   RunWaitView,
+  ScheduleView,
   UndecodableRun,
 } from "./run-view.ts";
 export {

@@ -181,5 +181,21 @@ export const reactorView = z.object({
 });
 export type ReactorView = z.infer<typeof reactorView>;
 
-export const reactorList = z.object({ reactors: z.array(reactorView) });
+/** A schedule as the list of reactors shows it. */
+export const scheduleView = z.object({
+  name: z.string(),
+  reactor: z.string(),
+  cron: z.string(),
+  timeZone: z.string(),
+  /** When its next run is planned; absent where other processes keep it to other times. */
+  nextAt: z.string().optional(),
+  /** The last run that it began, and for when that was planned. */
+  last: z.object({ plannedAt: z.string(), runId: z.string() }).optional(),
+  /** What keeps it from going on, and is tried again. */
+  failure: errorOnTheWire.optional(),
+});
+export type ScheduleView = z.infer<typeof scheduleView>;
+
+/** Reactors, and the tenant's schedules that begin runs of them: absent where there are none, and for a session's token. */
+export const reactorList = z.object({ reactors: z.array(reactorView), schedules: z.array(scheduleView).optional() });
 export type ReactorList = z.infer<typeof reactorList>;

@@ -266,6 +266,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       executions,
       projections,
       reactors,
+      schedules,
       sealer,
       runtime,
       running,
@@ -281,7 +282,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     log,
     views: [
       ...systemViews({ catalogue, registry, swarms, log, accesses, membership, projections, traffic: traffic.pairs }),
-      ...reactorViews({ log, reactors }),
+      ...reactorViews({ log, reactors, schedules }),
     ],
     health,
     metrics: () => metrics.all(),

@@ -4,7 +4,7 @@ import type { Runtime } from "@viable/kernel";
 import { rootContext, toWire, waitFor } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
 import type { HealthView } from "@viable/protocol";
-import type { Reactors } from "@viable/reactors";
+import type { Reactors, Schedules } from "@viable/reactors";
 import type { Sealer } from "@viable/security";
 import type { Executions, Swarm } from "@viable/swarm";
 import type { SystemPorts } from "./create-system.ts";
@@ -22,6 +22,7 @@ export interface HealthSources {
   readonly executions: Executions;
   readonly projections: Projections;
   readonly reactors: Reactors;
+  readonly schedules: Schedules;
   /** Undefined where the log is not sealed. */
   readonly sealer: Sealer | undefined;
   readonly runtime: Runtime;
@@ -43,6 +44,7 @@ export async function readHealth(sources: HealthSources): Promise<HealthView> {
     ...checkSeals(sources.sealer),
     checkExecutions(sources.executions),
     ...checkReactors(sources),
+    ...(await checkSchedules(sources)),
     ...(await checkProjections(sources)),
     checkBus(sources.bus),
     checkMembership(sources.membership),
@@ -153,6 +155,27 @@ function checkReactors({ definition, reactors }: HealthSources): Check[] {
     ),
   ].join(", ");
   return [{ name: "reactors", status: unreadable === 0 ? "ok" : "degraded", detail }];
+}
+
+/** Told where there are schedules. One that cannot go on begins no run, and nobody else may notice. It is told by its code, as of projections. */
+async function checkSchedules({ definition, schedules, runtime }: HealthSources): Promise<Check[]> {
+  if (definition.schedules.length === 0) return [];
+  const ctx = rootContext(runtime, { deadline: runtime.clock.now() + answerWithinMs });
+  try {
+    const all = await waitFor(ctx, schedules.status(ctx));
+    const problems = all.flatMap(({ name, failure }) => (failure === undefined ? [] : [`${name}: ${failure.code}`]));
+    const next = Math.min(...all.map((each) => each.next ?? Number.POSITIVE_INFINITY));
+    const kept = `${all.length} kept${Number.isFinite(next) ? `, the next run is planned for ${new Date(next).toISOString()}` : ""}`;
+    return [
+      {
+        name: "schedules",
+        status: problems.length === 0 ? "ok" : "degraded",
+        detail: problems.length === 0 ? kept : problems.join("; "),
+      },
+    ];
+  } catch (error) {
+    return [{ name: "schedules", status: "degraded", detail: toWire(error).message }];
+  }
 }
 
 /** Never less than well: what is lost costs time only (W3). But that it is lost must show (W10). */

@@ -4,18 +4,24 @@ import type { Context, JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Log, Position } from "@viable/log";
 import { isPosition } from "@viable/log";
-import type { RunStatus } from "@viable/protocol";
+import type { RunStatus, ScheduleView } from "@viable/protocol";
 import { runStatus } from "@viable/protocol";
-import type { Reactors } from "@viable/reactors";
+import type { Reactors, ScheduleStatus, Schedules } from "@viable/reactors";
 import { endsRun, listApprovals, listRuns, originOfRun, readRunView, runStream, toMermaid } from "@viable/reactors";
 import { describeReactors } from "@viable/reactors/define";
 import type { Grant } from "@viable/security";
 
+export interface ReactorViewSources {
+  readonly log: Log;
+  readonly reactors: Reactors;
+  readonly schedules: Schedules;
+}
+
 /**
- * The reads about reactors, their runs and approvals. What reactors there are is what the system can do; of runs a session's token
+ * The reads about reactors, their schedules, runs and approvals. What reactors there are is what the system can do; of runs a session's token
  * sees those that the session began, and what they are composed of.
  */
-export function reactorViews({ log, reactors }: { readonly log: Log; readonly reactors: Reactors }): View[] {
+export function reactorViews({ log, reactors, schedules }: ReactorViewSources): View[] {
   const find = async (ctx: Context, { sessionId }: Grant, id = ""): Promise<string | undefined> => {
     const origin = await originOfRun(ctx, log, id);
     return origin !== undefined && (sessionId === undefined || origin.session === sessionId) ? id : undefined;
@@ -25,7 +31,7 @@ export function reactorViews({ log, reactors }: { readonly log: Log; readonly re
       name: "reactors",
       scope: "session",
       path: "/reactors",
-      read: (ctx, { query }) => {
+      read: async (ctx, { grant, query }) => {
         const { graph } = query;
         if (graph !== undefined && graph !== "mermaid")
           throw new ViableError("reactor.invalid_graph", `"${graph}" is no way to draw a reactor.`, {
@@ -37,8 +43,12 @@ export function reactorViews({ log, reactors }: { readonly log: Log; readonly re
           const definition = definitions.find((each) => each.hash === hash);
           return definition === undefined ? {} : { graph: toMermaid(definition) };
         };
+        // What they do, and what they fail with, is the tenant's as a whole.
+        const planned = grant.sessionId === undefined ? await schedules.status(ctx) : [];
+        const own = planned.filter(({ tenant }) => tenant === ctx.tenant);
         return {
           reactors: described.map((each) => ({ ...each, ...(graph !== undefined && draw(each.hash)) })),
+          ...(own.length > 0 && { schedules: own.map(toScheduleView) }),
         } as unknown as JsonValue;
       },
     },
@@ -94,6 +104,18 @@ export function reactorViews({ log, reactors }: { readonly log: Log; readonly re
 function toPosition(text: string | undefined): Position | undefined {
   if (text === undefined || isPosition(text)) return text;
   throw new ViableError("reactor.invalid_position", `"${text}" is not a position of this log.`);
+}
+
+function toScheduleView({ name, reactor, cron, timeZone, next, last, failure }: ScheduleStatus): ScheduleView {
+  return {
+    name,
+    reactor,
+    cron,
+    timeZone,
+    ...(next !== undefined && { nextAt: new Date(next).toISOString() }),
+    ...(last !== undefined && { last: { plannedAt: new Date(last.planned).toISOString(), runId: last.runId } }),
+    ...(failure !== undefined && { failure }),
+  };
 }
 
 function toStatus(text: string): RunStatus {

@@ -1,7 +1,8 @@
 // Reactors of a whole system: begun, watched and steered by commands and views, with tasks done by its agents in the name and with the
 // authority of whoever began the run, over crashes and stops.
 import type { JsonObject, JsonValue } from "@viable/kernel";
-import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
+import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import type { CommandAnswer, RunView } from "@viable/protocol";
 import { approvalList, executionEventPage, reactorList, runPage, runView } from "@viable/protocol";
@@ -755,6 +756,48 @@ test("health and metrics tell of runs and pools; a system without reactors tells
   const { checks, status } = await without.settled(without.system.health());
   expect(status).toBe("ok");
   expect(checks.some(({ name }) => name === "reactors")).toBe(false);
+});
+
+test("schedules are shown with their next and last time; one that cannot go on says why, and degrades the health", async () => {
+  const memory = createMemoryStore();
+  let isRefused = false;
+  const store: Store = {
+    ...memory,
+    async commit(...batch) {
+      if (isRefused && JSON.stringify(batch).includes("schedule/often"))
+        throw new ViableError("test.refused", "Secret.");
+      return await memory.commit(...batch);
+    },
+  };
+  const planned = { reactor: double, cron: "* * * * *", input: { n: 1 } };
+  const schedules = [
+    schedule({ ...planned, name: "often" }),
+    schedule({ ...planned, name: "theirs", tenant: "other", cron: "0 4 1 1 *" }),
+  ];
+  const settings = defineSystem({ name: "sagas", services: [], reactors: [double], schedules });
+  await using t = await startTestSystem(settings, { store, time: simulateTime() });
+  const shown = async () => reactorList.parse((await read(t, "/reactors")).body).schedules;
+  const check = async () =>
+    (await t.settled(t.system.health())).checks.find(({ name }) => name === "schedules") as { detail: string };
+  const nextAt = (await shown())?.[0]?.nextAt as string;
+  expect(nextAt).toMatch(/Z$/);
+  expect(await shown()).toEqual([{ name: "often", reactor: "double", cron: "* * * * *", timeZone: "UTC", nextAt }]);
+  const ofSession = await t.settled((await t.connect()).api.reactors());
+  expect(ofSession).not.toHaveProperty("schedules");
+  expect(await check()).toMatchObject({ status: "ok", detail: `2 kept, the next run is planned for ${nextAt}` });
+  await t.time.advance(60_000);
+  const runId = (await shown())?.[0]?.last?.runId as string;
+  expect((await shown())?.[0]).toMatchObject({ last: { plannedAt: nextAt, runId } });
+  expect((await show(t, runId)).status).toBe("completed");
+  isRefused = true;
+  await t.time.advance(60_000);
+  expect((await shown())?.[0]).toMatchObject({ last: { plannedAt: nextAt }, failure: { code: "test.refused" } });
+  // What it failed with may hold what is a tenant's, and health is told to everybody.
+  expect(await check()).toEqual({ name: "schedules", status: "degraded", detail: "often: test.refused" });
+  isRefused = false;
+  await t.time.advance(10_000);
+  expect((await shown())?.[0]).not.toHaveProperty("failure");
+  expect(await check()).toMatchObject({ status: "ok" });
 });
 
 test("a run that this release cannot read hides no other, and keeps no other from being carried on", async () => {

@@ -4,7 +4,7 @@ import { rootContext, sleep } from "@viable/kernel";
 import type {
   EventView,
   ExecutionView,
-  ReactorView,
+  ReactorList,
   RunStatus,
   RunSummary,
   RunView,
@@ -68,10 +68,10 @@ export function addReactors(program: Command, shell: Shell): void {
     return addOutputOption(command, preset);
   };
 
-  add("list", "every reactor with how many of its runs are open", "list --output json").action(
+  add("list", "every reactor with how many of its runs are open, and the schedules", "list --output json").action(
     async (options: Options) => {
       const answer = await connect(shell, options).reactors();
-      printData(shell, options.output, answer, () => renderReactors(shell, answer.reactors));
+      printData(shell, options.output, answer, () => renderReactors(shell, answer));
     },
   );
 
@@ -298,8 +298,8 @@ function failUnlessCompleted(shell: Shell, { runId, status, error }: RunView): v
   shell.exitStatus = exitStatus.failed;
 }
 
-function renderReactors(shell: Shell, reactors: readonly ReactorView[]): string {
-  return renderTable(
+function renderReactors(shell: Shell, { reactors, schedules = [] }: ReactorList): string {
+  const table = renderTable(
     shell.out,
     ["REACTOR", "VERSION", "HASH", "STEPS", "OPEN", "ABOUT"],
     reactors.map(({ name, versions, hash, steps, openRuns, description }) => [
@@ -311,6 +311,21 @@ function renderReactors(shell: Shell, reactors: readonly ReactorView[]): string 
       description,
     ]),
   );
+  if (schedules.length === 0) return table;
+  const planned = renderTable(
+    shell.out,
+    ["SCHEDULE", "BEGINS", "WHEN", "TIME ZONE", "NEXT", "LAST", "WHY NOT"],
+    schedules.map(({ name, reactor, cron, timeZone, nextAt, last, failure }) => [
+      name,
+      reactor,
+      cron,
+      timeZone,
+      nextAt ?? "",
+      last === undefined ? "" : `${last.plannedAt} (${last.runId})`,
+      failure?.message ?? "",
+    ]),
+  );
+  return `${table}\n${planned}`;
 }
 
 function renderRuns(shell: Shell, runs: readonly RunSummary[]): string {
