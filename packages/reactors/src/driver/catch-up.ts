@@ -42,7 +42,7 @@ export async function catchUp(run: DrivenRun): Promise<void> {
   }
   const progress = await ask(run, () => run.ports.reload(run.ctx, run.runId));
   if (progress === undefined) run.lose("somebody else has claimed it");
-  else beginAnew(run, progress);
+  else startOver(run, progress);
 }
 
 /** What the log answers; undefined where the run is not this driver's any more. */
@@ -72,8 +72,8 @@ function takeNews(run: DrivenRun, news: News): void {
   goOn(run, wasStopped, isLocal ? ready : [...progress.open.values()]);
 }
 
-/** Begins from what the log has; what was on its way is written after it, where it still says something. */
-function beginAnew(run: DrivenRun, progress: Progress): void {
+/** Starts from what the log has; what was on its way is written after it, where it still says something. */
+function startOver(run: DrivenRun, progress: Progress): void {
   const wasStopped = isStopped(run);
   const { pending } = run;
   run.pending = [];

@@ -14,7 +14,7 @@ import { undoKey } from "./driven-run.ts";
  * `left`       whoever had the run before may have done it: done again, which comes to the same, it has an outcome that can be undone
  * `composed`   the run that it composes goes on: that is told to end, and waited for
  */
-export type ReasonToClear = "failed" | "accepted" | "begun" | "wanted" | "left" | "composed";
+type ReasonToClear = "failed" | "accepted" | "begun" | "wanted" | "left" | "composed";
 
 /** Why something is to be done about a step of a run that goes no further; undefined where nothing is. */
 export function reasonToClear(run: DrivenRun, node: OpenNode): ReasonToClear | undefined {
