@@ -147,5 +147,8 @@ test("a composed reactor whose input's schema throws fails its step", async () =
   const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [definition] });
   const runId = await world.begin("parent", 1, "k");
   await world.time.advance(60_000);
-  expect(lines(world, runId).slice(1)).toEqual(["step.failed kid, attempt 1: user code", "run.failed: user code"]);
+  expect(lines(world, runId).slice(1)).toEqual([
+    "step.failed kid, attempt 1: reactor.invalid_input",
+    "run.failed: reactor.invalid_input",
+  ]);
 });
