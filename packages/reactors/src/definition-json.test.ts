@@ -749,7 +749,7 @@ describe("writing", () => {
         return at.returns(() => null);
       }) as ReactorDefinition;
     let composed = child as ReactorDefinition;
-    for (let level = 0; level < 40; level++)
+    for (let level = 0; level < 20; level++)
       composed = around(`both${level}`, [around(`left${level}`, [composed]), around(`right${level}`, [composed])]);
     expect(() => toJson(composed)).toThrow("more than 1000000 values");
   });

@@ -247,3 +247,28 @@ test.for([
 ] as const)("the path %s in a run is %s in its definition", ([path, inDefinition]) => {
   expect(staticPath(path)).toBe(inDefinition);
 });
+
+test("reactors may be composed 50 deep, and not deeper: the steps that lead down are named", () => {
+  const composed = (depth: number): ReactorDefinition => {
+    let definition = reactor("r1", { input: z.unknown() }, (steps) => steps.returns(() => 1)) as ReactorDefinition;
+    for (let number = 2; number <= depth; number++) {
+      const child = definition;
+      definition = reactor(`r${number}`, { input: z.unknown() }, (steps) =>
+        steps
+          .group("in", {}, (inner) => inner.compose(`to${number}`, child, { args: () => 1 }).returns(() => 1))
+          .compose("beside", leaf, { args: () => 1 })
+          .returns(() => 1),
+      ) as ReactorDefinition;
+    }
+    return definition;
+  };
+  const leaf = reactor("leaf", { input: z.unknown() }, (steps) => steps.returns(() => 1));
+  expect(() => composed(50)).not.toThrow();
+  const path = Array.from({ length: 50 }, (_, index) => `in/to${51 - index}`).join(" > ");
+  expect(() => composed(51)).toThrow(
+    expect.objectContaining({
+      code: "reactor.invalid_definition",
+      message: `reactor "r51", ${path}: composes reactors more than 50 deep.`,
+    }),
+  );
+});

@@ -9,6 +9,8 @@ import { invalidDefinition } from "./errors.ts";
 const maxNodes = 2_000;
 /** How deep scopes may stand in scopes. */
 const maxDepth = 16;
+/** How many reactors may stand in one another: each is a run that waits for the one in it, and whoever asks after one walks up to the first. */
+const maxComposed = 50;
 
 /** A definition made ready to be run: who waits for whom, in numbers. */
 export interface Plan {
@@ -16,6 +18,8 @@ export interface Plan {
   readonly root: PlanScope;
   /** Every node, in every scope, by its static path. */
   readonly nodes: ReadonlyMap<string, PlanNode>;
+  /** Paths of the steps that lead to the reactor that stands deepest in it, the outermost first. */
+  readonly deepest: readonly string[];
 }
 
 export interface PlanScope {
@@ -48,10 +52,23 @@ export function planOf(definition: ReactorDefinition): Plan {
   let plan = plans.get(definition);
   if (plan === undefined) {
     const root = new Planner(definition).scope(definition.graph, "", []);
-    plan = { definition, root, nodes: new Map([...allNodes(root)].map((node) => [node.path, node])) };
+    const nodes = new Map([...allNodes(root)].map((node) => [node.path, node]));
+    plan = { definition, root, nodes, deepest: deepestOf(definition, nodes.values()) };
     plans.set(definition, plan);
   }
   return plan;
+}
+
+function deepestOf({ name, children }: ReactorDefinition, nodes: Iterable<PlanNode>): readonly string[] {
+  let deepest: readonly string[] = [];
+  for (const { node, path } of nodes) {
+    const child = node.kind === "compose" ? children.get(node.reactor) : undefined;
+    if (child === undefined) continue;
+    const below = planOf(child).deepest;
+    if (below.length + 1 > deepest.length) deepest = [path, ...below];
+  }
+  if (deepest.length < maxComposed) return deepest;
+  throw invalidDefinition(name, deepest.join(" > "), `composes reactors more than ${maxComposed} deep`);
 }
 
 function* allNodes(scope: PlanScope): Generator<PlanNode> {
