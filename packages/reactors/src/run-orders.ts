@@ -160,9 +160,8 @@ export async function placeOrder(
     const decided = await decide();
     if ("refuse" in decided) return { ok: false, reason: decided.refuse };
     const { write, version } = decided;
-    const events = [{ type: write.type, data: write.data as never }];
     const outcome = await log.append(ctx, {
-      streams: [{ stream: runStream(runId), expected: version, events, correlation: runId }],
+      streams: [{ stream: runStream(runId), expected: version, events: [write], correlation: runId }],
     });
     if (outcome.ok) return { ok: true };
     if (outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
