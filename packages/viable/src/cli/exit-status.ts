@@ -12,7 +12,7 @@ export const exitStatus = {
   refused: 3,
   /** The gateway cannot be reached. */
   unreachable: 4,
-  /** Nothing goes on until a person has decided. */
+  /** Nothing is known to go on until a person has done something: decided, said how it goes on, or brought back what a parked run lacks. */
   waitsForPerson: 5,
   /** Ended by a signal. */
   interrupted: 130,

@@ -1,21 +1,13 @@
 import type { Client } from "@viable/client";
 import type { JsonObject, JsonValue } from "@viable/kernel";
-import { rootContext, sleep } from "@viable/kernel";
-import type {
-  EventView,
-  ExecutionView,
-  ReactorList,
-  RunStatus,
-  RunSummary,
-  RunView,
-  RunWaitView,
-} from "@viable/protocol";
-import { isEndedRun, runStatus } from "@viable/protocol";
+import type { ExecutionView, ReactorList, RunStatus, RunSummary, RunView, RunWaitView } from "@viable/protocol";
+import { runStatus } from "@viable/protocol";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { renderEvent, widthOf } from "./events.ts";
 import { printOutcome } from "./exec.ts";
 import { exitStatus, interrupted, wrongUsage } from "./exit-status.ts";
+import { followRun } from "./follow-run.ts";
 import { formatDuration } from "./format-duration.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
@@ -48,8 +40,6 @@ interface ResumeOptions extends Options {
   readonly reason?: string;
 }
 
-/** `--wait` looks this often how the run stands, in milliseconds. */
-const lookEveryMs = 500;
 const exampleRun = "run_01jd8q5k3v7x2m9c4h6t8w0y1z";
 const defaultReason = "asked on the command line";
 
@@ -123,19 +113,14 @@ export function addReactors(program: Command, shell: Shell): void {
     `watch ${exampleRun}`,
   ).action(async (id: string, options: Options) => {
     const client = connect(shell, options);
-    const signal = shell.catchInterrupt();
-    const told = new Set<string>();
-    for await (const event of client.watchRun(id, { signal })) {
-      printItem(shell, options.output, event, () => renderEvent(event, widthOf(shell)));
-      if (event.type !== "run.needs_review" && !asksSomebody(event)) continue;
-      for (const line of (await findNeeded(client, await client.run(id))).lines) {
-        if (!told.has(line)) shell.err.write(`${line}\n`);
-        told.add(line);
-      }
-    }
-    const view = await client.run(id);
-    if (!isEndedRun(view.status)) throw interrupted(`${id} goes on.`);
-    failUnlessCompleted(shell, view);
+    const how = await followRun(shell.runtime, client, {
+      runId: id,
+      signal: shell.catchInterrupt(),
+      onEvent: (event) => printItem(shell, options.output, event, () => renderEvent(event, widthOf(shell))),
+      onNeeded: (line) => shell.err.write(`${line}\n`),
+    });
+    if (how === "interrupted") throw interrupted(`${id} goes on.`);
+    failUnlessCompleted(shell, await client.run(id));
   });
 
   add(
@@ -145,7 +130,10 @@ export function addReactors(program: Command, shell: Shell): void {
   )
     .option("--input <json>", "its input", "{}")
     .option("--key <key>", "another start under the same key finds this run")
-    .option("--wait", "print its result when it has ended; ends with 5 where it waits for a person")
+    .option(
+      "--wait",
+      "print its result when it has ended; ends with 5 where nothing is known to go on without a person",
+    )
     .action(async (reactor: string, { input, key, wait, ...options }: StartOptions) => {
       const client = connect(shell, options);
       const args: JsonObject = { reactor, input: parseJson("--input", input), ...(key !== undefined && { key }) };
@@ -233,62 +221,26 @@ function parseJson(option: string, text: string): JsonValue {
   }
 }
 
-/** Looks until the run has ended, or nothing goes on in it without a person. */
+/** Follows a run that was begun to its end, or until nothing is known to go on in it without a person. */
 async function printWhenEnded(shell: Shell, client: Client, id: string, options: Options): Promise<void> {
-  const ctx = rootContext(shell.runtime, { signal: shell.catchInterrupt() });
   shell.err.write(`${id} has begun.\n`);
-  for (;;) {
-    const view = await client.run(id);
-    if (isEndedRun(view.status)) {
-      if (view.status === "completed") {
-        const result = view.result ?? null;
-        printData(shell, options.output, result, () => renderJson(shell, result));
-      }
-      return failUnlessCompleted(shell, view);
-    }
-    const { lines, isAll } = await findNeeded(client, view);
-    if (isAll) {
-      for (const line of lines) shell.err.write(`${line}\n`);
-      shell.exitStatus = exitStatus.waitsForPerson;
-      return;
-    }
-    await sleep(ctx, lookEveryMs).catch(() => undefined);
-    if (ctx.signal.aborted) throw interrupted(`${id} goes on. Follow it with: viable reactors watch ${id}`);
+  const how = await followRun(shell.runtime, client, {
+    runId: id,
+    signal: shell.catchInterrupt(),
+    untilNeeded: true,
+    onNeeded: (line) => shell.err.write(`${line}\n`),
+  });
+  if (how === "interrupted") throw interrupted(`${id} goes on. Follow it with: viable reactors watch ${id}`);
+  if (how === "needs_person") {
+    shell.exitStatus = exitStatus.waitsForPerson;
+    return;
   }
-}
-
-/** Where a person is asked for, in a run or in what it is composed of; and whether nothing goes on without one. */
-interface Needed {
-  readonly lines: readonly string[];
-  readonly isAll: boolean;
-}
-
-/** Whether a step begins to wait for a person, or for a run in which one may be asked. */
-function asksSomebody({ type, data }: EventView): boolean {
-  const wait = type === "step.waiting" ? (data.wait as { readonly for?: JsonValue } | undefined) : undefined;
-  return wait?.for === "approval" || wait?.for === "run";
-}
-
-/** How deep composed runs are looked into. */
-const maxDepth = 16;
-
-async function findNeeded(client: Client, { runId, status, review, waitsFor }: RunView, depth = 0): Promise<Needed> {
-  if (status === "needs_review" && review !== undefined) {
-    const next = `Say how it goes on: viable reactors resume ${runId} --decision retry|done|failed`;
-    return { lines: [`${runId} needs a person at ${review.step}: ${review.reason}.\n${next}`], isAll: true };
+  const view = await client.run(id);
+  if (view.status === "completed") {
+    const result = view.result ?? null;
+    printData(shell, options.output, result, () => renderJson(shell, result));
   }
-  if (status !== "waiting") return { lines: [], isAll: false };
-  const found = await Promise.all(
-    waitsFor.map(async ({ step, wait }): Promise<Needed> => {
-      if (wait.for === "approval") {
-        const next = `Decide: viable approvals decide ${wait.approvalId} yes|no`;
-        return { lines: [`${runId} waits for a person at ${step}: ${wait.title}\n${next}`], isAll: true };
-      }
-      if (wait.for !== "run" || depth >= maxDepth) return { lines: [], isAll: false };
-      return await findNeeded(client, await client.run(wait.runId), depth + 1);
-    }),
-  );
-  return { lines: found.flatMap(({ lines }) => lines), isAll: found.length > 0 && found.every(({ isAll }) => isAll) };
+  failUnlessCompleted(shell, view);
 }
 
 function failUnlessCompleted(shell: Shell, { runId, status, error }: RunView): void {
