@@ -35,7 +35,8 @@ export interface CarrierSettings extends ProcessParts {
 /**
  * Takes runs that nobody carries on, and hands them to drivers.
  *
- * A run is taken here where its claim is this process's, or nobody's, or one's that is gone, and something of it goes on, is due or was heard of.
+ * A run is taken here where its claim is this process's, or nobody's, or one's that is gone or has parked it, and something of it goes on, is
+ * due or was heard of.
  *
  * States of an open run, here: let be (another's, or nothing of it is due) → waiting (to be read) → loading → driven ⇄ resting
  *                              resting → let be (forgotten: others need the room) · driven → ended | lost (the claim is another's)
