@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { JsonObject } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom } from "@viable/kernel";
 import type { Projection, Store, StoredEvent } from "@viable/log";
 import { createLog, createMemoryStore, createProjections } from "@viable/log";
@@ -231,6 +232,15 @@ const asking = reactor("asking", { input: anything }, (steps) =>
     .approval("leave", { title: "May I?", after: ["word"], args: ({ input }) => ({ details: input }) })
     .returns(({ results }) => ({ word: results.word, leave: results.leave })),
 );
+const listening = reactor("listening", { input: anything }, (steps) =>
+  steps
+    .waitFor("one", { event: "word", args: () => ({ key: "k" }) })
+    .group("both", { after: ["one"] }, (inner) =>
+      inner.waitFor("other", { event: "word", args: () => ({ key: "k" }) }).returns(({ results }) => results.other),
+    )
+    .step("last", { args: ({ input, results }) => ({ input, both: results.both }), run: (_ctx, said) => said })
+    .returns(({ results }) => ({ one: results.one, last: results.last })),
+);
 const around = reactor("around", { input: anything }, (steps) =>
   steps.compose("inner", asking, { args: () => ({}) }).returns(({ results }) => results.inner),
 );
@@ -284,6 +294,25 @@ async function runs(): Promise<StoredEvent[]> {
   return await stored(store);
 }
 
+/** A run is forked twice: what it had come to, and had taken of what was sent to it, is taken over. */
+async function forks(): Promise<StoredEvent[]> {
+  await using t = await startTestSystem(defineSystem({ ...settings, reactors: [listening] }));
+  const client = await t.connect();
+  for (const payload of ["first", "second", "third"])
+    await client.run("reactor.send", { event: "word", key: "k", payload });
+  const begin = async (command: string, args: JsonObject) => {
+    const { executionId } = await client.run(command, args);
+    const { result } = await client.outcome(executionId);
+    const { runId } = result as { runId: string };
+    await t.settled(t.system.reactors.whenEnded(t.ctx, runId));
+    return runId;
+  };
+  const original = await begin("reactor.start", { reactor: "listening", input: {} });
+  const fork = await begin("reactor.fork", { runId: original, from: "both" });
+  await begin("reactor.fork", { runId: fork, from: "last", input: { other: true } });
+  return await t.events();
+}
+
 /** A run that begins each minute, unless the last one has not ended; and one that an event of the log has begun. */
 async function plannedRuns(): Promise<StoredEvent[]> {
   const reactors = [late, errand];
@@ -319,5 +348,6 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   projections,
   seals,
   runs,
+  forks,
   "planned-runs": plannedRuns,
 };
