@@ -79,16 +79,18 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
           );
         // Without a key it is the command's: begun anew after a crash, the command finds the run that it had begun.
         const options = { ...causeOf(ctx), key: key ?? ctx.executionId };
-        const begun = orThrow(await reactors().begin(contextOf(ctx), reactor, input, options));
-        if (begun.repeated && !(await mayOrder(ctx, begun.runId)))
+        const outcome = await reactors().begin(contextOf(ctx), reactor, input, options);
+        // Of another session's run it is not told either whether the input is the same.
+        const first = outcome.ok ? (outcome.repeated ? outcome.runId : undefined) : outcome.first?.runId;
+        if (first !== undefined && !(await mayOrder(ctx, first)))
           throw new ViableError("reactor.key_taken", "This key was used for a run of another session.", {
             next: "Take another key, or begin it with a token that opens both sessions.",
           });
+        const begun = orThrow(outcome);
         const answer = { runId: begun.runId, repeated: key !== undefined && begun.repeated };
         if (!wait) return answer;
         const waited = await waitForEnd(ctx, begun.runId);
-        const outcome = await outcomeOf(contextOf(ctx), log(), begun.runId);
-        return { ...answer, ...(!waited && { waited }), ...outcome };
+        return { ...answer, ...(!waited && { waited }), ...(await outcomeOf(contextOf(ctx), log(), begun.runId)) };
       },
     }),
     agent({

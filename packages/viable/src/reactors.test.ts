@@ -574,9 +574,10 @@ describe("a session's token", () => {
       error: { code: "approval.not_found" },
     });
     for (const wait of [false, true])
-      expect(await mine.run("reactor.start", { reactor: "books", key: "order-7", wait })).toMatchObject({
-        error: { code: "reactor.key_taken" },
-      });
+      for (const input of [{}, { guessed: "wrong" }])
+        expect(await mine.run("reactor.start", { reactor: "books", key: "order-7", wait, input })).toMatchObject({
+          error: { code: "reactor.key_taken" },
+        });
     expect(await t.events("event.received", "run.cancel_requested", "run.undo_requested", "approval.decided")).toEqual(
       [],
     );
