@@ -107,7 +107,14 @@ export const runView = runSummary.extend({
   parked: z.string().optional(),
   /** Where it needs a person, and for what. */
   review: z
-    .object({ step: z.string(), during: reviewDuring, reason: z.string(), error: errorOnTheWire.optional() })
+    .object({
+      step: z.string(),
+      /** Of the event that asks: an answer that names it is for this question and no later one. */
+      version: z.number().int(),
+      during: reviewDuring,
+      reason: z.string(),
+      error: errorOnTheWire.optional(),
+    })
     .optional(),
   /** Why what it did is undone, or was. */
   cause: undoCause.omit({ error: true }).optional(),

@@ -68,7 +68,8 @@ export interface RunState {
     | { readonly status: RunStatus; readonly at: number; readonly error: ErrorOnTheWire | undefined }
     | undefined;
   readonly parked: string | undefined;
-  readonly review: RunEventData<"run.needs_review"> | undefined;
+  /** With the version of the event that asks. */
+  readonly review: (RunEventData<"run.needs_review"> & { readonly version: number }) | undefined;
   readonly cause: UndoCause | undefined;
   readonly kept: readonly string[] | undefined;
   /** What may still go on, in the order in which it was first heard of. As many as the run has open. */
@@ -159,7 +160,7 @@ function foldWhole(state: RunState, event: RunEvent, stored: StoredEvent): RunSt
     case "run.undoing":
       return { ...leaveOpen(state, stored), phase: "undoing", ended: undefined, cause: event.data.cause };
     case "run.needs_review":
-      return needReview({ ...state, review: event.data }, event.data, stored);
+      return needReview({ ...state, review: { ...event.data, version: stored.version } }, event.data, stored);
     case "run.reviewed":
       return foldReview({ ...state, review: undefined }, state.review, event.data, stored);
     case "approval.decided": {

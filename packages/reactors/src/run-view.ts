@@ -67,6 +67,7 @@ export function toRunView(
     ...(review !== undefined && {
       review: {
         step: review.step,
+        version: review.version,
         during: review.during,
         reason: review.reason,
         ...(review.error !== undefined && { error: review.error }),

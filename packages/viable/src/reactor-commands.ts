@@ -142,14 +142,18 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
         decision: reviewDecision,
         result: z.json().optional().describe("What the step came to, where it is taken as done"),
         reason: why.optional(),
+        step: z.string().min(1).max(1_000).optional().describe("Only if it asks about this step"),
+        reviewVersion: z.int().min(1).optional().describe("Only if it asks by this event, as its view says"),
       }),
-      handle: async (ctx, { runId: id, decision, result, reason }) => {
+      handle: async (ctx, { runId: id, decision, result, reason, step, reviewVersion }) => {
         requirePerson(ctx, "reactor.not_a_person", "An agent says how no run goes on", "viable reactors resume");
         await requireRun(ctx, id);
         const review = {
           decision,
           ...(result !== undefined && { result: result as JsonValue }),
           ...(reason !== undefined && { reason }),
+          ...(step !== undefined && { step }),
+          ...(reviewVersion !== undefined && { reviewVersion }),
         };
         return directed(id, await reactors().review(contextOf(ctx), id, review));
       },

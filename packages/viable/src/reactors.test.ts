@@ -519,8 +519,13 @@ describe("orders to a run", () => {
       ok: false,
       error: { code: "reactor.not_a_person", next: expect.stringContaining("viable reactors resume") },
     });
+    const { version } = (await show(t, id)).review as { version: number };
+    for (const other of [{ step: "book" }, { reviewVersion: version + 1 }])
+      expect(await client.run("reactor.resume", { ...said, ...other })).toMatchObject({
+        error: { code: "reactor.order_refused" },
+      });
     expect(await t.events("run.reviewed")).toEqual([]);
-    resultOf(await client.run("reactor.resume", said));
+    resultOf(await client.run("reactor.resume", { ...said, step: "wire", reviewVersion: version }));
     expect(await whenEnded(t, id)).toMatchObject({ type: "run.completed", data: { result: "arrived" } });
   });
 

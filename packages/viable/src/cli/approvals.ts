@@ -25,13 +25,15 @@ export function addApprovals(program: Command, shell: Shell): void {
     .command("list")
     .description("what is asked for and not decided")
     .option("--limit <count>", "how many, at most 500", "100")
+    .option("--after <position>", "those after the page that ended here")
     .addHelpText("after", "\nExample:\n  $ viable approvals list --output json");
   addGatewayOptions(list);
-  addOutputOption(list).action(async ({ limit, ...options }: Options & { limit: string }) => {
-    const answer = await connect(shell, options).approvals({ limit: toWholeNumber("--limit", limit, 1, 500) });
+  addOutputOption(list).action(async ({ limit, after, ...options }: Options & { limit: string; after?: string }) => {
+    const page = { limit: toWholeNumber("--limit", limit, 1, 500), ...(after !== undefined && { after }) };
+    const answer = await connect(shell, options).approvals(page);
     printData(shell, options.output, answer, () => renderApprovals(shell, answer.approvals));
     if (options.output === "table" && answer.more > 0)
-      shell.err.write(`${answer.more} more approvals are asked for: --limit shows more\n`);
+      shell.err.write(`${answer.more} more approvals are asked for: --after ${answer.next} shows them\n`);
   });
 
   const decide = approvals

@@ -38,6 +38,7 @@ interface ResumeOptions extends Options {
   readonly decision: string;
   readonly result?: string;
   readonly reason?: string;
+  readonly step?: string;
 }
 
 const exampleRun = "run_01jd8q5k3v7x2m9c4h6t8w0y1z";
@@ -155,12 +156,14 @@ export function addReactors(program: Command, shell: Shell): void {
     )
     .option("--result <json>", "what the step came to, where it is taken as done")
     .option("--reason <text>", "why; kept with who said so")
-    .action(async (runId: string, { decision, result, reason, ...options }: ResumeOptions) => {
+    .option("--step <step>", "only if it asks about this step, as `reactors show` says")
+    .action(async (runId: string, { decision, result, reason, step, ...options }: ResumeOptions) => {
       await order(shell, "reactor.resume", options, {
         runId,
         decision,
         ...(result !== undefined && { result: parseJson("--result", result) }),
         ...(reason !== undefined && { reason }),
+        ...(step !== undefined && { step }),
       });
     });
 
