@@ -5,7 +5,7 @@ import type { OriginalRun } from "./original-run.ts";
 import { fromOn } from "./plan.ts";
 
 /** Outcomes that a fork may take over, and what it begins with in all: below what one append may carry. */
-export const maxForked = { events: 1_900, chars: 7 * 1024 * 1024 };
+const maxForked = { events: 1_900, chars: 7 * 1024 * 1024 };
 /** What an event takes beside its data, in characters. */
 const envelopeChars = 100;
 
