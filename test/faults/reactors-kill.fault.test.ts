@@ -307,13 +307,20 @@ const planted: { plant: Story["plant"]; faults: Fault[]; kind: Violation["kind"]
   { plant: "no keys", faults: ["worker", "pause"], kind: "doubled" },
   { plant: "no effects", faults: ["worker"], kind: "half" },
 ];
+/** Twice two rounds are mostly enough. */
+const maxTries = 6;
 test.each(planted)(
   "with a defect planted ($plant) the same checks fail",
   {
     timeout: 300_000,
   },
   async ({ plant, faults, kind }) => {
-    const { violations } = await tell({ rounds: isFull ? 4 : 2, faults, plant });
-    expect(count(violations, kind)).toBeGreaterThan(0);
+    // Whether a fault meets the defect is chance: a worker must be stopped with something on its way.
+    let found = 0;
+    for (let tries = 0; tries < maxTries && found === 0; tries++) {
+      const { violations } = await tell({ rounds: 2, faults, plant });
+      found = count(violations, kind);
+    }
+    expect(found).toBeGreaterThan(0);
   },
 );
