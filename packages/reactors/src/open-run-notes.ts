@@ -120,10 +120,7 @@ export class OpenRunNotes {
     const noted = { changed: [...this.#changed], ended: [...this.#ended] };
     const isKnown = (since: Position) =>
       comparePositions(since, this.#notedAt) <= 0 || (theirs !== undefined && comparePositions(since, theirs) <= 0);
-    const writes = this.#toWrites(
-      noted.changed,
-      noted.ended.filter(([, since]) => isKnown(since)),
-    );
+    const known = noted.ended.filter(([, since]) => isKnown(since));
     this.#changed.clear();
     this.#ended.clear();
     // Another process has noted all of this already.
@@ -132,7 +129,13 @@ export class OpenRunNotes {
       return;
     }
     try {
-      const isWritten = await this.#append(ctx, writes, theirs ?? startPosition, position, current?.version ?? 0);
+      const isWritten = await this.#append(
+        ctx,
+        this.#parts(noted.changed, known),
+        theirs ?? startPosition,
+        position,
+        current?.version ?? 0,
+      );
       if (isWritten) this.#notedAt = position;
       else this.#noteAgain(noted);
     } catch (error) {
@@ -141,15 +144,38 @@ export class OpenRunNotes {
     }
   }
 
-  #toWrites(changed: readonly string[], ended: readonly (readonly [string, Position])[]): RecordWrite[] {
-    const writes: RecordWrite[] = [];
+  /**
+   * What is to be written, as much at a time as fits one append, and at least one part. Each is put together when it is its turn: of a hundred
+   * thousand runs all notes at once would take more memory than the runs do. A note may so be newer than the checkpoint, which harms
+   * nobody: what it holds already is not taken in again.
+   */
+  *#parts(
+    changed: readonly string[],
+    ended: readonly (readonly [string, Position])[],
+  ): Generator<readonly RecordWrite[], void> {
+    let part: RecordWrite[] = [];
+    let chars = 0;
     for (const runId of changed) {
       const run = this.#runs.get(runId);
-      if (run !== undefined) writes.push({ key: prefix + runId, value: toNote(run), expected: "any" });
+      if (run === undefined) continue;
+      const text = JSON.stringify(toNote(run));
+      if (part.length > 0 && (part.length >= noteRecords || chars + text.length > noteChars)) {
+        yield part;
+        part = [];
+        chars = 0;
+      }
+      chars += text.length;
+      part.push({ key: prefix + runId, value: JSON.parse(text), expected: "any" });
     }
-    for (const [runId] of ended)
-      if (this.#runs.get(runId) === undefined) writes.push({ key: prefix + runId, value: null, expected: "any" });
-    return writes;
+    for (const [runId] of ended) {
+      if (this.#runs.get(runId) !== undefined) continue;
+      if (part.length >= noteRecords) {
+        yield part;
+        part = [];
+      }
+      part.push({ key: prefix + runId, value: null, expected: "any" });
+    }
+    yield part;
   }
 
   /** The next notes say it again: until then a start reads a little more. */
@@ -170,37 +196,26 @@ export class OpenRunNotes {
    */
   async #append(
     ctx: Context,
-    writes: readonly RecordWrite[],
+    parts: Iterator<readonly RecordWrite[], void>,
     from: Position,
     to: Position,
     version: number,
   ): Promise<boolean> {
     let expected = version;
-    for (let at = 0; at === 0 || at < writes.length; ) {
-      const part = partOf(writes, at);
-      at += Math.max(1, part.length);
-      const fence = { key: checkpointKey, value: { position: at >= writes.length ? to : from }, expected };
-      const outcome = await this.#log.append(ctx, { records: [...part, fence] });
+    for (let part = parts.next(); !part.done; ) {
+      const next = parts.next();
+      const fence = { key: checkpointKey, value: { position: next.done ? to : from }, expected };
+      const outcome = await this.#log.append(ctx, { records: [...part.value, fence] });
       if (!outcome.ok && outcome.reason === "record_conflict") return false;
       if (!outcome.ok)
         throw new ViableError("reactor.notes_refused", `The log did not take them: ${outcome.reason}.`, {
           retryable: true,
         });
       expected = outcome.recordVersions.at(-1) ?? 0;
+      part = next;
     }
     return true;
   }
-}
-
-/** As many as fit one append. */
-function partOf(writes: readonly RecordWrite[], from: number): readonly RecordWrite[] {
-  let chars = 0;
-  let to = from;
-  for (; to < writes.length && to - from < noteRecords; to++) {
-    chars += JSON.stringify(writes[to]).length;
-    if (to > from && chars > noteChars) break;
-  }
-  return writes.slice(from, to);
 }
 
 /** The position that a checkpoint holds. */
@@ -236,10 +251,9 @@ function whyNot({ issues: [issue] }: z.ZodError): string {
   return `${issue?.path.map(String).join(".") ?? ""}: ${issue?.message ?? "it has another shape"}`;
 }
 
-function toNote({ runId: _, scheduledMs: __, waits, ...run }: OpenRun): JsonValue {
+function toNote({ runId: _, scheduledMs: __, waits, ...run }: OpenRun): Note {
   const noted = waits === undefined ? [] : waits.size > maxNotedWaits ? ("many" as const) : [...waits];
-  const note: Note = { ...run, waits: noted as Note["waits"] };
-  return JSON.parse(JSON.stringify(note));
+  return { ...run, waits: noted as Note["waits"] };
 }
 
 function fromNote(runId: string, note: Note, waits: Exclude<Note["waits"], "many">): OpenRun {
