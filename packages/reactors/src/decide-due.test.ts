@@ -1,27 +1,16 @@
 // Proves what is decided about planned times that have come or were missed.
 import { describe, expect, test } from "vitest";
-import { z } from "zod";
 import { decideDue } from "./decide-due.ts";
-import { reactor } from "./reactor.ts";
-import type { Schedule, ScheduleSettings } from "./schedule.ts";
-import { schedule } from "./schedule.ts";
-
-const report = reactor("report", { input: z.strictObject({ day: z.string() }) }, (steps) =>
-  steps
-    .step("write", { args: ({ input }) => ({ day: input.day }), run: (_ctx, { day }) => day })
-    .returns(({ results }) => results.write),
-);
-type Settings = ScheduleSettings<{ day: string }>;
-const make = (settings: Partial<Settings> = {}): Schedule =>
-  schedule({ name: "nightly", cron: "30 2 * * *", reactor: report, input: { day: "today" }, ...settings });
+import type { NightlySettings } from "./testing/nightly-schedule.ts";
+import { nightly } from "./testing/nightly-schedule.ts";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 const at = (text: string) => Date.parse(text);
 
 describe("what becomes of the times that have come", () => {
-  const hourly = (settings: Partial<Settings> = {}) => make({ cron: "0 * * * *", ...settings });
+  const hourly = (settings: NightlySettings = {}) => nightly({ cron: "0 * * * *", ...settings });
   const after = at("2026-01-01T00:00:00Z");
-  const decide = (settings: Partial<Settings>, now: string) => {
+  const decide = (settings: NightlySettings, now: string) => {
     const due = decideDue(hourly(settings), after, at(now));
     const { leftOut } = due ?? {};
     return (
@@ -72,7 +61,7 @@ describe("what becomes of the times that have come", () => {
     expect(decide({ missed }, "2026-03-01T00:00:00Z")?.begin).toHaveLength(100);
   });
   test("a year of missed seconds is decided on at once", () => {
-    const due = decideDue(make({ cron: "* * * * * *" }), after, at("2027-01-01T00:00:00Z"));
+    const due = decideDue(nightly({ cron: "* * * * * *" }), after, at("2027-01-01T00:00:00Z"));
     expect(due).toMatchObject({
       begin: [at("2027-01-01T00:00:00Z")],
       leftOut: { from: after + 1_000, to: at("2026-12-31T23:59:59Z") },

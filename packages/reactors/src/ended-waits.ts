@@ -61,6 +61,7 @@ export class EndedWaits {
     this.#isLooking = true;
     for (const run of this.#due) {
       this.#due.delete(run);
+      // What cannot be read now is looked at with the run's next wait; until then it is known to wait for more than it does.
       if (this.#isWorthALook(run)) await this.#lookAt(ctx, run).catch(() => undefined);
     }
     this.#isLooking = false;

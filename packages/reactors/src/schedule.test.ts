@@ -1,19 +1,9 @@
 // Proves that a schedule is what was said, and that what could not work is refused where it is written, with its place.
 import { codeOf } from "@viable/kernel";
 import { describe, expect, test } from "vitest";
-import { z } from "zod";
-import { reactor } from "./reactor.ts";
-import type { Schedule, ScheduleSettings } from "./schedule.ts";
-import { inputFor, keyFor, schedule } from "./schedule.ts";
-
-const report = reactor("report", { input: z.strictObject({ day: z.string() }) }, (steps) =>
-  steps
-    .step("write", { args: ({ input }) => ({ day: input.day }), run: (_ctx, { day }) => day })
-    .returns(({ results }) => results.write),
-);
-type Settings = ScheduleSettings<{ day: string }>;
-const make = (settings: Partial<Settings> = {}): Schedule =>
-  schedule({ name: "nightly", cron: "30 2 * * *", reactor: report, input: { day: "today" }, ...settings });
+import { inputFor, keyFor } from "./schedule.ts";
+import type { NightlySettings } from "./testing/nightly-schedule.ts";
+import { nightly } from "./testing/nightly-schedule.ts";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 const at = (text: string) => Date.parse(text);
@@ -21,7 +11,7 @@ const at = (text: string) => Date.parse(text);
 describe("a definition", () => {
   test("is frozen data, with what was not said filled in", () => {
     const input = { day: "today" };
-    const made = make({ cron: "  @daily ", input });
+    const made = nightly({ cron: "  @daily ", input });
     input.day = "changed later";
     expect(made).toMatchObject({
       kind: "schedule",
@@ -38,7 +28,7 @@ describe("a definition", () => {
     ]);
   });
   test("makes a run's input of its planned time, and its key", () => {
-    const made = make({ input: ({ at, name }) => ({ day: `${name} ${iso(at).slice(0, 10)}` }) });
+    const made = nightly({ input: ({ at, name }) => ({ day: `${name} ${iso(at).slice(0, 10)}` }) });
     expect(inputFor(made, at("2026-01-01T02:30:00Z"))).toEqual({ day: "nightly 2026-01-01" });
     expect(keyFor(made, at("2026-01-01T02:30:00Z"))).toBe("schedule:nightly:2026-01-01T02:30:00.000Z");
   });
@@ -61,7 +51,7 @@ describe("a definition", () => {
     ["all, one at a time", { missed: "all", overlap: "skip" }, /overlap: runs for all missed times begin at once/],
     ["no reactor", { reactor: undefined }, /reactor: it is no definition/],
   ])("with %s is refused, with the place", (_what, settings, message) => {
-    const making = () => make(settings as unknown as Partial<Settings>);
+    const making = () => nightly(settings as unknown as NightlySettings);
     expect(making).toThrow(message);
     try {
       making();
@@ -70,7 +60,7 @@ describe("a definition", () => {
     }
   });
   test("with a time zone that is nearly one is told the one", () => {
-    expect(() => make({ timeZone: "Europe/Berlln" })).toThrow(
+    expect(() => nightly({ timeZone: "Europe/Berlln" })).toThrow(
       expect.objectContaining({ next: expect.stringContaining("Europe/Berlin") }),
     );
   });
