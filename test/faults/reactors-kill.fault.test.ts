@@ -178,7 +178,7 @@ async function tell({ rounds, faults, plant }: Story) {
         leaseMs,
         maxWorkMs: 15,
         isHeld: false,
-        ignoresVersions: plant === "no fence",
+        isUnfenced: plant === "no fence",
       },
       seededRandom(seed + 1),
     );
@@ -307,7 +307,7 @@ const planted: { plant: Story["plant"]; faults: Fault[]; kind: Violation["kind"]
   { plant: "no keys", faults: ["worker", "pause"], kind: "doubled" },
   { plant: "no effects", faults: ["worker"], kind: "half" },
 ];
-/** Twice two rounds are mostly enough. */
+/** One try is mostly enough. */
 const maxTries = 6;
 test.each(planted)(
   "with a defect planted ($plant) the same checks fail",

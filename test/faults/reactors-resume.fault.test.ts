@@ -59,7 +59,7 @@ test(`${runs} unfinished runs after kill -9 are carried on`, { timeout: 600_000 
       sinkPath: sink.path,
       leaseMs,
       maxWorkMs: 0,
-      ignoresVersions: false,
+      isUnfenced: false,
     };
     const reader = new RunReader();
     const until = async (holds: (events: readonly RunStep[]) => boolean): Promise<number> => {

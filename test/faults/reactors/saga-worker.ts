@@ -2,6 +2,7 @@
 // append of a run what came of it. It ends when it is asked to, or by whatever the test does to it.
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Membership } from "@viable/cluster";
 import { joinCluster } from "@viable/cluster";
 import { codeOf, createRuntime, rootContext, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
@@ -24,8 +25,8 @@ export interface WorkerSettings {
   readonly maxWorkMs: number;
   /** Every run stops in the step after its first, until the process ends. */
   readonly isHeld: boolean;
-  /** A defect on purpose: what it writes to runs is written whatever others have written since. */
-  readonly ignoresVersions: boolean;
+  /** A defect on purpose: it takes its first lease for one that holds for ever, and writes to runs whatever others have written since. */
+  readonly isUnfenced: boolean;
 }
 
 const tell = (line: WorkerLine) => tellLine(line as unknown as Line);
@@ -44,7 +45,7 @@ const membership = joinCluster({ log, runtime, hosts: ["bank"], leaseMs: setting
 const appends = watchRunAppends(log, {
   life: () => toLife(membership.processId, membership.epoch),
   tell,
-  ignoresVersions: settings.ignoresVersions,
+  ignoresVersions: settings.isUnfenced,
 });
 const heldMs = 3_600_000;
 const drawWorkMs = (step: string) =>
@@ -53,7 +54,7 @@ const sink = await SinkClient.connect(settings.sinkPath, (runId) => appends.clai
 const reactors = createReactors({
   log: appends.log,
   runtime,
-  membership,
+  membership: settings.isUnfenced ? believingItHolds(membership) : membership,
   definitions: defineTransfer(sink, drawWorkMs),
   onProblem: (message) => tell(["complaint", message]),
 });
@@ -82,6 +83,22 @@ lines.on("line", (line) => {
     void obey(nr, order);
   }
 });
+
+/** A membership that never finds out that it is lost. */
+function believingItHolds(membership: Membership): Membership {
+  let epoch = 0;
+  return new Proxy(membership, {
+    get(target, name) {
+      if (name === "canClaim") return epoch > 0 || target.canClaim;
+      if (name === "epoch") {
+        epoch ||= target.epoch;
+        return epoch;
+      }
+      const value = Reflect.get(target, name, target) as unknown;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
 
 async function stop(): Promise<void> {
   for (const part of [reactors, membership, log]) await part.stop(ctx);
