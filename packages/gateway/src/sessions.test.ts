@@ -81,3 +81,12 @@ test("a session that another gateway ends while it is read is not remembered as 
   const found = await here.sessions.find(here.ctx, here.owner, session.sessionId);
   expect(found && isOpen(found, time.now())).toBe(false);
 });
+
+test("a session that is opened under a key, and its token, have the ids that they always had", async () => {
+  const { ctx, sessions, owner } = await startGateway(sharedStore().store, simulateTime());
+  const once = { key: "k", token: "secret" };
+  const opened = await sessions.create(ctx, { ...owner, tokenId: "tok_1" }, { clientType: "cli" }, once);
+  if (!opened.ok) throw new Error("No session was opened.");
+  const { sessionId, created } = opened.session;
+  expect([sessionId, created.tokenId]).toEqual(["ses_0ytbx5sd3kze9dc1msp4ktxzv3", "tok_5rttdrkghtq6sfmym3xhyawnja"]);
+});

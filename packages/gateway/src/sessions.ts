@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Context } from "@viable/kernel";
-import { canonicalJson, isId, ViableError, withContext, writeBase32 } from "@viable/kernel";
+import { canonicalJson, idFromDigest, isId, ViableError, withContext } from "@viable/kernel";
 import type { Log, StoredEvent } from "@viable/log";
 import type { ClientType, CreateSession, GrantView, SessionEventData, SessionView } from "@viable/protocol";
 import type { ClientLimits, Grant, Tokens } from "@viable/security";
@@ -172,8 +172,7 @@ function sessionIdFor(parent: Grant, key: string): string {
   const digest = createHash("sha256")
     .update(canonicalJson([parent.tenant, parent.tokenId, key]))
     .digest();
-  const word = (index: number) => digest.readUInt32BE(index * 4);
-  return `ses_${writeBase32([word(0), word(1), word(2), word(3)])}`;
+  return idFromDigest("ses", digest);
 }
 
 function foldSession(events: readonly StoredEvent[]): Session | undefined {

@@ -2,7 +2,7 @@
 // are UUIDs of version 7 written in 26 characters.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createIds, isId, writeBase32 } from "./ids.ts";
+import { createIds, idFromDigest, isId } from "./ids.ts";
 import { seededRandom, systemRandom } from "./random.ts";
 import { simulateTime } from "./simulated-time.ts";
 
@@ -84,15 +84,24 @@ describe("createIds", () => {
   });
 });
 
-test("writeBase32 writes 128 bits as the number they are", () => {
-  const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });
-  fc.assert(
-    fc.property(fc.tuple(word, word, word, word), (words) => {
-      const text = writeBase32(words);
-      expect(text).toHaveLength(26);
-      expect(toNumber(text)).toBe(words.reduce((sum, part) => (sum << 32n) | BigInt(part), 0n));
-    }),
-  );
+describe("an id from a digest", () => {
+  test("writes its first 128 bits as the number they are, wherever it stands in memory", () => {
+    const bytes = fc.uint8Array({ minLength: 16, maxLength: 64 });
+    fc.assert(
+      fc.property(bytes, fc.nat({ max: 9 }), (digest, offset) => {
+        const within = new Uint8Array(offset + digest.length);
+        within.set(digest, offset);
+        const id = idFromDigest("run", within.subarray(offset));
+        expect(isId("run", id)).toBe(true);
+        expect(toNumber(id.slice(4))).toBe(
+          digest.subarray(0, 16).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n),
+        );
+      }),
+    );
+  });
+  test("is none where the digest has fewer bits than an id", () => {
+    expect(() => idFromDigest("run", new Uint8Array(15))).toThrow(RangeError);
+  });
 });
 
 test.each([

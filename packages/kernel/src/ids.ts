@@ -51,11 +51,22 @@ function encodeUuidV7(ms: number, counter: number, chance: Uint8Array): string {
   return writeBase32([high, low, third, fourth]);
 }
 
+/**
+ * The id that a digest stands for, of which the first 128 bits are taken: always the same, so that who does something again finds what is
+ * there. Such ids are stored: what comes out never changes. It does not sort by when it was made. Throws where the digest is shorter. The
+ * digest comes from the caller, since this room also runs in browsers, which make none at once.
+ */
+export function idFromDigest(kind: IdKind, digest: Uint8Array): string {
+  const { buffer, byteOffset, byteLength } = digest;
+  const view = new DataView(buffer, byteOffset, byteLength);
+  return `${kind}_${writeBase32([view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)])}`;
+}
+
 /** Every two letters, by the ten bits that they write. */
 const pairs = Array.from({ length: 1_024 }, (_, bits) => `${alphabet[bits >> 5]}${alphabet[bits & 31]}`);
 
 /** Writes 128 bits, given as four 32-bit words, in 26 characters. */
-export function writeBase32(words: readonly [number, number, number, number]): string {
+function writeBase32(words: readonly [number, number, number, number]): string {
   // Bits are numbered from the top; two zero bits are put in front to make 130 = 13 × 10.
   let text = pairs[words[0] >>> 24] as string;
   for (let first = 8; first < 128; first += 10) {

@@ -16,7 +16,7 @@ export {
 export type { ErrorOnTheWire, ErrorOptionsWithNext } from "./errors.ts";
 export { codeOf, fromWire, invariant, toWire, ViableError } from "./errors.ts";
 export type { IdKind, Ids } from "./ids.ts";
-export { createIds, isId, writeBase32 } from "./ids.ts";
+export { createIds, idFromDigest, isId } from "./ids.ts";
 export type { JsonObject, JsonProblem, JsonValue } from "./json.ts";
 export { canonicalJson, findJsonProblem, jsonDepth, maxJsonDepth } from "./json.ts";
 export type { Part } from "./lifecycle.ts";

@@ -6,7 +6,7 @@ import { keyTaken } from "./errors.ts";
 import type { ProcessManager } from "./process-manager.ts";
 import type { Reactors } from "./reactors.ts";
 import { requireNewest } from "./require-newest.ts";
-import { runIdFor } from "./run-id.ts";
+import { idFor } from "./run-id.ts";
 
 /** With the manager's name before it, a key of a run has 200 characters. */
 const maxKeyChars = 150;
@@ -66,5 +66,4 @@ export function reactionOf(
 const causeOf = ({ id, stream }: StoredEvent): string => /^(?:execution|run):(.+)$/.exec(stream)?.[1] ?? id;
 
 /** The same each time, also where another manager sends the same: what is sent is there for all runs, and each takes it once. */
-const sentId = (event: StoredEvent, sends: string, key: string): string =>
-  runIdFor([event.id, sends, key]).replace(/^run_/, "evt_");
+const sentId = (event: StoredEvent, sends: string, key: string): string => idFor("evt", [event.id, sends, key]);

@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { Context, JsonObject, Part } from "@viable/kernel";
-import { writeBase32 } from "@viable/kernel";
+import { idFromDigest } from "@viable/kernel";
 import type { Log, RecordWrite, StoredRecord } from "@viable/log";
 import type { ClientType, Operation } from "@viable/protocol";
 import type { Grant } from "./grant.ts";
@@ -178,9 +178,7 @@ const drawSecret = ({ runtime }: Context): TokenSecret => ({
 
 function deriveSecret({ secret, name }: TokenSource): TokenSecret {
   const derive = (part: string): Buffer => createHmac("sha256", secret).update(`${part}/${name}`).digest();
-  const id = derive("id");
-  const word = (index: number) => id.readUInt32BE(index * 4);
-  return { tokenId: `tok_${writeBase32([word(0), word(1), word(2), word(3)])}`, secret: derive("secret") };
+  return { tokenId: idFromDigest("tok", derive("id")), secret: derive("secret") };
 }
 
 /** Sets an entry as the newest, and lets the oldest go where there are too many: a map holds its keys in the order they were set. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Context, JsonObject, JsonValue } from "@viable/kernel";
-import { canonicalJson, writeBase32 } from "@viable/kernel";
+import { canonicalJson, idFromDigest } from "@viable/kernel";
 import { startPosition } from "@viable/log";
 import type { ExecutionEventData, RouteDecision } from "@viable/protocol";
 import type { Grant } from "@viable/security";
@@ -107,9 +107,7 @@ export function executionIdFor(ctx: Context, request: IntakeRequest): string {
     parent === undefined
       ? [ctx.tenant, request.grant.principal, request.grant.sessionId ?? null, request.idempotencyKey]
       : [ctx.tenant, parent.executionId, request.command, request.args, request.idempotencyKey];
-  const digest = createHash("sha256").update(canonicalJson(scope)).digest();
-  const word = (index: number) => digest.readUInt32BE(index * 4);
-  return `exe_${writeBase32([word(0), word(1), word(2), word(3)])}`;
+  return idFromDigest("exe", createHash("sha256").update(canonicalJson(scope)).digest());
 }
 
 /** What a repeat under the same key must equal. */

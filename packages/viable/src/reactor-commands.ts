@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Context, JsonValue } from "@viable/kernel";
-import { canonicalJson, codeOf, isId, rootContext, ViableError, withContext, writeBase32 } from "@viable/kernel";
+import { canonicalJson, codeOf, idFromDigest, isId, rootContext, ViableError, withContext } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { isEndedRun, reviewDecision } from "@viable/protocol";
 import type { Begun, Directed, Reactors } from "@viable/reactors";
@@ -250,11 +250,8 @@ async function outcomeOf(ctx: Context, log: Log, id: string): Promise<{ [name: s
 const fitsAnswer = (result: JsonValue): boolean => JSON.stringify(result).length <= maxAnsweredResultChars;
 
 /** An event's id that follows from what it is of, and from whose it is: no tenant meets another's. */
-function eventIdFor(scope: JsonValue): string {
-  const digest = createHash("sha256").update(canonicalJson(scope)).digest();
-  const word = (index: number) => digest.readUInt32BE(index * 4);
-  return `evt_${writeBase32([word(0), word(1), word(2), word(3)])}`;
-}
+const eventIdFor = (scope: JsonValue): string =>
+  idFromDigest("evt", createHash("sha256").update(canonicalJson(scope)).digest());
 
 /** In whose name a run is begun is noted with its first event: what it may have done follows from it. */
 const causeOf = (ctx: AgentContext) => ({ causation: ctx.executionId, session: ctx.authority.sessionId });
