@@ -1,5 +1,6 @@
 export type { AccessCounterStats } from "./access-counter.ts";
 export { AccessCounter } from "./access-counter.ts";
+export { contextOf } from "./context-of.ts";
 export * from "./define.ts";
 export { swarmEventTypes } from "./event-types.ts";
 export type { ExecutionState } from "./execution.ts";

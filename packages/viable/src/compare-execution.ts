@@ -1,7 +1,8 @@
 import type { JsonValue } from "@viable/kernel";
-import { rootContext, ViableError } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
 import type { Registry } from "@viable/registry";
 import type { AgentContext, ExecutionState, Executions, ServiceDefinition } from "@viable/swarm";
+import { contextOf } from "@viable/swarm";
 import { compareAnswers } from "./compare-answers.ts";
 import type { Comparison } from "./migration-tally.ts";
 import { keepComparison } from "./migration-tally.ts";
@@ -33,7 +34,7 @@ export async function compareExecution(
   executionId: string,
 ): Promise<JsonValue> {
   const executions = sources.executions();
-  const readCtx = rootContext(ctx.runtime, { tenant: ctx.tenant, principal: ctx.principal, signal: ctx.signal });
+  const readCtx = contextOf(ctx);
   const first = await executions.get(readCtx, executionId);
   // A session sees its own executions; whoever is bound to none sees the tenant's.
   if (first === undefined || (ctx.authority.sessionId ?? first.session) !== first.session) {

@@ -1,8 +1,8 @@
 import type { JsonValue } from "@viable/kernel";
-import { rootContext, ViableError } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
 import type { Migration, Registry } from "@viable/registry";
 import type { AgentContext, AgentDefinition, Executions, Memory, ServiceDefinition } from "@viable/swarm";
-import { agent } from "@viable/swarm";
+import { agent, contextOf } from "@viable/swarm";
 import { z } from "zod";
 import { compareExecution } from "./compare-execution.ts";
 import type { MigrationTally } from "./migration-tally.ts";
@@ -152,9 +152,6 @@ async function change(
       });
   }
 }
-
-const contextOf = ({ runtime, tenant, principal, signal }: AgentContext) =>
-  rootContext(runtime, { tenant, principal, signal });
 
 async function describe(sources: MigrationSources, memory: Memory, rule: Migration): Promise<JsonValue> {
   const { service, percent, compare, version } = rule;

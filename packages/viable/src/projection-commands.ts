@@ -1,9 +1,7 @@
-import type { Context } from "@viable/kernel";
-import { rootContext } from "@viable/kernel";
 import type { Projections } from "@viable/log";
 import { isPosition } from "@viable/log";
-import type { AgentContext, AgentDefinition } from "@viable/swarm";
-import { agent } from "@viable/swarm";
+import type { AgentDefinition } from "@viable/swarm";
+import { agent, contextOf } from "@viable/swarm";
 import { z } from "zod";
 
 /** Commands that help a projection on: past an event that it cannot do, or from the beginning. */
@@ -21,7 +19,7 @@ export function projectionCommands(projections: () => Projections): AgentDefinit
         reason: z.string().min(1).max(500).describe("Why it may be left out; kept with who said so"),
       }),
       handle: async (ctx, { projection: name, position, reason }) => {
-        await projections().skip(callerContext(ctx), name, position, reason);
+        await projections().skip(contextOf(ctx), name, position, reason);
         return { projection: name, skipped: position };
       },
     }),
@@ -33,12 +31,9 @@ export function projectionCommands(projections: () => Projections): AgentDefinit
       risk: "high",
       input: z.strictObject({ projection }),
       handle: async (ctx, { projection: name }) => {
-        const generation = await projections().rebuild(callerContext(ctx), name);
+        const generation = await projections().rebuild(contextOf(ctx), name);
         return { projection: name, generation };
       },
     }),
   ];
 }
-
-const callerContext = (ctx: AgentContext): Context =>
-  rootContext(ctx.runtime, { tenant: ctx.tenant, principal: ctx.principal, signal: ctx.signal });

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Context, JsonValue } from "@viable/kernel";
-import { canonicalJson, codeOf, idFromDigest, isId, rootContext, ViableError, withContext } from "@viable/kernel";
+import { canonicalJson, codeOf, idFromDigest, isId, ViableError, withContext } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { isEndedRun, reviewDecision } from "@viable/protocol";
 import type { Begun, Directed, Reactors } from "@viable/reactors";
 import { isReservedKey, originOfRun, readRunView, runNotFound } from "@viable/reactors";
 import type { AgentContext, AgentDefinition } from "@viable/swarm";
-import { agent } from "@viable/swarm";
+import { agent, contextOf } from "@viable/swarm";
 import { z } from "zod";
 
 /** What the commands about runs need to know of the system; asked when a command runs, since the system is put together after them. */
@@ -198,9 +198,6 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
     }),
   ];
 }
-
-const contextOf = ({ runtime, tenant, principal, signal }: AgentContext): Context =>
-  rootContext(runtime, { tenant, principal, signal });
 
 /** What a person is asked for, no agent answers, in whosever name it acts. */
 function requirePerson({ authority }: AgentContext, code: string, what: string, verb: string): void {

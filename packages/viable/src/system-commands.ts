@@ -1,9 +1,9 @@
 import type { JsonValue } from "@viable/kernel";
-import { rootContext, ViableError } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
 import type { HealthView } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import type { AgentDefinition, Catalogue, Swarm } from "@viable/swarm";
-import { agent } from "@viable/swarm";
+import { agent, contextOf } from "@viable/swarm";
 import { z } from "zod";
 import { chatCommand } from "./chat-command.ts";
 import { helpCommand } from "./help-command.ts";
@@ -91,10 +91,7 @@ export function systemCommands({ catalogue, registry, swarms, health }: SystemCo
       handle: async (ctx, { service, workers }) => {
         const swarm = swarmOf(service);
         const before = swarm.measure().workers;
-        await swarm.scale(
-          rootContext(ctx.runtime, { tenant: ctx.tenant, principal: ctx.principal, signal: ctx.signal }),
-          workers,
-        );
+        await swarm.scale(contextOf(ctx), workers);
         return { service, before, workers: swarm.measure().workers };
       },
     }),
