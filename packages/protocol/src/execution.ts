@@ -93,6 +93,9 @@ export const executionView = z.object({
 });
 export type ExecutionView = z.infer<typeof executionView>;
 
+/** Over how many hops a task or a run may come, of executions and runs that each led to the next: a longer chain is a loop (mesh proxies use 8 to 32). */
+export const maxHops = 16;
+
 /** The events of an execution's stream, in the shape of today. How earlier ones become that stands where the types are put together. */
 export const executionEvents = {
   "execution.accepted": z.object({

@@ -24,6 +24,7 @@ export {
   executionView,
   isOutcome,
   jsonValue,
+  maxHops,
   outcomeStatuses,
   undecodableExecutionView,
   workEvents,

@@ -3,6 +3,7 @@ import { canonicalJson, invariant } from "@viable/kernel";
 import type { RunEvent } from "@viable/protocol";
 import type { ReactorDefinition } from "./definition.ts";
 import { checkForkSize, forkedOutcomes } from "./fork-run.ts";
+import { checkHops } from "./hops-from.ts";
 import { readOriginal } from "./original-run.ts";
 import { planOf } from "./plan.ts";
 import { Progress } from "./progress.ts";
@@ -20,7 +21,10 @@ const overloadedMs = 1_000;
 export interface BeginOptions {
   /** A second beginning under the same key, of the same reactor and tenant, answers with the first run. */
   readonly key?: string;
-  /** What it directly follows from, such as the command that begins it, and the session that this belongs to: noted with its first event. */
+  /**
+   * What it directly follows from, such as the command that begins it, and the session that this belongs to: noted with its first event.
+   * Where that is a run, how long a chain it ends is counted.
+   */
   readonly causation?: string | undefined;
   readonly session?: string | undefined;
 }
@@ -55,7 +59,7 @@ export interface BeginPorts extends RunSource {
   readonly maxOpenRuns: number;
 }
 
-/** Begins a run of the reactor's newest version. Throws `reactor.unknown` and `reactor.invalid_input`; then nothing was recorded. */
+/** Begins a run of the reactor's newest version. Throws `reactor.unknown`, `reactor.invalid_input` and `reactor.too_deep`; then nothing was recorded. */
 export async function beginRun(
   ctx: Context,
   ports: BeginPorts,
@@ -112,6 +116,7 @@ async function begin(
   const { size } = carrier.open;
   if (size >= maxOpenRuns)
     return { ok: false, reason: "overloaded", message: `${size} runs are open.`, retryAfterMs: overloadedMs };
+  await checkHops(ctx, log, definition.name, causation);
   const runId = key === undefined ? ctx.runtime.ids.next("run") : runIdFor([ctx.tenant, ...knownBy, key]);
   const claim = carrier.claim(1);
   const data = toStart(definition, input, ctx.runtime.clock.now(), { claim, key, forkedFrom: fork?.from });

@@ -6,6 +6,7 @@ export type { DoTask, TaskRequest } from "./do-task.ts";
 export { taskGivenBack } from "./do-task.ts";
 export { runNotFound } from "./errors.ts";
 export { reactorEventTypes } from "./event-types.ts";
+export { hopsFrom } from "./hops-from.ts";
 export type { ListApprovalsOptions, ListRunsOptions, RunOrigin } from "./list-runs.ts";
 export { listApprovals, listRuns, originOfRun, readRunView } from "./list-runs.ts";
 export { toMermaid } from "./mermaid.ts";

@@ -51,6 +51,11 @@ const instalments = reactor("instalments", { input: order }, (steps) =>
     .returns(({ results }) => ({ first: results.first, second: results.second })),
 );
 
+/** Does nothing, and has no tasks. */
+const counts = reactor("counts", { input: z.strictObject({ nr: z.number() }) }, (steps) =>
+  steps.returns(({ input }) => ({ nr: input.nr })),
+);
+
 const orderOf = ({ data }: StoredEvent) => data.order as string;
 const orders = (settings: Partial<ProcessManagerSettings<z.infer<typeof order>>> = {}): ProcessManager =>
   processManager({
@@ -68,9 +73,13 @@ const orders = (settings: Partial<ProcessManagerSettings<z.infer<typeof order>>>
     ...settings,
   });
 
-const shopTypes = ["shop.order_placed", "shop.order_paid", "parcels.handed_over", "parcels.lost"].map((type) =>
-  eventType(type, z.record(z.string(), z.json())),
-);
+const shopTypes = [
+  "shop.order_placed",
+  "shop.order_paid",
+  "parcels.handed_over",
+  "parcels.lost",
+  "execution.accepted",
+].map((type) => eventType(type, z.record(z.string(), z.json())));
 
 interface Process {
   readonly ctx: Context;
@@ -114,7 +123,7 @@ class World {
     const ctx = rootContext(runtime);
     const log = createLog(store, runtime, { types: [...reactorEventTypes, ...logEventTypes, ...shopTypes] });
     const membership = joinCluster({ log, runtime, hosts: ["shop"] });
-    const reactors = createReactors({ log, runtime, membership, definitions: [fulfilment, instalments] });
+    const reactors = createReactors({ log, runtime, membership, definitions: [fulfilment, instalments, counts] });
     const projections = createProjections(
       log,
       managers.map((manager) => reactionOf(manager, reactors)),
@@ -309,6 +318,86 @@ test("a run follows from the event that it was begun by", async () => {
   await world.time.advance(1_000);
   const [[event], [started]] = await Promise.all([world.events("shop.order_placed"), world.events("run.started")]);
   expect(started?.metadata.causation).toBe(event?.id);
+});
+
+describe("a run that follows from a run", () => {
+  /** Begins the next after each that has completed, up to a last one. */
+  const next = (last: number) =>
+    processManager({
+      name: "next",
+      reactor: counts,
+      on: [
+        {
+          type: "run.completed",
+          key: ({ data, stream }) => ((data.result as { nr: number }).nr < last ? stream : undefined),
+          starts: ({ data }) => ({ nr: (data.result as { nr: number }).nr + 1 }),
+        },
+      ],
+    });
+
+  test("begins over sixteen hops, and no further: a circle parks its manager before the event, and is told of once", async () => {
+    const world = new World();
+    const one = await world.start([next(1_000)]);
+    await one.reactors.begin(one.ctx, "counts", { nr: 0 });
+    await world.time.advance(60_000);
+    const numbers = async () => (await world.results()).map((result) => (result as { nr: number }).nr);
+    expect(await numbers()).toEqual(Array.from({ length: 17 }, (_, nr) => nr));
+    const [status] = await one.projections.status(one.ctx);
+    const last = (await world.events("run.completed")).at(-1);
+    expect(status?.parked).toMatchObject({ code: "reactor.too_deep", position: last?.position });
+    expect(status?.parked?.message).toMatch(/"counts" .* more than 16 hops/);
+    expect(await world.events("projection.parked")).toHaveLength(1);
+
+    // Where a person has it go on without that event, it does what else there is.
+    await one.projections.skip(one.ctx, "next", last?.position as string, "known");
+    await one.reactors.begin(one.ctx, "counts", { nr: 999 });
+    await world.time.advance(5_000);
+    expect((await numbers()).slice(17)).toEqual([999, 1_000]);
+    expect(await world.events("projection.parked")).toHaveLength(1);
+  });
+
+  test("begins where the chain comes to its end, however often it begins anew", async () => {
+    const world = new World();
+    const one = await world.start([next(16)]);
+    for (let nr = 0; nr < 3; nr++) await one.reactors.begin(one.ctx, "counts", { nr: 0 });
+    await world.time.advance(60_000);
+    expect(await world.results()).toHaveLength(3 * 17);
+    expect(await world.parked(one)).toEqual([undefined]);
+  });
+
+  test("is counted also where the events between them stand elsewhere and say what they follow from", async () => {
+    const world = new World();
+    const places = processManager({
+      name: "places",
+      reactor: counts,
+      on: [{ type: "shop.order_placed", key: ({ id }) => id, starts: () => ({ nr: 0 }) }],
+    });
+    const one = await world.start([places]);
+    await world.tell(one, ...placed(1));
+    for (let nr = 1; nr <= 20; nr++) {
+      await world.time.advance(1_000);
+      const causation = (await world.events("run.completed")).at(-1)?.metadata.correlation;
+      const [type, data] = placed(nr);
+      await one.log.append(one.ctx, {
+        streams: [{ stream: "shop", expected: "any", events: [{ type, data }], causation }],
+      });
+    }
+    expect(await world.results()).toHaveLength(17);
+    expect(await world.parked(one)).toEqual([expect.stringMatching(/more than 16 hops/)]);
+  });
+
+  test("begins over fewer where what its chain follows from came over some itself", async () => {
+    const world = new World();
+    const one = await world.start([next(1_000)]);
+    const executionId = one.ctx.runtime.ids.next("exe");
+    const accepted = { type: "execution.accepted", data: { depth: 9 } };
+    const streams = [{ stream: `execution:${executionId}`, expected: 0, events: [accepted] }];
+    expect(await one.log.append(one.ctx, { streams })).toMatchObject({ ok: true });
+    await one.reactors.begin(one.ctx, "counts", { nr: 0 }, { causation: executionId });
+    await world.time.advance(60_000);
+    // The first comes over ten hops.
+    expect(await world.results()).toHaveLength(7);
+  });
 });
 
 test("a key under which somebody else has begun a run parks it before the event, and says by whom it was taken", async () => {

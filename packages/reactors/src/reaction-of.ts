@@ -1,5 +1,5 @@
 import type { Context } from "@viable/kernel";
-import { ViableError, withContext } from "@viable/kernel";
+import { isId, ViableError, withContext } from "@viable/kernel";
 import type { Projection, StoredEvent } from "@viable/log";
 import { matchesFilter, reaction } from "@viable/log";
 import { keyTaken } from "./errors.ts";
@@ -17,8 +17,8 @@ const maxKeyChars = 150;
  *
  * Promised: each event does what it says at least once, in order, in one process at a time; done again after a crash it counts once, since
  * a run is known by its key, and what is sent by the event it was made of. It acts in the event's tenant (W11). What cannot be done
- * (a key or an input that throws or does not fit, a key under which somebody else has begun a run) parks it before that event, with the
- * reason, as every projection.
+ * (a key or an input that throws or does not fit, a key under which somebody else has begun a run, a run that follows from others over
+ * more than sixteen hops) parks it before that event, with the reason, as every projection.
  *
  * Not promised: that a run began before what was sent to it; but what was sent under its key waits for it. That an event for a key without
  * a run is told of.
@@ -62,8 +62,15 @@ export function reactionOf(
   });
 }
 
-/** The execution or run that an event is of, by which it is known over how many hops a run came that it begins; else the event. */
-const causeOf = ({ id, stream }: StoredEvent): string => /^(?:execution|run):(.+)$/.exec(stream)?.[1] ?? id;
+/**
+ * The execution or run that an event is of, or says that it follows from, by which it is known over how many hops a run came that it begins;
+ * else the event.
+ */
+function causeOf({ id, stream, metadata: { causation } }: StoredEvent): string {
+  const of = /^(?:execution|run):(.+)$/.exec(stream)?.[1];
+  if (of !== undefined) return of;
+  return causation !== undefined && (isId("exe", causation) || isId("run", causation)) ? causation : id;
+}
 
 /** The same each time, also where another manager sends the same: what is sent is there for all runs, and each takes it once. */
 const sentId = (event: StoredEvent, sends: string, key: string): string => idFor("evt", [event.id, sends, key]);

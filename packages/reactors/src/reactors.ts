@@ -49,7 +49,10 @@ export interface ReactorsSettings {
  * nobody knows. That a run's steps run in one process. That pools bound what several processes do together.
  */
 export interface Reactors extends Part {
-  /** Throws `reactor.unknown` and `reactor.invalid_input`; then nothing was recorded. */
+  /**
+   * Throws `reactor.unknown`, `reactor.invalid_input`, and where runs began each other over too many hops `reactor.too_deep`; then nothing
+   * was recorded.
+   */
   begin(ctx: Context, reactor: string, input: unknown, options?: BeginOptions): Promise<Begun>;
   /** Waits for a run's end, as long as the context lasts. */
   whenEnded(ctx: Context, runId: string): Promise<RunEnding>;

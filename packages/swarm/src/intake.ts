@@ -3,7 +3,7 @@ import type { Context, JsonObject, JsonValue, Part, Timer } from "@viable/kernel
 import { canonicalJson, nearestNames, rootContext, toWire, withContext } from "@viable/kernel";
 import type { AppendOutcome, Log } from "@viable/log";
 import { mayPass } from "@viable/log";
-import { isOutcome, toFieldProblems } from "@viable/protocol";
+import { isOutcome, maxHops, toFieldProblems } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import { attenuate, authorize } from "@viable/security";
 import { acceptance, executionIdFor, grantOf, hashOf, justAccepted } from "./acceptance.ts";
@@ -44,8 +44,6 @@ export interface Delegated {
   readonly waitedMs: number;
 }
 
-/** A chain of delegations longer than this is a loop (the seed names no number; mesh proxies use 8 to 32). */
-const maxDepth = 16;
 /** How often open executions are looked through for such that nobody else ends, in milliseconds. */
 const sweepEveryMs = 1_000;
 /** How often a lost race for equal work is decided again. */
@@ -202,8 +200,8 @@ export function createIntake(settings: IntakeSettings): Intake {
         });
       }
       const depth = request.parent === undefined ? (request.depth ?? 0) : request.parent.accepted.depth + 1;
-      if (depth > maxDepth) {
-        return refuse("denied", "intake.too_deep", `The task was delegated over more than ${maxDepth} hops.`, {
+      if (depth > maxHops) {
+        return refuse("denied", "intake.too_deep", `The task was delegated over more than ${maxHops} hops.`, {
           reasons: ["Delegations seem to go round in a circle."],
         });
       }

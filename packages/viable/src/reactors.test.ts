@@ -5,7 +5,7 @@ import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } f
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import type { CommandAnswer, RunView } from "@viable/protocol";
-import { approvalList, executionEventPage, reactorList, runPage, runView } from "@viable/protocol";
+import { approvalList, executionEventPage, projectionList, reactorList, runPage, runView } from "@viable/protocol";
 import type { TestClient, TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
@@ -838,6 +838,30 @@ test("a run that this release cannot read hides no other, and keeps no other fro
     status: "degraded",
     detail: expect.stringMatching(/^2 runs open, .*, 1 that this release cannot read and leaves alone/),
   });
+});
+
+test("a process manager that begins runs in a circle stands still, which its view and the health tell", async () => {
+  const again = processManager({
+    name: "again",
+    reactor: double,
+    on: [{ type: "run.completed", key: ({ stream }) => stream, starts: () => ({ n: 1 }) }],
+  });
+  await using t = await startTestSystem({ ...definition, projections: [again] });
+  await start(await t.connect("cli"), "double", { input: { n: 1 } });
+  await t.time.advance(60_000);
+  // The first comes over one hop, since a command began it.
+  const started = await t.events("run.started");
+  expect(started).toHaveLength(16);
+  expect(reactorList.parse((await read(t, "/reactors")).body).reactors).toContainEqual(
+    expect.objectContaining({ name: "double", openRuns: 0 }),
+  );
+  const { checks, status } = await t.settled(t.system.health());
+  expect(status).toBe("degraded");
+  expect(checks).toContainEqual(
+    expect.objectContaining({ name: "projections", detail: expect.stringMatching(/again stands still .*too_deep/) }),
+  );
+  const [view] = projectionList.parse((await read(t, "/projections")).body).projections;
+  expect(view?.parked).toMatchObject({ type: "run.completed", message: expect.stringMatching(/more than 16 hops/) });
 });
 
 test("that runs are not followed any more, as where the database has lost its last events, shows in the health", async () => {

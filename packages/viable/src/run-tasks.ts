@@ -1,8 +1,8 @@
 import type { Context, JsonValue } from "@viable/kernel";
-import { codeOf, fromWire, isId, rootContext, sleep, ViableError, waitFor } from "@viable/kernel";
+import { codeOf, fromWire, rootContext, sleep, ViableError, waitFor } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { DoTask } from "@viable/reactors";
-import { originOfRun, taskGivenBack } from "@viable/reactors";
+import { hopsFrom, originOfRun, taskGivenBack } from "@viable/reactors";
 import type { Grant } from "@viable/security";
 import type { ExecutionState, Executions, Intake, IntakeOutcome } from "@viable/swarm";
 
@@ -75,7 +75,7 @@ async function authorityOfRun(
     const { principal, causation } = origin;
     return {
       grant: toGrant(ctx.tenant, { principal, operations: ["read", "write", "execute"] }),
-      depth: await hopsFrom(ctx, sources, causation),
+      depth: await hopsFrom(ctx, sources.log, causation),
     };
   }
   const cause = origin?.causation === undefined ? undefined : await sources.executions.get(ctx, origin.causation);
@@ -85,23 +85,6 @@ async function authorityOfRun(
     });
   const { authority, depth } = cause.accepted;
   return { grant: toGrant(cause.tenant, authority, cause.session), depth: depth + 1 };
-}
-
-/** How far back runs are followed that began each other: further than the door lets anything in. */
-const maxHops = 32;
-
-/** Over how many hops it came what a run follows from: one for each execution and run on the way; none where that is neither. */
-async function hopsFrom(
-  ctx: Context,
-  { log, executions }: Pick<RunTaskPorts, "log" | "executions">,
-  causation: string | undefined,
-): Promise<number> {
-  let cause = causation;
-  let hops = 0;
-  for (; cause !== undefined && isId("run", cause) && hops < maxHops; hops++)
-    cause = (await originOfRun(ctx, log, cause))?.causation;
-  const execution = cause === undefined ? undefined : await executions.get(ctx, cause);
-  return execution === undefined ? hops : hops + execution.accepted.depth + 1;
 }
 
 const toGrant = (
