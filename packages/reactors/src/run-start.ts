@@ -1,8 +1,8 @@
 import type { JsonValue } from "@viable/kernel";
 import type { Claim, RunEventData } from "@viable/protocol";
-import { z } from "zod";
 import type { ReactorDefinition } from "./definition.ts";
 import { invalidInput } from "./errors.ts";
+import { isAsync, takesTime } from "./judge-by.ts";
 import { keepJson } from "./keep-json.ts";
 import { maxKeyChars, maxResultChars } from "./run-bounds.ts";
 
@@ -20,10 +20,9 @@ export function parseInput(
       reason: issue?.message ?? "does not fit",
     };
   } catch (error) {
-    const reason =
-      error instanceof z.core.$ZodAsyncError
-        ? "the schema has an async check or transform, and is to judge at once"
-        : `the schema throws (${error instanceof Error ? error.message : String(error)})`;
+    const reason = isAsync(error)
+      ? `the schema ${takesTime}`
+      : `the schema throws (${error instanceof Error ? error.message : String(error)})`;
     return { path: "input", reason };
   }
 }

@@ -21,6 +21,7 @@ import {
 } from "./definition-rules.ts";
 import { invalidDefinition } from "./errors.ts";
 import { findDifference } from "./find-difference.ts";
+import { judgeBy } from "./judge-by.ts";
 import type { Ref, Resolved, Template } from "./ref.ts";
 import { refsTo, refTo, toArgument } from "./ref.ts";
 import type { StepContext } from "./step-context.ts";
@@ -344,7 +345,7 @@ export class Steps<Given, Results> {
     return this.#with(
       name,
       { kind: "event", ...this.#common(name, settings as never), event },
-      this.#attach(path, defined({ payload: schema && ((value: unknown) => schema.parse(value)) })),
+      this.#attach(path, defined({ payload: schema && judgeBy(path, "payload", schema) })),
     );
   }
 
@@ -393,7 +394,7 @@ export class Steps<Given, Results> {
         retry: checkRetry(this.#reactor, path, settings.retry),
         timeoutMs: checkStepTimeout(this.#reactor, path, settings.timeoutMs),
       },
-      this.#attach(path, defined({ result: schema && ((value: unknown) => schema.parse(value)) })),
+      this.#attach(path, defined({ result: schema && judgeBy(path, "result", schema) })),
     );
   }
 
