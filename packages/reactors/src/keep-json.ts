@@ -1,8 +1,9 @@
+import type { JsonValue } from "@viable/kernel";
 import { findJsonProblem, maxJsonDepth } from "@viable/kernel";
 
 /** What a step came to, as it is kept: nobody can change it any more, and it is what will be read back. */
 export interface Kept {
-  readonly value: unknown;
+  readonly value: JsonValue;
   /** How many characters of JSON it takes, at most. */
   readonly chars: number;
 }
@@ -32,7 +33,7 @@ export function keepJson(value: unknown, maxChars: number): Kept | string {
 const tooLarge = Symbol("too large");
 const notJson = Symbol("not JSON");
 
-function copyOf(value: unknown, depth: number, count: { chars: number; readonly max: number }): unknown {
+function copyOf(value: unknown, depth: number, count: { chars: number; readonly max: number }): JsonValue {
   if (depth > maxJsonDepth - levelsAround) throw notJson;
   switch (typeof value) {
     case "string":
@@ -56,7 +57,7 @@ function copyOf(value: unknown, depth: number, count: { chars: number; readonly 
   }
   take(2, count);
   if (Array.isArray(value)) {
-    const copy = new Array(value.length);
+    const copy = new Array<JsonValue>(value.length);
     for (let index = 0; index < value.length; index++) {
       if (value[index] === undefined) throw notJson;
       take(1, count);
@@ -66,7 +67,7 @@ function copyOf(value: unknown, depth: number, count: { chars: number; readonly 
   }
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) throw notJson;
-  const copy: Record<string, unknown> = {};
+  const copy: Record<string, JsonValue> = {};
   for (const key of Object.keys(value)) {
     const member = (value as Record<string, unknown>)[key];
     if (member === undefined) continue;

@@ -33,7 +33,7 @@ export function judgeInput({ name, input: schema }: ReactorDefinition, input: un
   if ("reason" in parsed) throw invalidInput(name, parsed.path, parsed.reason);
   const kept = keepJson(parsed.data, maxResultChars);
   if (typeof kept === "string") throw invalidInput(name, "input", kept);
-  return kept.value as JsonValue;
+  return kept.value;
 }
 
 /** What is wrong with a key that a run is to be known by, or that something is sent under. */

@@ -151,7 +151,7 @@ function checkInput<Input>({ input, reactor }: ScheduleSettings<Input>, refuse: 
   if ("reason" in parsed) throw refuse(parsed.path, parsed.reason, `Hand in what "${reactor.name}" asks for.`);
   const kept = keepJson(input, maxInputChars);
   if (typeof kept === "string") throw refuse("input", kept);
-  return kept.value as JsonValue;
+  return kept.value;
 }
 
 /** What a run of a planned time begins with. */

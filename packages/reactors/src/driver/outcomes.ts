@@ -1,6 +1,6 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
 import { toRecordableError, ViableError } from "@viable/kernel";
-import type { RunEvent, RunEventData } from "@viable/protocol";
+import type { RunEventData } from "@viable/protocol";
 import { invalidResult, invalidStepArgument } from "../errors.ts";
 import type { Kept } from "../keep-json.ts";
 import { keepJson } from "../keep-json.ts";
@@ -37,7 +37,7 @@ export function succeed(run: DrivenRun, { path }: OpenNode, result: unknown, { a
     ...(args !== undefined && { args: args.value }),
     ...more,
   };
-  record(run, { type: "step.succeeded", data } as RunEvent, kept.chars + (args?.chars ?? 0));
+  record(run, { type: "step.succeeded", data }, kept.chars + (args?.chars ?? 0));
 }
 
 /** A step failed for good, in what was about to be its next attempt. */

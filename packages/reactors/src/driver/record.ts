@@ -65,5 +65,5 @@ export function complete(run: DrivenRun): void {
   const kept = keepJson(run.progress.output?.value, maxResultChars);
   if (typeof kept === "string")
     record(run, { type: "run.gave_up", data: { error: toWire(invalidResult("returns", kept)) } });
-  else record(run, { type: "run.completed", data: { result: kept.value as never } }, kept.chars);
+  else record(run, { type: "run.completed", data: { result: kept.value } }, kept.chars);
 }

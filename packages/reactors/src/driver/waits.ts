@@ -95,7 +95,7 @@ export function awaitApproval(run: DrivenRun, node: OpenNode, { title }: Approva
   else if (typeof kept === "string") fail(run, node, invalidStepArgument(path, kept));
   else {
     const approvalId = run.ctx.runtime.ids.next("apr");
-    const asked = kept === undefined ? {} : { details: kept.value as JsonValue };
+    const asked = kept === undefined ? {} : { details: kept.value };
     beginWait(run, node, { for: "approval", approvalId, title, ...asked, ...until });
   }
 }
