@@ -3,9 +3,9 @@
 // simulated time; each process has a clock of its own on it, and a way to the database that can be cut.
 
 import { joinCluster } from "@viable/cluster";
-import type { Context, SimulatedTime } from "@viable/kernel";
+import type { Context, JsonObject, JsonValue, SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
-import type { Store, StoredEvent } from "@viable/log";
+import type { AppendRequest, Store, StoredEvent } from "@viable/log";
 import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -127,12 +127,24 @@ class World {
 
   /** Writes as a release does that knows other shapes: this one judges none. */
   async writeForeign(stream: string, type: string): Promise<void> {
+    await this.#append({ streams: [{ stream, expected: "any", events: [{ type, data: {} }] }] });
+  }
+
+  /** Changes what is recorded of a schedule; answers what it was. */
+  async setProgress(name: string, change: (progress: JsonValue) => JsonValue): Promise<JsonValue> {
+    const key = `reactors/schedule/${name}`;
+    const [record] = await this.store.getRecords([key], 0);
+    const before = record?.value ?? null;
+    await this.#append({ records: [{ key, value: change(before), expected: "any" }] });
+    return before;
+  }
+
+  async #append(request: AppendRequest): Promise<void> {
     const runtime = createRuntime({ clock: this.time, random: seededRandom(this.#seed * 100 + ++this.#processes) });
     const ctx = rootContext(runtime);
     const log = createLog(this.store, runtime);
     await this.passing(log.start(ctx));
-    const events = [{ type, data: {} }];
-    await this.passing(log.append(ctx, { streams: [{ stream, expected: "any", events }] }));
+    expect(await this.passing(log.append(ctx, request))).toMatchObject({ ok: true });
     await this.passing(log.stop(ctx));
   }
 
@@ -549,6 +561,42 @@ describe("what goes wrong", () => {
     await world.time.advance(minuteMs);
     expect(await world.begun()).toEqual([1, 4]);
   });
+
+  test.each([
+    ["another release's", () => ({ version: 2, state: {} })],
+    ["damaged", (progress: JsonValue) => ({ ...(progress as JsonObject), upTo: "soon" })],
+    ["no object", () => 7],
+  ])(
+    "a record that is %s is left as it is and told of, costs nothing else anything, and once it is mended nothing is lost",
+    async (_what, damage: (progress: JsonValue) => JsonValue) => {
+      const world = new World();
+      const schedules = [make({ missed: "all" }), make({ name: "others", cron: "30 * * * * *" })];
+      const first = await world.start(schedules);
+      await world.time.advance(minuteMs + 1_000);
+      const before = await world.setProgress("reports", damage);
+      await world.time.advance(minuteMs);
+      expect(first.problems).toEqual([expect.stringMatching(/schedule "reports" waits: .*cannot be read/)]);
+      await first.stop();
+
+      // Nor does it keep a process from starting.
+      const second = await world.start(schedules);
+      await world.time.advance(minuteMs);
+      expect(second.problems).toHaveLength(1);
+      const [status, other] = await world.passing(second.schedules.status(second.ctx));
+      expect(status).toMatchObject({
+        next: undefined,
+        last: undefined,
+        failure: { code: "reactor.unreadable_schedule", next: expect.stringMatching(/another name/) },
+      });
+      expect(other).toMatchObject({ failure: undefined });
+      expect(await world.begun()).toEqual([0.5, 1, 1.5, 2.5]);
+
+      await world.setProgress("reports", () => before);
+      await world.time.advance(minuteMs);
+      expect((await world.begun()).slice(4).toSorted((a, b) => a - b)).toEqual([2, 3, 3.5, 4]);
+      expect(await world.passing(second.schedules.status(second.ctx))).toMatchObject([{ failure: undefined }, {}]);
+    },
+  );
 
   test("a planned time whose key stands for somebody else's run is told as failed, and by whom it was taken", async () => {
     const world = new World();

@@ -2,6 +2,7 @@ import type { Membership } from "@viable/cluster";
 import type { Context, ErrorOnTheWire, Part, Runtime } from "@viable/kernel";
 import {
   backoffMs,
+  codeOf,
   rootContext,
   toRecordableError,
   toWire,
@@ -12,6 +13,7 @@ import {
 } from "@viable/kernel";
 import type { Log, NewEvent } from "@viable/log";
 import { mayPass } from "@viable/log";
+import { z } from "zod";
 import { decideDue } from "./decide-due.ts";
 import { keyTaken } from "./errors.ts";
 import type { Reactors } from "./reactors.ts";
@@ -20,7 +22,8 @@ import { requireNewest } from "./require-newest.ts";
 import { runStream } from "./run-journal.ts";
 import type { Schedule } from "./schedule.ts";
 import { inputFor, invalidSchedule, keyFor } from "./schedule.ts";
-import { scheduleStream } from "./schedule-events.ts";
+import type { Skipped } from "./schedule-events.ts";
+import { scheduleStream, skipped } from "./schedule-events.ts";
 import { timeAfter } from "./timetable.ts";
 
 const prefix = "reactors/schedule/";
@@ -125,20 +128,25 @@ export function createSchedules(settings: SchedulesSettings): Schedules {
   };
 }
 
-/** How far a schedule has come, as it is recorded. */
-interface Progress {
-  /** By which times. */
-  readonly cron: string;
-  readonly timeZone: string;
-  /** Who keeps it to them: whoever wrote this last. */
-  readonly keeper: { readonly processId: string; readonly epoch: number };
-  /** What becomes of the planned times up to then is decided. */
-  readonly upTo: number;
-  /** Of those, the ones whose runs are decided on and may not have begun. */
-  readonly pending: readonly number[];
-  readonly last: { readonly planned: number; readonly runId: string } | null;
-}
+/** How far a schedule has come, as it is recorded: another release may record other things, and a record may be damaged. */
+const progressShape = z
+  .object({
+    /** By which times. */
+    cron: z.string(),
+    timeZone: z.string(),
+    /** Who keeps it to them: whoever wrote this last. */
+    keeper: z.object({ processId: z.string(), epoch: z.number() }),
+    /** What becomes of the planned times up to then is decided. */
+    upTo: z.number(),
+    /** Of those, the ones whose runs are decided on and may not have begun. */
+    pending: z.array(z.number()).readonly(),
+    last: z.object({ planned: z.number(), runId: z.string() }).nullable(),
+  })
+  .readonly();
+type Progress = z.infer<typeof progressShape>;
 type Found = { readonly progress: Progress; readonly version: number };
+
+const unreadableCode = "reactor.unreadable_schedule";
 
 /**
  * One schedule in one process.
@@ -183,10 +191,16 @@ class KeptSchedule {
 
   /** Keeps it to this process's times from now on, where it was kept to others. */
   async begin(ctx: Context): Promise<void> {
-    for (let decisions = 0; decisions < maxDecisions; decisions++) {
-      const found = await this.#read(ctx);
-      if (found !== undefined && this.#isOurs(found.progress)) return;
-      if (await this.#take(ctx, found)) return;
+    try {
+      for (let decisions = 0; decisions < maxDecisions; decisions++) {
+        const found = await this.#read(ctx);
+        if (found !== undefined && this.#isOurs(found.progress)) return;
+        if (await this.#take(ctx, found)) return;
+      }
+    } catch (error) {
+      // The rest of the process has nothing to do with it. The first turn tells of it.
+      if (codeOf(error) === unreadableCode) return;
+      throw error;
     }
     throw this.#contended();
   }
@@ -212,17 +226,24 @@ class KeptSchedule {
 
   async status(ctx: Context): Promise<ScheduleStatus> {
     const { name, tenant, reactor, cron, timeZone } = this.#schedule;
-    const progress = (await this.#read(ctx))?.progress;
-    const isOurs = progress !== undefined && this.#isOurs(progress);
+    let progress: Progress | undefined;
+    let failure = this.#failure;
+    try {
+      progress = (await this.#read(ctx))?.progress;
+    } catch (error) {
+      if (codeOf(error) !== unreadableCode) throw error;
+      failure = toWire(error);
+    }
+    const ours = progress !== undefined && this.#isOurs(progress) ? progress : undefined;
     return {
       name,
       tenant,
       reactor: reactor.name,
       cron,
       timeZone,
-      next: isOurs ? (progress.pending[0] ?? timeAfter(this.#schedule, progress.upTo)) : undefined,
+      next: ours && (ours.pending[0] ?? timeAfter(this.#schedule, ours.upTo)),
       last: progress?.last ?? undefined,
-      failure: this.#failure,
+      failure,
     };
   }
 
@@ -344,14 +365,17 @@ class KeptSchedule {
 
   #skipped(
     times: { readonly from: number; readonly to: number },
-    why: { readonly reason: string; readonly runId?: string; readonly error?: ErrorOnTheWire },
+    why: Pick<Skipped, "reason" | "runId" | "error">,
   ): NewEvent {
-    return { type: "schedule.skipped", data: { schedule: this.#schedule.name, ...times, ...why } as never };
+    return skipped({ schedule: this.#schedule.name, ...times, ...why });
   }
 
   async #read(ctx: Context): Promise<Found | undefined> {
     const record = await this.#settings.log.getRecord(ctx, this.key);
-    return record && { progress: record.value as unknown as Progress, version: record.version };
+    if (record === undefined) return undefined;
+    const judged = progressShape.safeParse(record.value);
+    if (!judged.success) throw this.#unreadable(judged.error);
+    return { progress: judged.data, version: record.version };
   }
 
   /** Writes how far it has come, with what is told of it; false where another process was quicker. */
@@ -365,7 +389,7 @@ class KeptSchedule {
     const keeper = { processId: membership.processId, epoch: membership.epoch };
     const stream = { stream: scheduleStream(this.#schedule.name), expected: "any" as const, events };
     const outcome = await log.append(this.#asOwner(ctx), {
-      records: [{ key: this.key, value: { ...progress, keeper } as never, expected: version }],
+      records: [{ key: this.key, value: { ...progress, keeper }, expected: version }],
       ...(events.length > 0 && { streams: [stream] }),
     });
     if (!outcome.ok && outcome.reason === "overloaded")
@@ -382,6 +406,21 @@ class KeptSchedule {
   #isGone({ keeper }: Progress): boolean {
     const { membership } = this.#settings;
     return keeper.processId !== membership.processId && membership.isGone(keeper.processId, keeper.epoch);
+  }
+
+  /**
+   * It is left as it is, and no run begins: from what is not understood nobody can tell what was decided. What is mended goes on from
+   * there.
+   */
+  #unreadable({ issues: [issue] }: z.ZodError): ViableError {
+    const path = ["value", ...(issue?.path ?? [])].map(String).join(".");
+    return new ViableError(
+      unreadableCode,
+      `How far it has come (record ${this.key}) cannot be read: ${path}: ${issue?.message ?? "it has another shape"}.`,
+      {
+        next: "Have it kept by the release that wrote this, or give the schedule another name: it then begins from now.",
+      },
+    );
   }
 
   #contended(): ViableError {
