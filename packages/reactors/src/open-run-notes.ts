@@ -158,14 +158,15 @@ export class OpenRunNotes {
     for (const runId of changed) {
       const run = this.#runs.get(runId);
       if (run === undefined) continue;
-      const text = JSON.stringify(toNote(run));
-      if (part.length > 0 && (part.length >= noteRecords || chars + text.length > noteChars)) {
+      const note = toNote(run);
+      const { length } = JSON.stringify(note);
+      if (part.length > 0 && (part.length >= noteRecords || chars + length > noteChars)) {
         yield part;
         part = [];
         chars = 0;
       }
-      chars += text.length;
-      part.push({ key: prefix + runId, value: JSON.parse(text), expected: "any" });
+      chars += length;
+      part.push({ key: prefix + runId, value: note, expected: "any" });
     }
     for (const [runId] of ended) {
       if (this.#runs.get(runId) !== undefined) continue;
@@ -252,8 +253,7 @@ function whyNot({ issues: [issue] }: z.ZodError): string {
 }
 
 function toNote({ runId: _, scheduledMs: __, waits, ...run }: OpenRun): Note {
-  const noted = waits === undefined ? [] : waits.size > maxNotedWaits ? ("many" as const) : [...waits];
-  return { ...run, waits: noted as Note["waits"] };
+  return { ...run, waits: (waits?.size ?? 0) > maxNotedWaits ? "many" : [...(waits ?? [])] };
 }
 
 function fromNote(runId: string, note: Note, waits: Exclude<Note["waits"], "many">): OpenRun {
