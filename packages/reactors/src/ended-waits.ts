@@ -12,7 +12,7 @@ const unaskedWaits = 16;
  * Finds out which waits of runs are over. That a step succeeded is not heard of, since that would cost every process as much as all the steps
  * there are; so of a run that is known to wait for a lot, what it has written since it was last looked at is read. It is looked at again when
  * it waits for twice as much as was left: so each event of such a run is read once, and what is kept of it is no more than twice what it waits
- * for. A look that fails is made up for at the next wait.
+ * for. A look that fails is made up for at the next wait. Of runs that are not open nothing is kept.
  */
 export class EndedWaits {
   readonly #log: Log;

@@ -5,16 +5,24 @@ import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import { expect, test } from "vitest";
 import { reactorEventTypes } from "./event-types.ts";
+import type { OpenRun } from "./open-run.ts";
+import { OpenRunNotes } from "./open-run-notes.ts";
 import { createOpenRuns } from "./open-runs.ts";
 import { settled } from "./testing/settled.ts";
 
 const prefix = "reactors/open/";
 
-/** A process with a picture of what is open, and what it tells. */
-async function start(time: SimulatedTime, store: Store, seed: number) {
+async function startLog(time: SimulatedTime, store: Store, seed: number) {
   const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
   const ctx = rootContext(runtime);
   const log = createLog(store, runtime, { types: reactorEventTypes });
+  await settled(time, log.start(ctx));
+  return { runtime, ctx, log };
+}
+
+/** A process with a picture of what is open, and what it tells. */
+async function start(time: SimulatedTime, store: Store, seed: number) {
+  const { runtime, ctx, log } = await startLog(time, store, seed);
   const problems: string[] = [];
   const openRuns = createOpenRuns(log, {
     changed() {},
@@ -23,7 +31,6 @@ async function start(time: SimulatedTime, store: Store, seed: number) {
     unreadable() {},
     problem: (message) => problems.push(message),
   });
-  await settled(time, log.start(ctx));
   await settled(time, openRuns.start(ctx));
   const append = async (runId: string, ...events: readonly { type: string; data: JsonObject }[]) => {
     const streams = [{ stream: `run:${runId}`, expected: "any" as const, events }];
@@ -124,4 +131,67 @@ test("of a run that waits for very much no more is noted than that, and a start 
   for (const nr of [0, 700, count - 1])
     expect([...second.openRuns.awaiting("default", "e", `k${nr}`)]).toMatchObject([{ runId }]);
   expect(second.problems).toEqual([]);
+});
+
+test("while notes are refused for good, runs that end are kept in mind up to a bound; beyond it the notes are looked through", async () => {
+  const time = newTime();
+  const memory = newStore();
+  let refuses = false;
+  const store: Store = {
+    ...memory,
+    commit: async (batch, now, follow) => {
+      if (refuses && batch.some(({ records }) => records.length > 0))
+        throw new ViableError("log.store_refused", "Read only.");
+      return await memory.commit(batch, now, follow);
+    },
+  };
+  const { ctx, log } = await startLog(time, store, 2);
+  const setRecord = async (key: string, value: JsonValue) =>
+    expect(await settled(time, log.append(ctx, { records: [{ key, value, expected: "any" }] }))).toMatchObject({
+      ok: true,
+    });
+  const noted = async () =>
+    (await settled(time, log.listRecords(ctx, prefix))).map(({ key }) => key.slice(prefix.length));
+  const sinces = { before: "2", ended: "3", open: "4", unreadable: "?", later: "9000000" };
+  for (const [runId, since] of Object.entries(sinces)) await setRecord(prefix + runId, { since });
+  await setRecord("reactors/open-at", { position: "5" });
+
+  let position = 5;
+  const notes = new OpenRunNotes(log, {
+    get: (runId) => (runId === "open" ? ({ runId } as OpenRun) : undefined),
+    position: () => String(position),
+    onProblem() {},
+  });
+  await settled(time, notes.read(ctx, { noted() {}, unknown() {} }));
+  notes.start(ctx);
+  const endMany = async (from: number, to: number) => {
+    for (let nr = from; nr <= to; nr++) notes.ended({ runId: `run_${nr}`, since: String(++position) });
+    await time.advance(6_000);
+  };
+
+  // Within the bound the notes are not looked through, in which one stands that has outlived its run.
+  refuses = true;
+  notes.ended({ runId: "ended", since: "3" });
+  await endMany(1, 90_000);
+  refuses = false;
+  await time.advance(6_000);
+  expect(await noted()).toEqual(["before", "later", "open", "unreadable"]);
+
+  await setRecord(`${prefix}ended`, { since: "3" });
+  refuses = true;
+  await endMany(1, 60_000);
+  await endMany(60_001, 120_000);
+  notes.ended({ runId: "ended", since: "3" });
+  refuses = false;
+  await time.advance(6_000);
+  // What opened later than all that is known here is another process's to know.
+  expect(await noted()).toEqual(["later", "open", "unreadable"]);
+
+  // From here on all is as before.
+  await setRecord(`${prefix}before`, { since: "2" });
+  await setRecord(`${prefix}ended`, { since: "3" });
+  notes.ended({ runId: "ended", since: "3" });
+  await endMany(1, 10);
+  expect(await noted()).toEqual(["before", "later", "open", "unreadable"]);
+  await settled(time, notes.stop(ctx));
 });

@@ -16,6 +16,13 @@ const noteChars = 4 * 1024 * 1024;
 /** Of how many waits a run is noted: one that has more is read from the log at a start, which is less than to write them every few seconds. */
 const maxNotedWaits = 1_000;
 
+/**
+ * How many runs that ended are kept in mind until their notes are cleared away: more than end between two notes, at some hundred bytes each.
+ * Once there were more, as while the log refuses notes for good, none is, and the notes themselves are looked through when they can be
+ * written again: nothing is lost but the time that takes.
+ */
+const maxEnded = 100_000;
+
 /** What notes are taken of. */
 export interface NotedRuns {
   get(runId: string): OpenRun | undefined;
@@ -36,6 +43,8 @@ export class OpenRunNotes {
   readonly #changed = new Set<string>();
   /** Runs that ended since the last notes, and where they had been opened first, if since then they were opened anew: those before a checkpoint may have a record. */
   readonly #ended = new Map<string, Position>();
+  /** There were more of them than are kept in mind. */
+  #hasForgotten = false;
   #notedAt: Position = startPosition;
   #timer: Timer | undefined;
   #isStopped = false;
@@ -55,16 +64,11 @@ export class OpenRunNotes {
     { noted, unknown }: { noted(run: OpenRun): void; unknown(runId: string, unreadable: string | undefined): void },
   ): Promise<Position> {
     const checkpoint = await this.#log.getRecord(ctx, checkpointKey);
-    for (let after: string | undefined = ""; after !== undefined; ) {
-      const page = await this.#log.listRecords(ctx, prefix, { after, limit: noteRecords });
-      for (const { key, value } of page) {
-        const runId = key.slice(prefix.length);
-        const note = noteShape.safeParse(value);
-        if (!note.success) unknown(runId, whyNot(note.error));
-        else if (note.data.waits === "many") unknown(runId, undefined);
-        else noted(fromNote(runId, note.data, note.data.waits));
-      }
-      after = page.length < noteRecords ? undefined : page.at(-1)?.key;
+    for await (const { runId, value } of this.#all(ctx)) {
+      const note = noteShape.safeParse(value);
+      if (!note.success) unknown(runId, whyNot(note.error));
+      else if (note.data.waits === "many") unknown(runId, undefined);
+      else noted(fromNote(runId, note.data, note.data.waits));
     }
     this.#notedAt = positionIn(checkpoint?.value) ?? startPosition;
     return this.#notedAt;
@@ -93,7 +97,17 @@ export class OpenRunNotes {
 
   ended({ runId, since }: Pick<OpenRun, "runId" | "since">): void {
     this.#changed.delete(runId);
-    if (!this.#ended.has(runId)) this.#ended.set(runId, since);
+    if (!this.#ended.has(runId)) this.#keepEnded(runId, since);
+  }
+
+  #keepEnded(runId: string, since: Position): void {
+    if (!this.#hasForgotten) this.#ended.set(runId, since);
+    if (this.#ended.size > maxEnded) this.#forgetEnded();
+  }
+
+  #forgetEnded(): void {
+    this.#hasForgotten = true;
+    this.#ended.clear();
   }
 
   async #tryToWrite(ctx: Context): Promise<void> {
@@ -117,21 +131,23 @@ export class OpenRunNotes {
     if (comparePositions(position, this.#notedAt) <= 0) return;
     const current = await this.#log.getRecord(ctx, checkpointKey);
     const theirs = positionIn(current?.value);
-    const noted = { changed: [...this.#changed], ended: [...this.#ended] };
+    const noted = { changed: [...this.#changed], ended: [...this.#ended], hasForgotten: this.#hasForgotten };
     const isKnown = (since: Position) =>
       comparePositions(since, this.#notedAt) <= 0 || (theirs !== undefined && comparePositions(since, theirs) <= 0);
-    const known = noted.ended.filter(([, since]) => isKnown(since));
+    const known = noted.ended.filter(([, since]) => isKnown(since)).map(([runId]) => runId);
     this.#changed.clear();
     this.#ended.clear();
+    this.#hasForgotten = false;
     // Another process has noted all of this already.
     if (theirs !== undefined && comparePositions(theirs, position) >= 0) {
       this.#notedAt = position;
       return;
     }
     try {
+      const ended = noted.hasForgotten ? await this.#findEnded(ctx, position) : known;
       const isWritten = await this.#append(
         ctx,
-        this.#parts(noted.changed, known),
+        this.#parts(noted.changed, ended),
         theirs ?? startPosition,
         position,
         current?.version ?? 0,
@@ -144,15 +160,32 @@ export class OpenRunNotes {
     }
   }
 
+  /** The runs that notes are there of and that have ended: what opened up to a position and is not open. */
+  async #findEnded(ctx: Context, position: Position): Promise<string[]> {
+    const ended: string[] = [];
+    for await (const { runId, value } of this.#all(ctx)) {
+      const opened = openedShape.safeParse(value);
+      // One that cannot be read is for the next start, which reads its run.
+      const isKnown = opened.success && comparePositions(opened.data.since, position) <= 0;
+      if (isKnown && this.#runs.get(runId) === undefined) ended.push(runId);
+    }
+    return ended;
+  }
+
+  async *#all(ctx: Context): AsyncGenerator<{ readonly runId: string; readonly value: JsonValue }> {
+    for (let after: string | undefined = ""; after !== undefined; ) {
+      const page = await this.#log.listRecords(ctx, prefix, { after, limit: noteRecords });
+      for (const { key, value } of page) yield { runId: key.slice(prefix.length), value };
+      after = page.length < noteRecords ? undefined : page.at(-1)?.key;
+    }
+  }
+
   /**
    * What is to be written, as much at a time as fits one append, and at least one part. Each is put together when it is its turn: of a hundred
    * thousand runs all notes at once would take more memory than the runs do. A note may so be newer than the checkpoint, which harms
    * nobody: what it holds already is not taken in again.
    */
-  *#parts(
-    changed: readonly string[],
-    ended: readonly (readonly [string, Position])[],
-  ): Generator<readonly RecordWrite[], void> {
+  *#parts(changed: readonly string[], ended: readonly string[]): Generator<readonly RecordWrite[], void> {
     let part: RecordWrite[] = [];
     let chars = 0;
     for (const runId of changed) {
@@ -168,7 +201,7 @@ export class OpenRunNotes {
       chars += length;
       part.push({ key: prefix + runId, value: note, expected: "any" });
     }
-    for (const [runId] of ended) {
+    for (const runId of ended) {
       if (this.#runs.get(runId) !== undefined) continue;
       if (part.length >= noteRecords) {
         yield part;
@@ -183,12 +216,15 @@ export class OpenRunNotes {
   #noteAgain({
     changed,
     ended,
+    hasForgotten,
   }: {
     changed: readonly string[];
     ended: readonly (readonly [string, Position])[];
+    hasForgotten: boolean;
   }): void {
     for (const runId of changed) if (this.#runs.get(runId) !== undefined) this.#changed.add(runId);
-    for (const [runId, since] of ended) this.#ended.set(runId, since);
+    if (hasForgotten) this.#forgetEnded();
+    for (const [runId, since] of ended) this.#keepEnded(runId, since);
   }
 
   /**
@@ -247,6 +283,7 @@ const noteShape = z.object({
   unreadable: z.object({ version: z.number().int().min(1), reason: z.string() }).optional(),
 });
 type Note = z.infer<typeof noteShape>;
+const openedShape = noteShape.pick({ since: true });
 
 function whyNot({ issues: [issue] }: z.ZodError): string {
   return `${issue?.path.map(String).join(".") ?? ""}: ${issue?.message ?? "it has another shape"}`;
