@@ -10,6 +10,7 @@ import { toRows } from "./to-rows.ts";
 interface Round {
   readonly begunMb: number;
   readonly begunHeapMb: number;
+  readonly begunNeededMb: number;
   readonly takenOverMb: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -79,6 +80,7 @@ export async function measureAsleep({ quick, note }: BenchOptions): Promise<Row[
     rounds.get(viable.name)?.push({
       begunMb: begun.residentMb - bare.residentMb,
       begunHeapMb: begun.heapMb - bare.heapMb,
+      begunNeededMb: begun.neededMb - bare.neededMb,
       takenOverMb: takenOver.residentMb - fresh.residentMb,
       p50Ms: at(0.5),
       p99Ms: at(0.99),
@@ -91,6 +93,11 @@ export async function measureAsleep({ quick, note }: BenchOptions): Promise<Row[
   return [
     ...toRows(rounds, { ...memory, case: about("memory"), value: ({ begunMb }) => begunMb }),
     ...toRows(rounds, { ...memory, case: about("heap"), value: ({ begunHeapMb }) => begunHeapMb }),
+    ...toRows(rounds, {
+      ...memory,
+      case: about("memory, free pages given back"),
+      value: ({ begunNeededMb }) => begunNeededMb,
+    }),
     ...toRows(rounds, {
       ...memory,
       case: about("memory, taken over"),

@@ -54,6 +54,24 @@ export const fan = (maxConcurrency: number) =>
       .returns(({ results }) => results.each),
   );
 
+/** Some elements at a time, of which only how many there were is kept; each tells that it begins. */
+export const sweep = (begin: () => void) =>
+  reactor("sweep", { input: elements }, (steps) =>
+    steps
+      .map("each", { over: ({ input }) => input.elements, maxConcurrency: 100, collect: "count" }, (each) =>
+        each
+          .step("one", {
+            args: ({ element }) => ({ n: element }),
+            run: (_ctx, { n }): Numbered => {
+              begin();
+              return { n: n + 1 };
+            },
+          })
+          .returns(({ results }) => results.one),
+      )
+      .returns(({ results }) => ({ n: results.each })),
+  );
+
 /** Sleeps until a time, and says when it woke. */
 export const nap = (woke: (n: number) => void) =>
   reactor("nap", { input: z.strictObject({ n: z.number(), until: z.number() }) }, (steps) =>

@@ -5,6 +5,7 @@ import { measureAsleep } from "./asleep.ts";
 import { measureChains } from "./chains.ts";
 import { measureFanOut } from "./fan-out.ts";
 import { measureHistory } from "./history.ts";
+import { measureMapMemory } from "./map-memory.ts";
 import { measureResume } from "./resume.ts";
 
 const measures: { readonly [name: string]: (options: BenchOptions) => Promise<Row[]> } = {
@@ -12,6 +13,7 @@ const measures: { readonly [name: string]: (options: BenchOptions) => Promise<Ro
   three: (options) => measureChains(options, { name: "three", steps: 3, concurrent: [50] }),
   history: measureHistory,
   "fan-out": measureFanOut,
+  "map-memory": measureMapMemory,
   asleep: measureAsleep,
   resume: measureResume,
 };

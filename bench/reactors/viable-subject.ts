@@ -10,11 +10,12 @@ import type { EventSample } from "../command/two-events.ts";
 import type { Place } from "../harness/bare-database.ts";
 import { answerParent, readSettings } from "../harness/child.ts";
 import { watchProcess } from "../harness/watch-process.ts";
-import { fan, five, held, long, nap, three } from "./bench-reactors.ts";
+import { fan, five, held, long, nap, sweep, three } from "./bench-reactors.ts";
 import { createGate } from "./gate.ts";
 import { createStepTimes } from "./long-run.ts";
+import type { MapMemory } from "./map-memory.ts";
 import type { MemoryUse } from "./memory-use.ts";
-import { useOfMemory } from "./memory-use.ts";
+import { liveHeapMb, useOfMemory } from "./memory-use.ts";
 import type { Numbered } from "./numbered.ts";
 import { checkCount, checkJoined, elementsOf } from "./numbered.ts";
 import type { RunLoad } from "./run-load.ts";
@@ -38,6 +39,8 @@ const membership = joinCluster({ log, runtime, hosts: ["bench"], ...(leaseMs !==
 
 const gate = createGate(isGateClosed);
 let times = createStepTimes(0);
+/** What is done when an element of `sweep` begins. */
+let swept = () => {};
 /** When each run that slept woke, by its number. */
 const wokeAtMs = new Map<number, number>();
 const reactors = createReactors({
@@ -49,6 +52,7 @@ const reactors = createReactors({
     five,
     long(() => times.begin()),
     fan(maxConcurrency),
+    sweep(() => swept()),
     nap((n) => wokeAtMs.set(n, Date.now())),
     held(gate.hold, gate.pass),
   ],
@@ -127,6 +131,18 @@ answerParent({
     const ms = performance.now() - beganMs;
     checkJoined(joined, count);
     return ms;
+  },
+
+  mapMemory: async ({ count }: { count: number }): Promise<MapMemory> => {
+    const [early, late] = [count / 100, count - count / 100];
+    const heapsMb = new Map<number, number>();
+    let begun = 0;
+    swept = () => {
+      begun += 1;
+      if (begun === early || begun === late) heapsMb.set(begun, liveHeapMb());
+    };
+    checkCount((await run<Numbered>("sweep", { elements: elementsOf(count) })).n, count);
+    return { earlyMb: heapsMb.get(early) as number, lateMb: heapsMb.get(late) as number };
   },
 
   /** Begins runs that sleep until `until`, by 256 callers. */
