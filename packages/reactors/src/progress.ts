@@ -382,8 +382,10 @@ export class Progress {
       if (node.wait?.for === "run") node.attempt = node.wait.attempt;
       else if (review.during === "run") node.attempt = 0;
       node.wait = undefined;
-      node.isWanted = true;
-      this.#make(node, review.during);
+      // A condition that is asked again does nothing that a run which goes no further would have to end first.
+      const decides = node.todo === "choose" || node.todo === "turn" ? node.todo : undefined;
+      node.isWanted = decides === undefined;
+      this.#make(node, decides ?? review.during);
       return;
     }
     node.error ??= review.error ?? { code: "reactor.review_failed", message: review.reason, retryable: false };

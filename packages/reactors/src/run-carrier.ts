@@ -301,6 +301,11 @@ export class RunCarrier implements Part {
       case "later":
         this.#schedule(runId, runtime.clock.now() + (taken.afterMs ?? sweepEveryMs));
         return;
+      case "held_back":
+        // So that it is not read at each sweep until then.
+        run.idle = taken.untilMs;
+        this.#schedule(runId, taken.untilMs);
+        return;
       case "unknown_definition":
         await parkRun(rootContext(runtime, { tenant }), this.#settings, run, taken.reason);
         return;

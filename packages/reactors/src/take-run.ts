@@ -12,6 +12,7 @@ import type { RunSource } from "./read-progress.ts";
 import { endsRun, readRest, readRun, toRunEvent } from "./read-run.ts";
 import { runStream } from "./run-journal.ts";
 import { placeOrder } from "./run-orders.ts";
+import { suspicionOf, Takeovers } from "./takeovers.ts";
 
 /** How long after a claim that somebody else was quicker with a run is looked at again, in milliseconds: the log will have said by then what came. */
 const overtakenMs = 50;
@@ -42,11 +43,14 @@ export type Taken =
   | { readonly kind: "ended"; readonly last: StoredEvent }
   /** To be tried again; undefined where that may be when runs are next looked through. */
   | { readonly kind: "later"; readonly afterMs: number | undefined }
+  /** It may have taken down those that had it, and is left alone until then: wall time in milliseconds. */
+  | { readonly kind: "held_back"; readonly untilMs: number }
   | { readonly kind: "unknown_definition"; readonly reason: string };
 
 /**
  * Reads what `first` has left of a run, and claims it where it is not this process's yet, or where this process gave it up and does not know
- * what of it was under way.
+ * what of it was under way. One that was taken too often without anything coming of it is claimed with a question to a person, in one append:
+ * nothing of it is begun before that is answered.
  */
 export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage, wasGivenUp: boolean): Promise<Taken> {
   const { log, definitions, runtime, membership } = ports;
@@ -55,6 +59,7 @@ export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage,
   let ctx = rootContext(runtime, { tenant: run.tenant });
   const progress = new Progress(planOf(definition), run.runId);
   const leftBehind = new Set<string>();
+  const takeovers = new Takeovers();
   let standing: OpenRun["standing"];
   let last: StoredEvent | undefined;
   const apply = (event: RunEvent, version: number) => {
@@ -68,6 +73,7 @@ export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage,
       ctx = withContext(ctx, { principal: stored.metadata.actor, traceparent: stored.metadata.traceparent });
     const event = toRunEvent(stored);
     apply(event, stored.version);
+    takeovers.note(event, stored.time);
     standing = standingAfter(standing, event);
     last = stored;
   }
@@ -77,16 +83,20 @@ export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage,
   const isOwn = claim?.processId === membership.processId && claim.epoch === membership.epoch;
   if (isOwn && !wasGivenUp) return { kind: "taken", ctx, progress, claim, leftBehind };
   if (!isFree(membership, { claim, standing })) return { kind: "left" };
+  const suspicion = await suspicionOf(ctx, log, progress, leftBehind, takeovers);
+  if (suspicion !== undefined && suspicion.heldBackUntilMs > runtime.clock.now())
+    return { kind: "held_back", untilMs: suspicion.heldBackUntilMs };
 
   const own = ports.claim((claim?.attempt ?? 0) + 1);
   if (own === undefined) return { kind: "later", afterMs: undefined };
-  const event: RunEvent = { type: "run.claimed", data: { ...own, reason: whyTaken(claim, isOwn) } };
+  const events: RunEvent[] = [{ type: "run.claimed", data: { ...own, reason: whyTaken(claim, isOwn) } }];
+  if (suspicion?.review !== undefined) events.push({ type: "run.needs_review", data: suspicion.review });
   const stream = { stream: runStream(run.runId), expected: progress.version, correlation: run.runId };
-  const outcome = await log.append(ctx, { streams: [{ ...stream, events: [event] }] });
+  const outcome = await log.append(ctx, { streams: [{ ...stream, events }] });
   // Somebody else was quicker, or has ordered something: the log will say what.
   if (!outcome.ok)
     return { kind: "later", afterMs: outcome.reason === "overloaded" ? outcome.retryAfterMs : overtakenMs };
-  apply(event, progress.version + 1);
+  for (const event of events) apply(event, progress.version + 1);
   return { kind: "taken", ctx, progress, claim: own, leftBehind };
 }
 

@@ -15,9 +15,11 @@ import { undoKey } from "./driven-run.ts";
  * `composed`   the run that it composes goes on: that is told to end, and waited for
  */
 type ReasonToClear = "failed" | "accepted" | "begun" | "wanted" | "left" | "composed";
+/** What of a run says what somebody else may have begun. */
+type LeftRun = Pick<DrivenRun, "leftBehind">;
 
 /** Why something is to be done about a step of a run that goes no further; undefined where nothing is. */
-export function reasonToClear(run: DrivenRun, node: OpenNode): ReasonToClear | undefined {
+export function reasonToClear(run: LeftRun, node: OpenNode): ReasonToClear | undefined {
   if (node.todo === "compensate") return "failed";
   if (node.todo === "accept") return "accepted";
   if (node.begun !== undefined) return "begun";
@@ -27,7 +29,7 @@ export function reasonToClear(run: DrivenRun, node: OpenNode): ReasonToClear | u
 }
 
 /** Whether a step is begun though its run goes no further. */
-export function isToClear(run: DrivenRun, node: OpenNode): boolean {
+export function isToClear(run: LeftRun, node: OpenNode): boolean {
   const reason = reasonToClear(run, node);
   return reason !== undefined && reason !== "composed";
 }
@@ -37,7 +39,7 @@ export const isToFail = ({ retryAt, plan }: OpenNode): boolean =>
   retryAt !== undefined && plan.functions.compensate !== undefined;
 
 /** Whether somebody else may have done it, and it would stay. */
-function wasLeft({ leftBehind }: DrivenRun, { path, todo, mayHaveBegun, plan, wait }: OpenNode): boolean {
+function wasLeft({ leftBehind }: LeftRun, { path, todo, mayHaveBegun, plan, wait }: OpenNode): boolean {
   const { undo, compensate } = plan.functions;
   const mayBeDone = leftBehind.has(path) && mayHaveBegun && todo === "run" && wait === undefined;
   return mayBeDone && plan.node.kind === "step" && (undo !== undefined || compensate !== undefined);
