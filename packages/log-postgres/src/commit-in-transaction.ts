@@ -12,9 +12,9 @@ import type {
 } from "@viable/log";
 import { storeRefused } from "@viable/log";
 import { textArray } from "./array-literal.ts";
+import { readPage } from "./read-page.ts";
 import type { Connection, Session } from "./session.ts";
 import { appendBatch, appendBatchParams, toCommitResult } from "./statements/append-batch.ts";
-import { toEvent } from "./statements/events.ts";
 import { head } from "./statements/head.ts";
 import { readAll } from "./statements/read-all.ts";
 import { getRecords, toRecord } from "./statements/records.ts";
@@ -128,7 +128,8 @@ const readerOver = (connection: Connection, now: number): CommitReader => ({
   },
   async readAll(after, limit, filter) {
     const query = readAll(after, limit, "forward", filter);
-    return query === undefined ? [] : (await connection.query(query.statement.text, query.params)).map(toEvent);
+    if (query === undefined) return [];
+    return await readPage((statement, params) => connection.query(statement.text, params), query);
   },
 });
 

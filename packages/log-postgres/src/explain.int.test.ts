@@ -89,6 +89,21 @@ describe.each(Object.keys(stores))("on %s", (kind) => {
     expect(scans[0]?.["Index Cond"]).toContain("version >=");
   });
 
+  test("a page is a stretch of an index, and data that was left out of it is fetched by its place", async () => {
+    for (const [statement, index, rows] of [
+      ["viable_read_all_forward", "events_pkey", 300],
+      ["viable_read_all_backward", "events_pkey", 300],
+      ["viable_read_stream_backward", "events_by_stream", 100],
+      ["viable_read_large_data", "events_pkey", 1],
+    ] as const) {
+      const explained = await store.explain({ statement });
+      const nodes = nodesOf(rootOf(explained?.plan as JsonObject));
+      const scans = nodes.filter((node) => node["Relation Name"] === "events");
+      expect(scans, statement).toMatchObject([{ "Index Name": index, "Actual Rows": rows, "Actual Loops": 1 }]);
+      expect(nodes.map((node) => node["Node Type"])).not.toContain("Sort");
+    }
+  });
+
   test("statistics that there are not are told from those that there are", async () => {
     const sql = "SELECT * FROM viable.records WHERE version = 1";
     const explained = await store.explain({ sql });

@@ -6,17 +6,11 @@ import { commitAlone } from "./commit-alone.ts";
 import { commitInTransaction } from "./commit-in-transaction.ts";
 import { refused } from "./errors.ts";
 import { KnownHeads } from "./known-heads.ts";
-import type { Session } from "./session.ts";
-import { toEvent } from "./statements/events.ts";
+import { readPage } from "./read-page.ts";
+import type { Param, Session, Statement } from "./session.ts";
 import { head } from "./statements/head.ts";
 import { readAll } from "./statements/read-all.ts";
-import {
-  readStreamBackward,
-  readStreamForward,
-  readStreams,
-  readStreamsParams,
-  toPages,
-} from "./statements/read-stream.ts";
+import { readStream, readStreams, readStreamsParams, toPages } from "./statements/read-stream.ts";
 import { getRecords, listRecords, purgeRecords, readChanges, toRecord, toRecordChange } from "./statements/records.ts";
 import { size } from "./statements/size.ts";
 import { canBeStored } from "./text.ts";
@@ -26,6 +20,7 @@ export type SqlStore = Omit<Store, "durability" | "exclusive" | "open" | "close"
 
 export function createSqlStore(clock: Clock, session: Session): SqlStore {
   const heads = new KnownHeads();
+  const read = (statement: Statement, params: readonly Param[]) => session.read(statement, params);
   const readHead = async () => {
     const [row] = await session.read(head, []);
     return { ordinal: Number(row?.ordinal), change: Number(row?.change) };
@@ -55,16 +50,14 @@ export function createSqlStore(clock: Clock, session: Session): SqlStore {
     },
     async readStream(stream, fromVersion, limit, direction) {
       if (!canBeStored(stream)) return [];
-      const statement = direction === "forward" ? readStreamForward : readStreamBackward;
-      const rows = await session.read(statement, [stream, String(fromVersion), String(limit)]);
-      return rows.map(toEvent);
+      return await readPage(read, readStream(stream, fromVersion, limit, direction));
     },
     async readStreams(from, limits) {
       return toPages(await session.read(readStreams, readStreamsParams(from, limits)), from.length, limits);
     },
     async readAll(from, limit, direction, filter) {
       const query = readAll(from, limit, direction, filter);
-      return query === undefined ? [] : (await session.read(query.statement, query.params)).map(toEvent);
+      return query === undefined ? [] : await readPage(read, query);
     },
     head: readHead,
     async getRecords(keys, now) {

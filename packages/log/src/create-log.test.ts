@@ -3,9 +3,12 @@ import type { Context } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime, withContext } from "@viable/kernel";
 import { expect, test } from "vitest";
 import { createLog } from "./create-log.ts";
+import type { StoredEvent } from "./events.ts";
+import { toPosition } from "./events.ts";
 import type { Log } from "./log.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import type { Store } from "./store.ts";
+import { maxPageBytes } from "./stored-page.ts";
 
 /** A log over a store of which any method can be made to hang. */
 function setup() {
@@ -63,8 +66,10 @@ const unavailable = { code: "log.unavailable", retryable: true };
 
 const questions: [keyof Store, (log: Log, ctx: Context) => Promise<unknown>][] = [
   ["readStream", (log, ctx) => log.readStream(ctx, "s")],
+  ["readStream", (log, ctx) => log.readStreamPage(ctx, "s")],
   ["readStreams", (log, ctx) => log.readStreams(ctx, [{ stream: "s", fromVersion: 1 }])],
   ["readAll", (log, ctx) => log.readAll(ctx)],
+  ["readAll", (log, ctx) => log.readAllPage(ctx)],
   ["head", (log, ctx) => log.head(ctx)],
   ["getRecords", (log, ctx) => log.getRecord(ctx, "k")],
   ["listRecords", (log, ctx) => log.listRecords(ctx, "")],
@@ -187,4 +192,30 @@ test("W10: of many streams together no more is read than a page may hold, and mo
   expect(await ask(2, 30)).toEqual(new Set(["30 false"]));
   expect(await ask(1_000)).toEqual(new Set(["10 false"]));
   await expect(ask(1_001)).rejects.toThrow("W10: 1001 streams are asked for at once");
+});
+
+test("W10: a page holds no more than fits memory and says whether it is the end; whoever asks for so many events gets so many", async () => {
+  const { ctx, log } = setup();
+  await log.start(ctx);
+  const text = "x".repeat(maxPageBytes / 4);
+  for (let nr = 0; nr < 10; nr++)
+    await log.append(ctx, { streams: [{ stream: "s", expected: nr, events: [{ type: "t", data: { nr, text } }] }] });
+  const versions = (events: readonly StoredEvent[]) => events.map((event) => event.version);
+  const upwards = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+  for (const direction of ["forward", "backward"] as const) {
+    const wanted = direction === "forward" ? upwards : upwards.toReversed();
+    expect(versions(await log.readStream(ctx, "s", { direction }))).toEqual(wanted);
+    expect(versions(await log.readStream(ctx, "s", { direction, limit: 6 }))).toEqual(wanted.slice(0, 6));
+    expect(versions(await log.readAll(ctx, { direction }))).toEqual(wanted);
+    expect(versions(await log.readAll(ctx, { direction, limit: 6 }))).toEqual(wanted.slice(0, 6));
+    const ofStream = await log.readStreamPage(ctx, "s", { direction });
+    const ofAll = await log.readAllPage(ctx, { direction });
+    for (const page of [ofStream, ofAll]) {
+      expect(versions(page.events)).toEqual(wanted.slice(0, 4));
+      expect(page.isEnd).toBe(false);
+    }
+    expect(await log.readAllPage(ctx, { direction, limit: 2 })).toMatchObject({ isEnd: false });
+  }
+  expect(await log.readStreamPage(ctx, "s", { fromVersion: 8 })).toMatchObject({ isEnd: true, events: [{}, {}, {}] });
+  expect(await log.readAllPage(ctx, { from: toPosition(10) })).toEqual({ isEnd: true, events: [] });
 });

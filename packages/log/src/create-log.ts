@@ -13,15 +13,16 @@ import { defaultGroupCommitLimits, GroupCommit } from "./group-commit.ts";
 import type { AppendOutcome, AppendRequest, Follower, Log } from "./log.ts";
 import { RecordWatch } from "./record-watch.ts";
 import type { CommitOutcome, CommitReader, EncodedAppend, Follow, Store } from "./store.ts";
+import { endingEarly, isLastPage, maxPageBytes } from "./stored-page.ts";
+import type { StreamPage } from "./stream-pages.ts";
 import { Tail } from "./tail.ts";
 
 /** What a page holds unless told: enough for any one execution, little enough for memory. */
 const defaultLimit = 1_000;
 /** No read answers more than this at once; whoever wants more goes on from the last. */
 const maxLimit = 10_000;
-/** How many streams are read in one question, and how many bytes of data it answers with: what one append may hold. */
+/** How many streams are read in one question. */
 const maxStreams = 1_000;
-const maxStreamsBytes = 8 * 1024 * 1024;
 /** How long `stop` waits for what is under way: longer than any statement may take, so that only what hangs is left behind. */
 const drainMs = 20_000;
 /** How long it waits for the store to close: connections end with their statements, and PGlite's thread writes what it holds. */
@@ -49,7 +50,11 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
     const appends: EncodedAppend[] = [];
     const decoding: CommitReader = {
       ...reader,
-      readAll: async (...query) => (await reader.readAll(...query)).map((event) => types.decode(event, "lenient")),
+      async readAll(...query) {
+        const page = await reader.readAll(...query);
+        const events = page.map((event) => types.decode(event, "lenient"));
+        return page.endsEarly === true ? endingEarly(events) : events;
+      },
     };
     for (const follower of followers) {
       const wanted = await follower(decoding);
@@ -84,7 +89,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
     () => (followers.size === 0 ? undefined : follow),
   );
 
-  return {
+  const self: Log = {
     get durability() {
       return store.durability;
     },
@@ -135,24 +140,39 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
       return toAppendOutcome(await waitFor(ctx, outcome), request);
     },
     async readStream(ctx, stream, options = {}) {
+      return await readWhole(options.limit, (limit, last) => {
+        const step = options.direction === "backward" ? -1 : 1;
+        const from = last === undefined ? options : { ...options, fromVersion: last.version + step };
+        return self.readStreamPage(ctx, stream, { ...from, limit });
+      });
+    },
+    async readStreamPage(ctx, stream, options = {}) {
       const { direction = "forward", decoding = "strict" } = options;
       const from = options.fromVersion ?? (direction === "forward" ? 1 : Number.MAX_SAFE_INTEGER);
-      const found = await ask(ctx, () => store.readStream(stream, from, boundLimit(options.limit), direction));
-      return found.map((event) => types.decode(event, decoding));
+      const limit = boundLimit(options.limit);
+      const page = await ask(ctx, () => store.readStream(stream, from, limit, direction));
+      return { events: page.map((event) => types.decode(event, decoding)), isEnd: isLastPage(page, limit) };
     },
     async readStreams(ctx, from, options = {}) {
       invariant(from.length <= maxStreams, "W10", `${from.length} streams are asked for at once, of ${maxStreams}`);
       const { limit = maxLimit, decoding = "strict" } = options;
       const events = Math.min(boundLimit(limit), Math.floor(maxLimit / Math.max(1, from.length)));
-      const pages = await ask(ctx, () => store.readStreams(from, { events, bytes: maxStreamsBytes }));
+      const pages = await ask(ctx, () => store.readStreams(from, { events, bytes: maxPageBytes }));
       return pages.map((page) => ({ ...page, events: page.events.map((event) => types.decode(event, decoding)) }));
     },
     async readAll(ctx, options = {}) {
+      return await readWhole(options.limit, (limit, last) => {
+        const from = last === undefined ? options : { ...options, from: last.position };
+        return self.readAllPage(ctx, { ...from, limit });
+      });
+    },
+    async readAllPage(ctx, options = {}) {
       const { direction = "forward", decoding = "strict", filter = {} } = options;
       const from =
         options.from === undefined ? (direction === "forward" ? 0 : Number.MAX_SAFE_INTEGER) : toOrdinal(options.from);
-      const found = await ask(ctx, () => store.readAll(from, boundLimit(options.limit), direction, filter));
-      return found.map((event) => types.decode(event, decoding));
+      const limit = boundLimit(options.limit);
+      const page = await ask(ctx, () => store.readAll(from, limit, direction, filter));
+      return { events: page.map((event) => types.decode(event, decoding)), isEnd: isLastPage(page, limit) };
     },
     async head(ctx) {
       const { ordinal } = await ask(ctx, () => store.head());
@@ -201,6 +221,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
       return ask(ctx, () => store.purgeRecords(ctx.runtime.clock.now() - olderThanMs, boundLimit(limit)));
     },
   };
+  return self;
 }
 
 const isNew = (outcome: CommitOutcome): boolean => outcome.kind === "appended" && !outcome.repeated;
@@ -209,6 +230,21 @@ const isNew = (outcome: CommitOutcome): boolean => outcome.kind === "appended" &
 async function ask<T>(ctx: Context, question: () => Promise<T>): Promise<T> {
   throwIfDone(ctx);
   return await waitFor(ctx, question());
+}
+
+/** Reads page after page until there are as many events as are wanted, or no more. */
+async function readWhole(
+  wanted: number | undefined,
+  readPage: (limit: number, last: StoredEvent | undefined) => Promise<StreamPage>,
+): Promise<StoredEvent[]> {
+  const limit = boundLimit(wanted);
+  const events: StoredEvent[] = [];
+  for (let isEnd = false; !isEnd && events.length < limit; ) {
+    const page = await readPage(limit - events.length, events.at(-1));
+    events.push(...page.events);
+    isEnd = page.isEnd;
+  }
+  return events;
 }
 
 /** A context that ends `ms` from now at the latest. */

@@ -8,6 +8,7 @@ import { createMemoryStore } from "./memory-store.ts";
 import type { Projection } from "./projection.ts";
 import { createProjections } from "./projections.ts";
 import type { Store } from "./store.ts";
+import { maxPageBytes } from "./stored-page.ts";
 
 async function setup() {
   const clock = simulateTime();
@@ -40,6 +41,7 @@ async function setup() {
   };
   return {
     clock,
+    store,
     startProcess,
     /** Answers how to let what was committed by now take the place of all that is. */
     replicate: async () => {
@@ -105,6 +107,32 @@ test("other events in the place of those that are lost are noticed, however many
     await clock.advance(1_000);
     expect(parked).toEqual([wentBackFrom("3")]);
   }
+});
+
+test("it is noticed too where it happens between two readings, the last event that was seen being as large as a page", async () => {
+  const { clock, startProcess, replicate, store } = await setup();
+  let betweenReadings: (() => Promise<void>) | undefined;
+  const readAll: Store["readAll"] = async (...args) => {
+    const page = await store.readAll(...args);
+    const act = page.length === 1 && page.endsEarly === true ? betweenReadings : undefined;
+    if (act !== undefined) betweenReadings = undefined;
+    await act?.();
+    return page;
+  };
+  const over = new Proxy(store, { get: (target, name) => (name === "readAll" ? readAll : Reflect.get(target, name)) });
+  const [one, other] = [await startProcess(over), await startProcess()];
+  const { seen, parked } = subscribe(one);
+  const failOver = await replicate();
+  const large = "é".repeat(maxPageBytes / 2);
+  await one.append("t", large);
+  await other.append("t", "b");
+  betweenReadings = async () => {
+    failOver();
+    await other.append("t", "c", "d");
+  };
+  await clock.advance(1_000);
+  expect(parked).toEqual([wentBackFrom("1")]);
+  expect(seen.map((name) => name === large)).toEqual([true]);
 });
 
 test("an own append that is given a position again tells it at once", async () => {

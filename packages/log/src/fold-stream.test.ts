@@ -5,6 +5,7 @@ import { createLog } from "./create-log.ts";
 import type { StreamFold } from "./fold-stream.ts";
 import { foldStream } from "./fold-stream.ts";
 import { createMemoryStore } from "./memory-store.ts";
+import { maxPageBytes } from "./stored-page.ts";
 
 interface Sum {
   readonly sum: number;
@@ -92,4 +93,13 @@ test("a state too large for a snapshot, or a name too long, is folded without", 
   const longName = { ...sum, name: "n".repeat(512) };
   for (const unkept of [large, large, longName, longName])
     expect(await fold(unkept)).toMatchObject({ sum: 2_500, read: 2_500 });
+});
+
+test("a stream of large events is read to its end, though no page of it is full", async () => {
+  const { ctx, log, fold } = await setup();
+  for (let nr = 0; nr < 7; nr++) {
+    const data = { amount: 1, text: "x".repeat(maxPageBytes / 3) };
+    await log.append(ctx, { streams: [{ stream: "payments", expected: nr, events: [{ type: "paid", data }] }] });
+  }
+  expect(await fold()).toEqual({ sum: 7, version: 7, read: 7 });
 });

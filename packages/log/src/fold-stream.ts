@@ -33,7 +33,7 @@ interface Snapshot {
 }
 
 /**
- * Folds a stream; one of more than 1,000 events from its latest snapshot on. Of one of which more than that had to be read beyond the
+ * Folds a stream; one of more than a page of events from its latest snapshot on. Of one of which more than that had to be read beyond the
  * first page a snapshot is kept; where it cannot be written nothing is lost but time.
  */
 export async function foldStream<State>(
@@ -68,12 +68,15 @@ async function readOn<State>(
   { fold }: StreamFold<State>,
   before: Folded<State>,
 ): Promise<{ folded: Folded<State>; isEnd: boolean }> {
-  const page = await log.readStream(ctx, stream, { fromVersion: before.version + 1, limit: pageEvents });
-  const folded = page.reduce<Folded<State>>(
+  const { events, isEnd } = await log.readStreamPage(ctx, stream, {
+    fromVersion: before.version + 1,
+    limit: pageEvents,
+  });
+  const folded = events.reduce<Folded<State>>(
     ({ state }, event) => ({ state: fold(state, event), version: event.version }),
     before,
   );
-  return { folded, isEnd: page.length < pageEvents };
+  return { folded, isEnd };
 }
 
 async function keep(ctx: Context, log: Log, key: string, expected: number, snapshot: Snapshot): Promise<void> {

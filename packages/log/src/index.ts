@@ -49,6 +49,8 @@ export type {
   Store,
 } from "./store.ts";
 export { storeNoSpace, storeRefused, storeUnavailable } from "./store.ts";
+export type { StoredPage } from "./stored-page.ts";
+export { endingEarly, maxPageBytes } from "./stored-page.ts";
 export type { FoundEvent, StreamFrom, StreamPage, StreamPageLimits } from "./stream-pages.ts";
 export { toStreamPages } from "./stream-pages.ts";
 export type { Subscription, SubscriptionOptions } from "./subscription.ts";

@@ -103,17 +103,25 @@ export interface Log extends Part {
    * Reading rejects with `log.undecodable_event` where an event cannot be brought to the shape of today, unless told otherwise. Of a log
    * that was given no types, events have the shape they were written in.
    *
-   * A stream's events, at most `limit` (default 1,000, as a page that fits memory), oldest first unless told.
+   * A stream's events, at most `limit` (default 1,000), oldest first unless told; fewer only where there are no more. However large they are:
+   * for whoever wants a few, or knows them to be small. Others read pages.
    */
   readStream(ctx: Context, stream: string, options?: ReadStreamOptions): Promise<StoredEvent[]>;
   /**
+   * The same as a page that fits memory whatever is in it: 8 MiB of data at most, and the one event that goes beyond them. So it may be short,
+   * and yet not the end, as it says.
+   */
+  readStreamPage(ctx: Context, stream: string, options?: ReadStreamOptions): Promise<StreamPage>;
+  /**
    * Events of up to 1,000 streams, oldest first, in one question: for whoever reads many that are short. A page for each, in the order
    * asked; all together at most 10,000 events, and 8 MiB of data or the one event that goes beyond it. Whoever wants what a page leaves out
-   * goes on with `readStream`.
+   * goes on with `readStreamPage`.
    */
   readStreams(ctx: Context, from: readonly StreamFrom[], options?: ReadStreamsOptions): Promise<StreamPage[]>;
-  /** Events of all streams in position order. */
+  /** Events of all streams in position order, as many and as large as with `readStream`. */
   readAll(ctx: Context, options?: ReadAllOptions): Promise<StoredEvent[]>;
+  /** The same as a page that fits memory: see `readStreamPage`. */
+  readAllPage(ctx: Context, options?: ReadAllOptions): Promise<StreamPage>;
   /** The position of the last event. */
   head(ctx: Context): Promise<Position>;
   /** Events from a position on, until the subscription is stopped or the context's signal aborts: first what is stored, then what comes. */

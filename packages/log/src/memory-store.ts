@@ -16,6 +16,8 @@ import type {
   Store,
 } from "./store.ts";
 import { storeRefused } from "./store.ts";
+import type { StoredPage } from "./stored-page.ts";
+import { endingEarly, maxPageBytes } from "./stored-page.ts";
 import type { FoundEvent } from "./stream-pages.ts";
 import { toStreamPages } from "./stream-pages.ts";
 
@@ -37,6 +39,8 @@ export function createMemoryStore(): Store {
   const events: StoredEvent[] = [];
   /** The same in the texts they came in, for snapshots: what is parsed and written again may differ. */
   const placed: PlacedEvent[] = [];
+  /** How long the text of each one's data is. */
+  const dataBytes: number[] = [];
   const streams = new Map<string, StoredEvent[]>();
   const byId = new Map<string, StoredEvent>();
   const rows = new Map<string, Row>();
@@ -56,6 +60,7 @@ export function createMemoryStore(): Store {
     const stream = streams.get(event.stream) ?? [];
     streams.set(event.stream, stream);
     placed.push(event);
+    dataBytes.push(utf8.encode(event.data).length);
     events.push(stored);
     stream.push(stored);
     byId.set(stored.id, stored);
@@ -104,6 +109,7 @@ export function createMemoryStore(): Store {
     const takeBack = () => {
       events.length = firstOrdinal - 1;
       placed.length = firstOrdinal - 1;
+      dataBytes.length = firstOrdinal - 1;
       append.streams.forEach((write, index) => {
         const stream = streams.get(write.stream) as StoredEvent[];
         stream.length = Math.min(stream.length, (firstVersions[index] as number) - 1);
@@ -124,13 +130,23 @@ export function createMemoryStore(): Store {
     return { kind: "appended", firstOrdinal, firstVersions, recordVersions, repeated: false };
   };
 
-  const readAfter = (from: number, limit: number, filter: EventFilter): StoredEvent[] => {
+  const bytesOf = (event: StoredEvent): number => dataBytes[toOrdinal(event.position) - 1] ?? 0;
+  /** The first of them, up to the one that reaches the bytes of a page. */
+  const toPage = (found: StoredEvent[]): StoredPage => {
+    let bytes = 0;
+    for (const [index, event] of found.entries()) {
+      bytes += bytesOf(event);
+      if (bytes >= maxPageBytes && index + 1 < found.length) return endingEarly(found.slice(0, index + 1));
+    }
+    return found;
+  };
+  const readAfter = (from: number, limit: number, filter: EventFilter): StoredPage => {
     const found: StoredEvent[] = [];
     for (let index = from; index < events.length && found.length < limit; index++) {
       const event = events[index] as StoredEvent;
       if (matchesFilter(event, filter)) found.push(event);
     }
-    return found;
+    return toPage(found);
   };
   const liveRecords = (keys: readonly string[], now: number): StoredRecord[] =>
     keys.flatMap((key) => {
@@ -166,12 +182,10 @@ export function createMemoryStore(): Store {
     },
     async readStream(name, fromVersion, limit, direction) {
       const stream = streams.get(name) ?? [];
-      return direction === "forward"
-        ? stream.slice(Math.max(0, fromVersion - 1), Math.max(0, fromVersion - 1) + limit)
-        : stream
-            .slice(0, Math.max(0, Math.min(fromVersion, stream.length)))
-            .reverse()
-            .slice(0, limit);
+      const start = Math.max(0, fromVersion - 1);
+      if (direction === "forward") return toPage(stream.slice(start, start + limit));
+      const end = Math.max(0, Math.min(fromVersion, stream.length));
+      return toPage(stream.slice(Math.max(0, end - limit), end).reverse());
     },
     async readStreams(from, limits) {
       const wanted = from.flatMap(({ stream, fromVersion }, at): FoundEvent[] => {
@@ -182,7 +196,7 @@ export function createMemoryStore(): Store {
       let bytes = 0;
       const end = wanted.findIndex(({ event }) => {
         if (bytes >= limits.bytes) return true;
-        bytes += utf8.encode(placed[toOrdinal(event.position) - 1]?.data).length;
+        bytes += bytesOf(event);
         return false;
       });
       const isCut = end >= 0;
@@ -195,7 +209,7 @@ export function createMemoryStore(): Store {
         const event = events[index] as StoredEvent;
         if (matchesFilter(event, filter)) found.push(event);
       }
-      return found;
+      return toPage(found);
     },
     async head() {
       return { ordinal: events.length, change: lastChange };

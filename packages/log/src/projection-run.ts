@@ -155,6 +155,7 @@ export class ProjectionRun {
     const behind = head - toOrdinal(progress.position);
     if (behind > pageEvents) return undefined;
     const events = await reader.readAll(toOrdinal(progress.position), pageEvents, this.#filter);
+    if (events.endsEarly === true) return undefined;
     // That nothing of a flush concerned it is written down only before it would seem to be behind.
     if (events.length === 0 && behind < pageEvents / 2) return undefined;
     const writes = this.#projectAtOnce(events);
@@ -273,7 +274,7 @@ export class ProjectionRun {
       if (this.#progress === undefined) return;
     }
     const head = await this.#log.head(ctx);
-    const found = await this.#log.readAll(ctx, {
+    const { events: found, isEnd } = await this.#log.readAllPage(ctx, {
       from: this.#progress?.value.position ?? startPosition,
       limit: this.#page,
       decoding: "lenient",
@@ -284,12 +285,12 @@ export class ProjectionRun {
       await this.#idle(ctx, head);
       return;
     }
-    if (found.length === this.#page) this.state = "catching-up";
+    if (!isEnd) this.state = "catching-up";
     const undecodableAt = found.findIndex((event) => event.undecodable !== undefined);
     const events = undecodableAt < 0 ? found : found.slice(0, undecodableAt);
     try {
       if (events.length === 0) throw undecodableEvent(first, first.undecodable ?? "");
-      const isAll = found.length < this.#page && undecodableAt < 0;
+      const isAll = isEnd && undecodableAt < 0;
       const isDone = await this.#project(ctx, events);
       this.#page = Math.min(pageEvents, this.#page * 2);
       // Under load no page is ever empty; but all that was there when it looked is done.

@@ -15,6 +15,7 @@ import type { Projection } from "./projection.ts";
 import { logEventTypes } from "./projection-events.ts";
 import { createProjections } from "./projections.ts";
 import { storeUnavailable } from "./store.ts";
+import { maxPageBytes } from "./stored-page.ts";
 import { controlStore } from "./testing/controlled-store.ts";
 
 /** Keeps the sum of all amounts, and which positions it is of: one that counted twice, or not at all, shows. */
@@ -394,6 +395,49 @@ test("immediate: where a process without it appends it is eventual, and then imm
   await clock.advance(2_000);
   expect(positions).toEqual((await folded(one.log)).positions);
   await one.pay(3);
+  expect(positions).toEqual((await folded(one.log)).positions);
+});
+
+const payLarge = async (log: Log, ...amounts: number[]) => {
+  for (const amount of amounts) {
+    const data = { amount, text: "x".repeat(maxPageBytes / 3) };
+    const write = { stream: "payments", expected: "any" as const, events: [{ type: "paid", data }] };
+    await log.append(rootContext(createRuntime()), { streams: [write] });
+  }
+};
+
+test("of events so large that no page of them is full none is left out, and it takes over only after the last", async () => {
+  const { ctx, startProcess } = setup();
+  const writer = await startProcess(() => []);
+  await payLarge(writer.log, 1, 2, 3, 4, 5, 6, 7);
+  let done = 0;
+  const doneAtSwitch: number[] = [];
+  const reader = await startProcess((log) => {
+    const filter = { types: ["projection.switched"] };
+    log.subscribe(ctx, { name: "switched", after: "now", filter, handle: () => void doneAtSwitch.push(done) });
+    const inner = sums(log);
+    const project: Projection["project"] = (events, ...rest) => {
+      done += events.length;
+      return inner.project(events, ...rest);
+    };
+    return [{ ...inner, project }];
+  });
+  expect(await reader.read()).toMatchObject(await folded(writer.log));
+  expect(doneAtSwitch).toEqual([7]);
+  await payLarge(writer.log, 8, 9, 10, 11);
+  expect(await reader.read()).toMatchObject(await folded(writer.log));
+});
+
+test("immediate: where more is behind than a page holds, the flush leaves it, and none of it is left out", async () => {
+  const { clock, startProcess } = setup();
+  const { positions, projection } = table();
+  const one = await startProcess(() => [projection]);
+  const other = await startProcess(() => []);
+  await clock.advance(2_000);
+  await payLarge(other.log, 1, 2, 3, 4, 5);
+  expect(await one.pay(6)).toMatchObject({ ok: true });
+  expect(positions).toHaveLength(0);
+  await clock.advance(5_000);
   expect(positions).toEqual((await folded(one.log)).positions);
 });
 

@@ -6,10 +6,10 @@ export interface StreamFrom {
   readonly fromVersion: number;
 }
 
-/** What was read of one stream among several. */
+/** What was read at once, of one stream or of all, and whether that is all there is. */
 export interface StreamPage {
   readonly events: readonly StoredEvent[];
-  /** That nothing follows them. Where it is false something may. */
+  /** That nothing follows them. Where it is false something may, however few they are: who wants it reads on from the last. */
   readonly isEnd: boolean;
 }
 

@@ -33,5 +33,5 @@ export interface Subscription {
 
 /** How many events a subscription may hold before it returns to reading pages. */
 export const maxBufferedEvents = 1_000;
-/** How many events a page holds. */
+/** How many events a page holds; fewer where they are large. */
 export const pageEvents = 500;

@@ -1,5 +1,6 @@
 // Subscriptions: every event once, in order, from any position, whoever wrote it and however slow the handler is. "Others"
 // are a second log over the same store, of whose flushes the first one hears nothing.
+import type { Context } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime, ViableError, withContext } from "@viable/kernel";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -8,6 +9,7 @@ import type { StoredEvent } from "./events.ts";
 import type { Log } from "./log.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { storeUnavailable } from "./store.ts";
+import { maxPageBytes } from "./stored-page.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
 import { controlStore } from "./testing/controlled-store.ts";
 
@@ -185,6 +187,49 @@ test("a store is read page by page, and a page's end is not the log's end", asyn
   const subscription = log.subscribe(ctx, { name: "all", after: "0", handle });
   await subscription.caughtUp();
   expect(seen).toEqual(upTo(total));
+});
+
+/** Events of so many bytes each, as large as is allowed where it is more than a page holds; each in an append of its own. */
+async function appendLarge(log: Log, ctx: Context, bytes: number, count: number): Promise<void> {
+  const text = "é".repeat(bytes / 2);
+  for (let nr = 1; nr <= count; nr++)
+    await log.append(ctx, {
+      streams: [{ stream: "large", expected: "any", events: [{ type: "t", data: { nr, text } }] }],
+    });
+}
+
+test.each([
+  ["a third of a page", maxPageBytes / 3],
+  ["more than a page", maxPageBytes + 2],
+])(
+  "a page that ends early, since each of its events is %s, is not the end for one that catches up",
+  async (_, bytes) => {
+    const { clock, ctx, log } = await setup();
+    await appendLarge(log, ctx, bytes, 7);
+    const { seen, handle } = collect();
+    const filtered = collect();
+    const all = log.subscribe(ctx, { name: "all", after: "0", handle });
+    const some = log.subscribe(ctx, { name: "some", after: "0", filter: { types: ["t"] }, handle: filtered.handle });
+    await Promise.all([all.caughtUp(), some.caughtUp()]);
+    expect([seen, filtered.seen]).toEqual([upTo(7), upTo(7)]);
+    await clock.settle();
+    expect([all.state, some.state]).toEqual(["live", "live"]);
+  },
+);
+
+test.each([
+  ["a third of a page", maxPageBytes / 3],
+  ["more than a page", maxPageBytes + 2],
+])("what others wrote is read on to its end where each event is %s", async (_, bytes) => {
+  const { clock, ctx, log, others } = await setup();
+  const { seen, handle } = collect();
+  const subscription = log.subscribe(ctx, { name: "all", after: "now", handle });
+  await appendLarge(others, ctx, bytes, 7);
+  log.wake();
+  await clock.settle();
+  expect(seen).toEqual(upTo(7));
+  expect(subscription).toMatchObject({ state: "live", position: "7", lagEvents: 0 });
+  expect(log.stats()).toMatchObject({ unreadEvents: 0, readFailure: undefined });
 });
 
 test("what others wrote is found at a wake-up at once, and without one at the next poll (W3)", async () => {

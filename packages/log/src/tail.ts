@@ -8,6 +8,8 @@ import type { ReadFailure } from "./follower.ts";
 import { Follower } from "./follower.ts";
 import { notify } from "./notify.ts";
 import type { EncodedEvent, Store } from "./store.ts";
+import type { StoredPage } from "./stored-page.ts";
+import { isLastPage } from "./stored-page.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
 
@@ -187,8 +189,8 @@ export class Tail {
   async #readPages(): Promise<void> {
     for (;;) {
       const known = this.#known;
-      const page = await this.#store.readAll(Math.max(0, this.#ordinal - 1), pageEvents, "forward", {});
-      const isFull = page.length === pageEvents;
+      const page = await this.#readFromSeen();
+      const isLast = isLastPage(page, pageEvents);
       if (this.#ordinal > 0 && page.shift()?.id !== this.#lastId) {
         await this.#goBack();
         return;
@@ -196,11 +198,23 @@ export class Tail {
       this.#dispatch(page, false);
       const last = page.at(-1);
       if (last !== undefined) this.#advance(toOrdinal(last.position), last.id);
-      if (isFull) continue;
+      if (!isLast) continue;
       // What was known before, and is not found, is lost.
       if (this.#known === known) this.#known = this.#ordinal;
       return;
     }
+  }
+
+  /** The last event that was seen and what comes after it: at least one, where there is one. */
+  async #readFromSeen(): Promise<StoredPage> {
+    const fromSeen = () => this.#store.readAll(Math.max(0, this.#ordinal - 1), pageEvents, "forward", {});
+    const page = await fromSeen();
+    if (this.#ordinal === 0 || page.length !== 1 || page.endsEarly !== true) return page;
+    // It is so large that nothing has room beside it. That it is still there when what follows has been read says that this is of the same log.
+    const rest = await this.#store.readAll(this.#ordinal, pageEvents, "forward", {});
+    const [seen] = await this.#store.readAll(this.#ordinal - 1, 1, "forward", {});
+    if (seen !== undefined) rest.unshift(seen);
+    return rest;
   }
 
   async #goBack(): Promise<void> {
@@ -355,8 +369,8 @@ export class TailSubscription implements Subscription {
       if (this.state !== "catching-up") return;
       await this.#handle(event);
     }
-    // A short page means that nothing up to `target` was left that passes the filter.
-    if (page.length < pageEvents) this.#settle(Math.max(this.#ordinal, target));
+    // Then nothing up to `target` was left that passes the filter.
+    if (isLastPage(page, pageEvents)) this.#settle(Math.max(this.#ordinal, target));
   }
 
   async #handle(event: StoredEvent): Promise<void> {

@@ -1,15 +1,15 @@
+import { maxPageBytes } from "@viable/log";
 import { textArray } from "../array-literal.ts";
 import type { Param, Row, Statement } from "../session.ts";
+import { readLargeData, readLargeDataParams } from "./events.ts";
 import { head } from "./head.ts";
 import { readAll } from "./read-all.ts";
-import { readStreamBackward, readStreamForward, readStreams, readStreamsParams } from "./read-stream.ts";
+import { readStream, readStreams, readStreamsParams } from "./read-stream.ts";
 import { getRecords, listRecords, readChanges } from "./records.ts";
 import { snapshotEvents, snapshotHead, snapshotRecords } from "./snapshot.ts";
 
 /** Rows that a page holds unless told: what readers of the log ask for. */
 const page = 1_000;
-/** Bytes of data that the log asks for of several streams at once. */
-const pageBytes = 8 * 1024 * 1024;
 
 /** What is really in the log, to ask for: so that a plan is made, and run, for what is asked every day. */
 export const sample: Statement = {
@@ -52,12 +52,13 @@ export function explainable(found: Row): ReadonlyMap<string, Query> {
   ];
   const queries: (Query | undefined)[] = [
     { statement: head, params: [] },
-    { statement: readStreamForward, params: [text("stream"), "1", limit] },
-    { statement: readStreamBackward, params: [text("stream"), text("version") || "1", limit] },
+    readStream(text("stream"), 1, page, "forward"),
+    readStream(text("stream"), Number(text("version") || 1), page, "backward"),
     {
       statement: readStreams,
-      params: readStreamsParams([{ stream: text("stream"), fromVersion: 1 }], { events: page, bytes: pageBytes }),
+      params: readStreamsParams([{ stream: text("stream"), fromVersion: 1 }], { events: page, bytes: maxPageBytes }),
     },
+    { statement: readLargeData, params: readLargeDataParams([ordinal]) },
     ...filters.map((filter) => readAll(0, page, "forward", filter)),
     ...filters.map((filter) => readAll(ordinal + 1, page, "backward", filter)),
     { statement: getRecords, params: [textArray([text("key")]), "0"] },

@@ -2,7 +2,7 @@ import type { EventFilter } from "@viable/log";
 import { textArray } from "../array-literal.ts";
 import type { Param, Statement } from "../session.ts";
 import { canBeStored } from "../text.ts";
-import { eventColumns } from "./events.ts";
+import { pageColumns } from "./events.ts";
 
 /**
  * Events in position order that pass a filter, as `matchesFilter` means it; undefined where none can. Each combination of
@@ -16,7 +16,8 @@ export function readAll(
 ): { statement: Statement; params: Param[] } | undefined {
   const params: Param[] = [String(from), String(limit)];
   const conditions: string[] = [];
-  let name = `viable_read_all_${direction}`;
+  const { columns, suffix } = pageColumns(limit);
+  let name = `viable_read_all_${direction}${suffix}`;
   const add = (what: string, condition: (param: string) => string, value: string) => {
     params.push(value);
     conditions.push(` AND ${condition(`$${params.length}::text`)}`);
@@ -38,7 +39,7 @@ export function readAll(
     add("types", (param) => `type LIKE ANY (${param}::text[])`, textArray(patterns));
   }
   const [comparison, order] = direction === "forward" ? [">", "ASC"] : ["<", "DESC"];
-  const text = `SELECT ${eventColumns} FROM viable.events
+  const text = `SELECT ${columns} FROM viable.events
     WHERE partition = 1 AND position ${comparison} $1::bigint${conditions.join("")} ORDER BY position ${order} LIMIT $2::bigint`;
   return { statement: { name, text }, params };
 }

@@ -3,19 +3,22 @@ import { toStreamPages } from "@viable/log";
 import { numberArray, textArray } from "../array-literal.ts";
 import type { Param, Row, Statement } from "../session.ts";
 import { canBeStored } from "../text.ts";
-import { eventColumns, toEvent } from "./events.ts";
+import { eventColumns, pageColumns, toEvent } from "./events.ts";
 
-export const readStreamForward: Statement = {
-  name: "viable_read_stream_forward",
-  text: `SELECT ${eventColumns} FROM viable.events
-    WHERE stream = $1::text AND version >= $2::bigint ORDER BY version LIMIT $3::bigint`,
-};
-
-export const readStreamBackward: Statement = {
-  name: "viable_read_stream_backward",
-  text: `SELECT ${eventColumns} FROM viable.events
-    WHERE stream = $1::text AND version <= $2::bigint ORDER BY version DESC LIMIT $3::bigint`,
-};
+/** Events of a stream from a version on, upwards or downwards. */
+export function readStream(
+  stream: string,
+  fromVersion: number,
+  limit: number,
+  direction: "forward" | "backward",
+): { statement: Statement; params: Param[] } {
+  const { columns, suffix } = pageColumns(limit);
+  const [comparison, order] = direction === "forward" ? [">=", "ASC"] : ["<=", "DESC"];
+  const text = `SELECT ${columns} FROM viable.events
+    WHERE stream = $1::text AND version ${comparison} $2::bigint ORDER BY version ${order} LIMIT $3::bigint`;
+  const name = `viable_read_stream_${direction}${suffix}`;
+  return { statement: { name, text }, params: [stream, String(fromVersion), String(limit)] };
+}
 
 /**
  * A stretch of the index for each stream. How long an event's data is stands beside it, so that what is beyond the bytes is counted, and not

@@ -6,6 +6,8 @@ import type { RowWrite } from "../row-write.ts";
 import type { PlacedEvent, PlacedRecord, SnapshotHead, SnapshotPage } from "../snapshot.ts";
 import type { EncodedAppend, EncodedEvent, EncodedRecordWrite, Store } from "../store.ts";
 import { storeRefused } from "../store.ts";
+import type { StoredPage } from "../stored-page.ts";
+import { isLastPage, maxPageBytes } from "../stored-page.ts";
 import { storeModel } from "./store-model.ts";
 
 /** A store of its own for one run of the contract, not yet open, and how to let go of what it stands on. */
@@ -561,6 +563,98 @@ export function storeContract(
         [2, true],
         [1, true],
       ]);
+    });
+
+    test("a page of large events ends early, and reading on from its end gives all of them: forward, backward and filtered", {
+      timeout: 60_000,
+    }, async () => {
+      const own = newScope();
+      const { ordinal } = await store.head();
+      const text = (chars: number) => JSON.stringify({ t: "é".repeat(chars) });
+      const tiny = text(1);
+      // Two bytes each. What is larger than a page is there, whole, too; and what is small stands between, in numbers.
+      const large = text(maxPageBytes / 6);
+      const larger = text(maxPageBytes / 2 + 1);
+      const data = [large, tiny, large, large, ...Array(40).fill(tiny), larger, large, tiny, larger, tiny];
+      for (const [nr, each] of data.entries()) {
+        const event = { ...eventOf(own(String(nr))), type: nr % 2 === 0 ? "even" : "odd", data: each };
+        await commit(appendOf([{ stream: own("a"), expected: nr, events: [event] }]));
+      }
+      const bytes = data.map((each) => new TextEncoder().encode(each).length);
+      /** Of all but the largest, which may go beyond what a page holds. */
+      const bytesBesideOne = (events: readonly StoredEvent[]) => {
+        const sizes = events.map(({ version }) => bytes[version - 1] as number);
+        return sizes.reduce((sum, each) => sum + each, 0) - Math.max(0, ...sizes);
+      };
+      const versions = data.map((_, nr) => nr + 1);
+      /** Reads on until there is no more, and answers what was read, and of how many pages. */
+      const readOn = async (limit: number, read: (last: StoredEvent | undefined) => Promise<StoredPage>) => {
+        const all: StoredEvent[] = [];
+        for (let pages = 1; ; pages++) {
+          const page = await read(all.at(-1));
+          expect(page.length).toBeLessThanOrEqual(limit);
+          expect(bytesBesideOne(page)).toBeLessThan(maxPageBytes);
+          if (page.endsEarly === true) expect(page.length).toBeGreaterThan(0);
+          // Said so because two texts of megabytes that differ are nothing to print.
+          for (const event of page) expect(JSON.stringify(event.data) === data[event.version - 1]).toBe(true);
+          all.push(...page);
+          if (isLastPage(page, limit)) return { versions: all.map((event) => event.version), pages };
+        }
+      };
+      for (const limit of [2, 1_000]) {
+        const forward = await readOn(limit, (last) =>
+          store.readStream(own("a"), (last?.version ?? 0) + 1, limit, "forward"),
+        );
+        expect(forward.versions).toEqual(versions);
+        const backward = await readOn(limit, (last) =>
+          store.readStream(own("a"), (last?.version ?? versions.length + 1) - 1, limit, "backward"),
+        );
+        expect(backward.versions).toEqual(versions.toReversed());
+        expect(Math.min(forward.pages, backward.pages)).toBeGreaterThan(2);
+      }
+      for (const [types, passes] of [
+        [["*"], () => true],
+        [["even"], (version: number) => version % 2 === 1],
+      ] as const) {
+        const filter = { streamPrefix: own(""), types };
+        const wanted = versions.filter(passes);
+        const from = (last: StoredEvent | undefined, begin: number) =>
+          last === undefined ? begin : toOrdinal(last.position);
+        const forward = await readOn(100, (last) => store.readAll(from(last, ordinal), 100, "forward", filter));
+        expect(forward.versions).toEqual(wanted);
+        const backward = await readOn(100, (last) =>
+          store.readAll(from(last, Number.MAX_SAFE_INTEGER), 100, "backward", filter),
+        );
+        expect(backward.versions).toEqual(wanted.toReversed());
+        expect(Math.min(forward.pages, backward.pages)).toBeGreaterThan(1);
+      }
+      const [whole, ...others] = await store.readStream(own("a"), data.indexOf(larger) + 1, 1_000, "forward");
+      expect(JSON.stringify(whole?.data) === larger).toBe(true);
+      expect(others.length).toBe(0);
+      const [alone] = await store.readStream(own("a"), data.indexOf(larger) + 1, 1, "forward");
+      expect(alone?.id).toBe(whole?.id);
+    });
+
+    test("what follows a commit is decided on pages that end early, too", async () => {
+      const own = newScope();
+      const { ordinal } = await store.head();
+      const data = JSON.stringify({ t: "x".repeat(maxPageBytes * 0.75) });
+      const write = (nr: number) =>
+        appendOf([{ stream: own(String(nr)), expected: 0, events: [{ ...eventOf(own(String(nr))), data }] }]);
+      await commit(write(1), write(2));
+      const pages: (readonly [number, boolean])[] = [];
+      await store.commit([write(3)], now, async (reader) => {
+        for (let after = ordinal; ; ) {
+          const page = await reader.readAll(after, 10, {});
+          pages.push([page.length, page.endsEarly === true]);
+          const last = page.at(-1);
+          if (last === undefined || page.endsEarly !== true) return [];
+          after = toOrdinal(last.position);
+        }
+      });
+      expect(pages.reduce((sum, [length]) => sum + length, 0)).toBe(3);
+      expect(pages[0]?.[1]).toBe(true);
+      expect(pages.at(-1)?.[1]).toBe(false);
     });
 
     test("the log is read after a position, or before it backwards, up to a limit", async () => {
