@@ -12,14 +12,17 @@ export interface LogEventsQuery {
   readonly types: readonly string[] | undefined;
 }
 
-/** Events of the caller's tenant, oldest first, and where to go on from, also when there are no more yet. */
+/**
+ * Events of the caller's tenant, oldest first, and where to go on from, also when there are no more yet: then there are none. At most `limit`,
+ * and no more than the log reads at once: 8 MiB of data, and the event that goes beyond it.
+ */
 export async function readLogEvents(
   ctx: Context,
   log: Log,
   { after, before, limit, session, types }: LogEventsQuery,
-): Promise<{ events: StoredEvent[]; next: Position }> {
+): Promise<{ events: readonly StoredEvent[]; next: Position }> {
   const from = after ?? before;
-  const events = await log.readAll(ctx, {
+  const page = await log.readAllPage(ctx, {
     direction: after === undefined ? "backward" : "forward",
     limit,
     decoding: "lenient",
@@ -30,6 +33,6 @@ export async function readLogEvents(
       ...(types !== undefined && { types }),
     },
   });
-  if (after === undefined) events.reverse();
+  const events = after === undefined ? page.events.toReversed() : page.events;
   return { events, next: events.at(-1)?.position ?? after ?? startPosition };
 }
