@@ -113,6 +113,8 @@ export class RunDriver {
   start(): void {
     const { deadline } = this.progress;
     if (deadline !== undefined) this.#ports.wakeAt(this.runId, deadline);
+    // Nobody may have had it when its time was up.
+    this.#giveUpWhereLate();
     this.#launch(this.progress.takeReady());
     this.#settle();
   }
@@ -121,10 +123,9 @@ export class RunDriver {
   due(): void {
     const run = this.#run;
     if (run.hasLeft || run.isHalted) return;
+    this.#giveUpWhereLate();
     const now = nowOf(run);
-    const { deadline, phase, plan, open } = run.progress;
-    if (deadline !== undefined && now >= deadline && phase === "going")
-      record(run, { type: "run.gave_up", data: { error: toWire(runTimedOut(plan.definition.name, deadline)) } });
+    const { open } = run.progress;
     const due: OpenNode[] = [];
     for (const [path, atMs] of run.due ?? []) {
       if (atMs > now) continue;
@@ -198,6 +199,14 @@ export class RunDriver {
   }
 
   // What can be done
+
+  /** Its time is up, and not all of it is done: it goes no further. */
+  #giveUpWhereLate(): void {
+    const run = this.#run;
+    const { deadline, phase, plan } = run.progress;
+    if (deadline === undefined || nowOf(run) < deadline || phase !== "going" || isDone(run)) return;
+    record(run, { type: "run.gave_up", data: { error: toWire(runTimedOut(plan.definition.name, deadline)) } });
+  }
 
   #launch(nodes: readonly OpenNode[]): void {
     const run = this.#run;

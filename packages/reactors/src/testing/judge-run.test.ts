@@ -257,6 +257,11 @@ test.each<[sentence: string, SeenCall[], events?: Made[], reference?: ReferenceR
     [call("run", "pay", 1, { atMs: 501 })],
     replace(good, 0, started({ deadline: 500 })),
   ],
+  [
+    "run note was called after the run's time was up",
+    [call("run", "note", 2, { atMs: 501, fencingToken: 2 })],
+    insert(replace(good, 0, started({ deadline: 500 })), 1, claimed(2)),
+  ],
 ])("a call that may not be is found: %s", (sentence, calls, events = good, reference = goes) => {
   expect(judge(reference, events, { calls })).toContain(sentence);
 });
@@ -266,6 +271,24 @@ test("a call of one that was stopped after its last look may be by somebody who 
   const second = { process: "p2", fencingToken: 2 };
   const calls = [call("run", "pay", 2, second), call("run", "note", 2, second), call("run", "ship", 4, second)];
   expect(judge(goes, events, { calls: [...calls, call("run", "pay", 2, { wasStopped: true })] })).toEqual([]);
+});
+
+test("what a process may have left half done is done again though the run's time is up, where it can be undone", () => {
+  const events = [
+    started({ deadline: 500 }),
+    claimed(2),
+    gaveUp(501),
+    succeeded("pay"),
+    event("run.undoing", { cause: { kind: "gave_up", error } }),
+    undone("pay", 4),
+    event("run.compensated", { cause: { kind: "gave_up", error } }),
+  ];
+  const late = { atMs: 501, process: "p2", fencingToken: 2 };
+  const calls = [call("run", "pay", 3, late), call("undo", "pay", 5, late)];
+  expect(judge(goes, events, { calls })).toEqual([]);
+  expect(judge(goes, events, { calls: [...calls, call("run", "note", 3, late)] })).toEqual([
+    "run note was called after the run's time was up",
+  ]);
 });
 
 describe("steps that wait for another, or are chosen", () => {

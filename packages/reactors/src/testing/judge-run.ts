@@ -417,10 +417,12 @@ class Judge {
       if (isSooner) this.#wrong.push(`${step} is tried again before it was to be`);
     }
     const takeovers = this.#all("run.claimed").length;
-    if (takeovers === 0)
-      for (const { role, step, atMs } of this.#calls)
-        if (this.#isBeginning(role, step) && atMs > this.#deadline() && !this.#isReviewed(step, 0))
-          this.#wrong.push(`${role} ${step} was called after the run's time was up`);
+    for (const { role, step, atMs, wasStopped } of this.#calls) {
+      if (!this.#isBeginning(role, step) || atMs <= this.#deadline() || this.#isReviewed(step, 0)) continue;
+      // What a process left behind is done again, where it can be undone; and one that was stopped may do late what it was about to do.
+      if (takeovers > 0 && (wasStopped || this.#mayBeLeft(step))) continue;
+      this.#wrong.push(`${role} ${step} was called after the run's time was up`);
+    }
     for (const step of this.#reference.outcomes.keys()) {
       const count = (role: string) => this.#calls.filter((each) => each.role === role && each.step === step).length;
       const told = <T extends RunEventType>(type: T) =>
@@ -444,6 +446,15 @@ class Judge {
   #isBeginning(role: SeenCall["role"], step: string): boolean {
     const node = this.#nodeOf(step);
     return role === "task" || (role === "run" && !(node?.kind === "step" && !node.idempotent));
+  }
+
+  /** Whether whoever had the run before its last takeover may have begun it, and something of it would stay. */
+  #mayBeLeft(step: string): boolean {
+    const node = this.#nodeOf(step);
+    if (node?.kind !== "step" || (node.undo === undefined && node.compensate === undefined)) return false;
+    const takenOverAt = this.#all("run.claimed").at(-1)?.version ?? 0;
+    const needs = [...(this.#reference.needs.get(step) ?? [])];
+    return needs.every((mark) => (this.#marks.get(mark) ?? Number.POSITIVE_INFINITY) < takenOverAt);
   }
 
   /** The token of whoever had the run when so many of its events were durable. */
