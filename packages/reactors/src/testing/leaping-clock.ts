@@ -4,7 +4,6 @@ import { simulateTime } from "@viable/kernel";
 interface Entry {
   readonly atMs: number;
   readonly tieBreak: number;
-  readonly isBackground: boolean;
   readonly fire: () => void;
 }
 
@@ -38,30 +37,14 @@ export class LeapingClock implements Clock {
     return Promise.resolve();
   }
 
-  setTimer(fire: () => void, delayMs: number, options: { background?: boolean } = {}): Timer {
+  setTimer(fire: () => void, delayMs: number): Timer {
     const entry: Entry = {
       atMs: this.#nowMs + Math.max(0, delayMs),
       tieBreak: this.#random.next(),
-      isBackground: options.background === true,
       fire,
     };
     this.#entries.add(entry);
     return { cancel: () => void this.#entries.delete(entry) };
-  }
-
-  /** When the first timer is due that somebody waits for; undefined where there is none. */
-  get firstDueMs(): number | undefined {
-    let first: number | undefined;
-    for (const { atMs, isBackground } of this.#entries)
-      if (!isBackground && (first === undefined || atMs < first)) first = atMs;
-    return first;
-  }
-
-  /** How many timers are set that somebody waits for. */
-  get awaited(): number {
-    let count = 0;
-    for (const { isBackground } of this.#entries) if (!isBackground) count += 1;
-    return count;
   }
 
   /** Lets everything run that can without time going on. */

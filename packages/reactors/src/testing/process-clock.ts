@@ -77,6 +77,13 @@ export class ProcessClock implements Clock {
     return first;
   }
 
+  /** How many timers are set that somebody waits for. */
+  get awaited(): number {
+    let count = 0;
+    for (const { isBackground } of this.#set) if (!isBackground) count += 1;
+    return count;
+  }
+
   pause(): void {
     if (this.#state !== "running") return;
     this.#state = "paused";

@@ -14,8 +14,10 @@ import { createReactors } from "../reactors.ts";
 import { isEnding } from "../read-run.ts";
 import { isRunStream } from "../run-journal.ts";
 import { ProcessClock } from "./process-clock.ts";
+import { processStore } from "./process-store.ts";
 import type { Recorded } from "./record-runs.ts";
 import { RunRecorder } from "./record-runs.ts";
+import { settled, watch } from "./settled.ts";
 import type { FunctionCall, FunctionRole } from "./wrap-functions.ts";
 import { wrapFunctions } from "./wrap-functions.ts";
 
@@ -252,62 +254,30 @@ export class ProcessWorld {
 
   /** Moves time on until a promise is settled. */
   async settled<T>(promise: Promise<T>, maxMs = defaultMaxMs): Promise<T> {
-    let done = false;
-    const mark = () => {
-      done = true;
-    };
-    promise.then(mark, mark);
-    await this.time.until(() => done, maxMs);
-    return await promise;
+    return await settled(this.time, promise, maxMs);
   }
 
   /** The same, but answers undefined where something happens before that makes it futile. */
   async settledUnless<T>(promise: Promise<T>, isFutile: () => boolean): Promise<T | undefined> {
-    let done = false;
-    const mark = () => {
-      done = true;
-    };
-    promise.then(mark, mark);
-    await this.time.until(() => done || isFutile(), defaultMaxMs);
-    return done ? await promise : undefined;
+    const isSettled = watch(promise);
+    await this.time.until(() => isSettled() || isFutile(), defaultMaxMs);
+    return isSettled() ? await promise : undefined;
   }
 
   /** @internal The way of a process to the store. */
   linkOf(process: SimulatedProcess): Store {
-    const over =
-      <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
-      async (...args: A): Promise<R> => {
-        await process.clock.untilRunning();
-        this.#refuseWhereCut(process);
-        const result = await call(...args);
-        await process.clock.untilRunning();
-        return result;
-      };
-    return {
-      ...this.store,
-      open: over(this.store.open),
-      readAll: over(this.store.readAll),
-      readStream: over(this.store.readStream),
-      readStreams: over(this.store.readStreams),
-      head: over(this.store.head),
-      getRecords: over(this.store.getRecords),
-      listRecords: over(this.store.listRecords),
-      readChanges: over(this.store.readChanges),
-      commit: async (batch, now, follow) => {
-        await process.clock.untilRunning();
-        this.#refuseWhereCut(process);
-        await this.#travel();
-        const what = describeBatch(batch);
-        if (what !== undefined) await this.#pass(process, "append", "before", what);
-        const result = await this.store.commit(batch, now, follow);
-        this.#recorder.note(batch, result);
-        this.#tellRecorded();
-        await this.#travel();
-        if (what !== undefined) await this.#pass(process, "append", "after", what);
-        await process.clock.untilRunning();
-        return result;
-      },
+    const commit: Store["commit"] = async (batch, now, follow) => {
+      await this.#travel();
+      const what = describeBatch(batch);
+      if (what !== undefined) await this.#pass(process, "append", "before", what);
+      const result = await this.store.commit(batch, now, follow);
+      this.#recorder.note(batch, result);
+      this.#tellRecorded();
+      await this.#travel();
+      if (what !== undefined) await this.#pass(process, "append", "after", what);
+      return result;
     };
+    return processStore(this.store, process.clock, { commit, setOut: () => this.#refuseWhereCut(process) });
   }
 
   /** @internal A process calls one of its functions. */

@@ -1,5 +1,6 @@
 // That a run under test is the engine's, in a world whose time passes as it is needed; and that what a test asks for can be.
-import { expect, test } from "vitest";
+import { systemClock } from "@viable/kernel";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { reactor } from "../reactor.ts";
 import { testReactor } from "./test-reactor.ts";
@@ -101,4 +102,56 @@ test("a run's status is the one that its view has: what is to be tried again goe
   expect(run.status).toBe("waiting");
   await run.send("news", null);
   expect(run.status).toBe("completed");
+});
+
+const none = z.strictObject({});
+/** What a test waits for that is no business of simulated time, as a file is. */
+const forReal = (ms: number) => new Promise<void>((resolve) => void systemClock.setTimer(resolve, ms));
+
+describe("a process that has died", () => {
+  const beside = reactor("beside", { input: none }, (steps) =>
+    steps
+      .step("a", { run: async () => 1 })
+      .step("b", { run: async () => 2 })
+      .returns(() => 1),
+  );
+
+  test("calls nothing more of what it was about to call", async () => {
+    const run = await testReactor(beside, { input: {}, crashAt: [{ step: "a" }] });
+    expect(run.callLines).toEqual(["run a", "run a", "run b"]);
+  });
+
+  test("does not die once more where what it had called comes back: the next one does", async () => {
+    const crashAt = [
+      { step: "a", when: "after" },
+      { step: "b", when: "after" },
+    ] as const;
+    const run = await testReactor(beside, { input: {}, crashAt });
+    expect(run.callLines).toEqual(["run a", "run b", "run a", "run b", "run a", "run b"]);
+    expect(run.status).toBe("completed");
+  });
+
+  const alsoReal = reactor("alsoReal", { input: none }, (steps) =>
+    steps
+      .step("a", { run: () => forReal(20).then(() => 1) })
+      .step("c", { after: ["a"], run: () => 3 })
+      .step("b", { retry: { maxAttempts: 1 }, run: () => forReal(60).then(() => 2) })
+      .returns(({ results }) => results.b),
+  );
+
+  test("leaves nothing behind that keeps others from waiting for something real", async () => {
+    const run = await testReactor(alsoReal, { input: {}, crashAt: [{ step: "c" }] });
+    expect([run.status, run.result, run.elapsedMs]).toEqual(["completed", 2, 0]);
+  });
+
+  test("leaves no timers behind that let time pass for it while a person is asked", async () => {
+    const asks = reactor("asks", { input: none }, (steps) =>
+      steps
+        .step("a", { run: () => 1 })
+        .approval("ask", { title: "May it?", after: ["a"] })
+        .returns(() => 1),
+    );
+    const run = await testReactor(asks, { input: {}, crashAt: [{ step: "a" }] });
+    expect([run.status, run.elapsedMs]).toEqual(["waiting", 0]);
+  });
 });

@@ -21,7 +21,9 @@ import { statusOf } from "../run-view.ts";
 import { describeEvent } from "./describe-event.ts";
 import { LeapingClock } from "./leaping-clock.ts";
 import { ProcessClock } from "./process-clock.ts";
+import { processStore } from "./process-store.ts";
 import { RunRecorder } from "./record-runs.ts";
+import { watch } from "./settled.ts";
 import { soleMembership } from "./sole-membership.ts";
 import type { FunctionCall, FunctionRole } from "./wrap-functions.ts";
 import { functionRoles, wrapFunctions } from "./wrap-functions.ts";
@@ -132,6 +134,21 @@ export async function testReactor<Input, Output>(
   return run;
 }
 
+/** What of a process calls functions. */
+interface Calling {
+  readonly clock: ProcessClock;
+  /** How many of the functions that it has called have not come to an end. */
+  underWay: number;
+}
+
+/** The process that carries the run on. */
+interface TestProcess {
+  readonly calling: Calling;
+  readonly ctx: Context;
+  readonly log: Log;
+  readonly reactors: Reactors;
+}
+
 /** A run under test: see `testReactor`. Nothing has to be let go of. */
 export class TestRun implements TestedRun {
   readonly #definitions = new Map<string, ReactorDefinition>();
@@ -146,9 +163,8 @@ export class TestRun implements TestedRun {
   readonly #calls: TestCall[] = [];
   readonly #crashes: Set<CallsOf>;
   readonly #startMs: number;
-  #process: { readonly clock: ProcessClock; readonly ctx: Context; readonly log: Log; readonly reactors: Reactors };
+  #process: TestProcess;
   #epoch = 0;
-  #underWay = 0;
   #runId = "";
 
   /** @internal */
@@ -337,22 +353,30 @@ export class TestRun implements TestedRun {
 
   // The process that carries it on
 
-  #newProcess() {
+  #newProcess(): TestProcess {
     const { seed = 1, tenant, principal = "tester", pools, doTask } = this.#options;
     this.#epoch += 1;
     const random = seededRandom(seed * 1_000 + this.#epoch);
     const clock = new ProcessClock(this.#clock);
+    const calling: Calling = { clock, underWay: 0 };
     const runtime = createRuntime({ clock, random });
     const ctx = rootContext(runtime, { principal, ...(tenant !== undefined && { tenant }) });
-    const log = createLog(this.#linkOf(clock), runtime, { types: reactorEventTypes });
+    const commit: Store["commit"] = async (batch, now, follow) => {
+      const result = await this.#store.commit(batch, now, follow);
+      this.#recorder.note(batch, result);
+      return result;
+    };
+    const log = createLog(processStore(this.#store, clock, { commit }), runtime, {
+      types: reactorEventTypes,
+    });
     const membership = soleMembership(runtime.ids.next("prc"), this.#epoch);
-    const wrapped = wrapFunctions(this.#definition, (call, run) => this.#call(clock, toCall(call), run));
+    const wrapped = wrapFunctions(this.#definition, (call, run) => this.#call(calling, toCall(call), run));
     const tasks: DoTask | undefined =
       doTask === undefined
         ? undefined
         : async (_ctx, request) => {
             const { runId, step, attempt, args } = request;
-            return await this.#call(clock, { role: "task", runId, step, attempt, args }, () => doTask(request));
+            return await this.#call(calling, { role: "task", runId, step, attempt, args }, () => doTask(request));
           };
     const reactors = createReactors({
       log,
@@ -363,40 +387,12 @@ export class TestRun implements TestedRun {
       ...(tasks !== undefined && { doTask: tasks }),
       onProblem: (message) => void this.#problems.push(message),
     });
-    return { clock, ctx, log, reactors };
+    return { calling, ctx, log, reactors };
   }
 
   async #start(): Promise<void> {
     const { ctx, log, reactors } = this.#process;
     for (const part of [log, reactors]) await this.#settled(part.start(ctx));
-  }
-
-  /** The way of a process to the store: what it writes is heard of, and nothing of it happens once it is dead. */
-  #linkOf(clock: ProcessClock): Store {
-    const over =
-      <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
-      async (...args: A): Promise<R> => {
-        await clock.untilRunning();
-        const result = await call(...args);
-        await clock.untilRunning();
-        return result;
-      };
-    const store = this.#store;
-    return {
-      ...store,
-      open: over(store.open),
-      readAll: over(store.readAll),
-      readStream: over(store.readStream),
-      head: over(store.head),
-      getRecords: over(store.getRecords),
-      listRecords: over(store.listRecords),
-      readChanges: over(store.readChanges),
-      commit: over(async (batch, now, follow) => {
-        const result = await store.commit(batch, now, follow);
-        this.#recorder.note(batch, result);
-        return result;
-      }),
-    };
   }
 
   #namedPools(): { readonly [name: string]: number } {
@@ -409,7 +405,11 @@ export class TestRun implements TestedRun {
   }
 
   /** A function is called: it fails or the process dies where the test says so. */
-  #call(clock: ProcessClock, call: Omit<TestCall, "atMs">, run: () => unknown): unknown {
+  #call(calling: Calling, call: Omit<TestCall, "atMs">, run: () => unknown): unknown {
+    const { clock } = calling;
+    const isDead = () => clock.state === "dead";
+    // What it was about to call when it died it never calls.
+    if (isDead()) return never();
     this.#calls.push({ ...call, atMs: this.elapsedMs });
     const { failAt = [] } = this.#options;
     const fails = (when: "before" | "after") =>
@@ -419,13 +419,14 @@ export class TestRun implements TestedRun {
       if (crash === undefined) return undefined;
       this.#crashes.delete(crash);
       clock.die();
-      return new Promise<never>(() => {});
+      return never();
     };
     const crashed = die("before");
     if (crashed !== undefined) return crashed;
     const failing = fails("before");
     if (failing !== undefined) throw errorAt(failing, call);
     const after = (result: unknown): unknown => {
+      if (isDead()) return never();
       const crashedAfter = die("after");
       if (crashedAfter !== undefined) return crashedAfter;
       const failingAfter = fails("after");
@@ -434,9 +435,9 @@ export class TestRun implements TestedRun {
     };
     const answered = run();
     if (!(answered instanceof Promise)) return after(answered);
-    this.#underWay += 1;
+    calling.underWay += 1;
     const ended = () => {
-      this.#underWay -= 1;
+      calling.underWay -= 1;
     };
     answered.then(ended, ended);
     return answered.then(after);
@@ -448,8 +449,7 @@ export class TestRun implements TestedRun {
   async #pass(limitMs?: number): Promise<this> {
     for (let leaps = 0, sweeps = 0; leaps < maxLeaps; leaps++) {
       await this.#letRun();
-      if (this.#process.clock.state === "dead") {
-        this.#underWay = 0;
+      if (this.#process.calling.clock.state === "dead") {
         this.#process = this.#newProcess();
         await this.#start();
         continue;
@@ -479,7 +479,9 @@ export class TestRun implements TestedRun {
     const patienceMs = this.#options.patienceMs ?? defaultPatienceMs;
     const untilMs = systemClock.monotonicMs() + patienceMs;
     // Each function that is waited for has a timer for the end of its time: where there are no others, it waits for something else.
-    while (this.#underWay > 0 && this.#clock.awaited <= this.#underWay && systemClock.monotonicMs() < untilMs) {
+    const { calling } = this.#process;
+    const waitsForReal = () => calling.underWay > 0 && calling.clock.awaited <= calling.underWay;
+    while (waitsForReal() && systemClock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => void systemClock.setTimer(resolve, 1));
       await this.#clock.settle();
     }
@@ -487,15 +489,11 @@ export class TestRun implements TestedRun {
 
   /** Until a promise is settled, with as much time passing as that takes. */
   async #settled<T>(promise: Promise<T>): Promise<T> {
-    let isDone = false;
-    const mark = () => {
-      isDone = true;
-    };
-    promise.then(mark, mark);
+    const isSettled = watch(promise);
     for (let leaps = 0; leaps < maxIdleSweeps; leaps++) {
       await this.#clock.settle();
-      if (isDone) return await promise;
-      await this.#clock.leapTo(this.#clock.firstDueMs ?? this.#clock.now() + 1_000);
+      if (isSettled()) return await promise;
+      await this.#clock.leapTo(this.#process.calling.clock.firstDueMs ?? this.#clock.now() + 1_000);
     }
     return await promise;
   }
@@ -503,7 +501,7 @@ export class TestRun implements TestedRun {
   /** When something is due next; and whether anything of it is work, and no wait. */
   #dueTimes(): { readonly soonestMs: number | undefined; readonly goesOn: boolean } {
     const nowMs = this.#clock.now();
-    const timerMs = this.#clock.firstDueMs;
+    const timerMs = this.#process.calling.clock.firstDueMs;
     const work = timerMs === undefined ? [] : [timerMs];
     const waits: number[] = [];
     for (const { phase, deadline, open, undo } of this.#openRuns()) {
@@ -619,6 +617,9 @@ const kinds: { readonly [Kind in NodeDefinition["kind"]]: string } = {
   event: "a wait for an event",
   approval: "an approval",
 };
+
+/** What a process that has died comes to. */
+const never = (): Promise<never> => new Promise(() => {});
 
 const toCall = ({ role, ctx, args }: FunctionCall): Omit<TestCall, "atMs"> => ({
   role,
