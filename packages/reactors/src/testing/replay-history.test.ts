@@ -3,6 +3,8 @@
 // exactly, at its place.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Runtime } from "@viable/kernel";
+import { rootContext, sleep } from "@viable/kernel";
 import type { StoredEvent } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
 import { describe, expect, test } from "vitest";
@@ -15,6 +17,7 @@ import { isRunStream } from "../run-journal.ts";
 import type { Steps } from "../steps.ts";
 import type { HistoryEvent, Replayed } from "./index.ts";
 import { replayHistory, testReactor } from "./index.ts";
+import type { SeenCall } from "./simulate-processes.ts";
 import { simulateProcesses } from "./simulate-processes.ts";
 
 const anything = z.looseObject({});
@@ -123,6 +126,8 @@ const recordedOf = (name: string) => recorded.find(({ reactor }) => reactor === 
 const nextOf = (replayed: Replayed) =>
   replayed.ok ? replayed.next : replayed.disagreements.map(({ message }) => message);
 
+const toLine = ({ role, step, attempt }: SeenCall) => `${role} ${step}${attempt === 1 ? "" : `, attempt ${attempt}`}`;
+
 describe("histories that were recorded", () => {
   test("agree with the definitions they were recorded of, and tell what is left to do", () => {
     const told = recorded.map(({ reactor: name, events }) => [name, nextOf(replayHistory(definitionOf(name), events))]);
@@ -170,7 +175,7 @@ describe("histories that were recorded", () => {
       "",
       "undo go",
       "undo go",
-      "undo go",
+      "undo go, attempt 2",
       "end",
       "",
     ]);
@@ -190,6 +195,7 @@ describe("histories that were recorded", () => {
 
 test("the history of a run agrees up to whichever event, wherever its process died or stopped", async () => {
   let failures = 0;
+  let taken = 0;
   const child = reactor("child", { input: anything, reversible: true }, (steps) =>
     steps.step("inside", { run: () => (failures++ % 2 === 0 ? fails() : 1), undo: () => {} }).returns(() => 1),
   );
@@ -228,13 +234,154 @@ test("the history of a run agrees up to whichever event, wherever its process di
       const events = world.history(runId).map(({ event }) => event);
       const [started] = events;
       const isParent = started?.type === "run.started" && started.data.reactor === "all";
-      expectAgreement(isParent ? all : child, events);
+      const definition = (isParent ? all : child) as ReactorDefinition;
+      expectAgreement(definition, events);
+      for (const [before, { type }] of events.entries()) {
+        if (type !== "run.claimed") continue;
+        // Whoever took it there called these before anything more was recorded.
+        const first = world.calls.filter(
+          (call) => call.runId === runId && call.durable === before + 1 && call.role !== "guard" && !call.wasStopped,
+        );
+        taken += first.length;
+        const next = nextOf(replayHistory(definition, events.slice(0, before)));
+        expect(next).toEqual(expect.arrayContaining(first.map(toLine)));
+      }
     }
     return world.points.length;
   };
   const count = await play(-1, "kill");
   expect(count).toBeGreaterThan(40);
   for (let at = 0; at < count; at++) for (const fate of ["kill", "pause"] as const) await play(at, fate);
+  expect(taken).toBeGreaterThan(40);
+});
+
+describe("what is done next, where a run that goes no further was left, is what the engine does", () => {
+  const undo = () => {};
+  const slow = async (ctx: { readonly runtime: Runtime }) => {
+    await sleep(rootContext(ctx.runtime), 5_000);
+    return 1;
+  };
+  const unanswered = () => new Promise<never>(() => {});
+  const bad = { after: ["first"], retry: { maxAttempts: 1 }, run: fails } as const;
+  const input = anything;
+
+  /** A run whose process dies once `dies` has become durable; `next` there, and what the one that takes it calls first. */
+  async function takenAfter(definition: ReactorDefinition, dies: string) {
+    let died = false;
+    const world = await simulateProcesses({
+      seed: 1,
+      processes: 1,
+      definitions: [definition],
+      fate: ({ kind, when, what }) => {
+        if (died || kind !== "append" || when !== "after" || !what.split(", ").includes(dies)) return "go";
+        died = true;
+        return "kill";
+      },
+    });
+    const runId = await world.begin(definition.name, {}, "k");
+    const isTaken = () => world.history(runId).some(({ event }) => event.type === "run.claimed");
+    await world.playUntil(() => died);
+    const events = world.history(runId).map(({ event }) => event);
+    await world.playUntil(isTaken);
+    await world.time.advance(1_000);
+    const calls = world.calls.filter((call) => call.process === "process 2");
+    return { next: nextOf(replayHistory(definition, events)), lines: calls.map(toLine) };
+  }
+
+  test("what may have been done and could be undone is done again before anything is undone", async () => {
+    const left = reactor("left", { input }, (steps) =>
+      steps
+        .step("first", { run: () => 0, undo })
+        .step("a", bad)
+        .step("b", { after: ["first"], run: slow, undo })
+        .step("kept", { after: ["first"], run: slow })
+        .returns(() => 1),
+    );
+    const { next, lines } = await takenAfter(left as ReactorDefinition, "step.failed");
+    expect(lines).toEqual(["run b"]);
+    expect(next).toEqual(lines);
+  });
+
+  test("and beside it what has begun is found out: of several, all are told that are done at once", async () => {
+    const left = reactor("left", { input }, (steps) =>
+      steps
+        .step("first", { run: () => 0, undo })
+        .step("once", { after: ["first"], idempotent: false, findOutcome: unanswered, run: unanswered })
+        .step("b", { after: ["first"], run: slow, undo })
+        .step("a", { ...bad, run: (ctx) => slow(ctx).then(fails) })
+        .returns(() => 1),
+    );
+    const { next, lines } = await takenAfter(left as ReactorDefinition, "step.failed");
+    expect(lines).toEqual(["findOutcome once", "run b"]);
+    expect(next).toEqual(lines);
+  });
+
+  test("what was to be tried again has failed for good, and is compensated", async () => {
+    const retried = reactor("retried", { input }, (steps) =>
+      steps
+        .step("first", { run: () => 0, undo })
+        .step("b", {
+          after: ["first"],
+          retry: { maxAttempts: 5, baseMs: 3_600_000, maxMs: 3_600_000 },
+          run: fails,
+          compensate: () => undefined,
+        })
+        .step("a", { ...bad, run: (ctx) => slow(ctx).then(fails) })
+        .returns(() => 1),
+    );
+    const { events, callLines } = await testReactor(retried, { input: {} });
+    const at = events.findIndex((event) => event.type === "step.failed" && event.data.step === "a");
+    expect(callLines.slice(-2)).toEqual(["compensate b", "undo first"]);
+    expect(nextOf(replayHistory(retried, events.slice(0, at + 1)))).toEqual(["compensate b"]);
+    expect(nextOf(replayHistory(retried, events.slice(0, at + 2)))).toEqual(["compensate b"]);
+  });
+
+  test("what a person wants done again is done, and what composed runs have under way is ended after it", async () => {
+    const kid = reactor("kid", { input }, (steps) =>
+      steps.sleep("doze", { args: () => ({ forMs: 3_600_000 }) }).returns(() => 1),
+    );
+    const wanted = reactor("wanted", { input }, (steps) =>
+      steps
+        .step("first", { run: () => 0, undo })
+        .compose("kid", kid, { after: ["first"], args: () => ({}) })
+        .step("once", { after: ["first"], idempotent: false, timeoutMs: 1_000, run: unanswered })
+        .returns(() => 1),
+    );
+    const run = await testReactor(wanted, { input: {} });
+    expect(run.status).toBe("needs_review");
+    await run.cancel();
+    await run.review("retry");
+    const at = run.events.findIndex(({ type }) => type === "run.reviewed");
+    expect(run.callLines.slice(0, 3)).toEqual(["run first", "run once", "run once"]);
+    expect(nextOf(replayHistory(wanted, run.events.slice(0, at + 1)))).toEqual(["run once"]);
+    await run.review("failed");
+    const over = run.events.findLastIndex(({ type }) => type === "run.reviewed");
+    expect(nextOf(replayHistory(wanted, run.events.slice(0, over + 1)))).toEqual(["end kid"]);
+  });
+
+  /** `next` where an event of that type about the undo of a step stands last; and how the run went on. */
+  async function undoing(idempotent: boolean, type: RunEvent["type"]) {
+    const undone = reactor("undone", { input }, (steps) =>
+      steps
+        .step("first", { idempotent, run: () => 0, undo: fails })
+        .step("a", bad)
+        .returns(() => 1),
+    );
+    const run = await testReactor(undone, { input: {} });
+    const from = run.events.findIndex((event) => event.type === "run.undoing");
+    const at = run.events.findIndex((event, index) => index > from && event.type === type);
+    return { next: nextOf(replayHistory(undone, run.events.slice(0, at + 1))), run };
+  }
+
+  test("an undo that has failed is tried again", async () => {
+    const { next, run } = await undoing(true, "step.undo_failed");
+    expect(next).toEqual(["undo first, attempt 2"]);
+    expect(run.callLines).toContain("undo first, attempt 2");
+  });
+
+  test("an undo that has begun and must not be done twice is a person's to answer for", async () => {
+    expect((await undoing(false, "step.started")).next).toEqual(["ask a person about first"]);
+  });
 });
 
 const orderInput = z.strictObject({ amount: z.number() });

@@ -1,6 +1,7 @@
 import type { RunEvent } from "@viable/protocol";
 import { runEvents } from "@viable/protocol";
 import type { ReactorDefinition } from "../definition.ts";
+import { isToClear, isToFail, reasonToClear } from "../driver/clear-up.ts";
 import { keepJson } from "../keep-json.ts";
 import type { OpenNode } from "../open-node.ts";
 import { planOf, staticPath } from "../plan.ts";
@@ -10,6 +11,7 @@ import type { GraphChange } from "./compare-graphs.ts";
 import { compareGraphs } from "./compare-graphs.ts";
 import type { Finding, Replaying } from "./judge-event.ts";
 import { judgeEvent, nextToUndo } from "./judge-event.ts";
+import type { FunctionRole } from "./wrap-functions.ts";
 
 /**
  * An event of a run, in the shape of today: as the log reads it, as a client gets it (`runEvents`, `cloudEvents`), as `viable events` writes
@@ -47,8 +49,9 @@ export interface Disagreement {
 }
 
 /**
- * Whether today's code takes a run up where its history ends. `next` says what it does there, as short lines like those of a run under test
- * (`run pay`, `run pay, attempt 2`, `wait rest for time`, `undo book`); empty where the run has ended.
+ * Whether today's code takes a run up where its history ends. `next` says what whoever takes it does first, as short lines like those of a run
+ * under test (`run pay`, `run pay, attempt 2`, `wait rest for time`, `undo book`); empty where the run has ended. A history has no time of day:
+ * what is to be tried again counts as not due yet, and a deadline as not passed.
  */
 export type Replayed = (
   | { readonly ok: true; readonly next: readonly string[] }
@@ -185,33 +188,58 @@ function findChange(
 function tellNext(replaying: Replaying): readonly string[] {
   const { progress } = replaying;
   const { phase, review, output, undoRequested, open } = progress;
-  const undo = nextToUndo(replaying);
-  if (phase === "ended") return undoRequested === undefined ? [] : [undo === undefined ? "end" : `undo ${undo.step}`];
+  if (phase === "ended") return undoRequested === undefined ? [] : [tellUndo(replaying)];
   if (review !== undefined) return [`ask a person about ${review.step}`];
   if (phase === "going") return output === undefined ? [...open.values()].flatMap(tellNode) : ["complete"];
-  const first = phase === "failing" ? [...open.values()].flatMap(tellClearing) : [];
-  if (first.length > 0) return first;
-  return [undo === undefined ? "end" : `undo ${undo.step}`];
+  const first = phase === "failing" ? tellClearing(progress) : [];
+  return first.length > 0 ? first : [tellUndo(replaying)];
 }
 
-function tellNode(node: OpenNode): readonly string[] {
-  const { path, todo, plan, attempt, wait } = node;
+/** What is done about a step, as the driver begins it. */
+function tellNode({ path, todo, begun, plan, attempt, wait }: OpenNode): readonly string[] {
   if (todo === undefined) return [];
-  if (node.begun !== undefined) return tellClearing(node);
-  if (todo !== "run") return [`${todo} ${path}`];
+  if (todo === "choose" || todo === "turn" || todo === "accept") return [`${todo} ${path}`];
+  if (begun !== undefined)
+    return begun === "run" && plan.functions.findOutcome !== undefined
+      ? [tellCall("findOutcome", path, attempt)]
+      : [`ask a person about ${path}`];
+  if (todo === "compensate") return [`compensate ${path}`];
   const { kind } = plan.node;
   if (kind === "sleep") return [`wait ${path} for time`];
   if (kind === "approval") return [`wait ${path} for approval`];
   if (kind === "event") return [`wait ${path} for ${plan.node.event}`];
   if (kind === "compose" && wait?.for === "run") return [`wait ${path} for ${plan.node.reactor}`];
-  return [`run ${path}${attempt === 0 ? "" : `, attempt ${attempt + 1}`}`];
+  return [tellCall("run", path, attempt)];
 }
 
-/** What is done about a step though the run goes no further. */
-function tellClearing({ path, todo, begun, plan, wait }: OpenNode): readonly string[] {
-  if (begun !== undefined && (begun !== "run" || plan.functions.findOutcome === undefined))
-    return [`ask a person about ${path}`];
-  if (begun !== undefined) return [`findOutcome ${path}`];
-  if (todo === "compensate" || todo === "accept") return [`${todo} ${path}`];
-  return wait?.for === "run" ? [`end ${path}`] : [];
+/**
+ * What is done about steps though the run goes no further, for the driver's own reasons: at once about all about which something can be, and
+ * when that is over about what was to be tried again, and about runs that it composes.
+ */
+function tellClearing({ open, claim }: Progress): readonly string[] {
+  const nodes = [...open.values()];
+  // Whoever takes it finds all that is open left behind, unless nobody had it.
+  const left = { leftBehind: new Set(claim === undefined ? [] : open.keys()) };
+  const isAtOnce = (node: OpenNode) =>
+    isToClear(left, node) && (node.retryAt === undefined || node.begun !== undefined);
+  const atOnce = nodes.filter(isAtOnce).flatMap(tellNode);
+  if (atOnce.length > 0) return atOnce;
+  const told: string[] = [];
+  for (const node of nodes) {
+    if (isToFail(node)) return [...told, `compensate ${node.path}`];
+    const reason = reasonToClear(left, node);
+    if (reason !== undefined) told.push(...(reason === "composed" ? [`end ${node.path}`] : tellNode(node)));
+  }
+  return told;
 }
+
+function tellUndo(replaying: Replaying): string {
+  const next = nextToUndo(replaying);
+  if (next === undefined) return "end";
+  const { hasBegun, attempt } = replaying.progress.undo;
+  return hasBegun ? `ask a person about ${next.step}` : tellCall("undo", next.step, attempt);
+}
+
+/** In the words of `callLines` of a run under test; told is how often it was tried before. */
+const tellCall = (role: FunctionRole, path: string, tried: number): string =>
+  `${role} ${path}${tried === 0 ? "" : `, attempt ${tried + 1}`}`;
