@@ -1,6 +1,8 @@
 import type { Backoff } from "@viable/kernel";
 
-/** What one result may take, in characters of JSON: larger ones belong into a file or a memory, and the result says where. */
+/** The last time there is a date for, in milliseconds. */
+export const maxTimeMs = 8.64e15;
+/** What one result may take, and what a run begins with, in characters of JSON: larger ones belong into a file or a memory, and the result says where. */
 export const maxResultChars = 4 * 1024 * 1024;
 /** What a step may be called with that can be undone, in characters of JSON: it stands in one event, and in one append, with the result. */
 export const maxUndoArgsChars = 3 * 1024 * 1024;

@@ -2,6 +2,7 @@ import type { JsonValue } from "@viable/kernel";
 import type { RunStatus, RunStepView, RunSummary, RunView, RunWaitView, StepWait } from "@viable/protocol";
 import { maxViewedSteps } from "@viable/protocol";
 import type { RunState, StepState } from "./fold-run.ts";
+import { maxTimeMs } from "./run-bounds.ts";
 
 /** How many of its waits a run in a list names. */
 const maxListedWaits = 10;
@@ -129,7 +130,6 @@ export const toApprovalWaitView = ({ approvalId, title, until }: ApprovalWait) =
 const toUntil = ({ until }: { until?: number | undefined }) => (until === undefined ? {} : { untilAt: toTime(until) });
 
 /** Times beyond what a date can hold are its end. */
-const maxTimeMs = 8.64e15;
 export const toTime = (ms: number): string => new Date(Math.min(Math.max(ms, -maxTimeMs), maxTimeMs)).toISOString();
 
 const withoutUndefined = (value: object): object =>

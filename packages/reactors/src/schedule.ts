@@ -2,6 +2,7 @@ import type { JsonValue } from "@viable/kernel";
 import { defaultTenant, nearestNames, ViableError } from "@viable/kernel";
 import type { ReactorDefinition } from "./definition.ts";
 import { keepJson } from "./keep-json.ts";
+import { maxResultChars } from "./run-bounds.ts";
 import { parseInput } from "./run-start.ts";
 import type { Timetable } from "./timetable.ts";
 import { timeAfter } from "./timetable.ts";
@@ -9,8 +10,6 @@ import { timeAfter } from "./timetable.ts";
 /** How many planned times may be caught up with: each is a run, and they begin at once. */
 const maxMaxMissed = 1_000;
 const defaultMaxMissed = 100;
-/** As large as what a run begins with may be, in characters of JSON. */
-const maxInputChars = 4 * 1024 * 1024;
 /** The key of a run holds it, and a key has 200 characters. */
 const maxNameChars = 100;
 const namePattern = /^[a-z][a-zA-Z0-9]*([_-][a-zA-Z0-9]+)*$/;
@@ -149,7 +148,7 @@ function checkInput<Input>({ input, reactor }: ScheduleSettings<Input>, refuse: 
   if (typeof input === "function") return input as (planned: PlannedTime) => unknown;
   const parsed = parseInput(reactor.input, input);
   if ("reason" in parsed) throw refuse(parsed.path, parsed.reason, `Hand in what "${reactor.name}" asks for.`);
-  const kept = keepJson(input, maxInputChars);
+  const kept = keepJson(input, maxResultChars);
   if (typeof kept === "string") throw refuse("input", kept);
   return kept.value;
 }

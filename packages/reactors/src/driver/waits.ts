@@ -6,15 +6,12 @@ import { invalidStepArgument, waitTimedOut } from "../errors.ts";
 import { keepJson } from "../keep-json.ts";
 import type { OpenNode } from "../open-node.ts";
 import { awaitedStream } from "../open-runs.ts";
-import { maxKeyChars, maxResultChars } from "../run-bounds.ts";
+import { maxKeyChars, maxResultChars, maxTimeMs } from "../run-bounds.ts";
 import { askAgain, askLog } from "./ask-log.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { nowOf, wakeFor } from "./driven-run.ts";
 import { fail, succeed } from "./outcomes.ts";
 import { record } from "./record.ts";
-
-/** The last time there is a date for, in milliseconds. */
-const maxTimeMs = 8.64e15;
 
 /*
  * A wait is recorded first, with its end, and looked at whenever it may be over: when its time has come, when something was heard of that

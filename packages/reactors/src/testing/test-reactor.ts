@@ -15,6 +15,7 @@ import type { Reactors } from "../reactors.ts";
 import { createReactors } from "../reactors.ts";
 import type { RunEnding } from "../read-run.ts";
 import { errorOf } from "../read-run.ts";
+import { maxTimeMs } from "../run-bounds.ts";
 import { runStream } from "../run-journal.ts";
 import type { Directed } from "../run-orders.ts";
 import { statusOf } from "../run-view.ts";
@@ -32,8 +33,6 @@ import { functionRoles, wrapFunctions } from "./wrap-functions.ts";
 const defaultPatienceMs = 200;
 /** How often a pool's places are given where the test does not say how many there are. */
 const defaultPoolSize = 10;
-/** The last moment that a date can name, in milliseconds: what is due later never is. */
-const lastMs = 8.64e15;
 /** How often time may leap until a run ends or waits: what takes more goes round in circles. */
 const maxLeaps = 100_000;
 /** How often nothing may have come of a leap to when the runs are looked through, in milliseconds of simulated time. */
@@ -515,7 +514,8 @@ export class TestRun implements TestedRun {
     }
     for (const { scheduledMs } of this.#process.reactors.openRuns(this.#process.ctx))
       if (scheduledMs !== undefined) waits.push(scheduledMs);
-    const isToCome = (atMs: number) => (atMs > nowMs || atMs === timerMs) && atMs <= lastMs;
+    // What is due beyond the last date never is.
+    const isToCome = (atMs: number) => (atMs > nowMs || atMs === timerMs) && atMs <= maxTimeMs;
     const soonestMs = Math.min(...[...work, ...waits].filter(isToCome));
     return { soonestMs: Number.isFinite(soonestMs) ? soonestMs : undefined, goesOn: work.some(isToCome) };
   }
