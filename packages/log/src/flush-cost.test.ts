@@ -50,6 +50,38 @@ test("no part of it is negative, a flush that waited for something else does not
   expect(paysToOverlap(0, 0, new FlushCost().time)).toBe(false);
 });
 
+test("flushes that take no time tell nothing, and keep nothing from being found when they take some", () => {
+  const zeros = line(0, 0, Array(20_000).fill(4));
+  for (const before of [zeros, [...zeros, [4, 1] as const, ...zeros]]) {
+    const none = costOf(before);
+    expect(none.averageMs).toBeCloseTo(0, 9);
+    expect(none.time).toEqual({ fixedMs: expect.closeTo(0, 9), perAppendMs: expect.closeTo(0, 9) });
+    expect(paysToOverlap(3, 4, none.time)).toBe(false);
+    // All of a size: what was known before anything was told, brought to what they take.
+    expect(costOf([...before, ...line(2, 0.5, Array(300).fill(4))]).time).toEqual({
+      fixedMs: expect.closeTo(0.8, 3),
+      perAppendMs: expect.closeTo(0.8, 3),
+    });
+    const sizes = Array.from({ length: 300 }, (_, flush) => 1 + (flush % 7));
+    expect(costOf([...before, ...line(2, 0.5, sizes)]).time).toEqual({
+      fixedMs: expect.closeTo(2, 2),
+      perAppendMs: expect.closeTo(0.5, 2),
+    });
+  }
+});
+
+test("a clock that goes by ticks of a millisecond tells on average what flushes take, though most take none by it", () => {
+  let nowMs = 0;
+  const cost = new FlushCost();
+  for (let flush = 0; flush < 2_000; flush++) {
+    const beganMs = Math.floor(nowMs);
+    nowMs += 0.1;
+    cost.note(10, Math.floor(nowMs) - beganMs);
+  }
+  expect(cost.averageMs).toBeGreaterThan(0.06);
+  expect(cost.averageMs).toBeLessThan(0.14);
+});
+
 test.each([
   ["a fast disk and a busy thread", 3, { fixedMs: 0.4, perAppendMs: 0.01 }, true],
   ["a thread that has nothing to do", 0.1, { fixedMs: 0.4, perAppendMs: 0.01 }, false],

@@ -2,6 +2,8 @@
 const forgotten = 0.05;
 /** A flush that takes longer than so many others has waited for something else, as for a checkpoint. */
 const maxTimesAverage = 4;
+/** The tick of a coarse clock, as browsers have it, in milliseconds: what takes no longer has waited for nothing else. */
+const tickMs = 1;
 /** Sizes whose spread is less than this share of their average do not tell what an append takes from what a flush takes. */
 const minSpread = 0.25;
 /** What overlapping must save at least, lest two ways that are worth the same be exchanged all the time. */
@@ -23,12 +25,17 @@ export class FlushCost {
   #times = 0;
   #sizesSquared = 0;
   #sizesByTimes = 0;
-  /** What sizes last told. Before they have told anything, a flush of one append takes twice what each further one takes. */
-  #told: FlushTime = { fixedMs: 1, perAppendMs: 1 };
+  /**
+   * How what a flush takes by itself is to what each append in it takes, as sizes last told. Before they have told anything, a flush of one
+   * append takes twice what each further one takes.
+   */
+  #fixed = 1;
+  #perAppend = 1;
 
   /** Takes a flush of so many appends into account, and how long it took, in milliseconds. */
   note(appends: number, tookMs: number): void {
-    const ms = this.#weight === 0 ? tookMs : Math.min(tookMs, maxTimesAverage * this.averageMs);
+    const averageMs = this.averageMs;
+    const ms = averageMs === 0 ? tookMs : Math.min(tookMs, Math.max(maxTimesAverage * averageMs, tickMs));
     const kept = 1 - forgotten;
     this.#weight = this.#weight * kept + 1;
     this.#sizes = this.#sizes * kept + appends;
@@ -43,22 +50,25 @@ export class FlushCost {
     return this.#weight === 0 ? 0 : this.#times / this.#weight;
   }
 
+  /** What flushes take of late; nothing before the first, and where a clock says that they take no time. */
   get time(): FlushTime {
-    return this.#told;
+    const times = this.#weight === 0 ? 0 : this.averageMs / (this.#fixed + this.#perAppend * this.#averageSize);
+    return { fixedMs: this.#fixed * times, perAppendMs: this.#perAppend * times };
+  }
+
+  get #averageSize(): number {
+    return this.#sizes / this.#weight;
   }
 
   #tell(): void {
     const ms = this.averageMs;
-    const size = this.#sizes / this.#weight;
+    const size = this.#averageSize;
     const variance = this.#sizesSquared / this.#weight - size * size;
-    if (variance >= (minSpread * size) ** 2) {
-      const perAppendMs = (this.#sizesByTimes / this.#weight - size * ms) / variance;
-      const fixedMs = Math.min(ms, Math.max(0, ms - perAppendMs * size));
-      this.#told = { fixedMs, perAppendMs: (ms - fixedMs) / size };
-    } else {
-      const times = ms / (this.#told.fixedMs + this.#told.perAppendMs * size);
-      this.#told = { fixedMs: this.#told.fixedMs * times, perAppendMs: this.#told.perAppendMs * times };
-    }
+    if (ms === 0 || variance < (minSpread * size) ** 2) return;
+    const perAppendMs = (this.#sizesByTimes / this.#weight - size * ms) / variance;
+    // As shares of the average, which may be next to nothing: what is next to nothing makes a bad divisor later.
+    this.#fixed = Math.min(1, Math.max(0, 1 - (perAppendMs * size) / ms));
+    this.#perAppend = (1 - this.#fixed) / size;
   }
 }
 
