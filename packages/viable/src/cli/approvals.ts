@@ -1,4 +1,4 @@
-import type { ApprovalView } from "@viable/protocol";
+import type { ApprovalList, ApprovalView } from "@viable/protocol";
 import type { Command } from "commander";
 import { Argument } from "commander";
 import { printOutcome } from "./exec.ts";
@@ -32,8 +32,8 @@ export function addApprovals(program: Command, shell: Shell): void {
     const page = { limit: toWholeNumber("--limit", limit, 1, 500), ...(after !== undefined && { after }) };
     const answer = await connect(shell, options).approvals(page);
     printData(shell, options.output, answer, () => renderApprovals(shell, answer.approvals));
-    if (options.output === "table" && answer.more > 0)
-      shell.err.write(`${answer.more} more approvals are asked for: --after ${answer.next} shows them\n`);
+    const unshown = tellUnshown(answer);
+    if (options.output === "table" && unshown !== undefined) shell.err.write(`${unshown}\n`);
   });
 
   const decide = approvals
@@ -57,6 +57,16 @@ export function addApprovals(program: Command, shell: Shell): void {
       printOutcome(shell, options, view);
     },
   );
+}
+
+/** What of what is asked for a list does not show, and how to see it; undefined where it shows all. */
+export function tellUnshown({ more, next }: ApprovalList): string | undefined {
+  if (more === 0) return undefined;
+  const isOne = more === 1;
+  // Where all were looked at, the rest are those of runs that cannot be read.
+  if (next === undefined)
+    return `${more} ${isOne ? "approval is" : "approvals are"} asked for by runs that cannot be read: viable reactors runs names those`;
+  return `${more} more ${isOne ? "approval is" : "approvals are"} asked for: --after ${next} shows those of them that can be read`;
 }
 
 function renderApprovals(shell: Shell, approvals: readonly ApprovalView[]): string {

@@ -1,6 +1,7 @@
 // Text for people: sizes and times that read well, and nothing from elsewhere that a terminal would obey.
 import type { EventView, ExecutionView, MemoryEntryView } from "@viable/protocol";
 import { describe, expect, test } from "vitest";
+import { tellUnshown } from "./approvals.ts";
 import { checkNode } from "./doctor.ts";
 import { renderEvent } from "./events.ts";
 import { explain } from "./explain-execution.ts";
@@ -95,6 +96,15 @@ test("changes of memory between two looks", () => {
     { change: "written", entry: entry("new", 1) },
     { change: "gone", entry: entry("gone", 3) },
   ]);
+});
+
+test.each([
+  [{ more: 0 }, undefined],
+  [{ more: 3, next: "77" }, "3 more approvals are asked for: --after 77 shows those of them that can be read"],
+  [{ more: 1, next: "77" }, "1 more approval is asked for: --after 77 shows those of them that can be read"],
+  [{ more: 2 }, "2 approvals are asked for by runs that cannot be read: viable reactors runs names those"],
+])("approvals that a list does not show are told of with where they are to be seen, %#", (list, told) => {
+  expect(tellUnshown({ approvals: [], ...list })).toBe(told);
 });
 
 test("Node before 24 is refused by the doctor", () => {
