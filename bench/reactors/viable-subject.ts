@@ -1,6 +1,7 @@
 // The subject `viable`: reactors by their public face on a log of their own, in a process of its own.
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
 import { joinCluster } from "@viable/cluster";
 import { createRuntime, rootContext } from "@viable/kernel";
 import { createLog } from "@viable/log";
@@ -29,6 +30,9 @@ export interface ViableSettings extends Place {
 
 /** How many elements of one run go on at the same time. */
 const maxConcurrency = 1_000;
+
+// As `viable start` has it (`limitHeapGrowth`).
+setFlagsFromString("--heap-growing-percent=100");
 
 const { databaseUrl, isGateClosed = false, leaseMs } = readSettings<ViableSettings>();
 const runtime = createRuntime();

@@ -8,6 +8,7 @@ import { stateDirectory } from "../state-directory.ts";
 import { exitStatus } from "./exit-status.ts";
 import { formatDuration } from "./format-duration.ts";
 import { isAlive } from "./gateway.ts";
+import { limitHeapGrowth } from "./limit-heap-growth.ts";
 import type { Paint } from "./paint.ts";
 import { paint } from "./paint.ts";
 import { printError } from "./print-error.ts";
@@ -49,6 +50,7 @@ export async function serve(
   settings: Settings,
   options: ServeOptions,
 ): Promise<number> {
+  limitHeapGrowth();
   shell.whenUnread = "go on";
   const interrupt = shell.catchInterrupt();
   const life = new AbortController();
