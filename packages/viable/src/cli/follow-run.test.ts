@@ -30,7 +30,13 @@ const both = reactor("both", { input }, (steps) =>
     .sleep("nap", { args: () => ({ forMs: 20_000 }) })
     .returns(() => null),
 );
-const definition = defineSystem({ name: "s", services: [], reactors: [naps, asks, around, both] });
+const two = reactor("two", { input }, (steps) =>
+  steps
+    .compose("asks", asks, { args: () => ({}) })
+    .compose("naps", naps, { args: () => ({}) })
+    .returns(() => null),
+);
+const definition = defineSystem({ name: "s", services: [], reactors: [naps, asks, around, both, two] });
 
 async function begin({ run }: TestClient, name: string): Promise<string> {
   const answer = await run("reactor.start", { reactor: name });
@@ -58,7 +64,9 @@ test("a run is followed to its end, though the gateway often does not answer how
   const client = await t.connect();
   let asked = 0;
   const run: Client["run"] = (id) =>
-    ++asked % 2 === 1 ? Promise.reject(new ViableError("client.unreachable", "Away.")) : client.api.run(id);
+    ++asked % 2 === 1
+      ? Promise.reject(new ViableError("client.unreachable", "Away.", { retryable: true }))
+      : client.api.run(id);
   const { how, types, lines } = await follow(t, { ...client.api, run }, await begin(client, "naps"));
   expect(await how()).toBe("ended");
   expect(types.at(-1)).toBe("run.completed");
@@ -112,4 +120,32 @@ test("who only watches goes on watching, however long a person takes, until they
   expect(lines).toHaveLength(1);
   end.abort();
   expect(await followed).toBe("interrupted");
+});
+
+test("where a run cannot be looked at and that does not pass, it is said, once, and the others are told of as ever", async () => {
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  const run: Client["run"] = async (id) => {
+    const view = await client.api.run(id);
+    if (view.reactor === "naps") throw new ViableError("log.undecodable_event", "It is of version 9.");
+    return view;
+  };
+  const { followed, end, lines } = await follow(t, { ...client.api, run }, await begin(client, "two"));
+  await t.time.advance(30_000);
+  expect(lines).toEqual([
+    expect.stringMatching(
+      /^Whether run_\w+ needs a person cannot be told: It is of version 9\. \[log\.undecodable_event\]$/,
+    ),
+    expect.stringMatching(/^run_\w+ waits for a person at ask: May it\?\n/),
+  ]);
+  end.abort();
+  expect(await followed).toBe("interrupted");
+});
+
+test("a defect in looking ends the following", async () => {
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  const run: Client["run"] = () => Promise.reject(new TypeError("no function"));
+  const { how } = await follow(t, { ...client.api, run }, await begin(client, "naps"));
+  await expect(how()).rejects.toThrow("no function");
 });

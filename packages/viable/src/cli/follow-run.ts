@@ -1,6 +1,6 @@
 import type { Client } from "@viable/client";
 import type { JsonValue, Runtime } from "@viable/kernel";
-import { rootContext, sleep } from "@viable/kernel";
+import { rootContext, sleep, ViableError } from "@viable/kernel";
 import type { EventView, RunView } from "@viable/protocol";
 
 export interface FollowRunOptions {
@@ -9,7 +9,7 @@ export interface FollowRunOptions {
   readonly signal: AbortSignal;
   /** Told of each event of the run. */
   onEvent?(event: EventView): void;
-  /** Told where a person is asked for, in the run or in what it is composed of; of each place once. */
+  /** Told where a person is asked for, or may be and nobody can tell, in the run or in what it is composed of; of each place once. */
   onNeeded(line: string): void;
 }
 
@@ -24,7 +24,8 @@ const maxDepth = 16;
 /**
  * Follows a run, as `watchRun` does it, to its end or until the signal. With `untilNeeded`, also until nothing is known to go on without a
  * person: what may be done twice leaves no trace until it has an outcome, so a step may be at work beside what the run waits for. Answers why
- * it has stopped. Whether the gateway is lost is the feed's to say; a look that fails is made up for by the next.
+ * it has stopped. Whether the gateway is lost is the feed's to say; a look that fails is made up for by the next. Where a run cannot be looked at
+ * and that does not pass, as one whose events cannot be read, `onNeeded` is told so, and it is taken to go on.
  */
 export async function followRun(
   runtime: Runtime,
@@ -36,7 +37,10 @@ export async function followRun(
   const signal = AbortSignal.any([options.signal, done.signal]);
   const told = new Set<string>();
   const look = async (): Promise<boolean> => {
-    const needed = await findNeeded(client, runId).catch(() => undefined);
+    const needed = await findNeeded(client, runId).catch((error) => {
+      if (passes(error)) return undefined;
+      throw error;
+    });
     if (needed === undefined || signal.aborted) return false;
     for (const line of needed.lines) {
       if (!told.has(line)) options.onNeeded(line);
@@ -72,6 +76,9 @@ interface Needed {
   readonly isAll: boolean;
 }
 
+/** Whether what a look failed with may be gone at the next. */
+const passes = (error: unknown): boolean => error instanceof ViableError && error.retryable;
+
 /** Whether a step begins to wait for a person, or for a run in which one may be asked; or the run stands still. */
 function mayNeedSomebody({ type, data }: EventView): boolean {
   if (type === "run.needs_review" || type === "run.parked") return true;
@@ -80,7 +87,13 @@ function mayNeedSomebody({ type, data }: EventView): boolean {
 }
 
 async function findNeeded(client: Client, id: string, depth = 0): Promise<Needed> {
-  const view: RunView = await client.run(id);
+  let view: RunView;
+  try {
+    view = await client.run(id);
+  } catch (error) {
+    if (!(error instanceof ViableError) || passes(error)) throw error;
+    return { lines: [`Whether ${id} needs a person cannot be told: ${error.message} [${error.code}]`], isAll: false };
+  }
   const { runId, status, review, parked, waitsFor } = view;
   if (status === "needs_review" && review !== undefined) {
     const next = `Say how it goes on: viable reactors resume ${runId} --decision retry|done|failed`;
