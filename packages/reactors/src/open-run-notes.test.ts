@@ -3,7 +3,7 @@ import type { JsonObject, JsonValue, SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { reactorEventTypes } from "./event-types.ts";
 import type { OpenRun } from "./open-run.ts";
 import { OpenRunNotes } from "./open-run-notes.ts";
@@ -41,16 +41,30 @@ async function start(time: SimulatedTime, store: Store, seed: number) {
     await append(runId, { type: "run.started", data: { reactor: "r", version: 1, hash: "h", input: null } });
     return runId;
   };
+  const beginMany = async (count: number) => {
+    const runIds: string[] = [];
+    for (let nr = 0; nr < count; nr++) runIds.push(await begin());
+    return runIds;
+  };
   const setNote = async (runId: string, value: JsonValue) => {
     const records = [{ key: prefix + runId, value, expected: "any" as const }];
     expect(await settled(time, log.append(ctx, { records }))).toMatchObject({ ok: true });
   };
   const notes = () => settled(time, log.listRecords(ctx, prefix));
-  return { ctx, openRuns, problems, append, begin, setNote, notes };
+  const isNoted = async (runId: string) => (await settled(time, log.getRecord(ctx, prefix + runId))) !== undefined;
+  return { ctx, log, openRuns, problems, append, begin, beginMany, setNote, notes, isNoted };
 }
 
 const newTime = () => simulateTime({ random: seededRandom(1) });
 const newStore = (): Store => ({ ...createMemoryStore(), exclusive: false });
+const completed = { type: "run.completed", data: { result: 1 } };
+const undoRequested = {
+  type: "run.undo_requested",
+  data: { by: "me", reason: "enough", reactor: "r", hash: "h" },
+};
+/** Whether an append writes notes. */
+const isNoting = (batch: Parameters<Store["commit"]>[0]) =>
+  batch.some(({ records }) => records.some(({ key }) => key.startsWith("reactors/open")));
 const waits = (step: string, key: string) => ({
   type: "step.waiting",
   data: { step, wait: { for: "event", event: "e", key }, idle: null },
@@ -194,4 +208,154 @@ test("while notes are refused for good, runs that end are kept in mind up to a b
   await endMany(1, 10);
   expect(await noted()).toEqual(["before", "later", "open", "unreadable"]);
   await settled(time, notes.stop(ctx));
+});
+
+test("a run that is opened while notes are begun, and ends before the next ones, leaves no note behind", async () => {
+  const time = newTime();
+  const memory = newStore();
+  let whileRead: (() => Promise<unknown>) | undefined;
+  const store: Store = {
+    ...memory,
+    getRecords: async (...args) => {
+      const first = args[0].some((key) => key === "reactors/open-at") ? whileRead : undefined;
+      if (first !== undefined) whileRead = undefined;
+      await first?.();
+      return await memory.getRecords(...args);
+    },
+  };
+  const { append, begin, isNoted } = await start(time, store, 2);
+  await begin();
+  let opened = "";
+  whileRead = async () => {
+    opened = await begin();
+  };
+  await time.advance(6_000);
+  expect(await isNoted(opened)).toBe(true);
+  await append(opened, completed);
+  await time.advance(6_000);
+  expect(await isNoted(opened)).toBe(false);
+  const { openRuns } = await start(time, store, 3);
+  expect([openRuns.get(opened), openRuns.size]).toEqual([undefined, 1]);
+});
+
+describe("notes of which a part was written, and the rest refused", () => {
+  /** A process that noted some of 1,500 runs, and one of them, which has ended since. */
+  async function writePart(time: SimulatedTime) {
+    const memory = newStore();
+    const refuses = { from: 2 };
+    let appends = 0;
+    const store: Store = {
+      ...memory,
+      commit: async (batch, now, follow) => {
+        if (isNoting(batch) && ++appends >= refuses.from) throw new ViableError("log.store_refused", "Read only.");
+        return await memory.commit(batch, now, follow);
+      },
+    };
+    const writer = await start(time, store, 2);
+    const runIds = await writer.beginMany(1_500);
+    await time.advance(5_500);
+    const over = (await writer.notes())[0]?.key.slice(prefix.length) ?? "";
+    expect([await writer.isNoted(over), await writer.isNoted(runIds.at(-1) ?? "")]).toEqual([true, false]);
+    await writer.append(over, completed);
+    return { store, writer, over, refuses };
+  }
+
+  test("are cleared away by whoever wrote them, as soon as notes can be written again", async () => {
+    const time = newTime();
+    const { store, writer, over, refuses } = await writePart(time);
+    refuses.from = Number.POSITIVE_INFINITY;
+    await time.advance(6_000);
+    expect(await writer.isNoted(over)).toBe(false);
+    const { openRuns } = await start(time, store, 3);
+    expect([openRuns.get(over), openRuns.size]).toEqual([undefined, 1_499]);
+  });
+
+  test.each([
+    ["that was there", false],
+    ["that starts then", true],
+  ])("are cleared away by a process %s, where whoever wrote them is gone", async (_, isLate) => {
+    const time = newTime();
+    const memory = newStore();
+    // Only the writer's notes are refused, and soon nothing of it arrives.
+    let appends = 0;
+    let isGone = false;
+    const store: Store = {
+      ...memory,
+      commit: async (batch, now, follow) => {
+        if (isGone || (isNoting(batch) && ++appends > 1)) throw new ViableError("log.store_refused", "Gone.");
+        return await memory.commit(batch, now, follow);
+      },
+    };
+    const writer = await start(time, store, 2);
+    await time.advance(2_500);
+    const early = isLate ? undefined : await start(time, memory, 4);
+    await writer.beginMany(1_500);
+    await time.advance(3_000);
+    isGone = true;
+    const other = early ?? (await start(time, memory, 4));
+    const over = (await other.notes())[0]?.key.slice(prefix.length) ?? "";
+    await other.append(over, completed);
+    await time.advance(6_000);
+    await other.begin();
+    await time.advance(6_000);
+    expect(await other.isNoted(over)).toBe(false);
+    const { openRuns } = await start(time, memory, 5);
+    expect([openRuns.get(over), openRuns.size]).toEqual([undefined, 1_500]);
+  });
+});
+
+test.each([
+  ["damaged", "nonsense"],
+  ["of a release that wrote no more than the position", { position: "0" }],
+])("a note that goes further than a checkpoint which is %s does not outlive its run", async (_, checkpoint) => {
+  const time = newTime();
+  const store = newStore();
+  const first = await start(time, store, 2);
+  const runId = await first.begin();
+  await time.advance(6_000);
+  expect(await first.isNoted(runId)).toBe(true);
+  await settled(time, first.openRuns.stop(first.ctx));
+  const records = [{ key: "reactors/open-at", value: checkpoint, expected: "any" as const }];
+  expect(await settled(time, first.log.append(first.ctx, { records }))).toMatchObject({ ok: true });
+
+  const second = await start(time, store, 3);
+  await second.append(runId, completed);
+  await time.advance(6_000);
+  expect(await second.isNoted(runId)).toBe(false);
+});
+
+test("a run that ended, and is opened anew while that is noted, leaves no note behind where it ends before the next ones", async () => {
+  const time = newTime();
+  const memory = newStore();
+  let whileNoting: (() => void) | undefined;
+  const store: Store = {
+    ...memory,
+    commit: async (batch, now, follow) => {
+      const first = isNoting(batch) ? whileNoting : undefined;
+      if (first !== undefined) whileNoting = undefined;
+      first?.();
+      return await memory.commit(batch, now, follow);
+    },
+  };
+  const { append, begin, beginMany, isNoted } = await start(time, store, 2);
+  const runId = await begin();
+  await time.advance(6_000);
+  expect(await isNoted(runId)).toBe(true);
+  await append(runId, completed);
+  const last = (await beginMany(3_200)).at(-1) ?? "";
+  // That it ended is in the last part of several, which is put together after this is written.
+  let isUndone: Promise<unknown> | undefined;
+  whileNoting = () => {
+    isUndone = Promise.all([append(runId, undoRequested), append(last, completed, undoRequested)]);
+  };
+  await time.advance(5_000);
+  expect(isUndone).toBeDefined();
+  await isUndone;
+  // Opened later than all that was to be noted: that is for the next notes.
+  expect(await isNoted(last)).toBe(false);
+  await append(runId, { type: "run.compensated", data: { cause: { kind: "requested" } } });
+  await time.advance(12_000);
+  expect([await isNoted(runId), await isNoted(last)]).toEqual([false, true]);
+  const { openRuns } = await start(time, store, 3);
+  expect([openRuns.get(runId), openRuns.size]).toEqual([undefined, 3_200]);
 });

@@ -1,5 +1,5 @@
 import type { Context, JsonValue, Timer } from "@viable/kernel";
-import { toWire, ViableError } from "@viable/kernel";
+import { invariant, toWire, ViableError } from "@viable/kernel";
 import type { Log, Position, RecordWrite } from "@viable/log";
 import { comparePositions, isPosition, startPosition, storeNoSpace } from "@viable/log";
 import { runEvents } from "@viable/protocol";
@@ -23,6 +23,14 @@ const maxNotedWaits = 1_000;
  */
 const maxEnded = 100_000;
 
+/** How far notes go. */
+interface Checkpoint {
+  /** Up to where they say all: what was opened, changed or ended later, the log says. */
+  readonly position: Position;
+  /** No run that was opened later than here has a note: further than the position where notes were begun and not brought to their end. */
+  readonly notedUpTo: Position;
+}
+
 /** What notes are taken of. */
 export interface NotedRuns {
   get(runId: string): OpenRun | undefined;
@@ -41,11 +49,12 @@ export class OpenRunNotes {
   readonly #runs: NotedRuns;
   /** Whose record is not as the run is: noted with the next checkpoint. */
   readonly #changed = new Set<string>();
-  /** Runs that ended since the last notes, and where they had been opened first, if since then they were opened anew: those before a checkpoint may have a record. */
+  /** Runs that ended since the last notes, and where they had been opened: the first time, where they were opened anew since then. */
   readonly #ended = new Map<string, Position>();
   /** There were more of them than are kept in mind. */
   #hasForgotten = false;
-  #notedAt: Position = startPosition;
+  /** The last checkpoint that is known of. */
+  #noted: Checkpoint = { position: startPosition, notedUpTo: startPosition };
   #timer: Timer | undefined;
   #isStopped = false;
   #isFailing = false;
@@ -63,15 +72,17 @@ export class OpenRunNotes {
     ctx: Context,
     { noted, unknown }: { noted(run: OpenRun): void; unknown(runId: string, unreadable: string | undefined): void },
   ): Promise<Position> {
-    const checkpoint = await this.#log.getRecord(ctx, checkpointKey);
+    const { position, notedUpTo } = checkpointIn(await this.#log.getRecord(ctx, checkpointKey)) ?? this.#noted;
+    let upTo = notedUpTo;
     for await (const { runId, value } of this.#all(ctx)) {
       const note = noteShape.safeParse(value);
+      if (note.success) upTo = laterOf(upTo, note.data.since);
       if (!note.success) unknown(runId, whyNot(note.error));
       else if (note.data.waits === "many") unknown(runId, undefined);
       else noted(fromNote(runId, note.data, note.data.waits));
     }
-    this.#notedAt = positionIn(checkpoint?.value) ?? startPosition;
-    return this.#notedAt;
+    this.#noted = { position, notedUpTo: upTo };
+    return position;
   }
 
   /** Writes notes from now on, every few seconds. */
@@ -127,32 +138,27 @@ export class OpenRunNotes {
 
   /** Writes down what changed since, and then up to where. */
   async #write(ctx: Context): Promise<void> {
-    const position = this.#runs.position();
-    if (comparePositions(position, this.#notedAt) <= 0) return;
+    if (comparePositions(this.#runs.position(), this.#noted.position) <= 0) return;
     const current = await this.#log.getRecord(ctx, checkpointKey);
-    const theirs = positionIn(current?.value);
+    const theirs = checkpointIn(current) ?? this.#noted;
+    // Only now, so that nothing that is to be noted was opened later.
+    const position = this.#runs.position();
+    const notedUpTo = laterOf(this.#noted.notedUpTo, theirs.notedUpTo);
     const noted = { changed: [...this.#changed], ended: [...this.#ended], hasForgotten: this.#hasForgotten };
-    const isKnown = (since: Position) =>
-      comparePositions(since, this.#notedAt) <= 0 || (theirs !== undefined && comparePositions(since, theirs) <= 0);
-    const known = noted.ended.filter(([, since]) => isKnown(since)).map(([runId]) => runId);
+    const known = noted.ended.filter(([, since]) => comparePositions(since, notedUpTo) <= 0);
     this.#changed.clear();
     this.#ended.clear();
     this.#hasForgotten = false;
     // Another process has noted all of this already.
-    if (theirs !== undefined && comparePositions(theirs, position) >= 0) {
-      this.#notedAt = position;
+    if (comparePositions(theirs.position, position) >= 0) {
+      this.#noted = { position, notedUpTo };
       return;
     }
     try {
-      const ended = noted.hasForgotten ? await this.#findEnded(ctx, position) : known;
-      const isWritten = await this.#append(
-        ctx,
-        this.#parts(noted.changed, ended),
-        theirs ?? startPosition,
-        position,
-        current?.version ?? 0,
-      );
-      if (isWritten) this.#notedAt = position;
+      const ended = noted.hasForgotten ? await this.#findEnded(ctx, position) : known.map(([runId]) => runId);
+      const to = { position, notedUpTo: laterOf(notedUpTo, position) };
+      const parts = this.#parts(noted.changed, ended, position);
+      if (await this.#append(ctx, parts, theirs.position, to, current?.version ?? 0)) this.#noted = to;
       else this.#noteAgain(noted);
     } catch (error) {
       this.#noteAgain(noted);
@@ -182,15 +188,17 @@ export class OpenRunNotes {
 
   /**
    * What is to be written, as much at a time as fits one append, and at least one part. Each is put together when it is its turn: of a hundred
-   * thousand runs all notes at once would take more memory than the runs do. A note may so be newer than the checkpoint, which harms
-   * nobody: what it holds already is not taken in again.
+   * thousand runs all notes at once would take more memory than the runs do. So a note may hold more than the log has up to the checkpoint,
+   * which is not taken in again; but none is of a run that was opened later: where that ends, nobody would look for a note of it.
    */
-  *#parts(changed: readonly string[], ended: readonly string[]): Generator<readonly RecordWrite[], void> {
+  *#parts(changed: readonly string[], ended: readonly string[], to: Position): Generator<readonly RecordWrite[], void> {
+    const isLater = ({ since }: OpenRun) => comparePositions(since, to) > 0;
     let part: RecordWrite[] = [];
     let chars = 0;
     for (const runId of changed) {
       const run = this.#runs.get(runId);
-      if (run === undefined) continue;
+      // What was opened anew meanwhile is noted the next time.
+      if (run === undefined || isLater(run)) continue;
       const note = toNote(run);
       const { length } = JSON.stringify(note);
       if (part.length > 0 && (part.length >= noteRecords || chars + length > noteChars)) {
@@ -202,7 +210,9 @@ export class OpenRunNotes {
       part.push({ key: prefix + runId, value: note, expected: "any" });
     }
     for (const runId of ended) {
-      if (this.#runs.get(runId) !== undefined) continue;
+      const run = this.#runs.get(runId);
+      // Opened anew, and noted so.
+      if (run !== undefined && !isLater(run)) continue;
       if (part.length >= noteRecords) {
         yield part;
         part = [];
@@ -235,34 +245,32 @@ export class OpenRunNotes {
     ctx: Context,
     parts: Iterator<readonly RecordWrite[], void>,
     from: Position,
-    to: Position,
+    to: Checkpoint,
     version: number,
   ): Promise<boolean> {
     let expected = version;
     for (let part = parts.next(); !part.done; ) {
       const next = parts.next();
-      const fence = { key: checkpointKey, value: { position: next.done ? to : from }, expected };
+      const value = { ...to, position: next.done ? to.position : from };
+      const fence = { key: checkpointKey, value, expected };
       const outcome = await this.#log.append(ctx, { records: [...part.value, fence] });
       if (!outcome.ok && outcome.reason === "record_conflict") return false;
       if (!outcome.ok)
         throw new ViableError("reactor.notes_refused", `The log did not take them: ${outcome.reason}.`, {
           retryable: true,
         });
-      expected = outcome.recordVersions.at(-1) ?? 0;
+      const written = outcome.recordVersions.at(-1);
+      invariant(written !== undefined, "each record has a version", "the log took records and did not say theirs");
+      expected = written;
       part = next;
     }
     return true;
   }
 }
 
-/** The position that a checkpoint holds. */
-function positionIn(checkpoint: JsonValue | undefined): Position | undefined {
-  const isObject = typeof checkpoint === "object" && checkpoint !== null && "position" in checkpoint;
-  const position = isObject ? checkpoint.position : undefined;
-  return typeof position === "string" && isPosition(position) ? position : undefined;
-}
-
 const positionShape = z.string().refine(isPosition);
+/** Another release may have noted no more than the position. */
+const checkpointShape = z.object({ position: positionShape, notedUpTo: positionShape.optional() });
 const waitShape = z.discriminatedUnion("for", [
   z.object({ for: z.literal("event"), name: z.string() }),
   z.object({ for: z.literal("approval"), approvalId: z.string(), askedAt: positionShape }),
@@ -284,6 +292,14 @@ const noteShape = z.object({
 });
 type Note = z.infer<typeof noteShape>;
 const openedShape = noteShape.pick({ since: true });
+
+/** What the checkpoint's record holds; undefined where there is none, or it is damaged. */
+function checkpointIn(record: { readonly value: JsonValue } | undefined): Checkpoint | undefined {
+  const { data } = checkpointShape.safeParse(record?.value);
+  return data && { position: data.position, notedUpTo: data.notedUpTo ?? data.position };
+}
+
+const laterOf = (one: Position, other: Position): Position => (comparePositions(one, other) > 0 ? one : other);
 
 function whyNot({ issues: [issue] }: z.ZodError): string {
   return `${issue?.path.map(String).join(".") ?? ""}: ${issue?.message ?? "it has another shape"}`;
