@@ -4,7 +4,7 @@ import type { LogOptions } from "@viable/log";
 import { createLog } from "@viable/log";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import type { Begun } from "./begin-run.ts";
+import type { BeginOptions, Begun } from "./begin-run.ts";
 import { reactorEventTypes } from "./event-types.ts";
 import { reactor } from "./reactor.ts";
 import type { ReactorsSettings } from "./reactors.ts";
@@ -71,6 +71,30 @@ test("at the bound of open runs a run is not begun and not forked, and is once o
   expect(world.runIds).toHaveLength(3);
   await finish(open[0]);
   expect(await fork()).toMatchObject({ ok: true });
+});
+
+test("what has begun a run under a key finds it, though no other run may begin by now", async () => {
+  const { world, ctx, reactors } = await bounded({ maxOpenRuns: 1 });
+  const begin = (input: JsonValue, options: BeginOptions) => world.settled(reactors.begin(ctx, "ends", input, options));
+  const runId = runIdOf(await begin(1, { key: "k" }));
+  expect(await begin(1, { key: "k" })).toEqual({ ok: true, runId, repeated: true });
+  expect(await begin(2, { key: "k" })).toMatchObject({ ok: false, reason: "mismatch", first: { runId } });
+  expect(await begin(1, { key: "other" })).toMatchObject({ ok: false, reason: "overloaded" });
+});
+
+test("a beginning that is done again by the same cause is the first, whatever its input is by now and its reactor has become", async () => {
+  let drawn = 0;
+  const draws = reactor("ends", { input: z.object({ nr: z.number().default(() => ++drawn) }) }, (steps) =>
+    steps.sleep("nap", { args: () => ({ forMs: 60_000 }) }).returns(() => 1),
+  );
+  const { world, ctx, reactors } = await bounded({ definitions: [draws] });
+  const begin = (causation: string) => world.settled(reactors.begin(ctx, "ends", {}, { key: "k", causation }));
+  const runId = runIdOf(await begin("exe_one"));
+  expect(await begin("exe_one")).toEqual({ ok: true, runId, repeated: false });
+  expect(await begin("exe_two")).toMatchObject({ ok: false, reason: "mismatch", first: { runId } });
+  const without = await world.start([]);
+  const again = without.reactors.begin(without.ctx, "ends", {}, { key: "k", causation: "exe_one" });
+  expect(await world.settled(again)).toEqual({ ok: true, runId, repeated: false });
 });
 
 test("where the log takes no more, whoever begins a run is told when to come again, and nothing began", async () => {

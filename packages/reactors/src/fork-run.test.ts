@@ -268,6 +268,27 @@ test("what was taken over has taken its events: a fork gets the next one, and so
   expect(await world.finish(again.runId)).toMatchObject({ type: "run.completed", data: { result } });
 });
 
+test("a fork under a key is found by it also once the run that it repeats has been undone", async () => {
+  const definition = reactor("books", { input, reversible: true }, (steps) =>
+    steps
+      .step("book", { run: () => 1, undo: () => {} })
+      .step("pack", { after: ["book"], run: () => 2 })
+      .returns(() => 1),
+  );
+  const options = { from: "pack", key: "again", causation: "exe_one" };
+  const { world, ctx, reactors, runId, forkId } = await forkOf(definition, 1, options);
+  const fork = (more: Partial<ForkOptions> = {}) => world.settled(reactors.fork(ctx, runId, { ...options, ...more }));
+  await world.settled(reactors.undo(ctx, runId, "ordered twice"));
+  for (let each = 0; each < 2; each++) {
+    expect(await fork()).toEqual({ ok: true, runId: forkId, repeated: false });
+    expect(await fork({ causation: "exe_two" })).toEqual({ ok: true, runId: forkId, repeated: true });
+    expect(await fork({ causation: "exe_two", input: 2 })).toMatchObject({ ok: false, reason: "mismatch" });
+    // At first it is being undone, and then it has been.
+    await world.finish(runId);
+  }
+  await expect(fork({ key: "new" })).rejects.toMatchObject({ code: "reactor.not_forkable" });
+});
+
 test("a fork under a key is found by it, shows it, and is mismatched with another input", async () => {
   const { world, ctx, reactors, runId, forkId } = await forkOf(trip, 1, { from: "pay", key: "again" });
   expect(world.history(forkId)[0]?.event.data).toMatchObject({ key: "again" });

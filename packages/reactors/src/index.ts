@@ -1,4 +1,6 @@
 export type { BeginOptions, Begun, ForkOptions } from "./begin-run.ts";
+export type { ApprovalDecision, ApprovalStep, Decided } from "./decide-approval.ts";
+export { findDecision } from "./decide-approval.ts";
 export type { ReactorDefinition } from "./definition.ts";
 export type { Attachments } from "./definition-json.ts";
 export { fromJson, toJson } from "./definition-json.ts";
@@ -23,7 +25,7 @@ export { endsRun } from "./read-run.ts";
 export type { Ref, Resolved, Template } from "./ref.ts";
 export { isReservedKey } from "./reserved-keys.ts";
 export { runStream } from "./run-journal.ts";
-export type { ApprovalDecision, Decided, Directed, Review } from "./run-orders.ts";
+export type { Directed, OrderOptions, Review } from "./run-orders.ts";
 export type { MissedPolicy, PlannedTime, Schedule, ScheduleSettings } from "./schedule.ts";
 export { scheduleEventTypes } from "./schedule-events.ts";
 export type { ScheduleStatus, Schedules, SchedulesSettings } from "./schedules.ts";

@@ -4,6 +4,8 @@ import { ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { BeginOptions, Begun, ForkOptions } from "./begin-run.ts";
 import { beginRun, forkRun } from "./begin-run.ts";
+import type { ApprovalDecision, Decided } from "./decide-approval.ts";
+import { decideApproval } from "./decide-approval.ts";
 import type { ReactorDefinition } from "./definition.ts";
 import { Definitions } from "./definitions.ts";
 import type { DoTask } from "./do-task.ts";
@@ -14,8 +16,8 @@ import { Pools } from "./pools.ts";
 import type { RunEnding } from "./read-run.ts";
 import { RunCarrier } from "./run-carrier.ts";
 import { RunEndings } from "./run-endings.ts";
-import type { ApprovalDecision, Decided, Directed, Review } from "./run-orders.ts";
-import { cancelRun, decideApproval, reviewRun, undoRun } from "./run-orders.ts";
+import type { Directed, OrderOptions, Review } from "./run-orders.ts";
+import { cancelRun, reviewRun, undoRun } from "./run-orders.ts";
 import type { SendOptions } from "./send-event.ts";
 import { sendEvent } from "./send-event.ts";
 
@@ -56,21 +58,24 @@ export interface Reactors extends Part {
   begin(ctx: Context, reactor: string, input: unknown, options?: BeginOptions): Promise<Begun>;
   /** Waits for a run's end, as long as the context lasts. */
   whenEnded(ctx: Context, runId: string): Promise<RunEnding>;
-  /** Ends a run and undoes what it did. Orders throw `reactor.order_overtaken` where others write to the run all the time: give them again. */
-  cancel(ctx: Context, runId: string, reason: string): Promise<Directed>;
+  /**
+   * Ends a run and undoes what it did. Orders can be repeated with an `id`: one that was taken counts once and is answered so again. They
+   * throw `reactor.order_overtaken` where others write to the run all the time: give them again.
+   */
+  cancel(ctx: Context, runId: string, reason: string, options?: OrderOptions): Promise<Directed>;
   /** Undoes a run that has completed, where its reactor is reversible. */
-  undo(ctx: Context, runId: string, reason: string): Promise<Directed>;
+  undo(ctx: Context, runId: string, reason: string, options?: OrderOptions): Promise<Directed>;
   /**
    * Begins a run that repeats one that has ended from one of its outermost steps on, with the same input or another: what does not come
    * after that step is taken over as it was, and stays where the fork is undone. Throws `reactor.not_forkable`, `reactor.invalid_input`.
    */
   fork(ctx: Context, runId: string, options: ForkOptions): Promise<Begun>;
   /** Says how a run goes on that stands in `needs_review`. */
-  review(ctx: Context, runId: string, said: Review): Promise<Directed>;
+  review(ctx: Context, runId: string, said: Review, options?: OrderOptions): Promise<Directed>;
   /** The open run of this context's tenant (W11) a step of which asks for an approval, as far as this process has heard. */
   runAskingFor(ctx: Context, approvalId: string): string | undefined;
-  /** Decides what an approval step asks for. */
-  decide(ctx: Context, approvalId: string, decision: ApprovalDecision): Promise<Decided>;
+  /** Decides what an approval step asks for. Given again under its `id` once it is no more asked for, `findDecision` finds it. */
+  decide(ctx: Context, approvalId: string, decision: ApprovalDecision, options?: OrderOptions): Promise<Decided>;
   /**
    * Hands something over to runs that wait for this event and key, now or later. Each run that asks for it takes it once. With an `id`
    * it can be repeated.
@@ -129,14 +134,15 @@ export function createReactors(settings: ReactorsSettings): Reactors {
     begin: (ctx, reactor, input, options = {}) => beginRun(ctx, beginning, reactor, input, options),
     fork: (ctx, runId, options) => forkRun(ctx, beginning, runId, options),
     whenEnded: (ctx, runId) => endings.whenEnded(ctx, runId),
-    cancel: (ctx, runId, reason) => cancelRun(ctx, orders, runId, reason),
-    undo: (ctx, runId, reason) => undoRun(ctx, source, runId, reason),
-    review: (ctx, runId, said) => reviewRun(ctx, orders, runId, said),
+    cancel: (ctx, runId, reason, options) => cancelRun(ctx, orders, runId, reason, options),
+    undo: (ctx, runId, reason, options) => undoRun(ctx, source, runId, reason, options),
+    review: (ctx, runId, said, options) => reviewRun(ctx, orders, runId, said, options),
     runAskingFor(ctx, approvalId) {
       const run = open.byApproval(approvalId);
       return run?.tenant === ctx.tenant ? run.runId : undefined;
     },
-    decide: (ctx, approvalId, said) => decideApproval(ctx, orders, open.byApproval(approvalId), approvalId, said),
+    decide: (ctx, approvalId, said, options) =>
+      decideApproval(ctx, orders, open.byApproval(approvalId), approvalId, said, options),
     send: (ctx, event, key, payload, options) => sendEvent(ctx, log, event, key, payload, options),
     definitions: definitions.all,
     *openRuns(ctx) {

@@ -26,6 +26,8 @@ export interface AgentContext {
   readonly agent: string;
   readonly tenant: string;
   readonly principal: string;
+  /** The caller's W3C trace context, where there is one: carried on to what this task delegates and writes. */
+  readonly traceparent?: string | undefined;
   /** What the caller may have done in its name; what this task delegates is done under it, or under less. */
   readonly authority: AgentAuthority;
   /** 1 for the first try, 2 for the next after a crash … */

@@ -110,6 +110,7 @@ async function runInline(
     agent: agent.name,
     tenant: state.tenant,
     principal: state.accepted.authority.principal,
+    traceparent: state.traceparent,
     authority: {
       operations: state.accepted.authority.operations,
       clientType: state.accepted.authority.clientType,

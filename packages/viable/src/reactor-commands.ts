@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Context, JsonValue } from "@viable/kernel";
-import { canonicalJson, codeOf, idFromDigest, isId, ViableError, withContext } from "@viable/kernel";
-import type { Log } from "@viable/log";
+import { canonicalJson, codeOf, idFromDigest, invariant, isId, ViableError, withContext } from "@viable/kernel";
+import type { Log, Position } from "@viable/log";
 import { isEndedRun, reviewDecision } from "@viable/protocol";
-import type { Begun, Directed, Reactors } from "@viable/reactors";
-import { isReservedKey, originOfRun, readRunView, runNotFound } from "@viable/reactors";
+import type { ApprovalStep, Begun, Directed, Reactors } from "@viable/reactors";
+import { findDecision, isReservedKey, originOfRun, readRunView, runNotFound } from "@viable/reactors";
 import type { AgentContext, AgentDefinition } from "@viable/swarm";
-import { agent, contextOf } from "@viable/swarm";
+import { agent, contextOf, executionStream } from "@viable/swarm";
 import { z } from "zod";
 
 /** What the commands about runs need to know of the system; asked when a command runs, since the system is put together after them. */
@@ -77,7 +77,7 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
               next: "Take another key: one that does not begin with schedule: or process:.",
             },
           );
-        // Without a key it is the command's: begun anew after a crash, the command finds the run that it had begun.
+        // Without a key it is the command's. Begun anew after a crash, the command finds the run that it had begun by its cause.
         const options = { ...causeOf(ctx), key: key ?? ctx.executionId };
         const outcome = await reactors().begin(contextOf(ctx), reactor, input, options);
         // Of another session's run it is not told either whether the input is the same.
@@ -87,7 +87,7 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
             next: "Take another key, or begin it with a token that opens both sessions.",
           });
         const begun = orThrow(outcome);
-        const answer = { runId: begun.runId, repeated: key !== undefined && begun.repeated };
+        const answer = { runId: begun.runId, repeated: begun.repeated };
         if (!wait) return answer;
         const waited = await waitForEnd(ctx, begun.runId);
         return { ...answer, ...(!waited && { waited }), ...(await outcomeOf(contextOf(ctx), log(), begun.runId)) };
@@ -115,7 +115,7 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
       input: z.strictObject({ runId, reason: why }),
       handle: async (ctx, { runId: id, reason }) => {
         await requireRun(ctx, id);
-        return directed(id, await reactors().cancel(contextOf(ctx), id, reason));
+        return directed(id, await reactors().cancel(contextOf(ctx), id, reason, orderOf(ctx, id)));
       },
     }),
     agent({
@@ -127,7 +127,7 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
       input: z.strictObject({ runId, reason: why }),
       handle: async (ctx, { runId: id, reason }) => {
         await requireRun(ctx, id);
-        return directed(id, await reactors().undo(contextOf(ctx), id, reason));
+        return directed(id, await reactors().undo(contextOf(ctx), id, reason, orderOf(ctx, id)));
       },
     }),
     agent({
@@ -150,12 +150,12 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
         await requireRun(ctx, id);
         const review = {
           decision,
-          ...(result !== undefined && { result: result as JsonValue }),
+          ...(result !== undefined && { result }),
           ...(reason !== undefined && { reason }),
           ...(step !== undefined && { step }),
           ...(reviewVersion !== undefined && { reviewVersion }),
         };
-        return directed(id, await reactors().review(contextOf(ctx), id, review));
+        return directed(id, await reactors().review(contextOf(ctx), id, review, orderOf(ctx, id)));
       },
     }),
     agent({
@@ -172,7 +172,7 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
         // A step that waits under no key of its own waits under its run's id: that is the run's alone. Other keys are the tenant's.
         if (isId("run", key)) await requireRun(ctx, key);
         const scope = [ctx.tenant, event, key, id ?? ctx.executionId];
-        await reactors().send(contextOf(ctx), event, key, payload as JsonValue, { id: eventIdFor(scope) });
+        await reactors().send(contextOf(ctx), event, key, payload, { id: eventIdFor(scope) });
         return { event, key };
       },
     }),
@@ -189,11 +189,20 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
         requirePerson(ctx, "approval.not_a_person", "An agent decides no approval", "viable approvals decide");
         const callCtx = contextOf(ctx);
         const asking = reactors().runAskingFor(callCtx, approvalId);
-        if (asking === undefined || !(await mayOrder(ctx, asking))) throw notAsked(approvalId);
         const said = { decision, ...(reason !== undefined && { reason }) };
-        const outcome = await reactors().decide(callCtx, approvalId, said);
-        if (!outcome.ok) throw orderRefused(asking, outcome.reason);
-        return { approvalId, decision, runId: outcome.runId, step: outcome.step };
+        const order = orderOf(ctx, approvalId);
+        const answer = ({ runId: id, step }: ApprovalStep): JsonValue => ({ approvalId, decision, runId: id, step });
+        let refusal = notAsked(approvalId);
+        if (asking !== undefined && (await mayOrder(ctx, asking))) {
+          const outcome = await reactors().decide(callCtx, approvalId, said, order);
+          if (outcome.ok) return answer(outcome);
+          refusal = orderRefused(asking, outcome.reason);
+        }
+        // It may be refused since this very command has decided it, before a crash.
+        const since = await acceptedAt(callCtx, log(), ctx.executionId);
+        const decided = await findDecision(callCtx, log(), approvalId, { ...order, since });
+        if (decided === undefined) throw refusal;
+        return answer(decided);
       },
     }),
   ];
@@ -232,13 +241,13 @@ async function outcomeOf(ctx: Context, log: Log, id: string): Promise<{ [name: s
     return {
       status,
       ...(result !== undefined && (fitsAnswer(result) ? { result } : { omitted: ["result"] })),
-      ...(error !== undefined && { error: error as unknown as JsonValue }),
+      ...(error !== undefined && { error }),
     };
   return {
     status,
-    counts: counts as { [name: string]: JsonValue },
-    ...(waitsFor.length > 0 && { waitsFor: waitsFor as unknown as JsonValue }),
-    ...(review !== undefined && { review: review as unknown as JsonValue }),
+    counts,
+    ...(waitsFor.length > 0 && { waitsFor }),
+    ...(review !== undefined && { review }),
     ...(parked !== undefined && { parked }),
   };
 }
@@ -249,6 +258,16 @@ const fitsAnswer = (result: JsonValue): boolean => JSON.stringify(result).length
 /** An event's id that follows from what it is of, and from whose it is: no tenant meets another's. */
 const eventIdFor = (scope: JsonValue): string =>
   idFromDigest("evt", createHash("sha256").update(canonicalJson(scope)).digest());
+
+/** A command gives one order: done again after a crash, the command gives the same, which counts once. */
+const orderOf = ({ tenant, executionId }: AgentContext, to: string) => ({ id: eventIdFor([tenant, to, executionId]) });
+
+/** Where in the log a command was accepted: all that it has done stands after that. */
+async function acceptedAt(ctx: Context, log: Log, executionId: string): Promise<Position> {
+  const [accepted] = await log.readStream(ctx, executionStream(executionId), { limit: 1, decoding: "none" });
+  invariant(accepted !== undefined, "W1", `${executionId} is done and was not accepted`);
+  return accepted.position;
+}
 
 /** In whose name a run is begun is noted with its first event: what it may have done follows from it. */
 const causeOf = (ctx: AgentContext) => ({ causation: ctx.executionId, session: ctx.authority.sessionId });

@@ -1,6 +1,6 @@
 import type { View } from "@viable/gateway";
 import { queryNumber } from "@viable/gateway";
-import type { Context, JsonValue } from "@viable/kernel";
+import type { Context } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Log, Position } from "@viable/log";
 import { isPosition } from "@viable/log";
@@ -49,7 +49,7 @@ export function reactorViews({ log, reactors, schedules }: ReactorViewSources): 
         return {
           reactors: described.map((each) => ({ ...each, ...(graph !== undefined && draw(each.hash)) })),
           ...(own.length > 0 && { schedules: own.map(toScheduleView) }),
-        } as unknown as JsonValue;
+        };
       },
     },
     {
@@ -60,13 +60,13 @@ export function reactorViews({ log, reactors, schedules }: ReactorViewSources): 
         const { reactor } = query;
         const before = toPosition(query.before);
         const session = grant.sessionId ?? query.session;
-        return (await listRuns(ctx, log, {
+        return await listRuns(ctx, log, {
           limit: queryNumber(query, "limit", 50, 500),
           ...(before !== undefined && { before }),
           ...(reactor !== undefined && { reactor }),
           ...(query.status !== undefined && { status: toStatus(query.status) }),
           ...(session !== undefined && { session }),
-        })) as unknown as JsonValue;
+        });
       },
     },
     {
@@ -75,7 +75,7 @@ export function reactorViews({ log, reactors, schedules }: ReactorViewSources): 
       path: "/reactors/runs/:id",
       read: async (ctx, { grant, params }) => {
         const id = await find(ctx, grant, params.id);
-        return id === undefined ? undefined : ((await readRunView(ctx, log, id)) as unknown as JsonValue);
+        return id === undefined ? undefined : await readRunView(ctx, log, id);
       },
     },
     {
@@ -95,7 +95,7 @@ export function reactorViews({ log, reactors, schedules }: ReactorViewSources): 
       read: async (ctx, { grant, query }) => {
         const after = toPosition(query.after);
         const options = { limit: queryNumber(query, "limit", 100, 500), after, session: grant.sessionId };
-        return (await listApprovals(ctx, log, reactors.approvals(ctx), options)) as unknown as JsonValue;
+        return await listApprovals(ctx, log, reactors.approvals(ctx), options);
       },
     },
   ];
