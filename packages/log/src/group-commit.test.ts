@@ -1,6 +1,6 @@
 // Group commit under simulated time, over a store that can be held up and broken: what travels together, what waits, what is
 // tried again, and what callers are told.
-import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, ViableError, withContext } from "@viable/kernel";
 import { expect, test } from "vitest";
 import { createLog } from "./create-log.ts";
 import type { GroupCommitLimits } from "./group-commit.ts";
@@ -219,17 +219,31 @@ test("W10: each caller hears in its own time, however many wait before it, and w
   expect(tries).toBeLessThan(20);
 });
 
+interface Writers {
+  readonly writers: number;
+  readonly appendsEach: number;
+  /** What a writer does with an answer, before it appends again. */
+  readonly workMs: number;
+  readonly commitMs: (appends: number) => number;
+  /** How long a writer that has an answer stays away beside that, from 0 up to 1 by chance. */
+  readonly pauseMs?: (chance: number) => number;
+}
+
 /**
- * Writers that append, work on the answer for a millisecond and append again, all on one thread, over a database that takes so long for a
- * flush whatever the thread does meanwhile. Answers the sizes of flushes, and how many answers were worked on during one.
+ * Writers that append, work on the answer and append again, all on one thread, over a database that takes so long for a flush whatever the
+ * thread does meanwhile. Answers the sizes of flushes, and how many answers were worked on during one.
  */
-async function runWriters(commitMs: (appends: number) => number) {
-  let nowMs = 0;
+async function runWriters({ writers, appendsEach, workMs, commitMs, pauseMs = () => 0 }: Writers) {
+  const time = simulateTime();
+  const random = seededRandom(3);
+  let busyUntilMs = 0;
+  const monotonicMs = () => Math.max(busyUntilMs, time.monotonicMs());
+  const pass = (ms: number) =>
+    new Promise<void>((resolve) => void time.setTimer(resolve, monotonicMs() + ms - time.monotonicMs()));
   let isCommitting = false;
   let overlapped = 0;
   const sizes: number[] = [];
-  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-  const clock = { ...simulateTime(), monotonicMs: () => nowMs, nextTurn: turn };
+  const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
   const memory = createMemoryStore();
   const store: Store = {
     ...memory,
@@ -237,43 +251,99 @@ async function runWriters(commitMs: (appends: number) => number) {
       expect(isCommitting).toBe(false);
       isCommitting = true;
       sizes.push(batch.length);
-      const doneMs = nowMs + commitMs(batch.length);
+      const passed = pass(commitMs(batch.length));
       const result = await memory.commit(batch, now);
-      // Whatever the thread has to do at this time it has done by then.
-      for (let turns = 0; turns < 3; turns++) await turn();
-      nowMs = Math.max(nowMs, doneMs);
+      await passed;
       isCommitting = false;
       return result;
     },
   };
-  const runtime = createRuntime({ clock, random: seededRandom(1) });
+  const runtime = createRuntime({ clock: { ...time, monotonicMs, nextTurn }, random: seededRandom(1) });
   const ctx = rootContext(runtime);
   const log = createLog(store, runtime);
   await log.start(ctx);
+  let done = 0;
   const write = async (stream: string) => {
-    for (let version = 0; version < 40; version++) {
+    for (let version = 0; version < appendsEach; version++) {
       const write = { stream, expected: version, events: [{ type: "t", data: {} }] };
       expect(await log.append(ctx, { streams: [write] })).toMatchObject({ ok: true, versions: [version + 1] });
       if (isCommitting) overlapped += 1;
-      nowMs += 1;
+      busyUntilMs = monotonicMs() + workMs;
+      const awayMs = pauseMs(random.next());
+      if (awayMs > 0) await pass(awayMs);
     }
+    done += 1;
   };
-  await Promise.all(Array.from({ length: 8 }, (_, nr) => write(`s${nr}`)));
-  return { sizes, overlapped, tookMs: nowMs };
+  const written = Promise.all(Array.from({ length: writers }, (_, nr) => write(`s${nr}`)));
+  await time.until(() => done === writers);
+  await written;
+  return { sizes, overlapped, tookMs: monotonicMs() };
 }
 
+const eight = { writers: 8, appendsEach: 40, workMs: 1 };
+
 test("W9: where answers take the thread as long as the disk takes, one half is written while the other is answered, one flush at a time", async () => {
-  const { sizes, overlapped, tookMs } = await runWriters((appends) => 1 + appends);
+  const { sizes, overlapped, tookMs } = await runWriters({ ...eight, commitMs: (appends) => 1 + appends });
   // Together each round would take 8 ms and 9 ms; in halves it takes 5 ms twice.
   expect(sizes.slice(5, 60)).toEqual(Array(55).fill(4));
   expect(overlapped).toBeGreaterThan(250);
   expect(tookMs).toBeLessThan(40 * 12);
 });
 
+test.each([
+  ["one in twenty, up to 10 ms", 0.05, 10],
+  ["one in twenty, up to 20 ms", 0.05, 20],
+  ["one in ten, up to 10 ms", 0.1, 10],
+])("halves stay even, and the thread at work, where writers stay away now and then: %s", async (_, share, upToMs) => {
+  const { sizes, tookMs } = await runWriters({
+    writers: 64,
+    appendsEach: 100,
+    workMs: 0.08,
+    commitMs: (appends) => 0.4 + 0.06 * appends,
+    pauseMs: (chance) => (chance < share ? (chance / share) * upToMs : 0),
+  });
+  // Beside flushes of 60 and 1 by turns the thread would be without work for half of the time.
+  expect(64 * 100 * 0.08).toBeGreaterThan(tookMs * 0.85);
+  const inTheMiddle = sizes.slice(20, 120);
+  const uneven = inTheMiddle.filter((size, nr) => nr > 0 && size * 2 < (inTheMiddle[nr - 1] as number));
+  expect(uneven.length).toBeLessThan(5);
+});
+
 test("on a slow disk everybody travels together", async () => {
-  const { sizes, overlapped } = await runWriters((appends) => 50 + appends);
+  const { sizes, overlapped } = await runWriters({ ...eight, commitMs: (appends) => 50 + appends });
   expect(sizes).toEqual(Array(40).fill(8));
   expect(overlapped).toBe(0);
+});
+
+test("whoever listens has heard of an append before its caller is told", async () => {
+  const { log, append } = await setup();
+  const order: string[] = [];
+  log.onStream("a", () => order.push("heard of a"));
+  const told = append("a").then(() => order.push("told of a"));
+  await Promise.all([told, append("b").then(() => order.push("told of b"))]);
+  expect(order).toEqual(["heard of a", "told of a", "told of b"]);
+});
+
+test("a database that leaves an append without an outcome is a defect that callers are told of, and no end of all appends", async () => {
+  const memory = createMemoryStore();
+  let isShort = true;
+  const store: Store = {
+    ...memory,
+    async commit(...args) {
+      const result = await memory.commit(...args);
+      return isShort ? { ...result, outcomes: result.outcomes.slice(1) } : result;
+    },
+  };
+  const runtime = createRuntime({ clock: simulateTime(), random: seededRandom(1) });
+  const ctx = rootContext(runtime);
+  const log = createLog(store, runtime);
+  await log.start(ctx);
+  const append = (stream: string) =>
+    log.append(ctx, { streams: [{ stream, expected: 0, events: [{ type: "t", data: {} }] }] });
+  for (const outcome of await Promise.allSettled([append("a"), append("b")]))
+    expect(outcome).toMatchObject({ status: "rejected", reason: { code: "invariant.broken" } });
+  isShort = false;
+  expect(await append("c")).toMatchObject({ ok: true });
 });
 
 test("an append that the database refuses does not take its neighbours down", async () => {
@@ -325,6 +395,46 @@ test("stopping lets go through what waits, refuses what comes, and does not wait
   await other.clock.advance(1_000);
   await Promise.all([lost, stopping]);
   expect(clock.pending).toBe(0);
+});
+
+test("who is of the second half of a flush that is in the log is told so, also where stopping waits no longer", async () => {
+  let nowMs = 0;
+  const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const runtime = createRuntime({
+    clock: { ...simulateTime(), monotonicMs: () => nowMs, nextTurn },
+    random: seededRandom(1),
+  });
+  const memory = createMemoryStore();
+  const store: Store = {
+    ...memory,
+    async commit(batch, now) {
+      const result = await memory.commit(batch, now);
+      await nextTurn();
+      nowMs += 1 + batch.length;
+      return result;
+    },
+  };
+  const ctx = rootContext(runtime);
+  const log = createLog(store, runtime);
+  await log.start(ctx);
+  const told: string[] = [];
+  let stopped: Promise<void> | undefined;
+  const write = async (stream: string) => {
+    for (let version = 0; version < 2; version++) {
+      const write = { stream, expected: version, events: [{ type: "t", data: {} }] };
+      expect(await log.append(ctx, { streams: [write] })).toMatchObject({ ok: true });
+      nowMs += 1;
+    }
+    told.push(stream);
+    // The first of all: its half has been answered, the other has not.
+    stopped ??= log.stop(withContext(ctx, { signal: AbortSignal.abort() })).then(() => void told.push("stopped"));
+  };
+  const streams = Array.from({ length: 8 }, (_, nr) => `s${nr}`);
+  await Promise.all(streams.map(write));
+  await stopped;
+  const first = streams.slice(0, 4);
+  expect(told.slice(0, 4)).toEqual(first);
+  expect(told.filter((one) => one !== "stopped")).toEqual(streams);
 });
 
 test("outcomes find their way back: conflict, record conflict, versions, positions", async () => {

@@ -1,7 +1,7 @@
 import type { Context, Runtime } from "@viable/kernel";
-import { backoffMs, ViableError, waitFor } from "@viable/kernel";
+import { backoffMs, invariant, ViableError, waitFor } from "@viable/kernel";
 import { logClosed, logUnavailable } from "./errors.ts";
-import { FlushCost, paysToOverlap } from "./flush-cost.ts";
+import { AnswerCost, FlushCost, paysToOverlap } from "./flush-cost.ts";
 import { notify } from "./notify.ts";
 import type { CommitOutcome, CommitResult, EncodedAppend, Follow, Store } from "./store.ts";
 import { storeRefused } from "./store.ts";
@@ -87,14 +87,13 @@ export class GroupCommit {
   /** What was in a flush that the database refused: each is tried alone, before the queue, but for urgent ones of other streams. */
   #apart: Waiting[] = [];
   #waitingChars = 0;
-  /** What was last sent, so that its callers can be told when nobody will wait for it any more. */
+  /** What is on its way and not decided, so that its callers can be told when nobody will wait for it any more. */
   #sent: readonly Waiting[] = [];
   #flushing: Promise<void> | undefined;
   #closed = false;
   flushes = 0;
   readonly #cost = new FlushCost();
-  /** How long the thread takes of late for an append's answer and all that comes of it at once, in milliseconds. */
-  #answerMs = 0;
+  readonly #answerCost = new AnswerCost();
 
   /** `follow` answers what is to be asked in the transaction of each flush, where there is anything. */
   constructor(
@@ -176,23 +175,24 @@ export class GroupCommit {
    *
    * Whoever is answered has often sent the next by the end of this turn: waited for, it travels in the next flush instead of the one
    * after. But where the thread has much to do with the answers, database and thread would wait for each other in turns. Then the next
-   * flush is sent before they are given; or, where nothing waits yet, as soon as half of them are, and from there on there are two halves.
+   * flush is sent as soon as it holds about half of all who append: so many are answered before it as are missing from it, none where
+   * as many wait as were written, and the others meanwhile. However uneven the two halves have become, they are even with that.
    */
   async #followUp({ flush, answers }: Flushed): Promise<{ readonly sent: Promise<Flushed> | undefined }> {
     const { clock } = this.#runtime;
     const beganMs = clock.monotonicMs();
     const all = answers.length + this.waiting;
-    const overlaps = paysToOverlap(this.#answerMs * all, all, this.#cost.time);
-    let sent = overlaps ? this.#sendWaiting() : undefined;
+    const overlaps = paysToOverlap(this.#answerCost.averageMs * all, all, this.#cost.time);
+    const first = overlaps ? Math.max(0, Math.floor((answers.length - this.waiting) / 2)) : 0;
+    let sent = overlaps && first === 0 ? this.#sendWaiting() : undefined;
     // What goes wrong while the news is spread is no concern of those whose append happened.
     if (flush !== undefined) notify(this.#listener.flushed, flush);
-    const first = overlaps && sent === undefined ? Math.ceil(answers.length / 2) : 0;
     if (first > 0) {
       await this.#answer(answers.slice(0, first));
       sent = this.#sendWaiting();
     }
     await this.#answer(answers.slice(first));
-    if (answers.length > 0) this.#answerMs = smooth(this.#answerMs, (clock.monotonicMs() - beganMs) / answers.length);
+    this.#answerCost.note(answers.length, clock.monotonicMs() - beganMs);
     return { sent };
   }
 
@@ -246,18 +246,19 @@ export class GroupCommit {
     for (let failures = 1; sent.length > 0; failures++) {
       this.#sent = sent;
       const appends = sent.map((waiting) => waiting.append);
-      let result: CommitResult;
+      let flushed: Flushed;
       try {
-        result = await this.#store.commit(appends, clock.now(), this.#follow());
+        const result = await this.#store.commit(appends, clock.now(), this.#follow());
+        flushed = { flush: toFlush(appends, result), answers: toAnswers(sent, result) };
       } catch (error) {
         sent = await this.#afterFailure(sent, failures, error);
         continue;
       }
-      const tookMs = clock.monotonicMs() - startedMs;
+      // Decided: whoever gives up from here on has nothing to say of it.
+      this.#sent = [];
       this.flushes += 1;
-      this.#cost.note(appends.length, tookMs);
-      const answers = sent.map((waiting, index) => ({ waiting, outcome: result.outcomes[index] as CommitOutcome }));
-      return { flush: toFlush(appends, result), answers };
+      this.#cost.note(appends.length, clock.monotonicMs() - startedMs);
+      return flushed;
     }
     return { flush: undefined, answers: [] };
   }
@@ -302,9 +303,13 @@ export class GroupCommit {
   }
 }
 
-/** The running average of what is measured at each flush: the last twenty or so count. */
-const smooth = (before: number, measured: number): number =>
-  before === 0 ? measured : before * 0.95 + measured * 0.05;
+function toAnswers(sent: readonly Waiting[], { outcomes }: CommitResult): Answer[] {
+  return sent.map((waiting, index) => {
+    const outcome = outcomes[index];
+    invariant(outcome !== undefined, "W1", `of ${sent.length} appends the database decided ${outcomes.length}`);
+    return { waiting, outcome };
+  });
+}
 
 /** All that was written, in the order in which it was. */
 function toFlush(appends: readonly EncodedAppend[], { outcomes, followed = [], lastChange }: CommitResult): Flush {
