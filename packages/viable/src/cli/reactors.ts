@@ -39,6 +39,7 @@ interface ResumeOptions extends Options {
   readonly result?: string;
   readonly reason?: string;
   readonly step?: string;
+  readonly reviewVersion?: string;
 }
 
 const exampleRun = "run_01jd8q5k3v7x2m9c4h6t8w0y1z";
@@ -157,10 +158,19 @@ export function addReactors(program: Command, shell: Shell): void {
     .option("--result <json>", "what the step came to, where it is taken as done")
     .option("--reason <text>", "why; kept with who said so")
     .option("--step <step>", "only if it asks about this step, as `reactors show` says")
-    .action(async (runId: string, { decision, result, reason, step, ...options }: ResumeOptions) => {
+    .option(
+      "--review-version <version>",
+      "only if it asks by this event, as `reactors show` says; else what it asks now is said, and answered",
+    )
+    .action(async (runId: string, { decision, result, reason, step, reviewVersion, ...options }: ResumeOptions) => {
+      const version =
+        reviewVersion === undefined
+          ? await sayWhatIsAsked(shell, connect(shell, options), runId)
+          : toWholeNumber("--review-version", reviewVersion, 1, Number.MAX_SAFE_INTEGER);
       await order(shell, "reactor.resume", options, {
         runId,
         decision,
+        ...(version !== undefined && { reviewVersion: version }),
         ...(result !== undefined && { result: parseJson("--result", result) }),
         ...(reason !== undefined && { reason }),
         ...(step !== undefined && { step }),
@@ -214,6 +224,13 @@ export function addReactors(program: Command, shell: Shell): void {
 async function order(shell: Shell, command: string, options: Options, args: JsonObject): Promise<void> {
   const view: ExecutionView = await runCommand(shell, connect(shell, options), { command, args });
   printOutcome(shell, options, view);
+}
+
+/** Says what a run asks a person, and answers by which of its events; undefined where it asks nothing. */
+async function sayWhatIsAsked(shell: Shell, client: Client, runId: string): Promise<number | undefined> {
+  const { review } = await client.run(runId);
+  if (review !== undefined) shell.err.write(`${runId} asks about ${renderReview(review)}\n`);
+  return review?.version;
 }
 
 function parseJson(option: string, text: string): JsonValue {
@@ -336,7 +353,7 @@ function renderRun(shell: Shell, view: RunView): string {
   if (parent !== undefined) pairs.push(["parent", stepOf(parent)]);
   if (forkedFrom !== undefined) pairs.push(["forkedFrom", stepOf(forkedFrom)]);
   if (claim !== undefined) pairs.push(["claim", `${claim.processId}, epoch ${claim.epoch}, attempt ${claim.attempt}`]);
-  if (review !== undefined) pairs.push(["review", `${review.step} (${review.during}): ${review.reason}`]);
+  if (review !== undefined) pairs.push(["review", renderReview(review)]);
   if (cause !== undefined)
     pairs.push([
       "undone for",
@@ -369,6 +386,9 @@ function renderRun(shell: Shell, view: RunView): string {
   const came = result === undefined ? "" : `\n${renderJson(shell, result)}`;
   return `${renderPairs(shell.out, pairs)}${steps.length === 0 ? "" : `\n${table}`}${more}${came}`;
 }
+
+const renderReview = ({ step, during, version, reason }: NonNullable<RunView["review"]>): string =>
+  `${step} (${during}) by its event ${version}: ${reason}`;
 
 function whatOf({
   waitsFor,
