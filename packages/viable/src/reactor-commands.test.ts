@@ -200,3 +200,12 @@ test("the trace of a command goes on in the run that it begins", async () => {
   expect(accepted?.metadata.traceparent).toMatch(/^00-/);
   expect(started?.metadata.traceparent).toBe(accepted?.metadata.traceparent);
 });
+
+test("a run that is not begun is refused with a code of its own and what to do next", async () => {
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  const runId = await start(client, "naps");
+  expect(await client.run("reactor.fork", { runId, from: "nap" })).toMatchObject({
+    error: { code: "reactor.not_ended", next: expect.stringContaining("when it has ended") },
+  });
+});

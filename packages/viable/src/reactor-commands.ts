@@ -272,7 +272,19 @@ async function acceptedAt(ctx: Context, log: Log, executionId: string): Promise<
 /** In whose name a run is begun is noted with its first event: what it may have done follows from it. */
 const causeOf = (ctx: AgentContext) => ({ causation: ctx.executionId, session: ctx.authority.sessionId });
 
+/** What a command fails with where no run begins. */
+const refusals = {
+  mismatch: { code: "reactor.mismatch", next: "Take another key, or the input that this one was used with." },
+  overloaded: { code: "reactor.overloaded", next: "Send it again a little later." },
+  not_ended: { code: "reactor.not_ended", next: "Fork it when it has ended, or cancel it first." },
+  unknown_definition: {
+    code: "reactor.unknown_definition",
+    next: "List that definition in the config again, beside the newer one.",
+  },
+} as const;
+
 function orThrow(begun: Begun): Begun & { ok: true } {
   if (begun.ok) return begun;
-  throw new ViableError(`reactor.${begun.reason}`, begun.message, { retryable: begun.retryAfterMs !== undefined });
+  const { code, next } = refusals[begun.reason];
+  throw new ViableError(code, begun.message, { retryable: begun.retryAfterMs !== undefined, next });
 }
