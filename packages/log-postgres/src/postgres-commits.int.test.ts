@@ -1,10 +1,13 @@
-// The connection of commits: what is sent is on its way at once, nothing comes between a transaction's statements, and a broken one is replaced.
+// The connection of commits: what is sent is on its way at once where nothing else is, nothing comes between a transaction's statements, what
+// fails takes nothing else with it, and a broken connection is replaced.
+import { systemClock } from "@viable/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PostgresCommits } from "./postgres-commits.ts";
 import type { OwnConnection } from "./postgres-connection.ts";
 import { connectOwn } from "./postgres-connection.ts";
 import type { PostgresServer } from "./testing/index.ts";
 import { startPostgres } from "./testing/index.ts";
+import { startProxy } from "./testing/start-proxy.ts";
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -14,15 +17,15 @@ afterAll(() => server[Symbol.asyncDispose]());
 
 const insert = { name: "insert", text: "INSERT INTO notes (note) VALUES ($1::text)" };
 
-async function setup() {
+async function setup(through = (connectionString: string) => connectionString) {
   const connectionString = await server.createDatabase();
   const connections: OwnConnection[] = [];
   const connect = async () => {
-    const own = await connectOwn({ connectionString });
+    const own = await connectOwn({ connectionString: through(connectionString), query_timeout: 1_000 }, systemClock);
     connections.push(own);
     return own;
   };
-  await using first = await connectOwn({ connectionString });
+  await using first = await connectOwn({ connectionString }, systemClock);
   await first.connection.script("CREATE TABLE notes (note text PRIMARY KEY)");
   const commits = new PostgresCommits(connect);
   const notes = async () => {
@@ -82,6 +85,68 @@ test("a broken constraint costs no connection, anything else does, and the next 
   await notes().catch((error: unknown) => expect(error).toMatchObject({ retryable: true }));
   expect(await notes()).toEqual(["a"]);
   await commits.close();
+});
+
+test("W5: what comes while a statement is under way that fails is no part of that, and answered", async () => {
+  const { commits, connections, notes } = await setup();
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  process.on("warning", warn);
+  await commits.write(insert, ["a"]);
+  const failing = commits.write({ name: "failing", text: "SELECT pg_sleep(0.1), 1 / $1::int" }, ["0"]);
+  const behind = [commits.write(insert, ["b"]), commits.write(insert, ["c"]), commits.write(insert, ["d"])];
+  await expect(failing).rejects.toMatchObject({ details: { sqlState: "22012" } });
+  expect(await Promise.all(behind)).toMatchObject([{ touched: 1 }, { touched: 1 }, { touched: 1 }]);
+  expect(await notes()).toEqual(["a", "b", "c", "d"]);
+  expect(connections).toHaveLength(2);
+  await commits.close();
+  // What the driver says of connections that are used wrongly it says once, a moment later.
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  process.off("warning", warn);
+  expect(warnings).toEqual([]);
+});
+
+test("W10: no more wait for their turn than a bound, and the others are answered", async () => {
+  const { commits } = await setup();
+  const results = await Promise.allSettled(Array.from({ length: 600 }, (_, nr) => commits.write(insert, [`${nr}`])));
+  const rejected = results.filter((result) => result.status === "rejected");
+  expect(rejected).toHaveLength(100);
+  for (const { reason } of rejected) expect(reason).toMatchObject({ code: "log.store_unavailable", retryable: true });
+  await commits.close();
+});
+
+test("a transaction that is not answered costs its connection, and the next statement finds another", async () => {
+  const { commits, notes, connections, database } = await setup(() => proxy.connectionString);
+  const url = new URL(server.connectionString);
+  url.pathname = database;
+  await using proxy = await startProxy(url.href);
+  await commits.write(insert, ["a"]);
+  const lost = commits.transaction(async (connection) => {
+    proxy.stalls = true;
+    await connection.execute(insert.text, ["lost"]);
+  });
+  await expect(lost).rejects.toMatchObject({ code: "log.store_unavailable", retryable: true });
+  proxy.stalls = false;
+  expect(await notes()).toEqual(["a"]);
+  expect(connections).toHaveLength(2);
+  await commits.close();
+});
+
+test("closing waits until the connections that were dropped are gone too", async () => {
+  const connectionString = await server.createDatabase();
+  let gone = 0;
+  const commits = new PostgresCommits(async () => {
+    const own = await connectOwn({ connectionString }, systemClock);
+    const end = async () => {
+      await own[Symbol.asyncDispose]();
+      gone += 1;
+    };
+    return { ...own, [Symbol.asyncDispose]: end };
+  });
+  await expect(commits.write({ name: "no", text: "SELECT nothing" }, [])).rejects.toMatchObject({ retryable: false });
+  expect(gone).toBe(0);
+  await commits.close();
+  expect(gone).toBeGreaterThan(0);
 });
 
 test("closing waits for what is under way, and refuses what comes after it", async () => {

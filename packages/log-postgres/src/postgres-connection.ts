@@ -1,4 +1,4 @@
-import type { ViableError } from "@viable/kernel";
+import type { Clock, ViableError } from "@viable/kernel";
 import type { ClientBase } from "pg";
 import pg from "pg";
 import { fromDriver, unavailable } from "./errors.ts";
@@ -13,8 +13,20 @@ export interface OwnConnection extends AsyncDisposable {
 /** Sent so, a text of several statements is refused by the server, also where it has no parameters. */
 type ExtendedQuery = pg.QueryConfig & { readonly queryMode?: "extended" };
 
+/** How long the server may take to close a connection that we have taken leave of, in milliseconds: where it is alive, a moment. */
+const leaveMs = 2_000;
+
+/** Has a connection that is open end at last, also where the other side does not answer our goodbye. */
+export function endInTime(client: ClientBase, clock: Clock): void {
+  const { stream } = (client as pg.Client).connection;
+  stream.once("finish", () => {
+    const timer = clock.setTimer(() => stream.destroy(), leaveMs, { background: true });
+    stream.once("close", () => timer.cancel());
+  });
+}
+
 /** Connects; a connection that did not come about is let go of. */
-export async function connectOwn(config: pg.ClientConfig): Promise<OwnConnection> {
+export async function connectOwn(config: pg.ClientConfig, clock: Clock): Promise<OwnConnection> {
   const client = new pg.Client(config);
   // A connection that breaks says so to whoever waits for an answer on it; without a listener it would also end the process.
   client.on("error", () => {});
@@ -31,6 +43,7 @@ export async function connectOwn(config: pg.ClientConfig): Promise<OwnConnection
     await own[Symbol.asyncDispose]();
     throw fromPg(error);
   }
+  endInTime(client, clock);
   return own;
 }
 

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "@viable/kernel";
 import type { News } from "@viable/log";
 import pg from "pg";
+import { endInTime } from "./postgres-connection.ts";
 
 const channel = "viable_log";
 /** How long after a connection was lost another is tried, in milliseconds. Until then everybody looks for themselves each second. */
@@ -116,6 +117,7 @@ export class PostgresNews implements News {
     });
     try {
       await client.connect();
+      endInTime(client, this.#clock);
       await client.query(`LISTEN ${channel}`);
     } catch {
       over();

@@ -4,7 +4,7 @@ import pg from "pg";
 import { isLost, unavailable } from "./errors.ts";
 import { PostgresCommits } from "./postgres-commits.ts";
 import type { OwnConnection } from "./postgres-connection.ts";
-import { ask, connectionOver, connectOwn, rethrow } from "./postgres-connection.ts";
+import { ask, connectionOver, connectOwn, endInTime, rethrow } from "./postgres-connection.ts";
 import { PostgresNews } from "./postgres-news.ts";
 import type { Answer, Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
 import { nameConnection } from "./session.ts";
@@ -50,6 +50,7 @@ export class PostgresSession implements Session {
   readonly #migration: pg.ClientConfig;
   readonly #statements: pg.ClientConfig;
   readonly news: PostgresNews;
+  readonly #clock: Clock;
   readonly #onConnected: (settings: ServerSettings) => void;
 
   constructor(options: PostgresSessionOptions, onConnected: (settings: ServerSettings) => void) {
@@ -57,12 +58,14 @@ export class PostgresSession implements Session {
     this.#migration = toConfig(options, options.migrationTimeoutMs);
     this.#statements = config;
     this.news = new PostgresNews(config, options.clock);
+    this.#clock = options.clock;
     this.#onConnected = onConnected;
     this.#commits = new PostgresCommits(() => this.#connectCommits());
     this.#reads = new pg.Pool({
       ...config,
       max: options.maxReadConnections,
       onConnect: async (client) => {
+        endInTime(client, options.clock);
         await client.query(settings);
         await client.query("SET default_transaction_read_only = on");
       },
@@ -107,24 +110,30 @@ export class PostgresSession implements Session {
 
   /** Lends a connection of its own, with the bounds of a migration, for something that needs one throughout. */
   async exclusively(run: (connection: Connection) => Promise<void>): Promise<void> {
-    await using own = await connectOwn(this.#migration);
+    await using own = await connectOwn(this.#migration, this.#clock);
     this.#onConnected(await readSettings(own.client).catch(rethrow));
     await run(own.connection);
   }
 
   /** A connection of its own, beside those for commits and reads, set as they are; to be let go of by whoever asked for it. */
-  async connect(): Promise<OwnConnection> {
-    const own = await connectOwn(this.#statements);
-    await own.connection.script(settings);
-    return own;
+  connect(): Promise<OwnConnection> {
+    return this.#connectSet(async () => {});
   }
 
   /** Set as all are, named, and judged by: after a failover another server answers. */
-  async #connectCommits(): Promise<OwnConnection> {
-    const own = await this.connect();
-    try {
+  #connectCommits(): Promise<OwnConnection> {
+    return this.#connectSet(async (own) => {
       await own.connection.script(nameConnection);
       this.#onConnected(await readSettings(own.client).catch(rethrow));
+    });
+  }
+
+  /** One that cannot be set, as by a pooler that lets everybody in and has no server to give, is let go of. */
+  async #connectSet(further: (own: OwnConnection) => Promise<void>): Promise<OwnConnection> {
+    const own = await connectOwn(this.#statements, this.#clock);
+    try {
+      await own.connection.script(settings);
+      await further(own);
     } catch (error) {
       await own[Symbol.asyncDispose]();
       throw error;
@@ -132,6 +141,7 @@ export class PostgresSession implements Session {
     return own;
   }
 
+  /** Waits for what is under way, and for the connections to be gone. */
   async close(): Promise<void> {
     await Promise.all([this.#commits.close(), this.#reads.end(), this.news.stop()]);
   }
