@@ -6,6 +6,7 @@ import type { ErrorOptionsWithNext, JsonObject, JsonValue } from "@viable/kernel
 import { maxJsonDepth, ViableError } from "@viable/kernel";
 import type { CommitResult, Store } from "@viable/log";
 import { createMemoryStore, storeNoSpace, storeUnavailable } from "@viable/log";
+import { everyEvent } from "@viable/log/testing";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
@@ -130,7 +131,7 @@ test("W5: a follower of equal work that joined after the checkpoint has one outc
   await using next = await startTestSystem(build(calls), { store, seed: 2 });
   for (const id of [leader, follower]) await next.settled(next.system.executions.whenSettled(next.ctx, id));
   for (const id of [leader, follower]) {
-    const types = (await store.readStream(`execution:${id}`, 1, 100, "forward")).map((event) => event.type);
+    const types = (await store.readStream(`execution:${id}`, 1, 100, "forward")).events.map((event) => event.type);
     expect(
       types.filter((type) => type === "execution.completed"),
       id,
@@ -358,7 +359,7 @@ test("a drain gives all workers the time that is set, side by side", async () =>
   const stoppedAt = t.time.now();
   await t.stop();
   expect(t.time.now() - stoppedAt).toBeLessThan(26_000);
-  const types = (await store.readAll(0, 1_000, "forward", { types: ["execution.*"] })).map((event) => event.type);
+  const types = (await everyEvent(store, { types: ["execution.*"] })).map((event) => event.type);
   expect(types.filter((type) => type === "execution.completed")).toHaveLength(3);
   expect(types).not.toContain("execution.released");
 });

@@ -6,6 +6,7 @@
 import { seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createMemoryStore, storeUnavailable } from "@viable/log";
+import { everyEvent } from "@viable/log/testing";
 import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
 import { agent, defineSystem, service } from "viable";
@@ -62,7 +63,7 @@ function settingsOf(calls: string[], stepMs = 1_000) {
 }
 
 const typesOf = async (store: Store) =>
-  (await store.readAll(0, 10_000, "forward", { types: ["execution.*"] })).map((event) => event.type);
+  (await everyEvent(store, { types: ["execution.*"] })).map((event) => event.type);
 
 describe("a part that dies", () => {
   test("a killed worker's task is taken up by a sibling; the others go on", async () => {
@@ -255,7 +256,7 @@ test("whatever dies and whenever, every accepted command has exactly one outcome
     }
     for (const id of ids) await t.settled(t.system.executions.whenSettled(t.ctx, id));
     const perStream = new Map<string, string[]>();
-    for (const event of await store.readAll(0, 10_000, "forward", { types: ["execution.*"] })) {
+    for (const event of await everyEvent(store, { types: ["execution.*"] })) {
       perStream.set(event.stream, [...(perStream.get(event.stream) ?? []), event.type]);
     }
     for (const [stream, types] of perStream) {
@@ -362,7 +363,7 @@ describe("what a dead process leaves behind", () => {
     const open = () => [...next.system.executions.open()].length;
     expect(open()).toBe(1);
     await next.time.until(() => open() === 0, 5_000);
-    const types = (await store.readAll(0, 1_000, "forward", { types: ["execution.*"] })).map((event) => event.type);
+    const types = (await everyEvent(store, { types: ["execution.*"] })).map((event) => event.type);
     expect(types.at(-1)).toBe("execution.cancelled");
   });
 });

@@ -21,9 +21,9 @@ async function setup() {
   const store: Store = {
     ...inner,
     async readStream(...question) {
-      const events = await inner.readStream(...question);
-      note(events);
-      return events;
+      const page = await inner.readStream(...question);
+      note(page.events);
+      return page;
     },
     async readStreams(...question) {
       const pages = await inner.readStreams(...question);

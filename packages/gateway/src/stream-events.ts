@@ -1,5 +1,5 @@
 import type { Context } from "@viable/kernel";
-import type { Log, Position, StoredEvent, StreamPage } from "@viable/log";
+import type { Log, LogPage, Position, StoredEvent } from "@viable/log";
 import { comparePositions } from "@viable/log";
 
 /** How many events are read at once where all are wanted; fewer where they are large. */
@@ -22,13 +22,7 @@ export async function readStreamEvents(
   return { events, next: page.isEnd ? undefined : events.at(-1)?.position };
 }
 
-async function readPage(
-  ctx: Context,
-  log: Log,
-  stream: string,
-  fromVersion: number,
-  limit: number,
-): Promise<StreamPage> {
+async function readPage(ctx: Context, log: Log, stream: string, fromVersion: number, limit: number): Promise<LogPage> {
   const [page] = await log.readStreams(ctx, [{ stream, fromVersion }], { limit, decoding: "lenient" });
   return page ?? { events: [], isEnd: true };
 }

@@ -128,8 +128,8 @@ const readerOver = (connection: Connection, now: number): CommitReader => ({
   },
   async readAll(after, limit, filter) {
     const query = readAll(after, limit, "forward", filter);
-    if (query === undefined) return [];
-    return await readPage((statement, params) => connection.query(statement.text, params), query);
+    if (query === undefined) return { events: [], isEnd: true };
+    return await readPage((statement, params) => connection.query(statement.text, params), query, limit);
   },
 });
 

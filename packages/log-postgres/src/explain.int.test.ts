@@ -166,6 +166,6 @@ describe.each(Object.keys(stores))("on %s", (kind) => {
     // The connection is as it was: what is asked next is answered, and may be written.
     const append = { streams: [], records: [{ key: "after", expected: -1, value: "1", expiresAt: null }] };
     expect((await store.commit([append], 1)).outcomes).toMatchObject([{ kind: "appended" }]);
-    expect((await store.readAll(0, 1, "forward", {})).length).toBe(1);
+    expect((await store.readAll(0, 1, "forward", {})).events.length).toBe(1);
   });
 });

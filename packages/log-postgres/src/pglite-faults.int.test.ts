@@ -10,6 +10,7 @@ import { createInterface } from "node:readline";
 import { Worker } from "node:worker_threads";
 import type { EncodedAppend } from "@viable/log";
 import { createMemoryStore, storeRefused, storeUnavailable } from "@viable/log";
+import { everyEvent } from "@viable/log/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { createPgliteStore } from "./pglite-store.ts";
 
@@ -87,7 +88,7 @@ test("W1: after kill -9, every answered append is there, once, and the directory
 
   const store = createPgliteStore({ dataDir, cacheDir });
   await store.open();
-  const stored = await store.readAll(0, 10_000, "forward", {});
+  const stored = await everyEvent(store);
   await store.close();
   const ids = stored.map((event) => event.id);
   expect(new Set(ids).size).toBe(ids.length);
@@ -213,7 +214,7 @@ test("a lost worker thread: what was under way is unavailable, what was answered
   for (const { reason } of rejected) expect(reason).toMatchObject({ code: storeUnavailable, retryable: true });
   const [again] = (await store.commit([appendTo("s", "2")], 1)).outcomes;
   expect(again).toMatchObject({ kind: "appended", firstVersions: [2] });
-  expect((await store.readStream("s", 1, 10, "forward")).map((event) => event.id)).toEqual(["1", "2"]);
+  expect((await store.readStream("s", 1, 10, "forward")).events.map((event) => event.id)).toEqual(["1", "2"]);
   await store.close();
 });
 

@@ -18,8 +18,8 @@ const rowOf = (position: number, data: string | null): Row => ({
   time: 1,
 });
 
-/** Reads a page of these rows, of whose large ones this is found; and what was asked. */
-async function read(rows: readonly Row[], found: readonly Row[]) {
+/** Reads a page of these rows, which are all there are unless `limit` is as many; of whose large ones this is found; and what was asked. */
+async function read(rows: readonly Row[], found: readonly Row[], limit = 1_000) {
   const asked: unknown[] = [];
   const statement = { name: "page", text: "SELECT" };
   const page = await readPage(
@@ -28,8 +28,9 @@ async function read(rows: readonly Row[], found: readonly Row[]) {
       return [...(name === "page" ? rows : found)];
     },
     { statement, params: ["1"] },
+    limit,
   );
-  return { events: page.map(({ id, data }) => [id, data]), endsEarly: page.endsEarly, asked };
+  return { events: page.events.map(({ id, data }) => [id, data]), isEnd: page.isEnd, asked };
 }
 
 test("a page without large data is one question", async () => {
@@ -38,7 +39,7 @@ test("a page without large data is one question", async () => {
       ["e1", {}],
       ["e2", {}],
     ],
-    endsEarly: undefined,
+    isEnd: true,
     asked: [["page", "1"]],
   });
 });
@@ -55,20 +56,27 @@ test("large data is asked for by its places, and the page ends before the first 
     ["e2", { nr: 2 }],
     ["e3", {}],
   ];
-  expect(await read(rows, [two])).toEqual({ events: first, endsEarly: true, asked });
+  expect(await read(rows, [two])).toEqual({ events: first, isEnd: false, asked });
   const whole = [...first, ["e4", { nr: 4 }], ["e5", {}]];
   expect(await read(rows, [two, { id: "e4", data: '{"nr":4}' }])).toEqual({
     events: whole,
-    endsEarly: undefined,
+    isEnd: true,
     asked,
   });
+});
+
+test("where as many rows came as were asked for, others may follow, with large data or without", async () => {
+  const two = { id: "e2", data: '{"nr":2}' };
+  expect(await read([rowOf(1, "{}"), rowOf(2, "{}")], [], 2)).toMatchObject({ isEnd: false });
+  expect(await read([rowOf(1, "{}"), rowOf(2, null)], [two], 2)).toMatchObject({ events: [{}, {}], isEnd: false });
+  expect(await read([rowOf(1, "{}"), rowOf(2, null)], [two], 3)).toMatchObject({ events: [{}, {}], isEnd: true });
 });
 
 test("where the database became another in between, no event gets another's data, and nobody asks the same for ever", async () => {
   const other = { id: "other", data: '{"nr":2}' };
   expect(await read([rowOf(1, "{}"), rowOf(2, null)], [other])).toMatchObject({
     events: [["e1", {}]],
-    endsEarly: true,
+    isEnd: false,
   });
   await expect(read([rowOf(2, null)], [other])).rejects.toMatchObject({ code: storeUnavailable, retryable: true });
 });

@@ -49,15 +49,16 @@ export function createSqlStore(clock: Clock, session: Session): SqlStore {
       return { outcomes, ...(followed.length > 0 && { followed }), lastChange };
     },
     async readStream(stream, fromVersion, limit, direction) {
-      if (!canBeStored(stream)) return [];
-      return await readPage(read, readStream(stream, fromVersion, limit, direction));
+      if (!canBeStored(stream)) return { events: [], isEnd: true };
+      return await readPage(read, readStream(stream, fromVersion, limit, direction), limit);
     },
     async readStreams(from, limits) {
       return toPages(await session.read(readStreams, readStreamsParams(from, limits)), from.length, limits);
     },
     async readAll(from, limit, direction, filter) {
       const query = readAll(from, limit, direction, filter);
-      return query === undefined ? [] : await readPage(read, query);
+      if (query === undefined) return { events: [], isEnd: true };
+      return await readPage(read, query, limit);
     },
     head: readHead,
     async getRecords(keys, now) {

@@ -6,9 +6,9 @@ import { createLog } from "./create-log.ts";
 import type { StoredEvent } from "./events.ts";
 import { toPosition } from "./events.ts";
 import type { Log } from "./log.ts";
+import { maxPageBytes } from "./log-page.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import type { Store } from "./store.ts";
-import { maxPageBytes } from "./stored-page.ts";
 
 /** A log over a store of which any method can be made to hang. */
 function setup() {

@@ -4,6 +4,7 @@ import { Announcer } from "./announcer.ts";
 import { decodeEvent, encodeAppend } from "./encode.ts";
 import { logNotClosed } from "./errors.ts";
 import type { EventType } from "./event-type.ts";
+import type { Decoding } from "./event-types.ts";
 import { anyType, createEventTypes } from "./event-types.ts";
 import type { StoredEvent } from "./events.ts";
 import { toOrdinal, toPosition } from "./events.ts";
@@ -11,10 +12,10 @@ import type { ReadFailure } from "./follower.ts";
 import type { Flush, GroupCommitLimits } from "./group-commit.ts";
 import { defaultGroupCommitLimits, GroupCommit } from "./group-commit.ts";
 import type { AppendOutcome, AppendRequest, Follower, Log } from "./log.ts";
+import type { LogPage } from "./log-page.ts";
+import { maxPageBytes } from "./log-page.ts";
 import { RecordWatch } from "./record-watch.ts";
 import type { CommitOutcome, CommitReader, EncodedAppend, Follow, Store } from "./store.ts";
-import { endingEarly, isLastPage, maxPageBytes } from "./stored-page.ts";
-import type { StreamPage } from "./stream-pages.ts";
 import { Tail } from "./tail.ts";
 
 /** What a page holds unless told: enough for any one execution, little enough for memory. */
@@ -46,14 +47,16 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
   const followers = new Set<Follower>();
   let appendedEvents = 0;
 
+  const decodePage = ({ events, isEnd }: LogPage, decoding: Decoding): LogPage => ({
+    events: events.map((event) => types.decode(event, decoding)),
+    isEnd,
+  });
   const follow: Follow = async (reader) => {
     const appends: EncodedAppend[] = [];
     const decoding: CommitReader = {
       ...reader,
       async readAll(...query) {
-        const page = await reader.readAll(...query);
-        const events = page.map((event) => types.decode(event, "lenient"));
-        return page.endsEarly === true ? endingEarly(events) : events;
+        return decodePage(await reader.readAll(...query), "lenient");
       },
     };
     for (const follower of followers) {
@@ -150,15 +153,14 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
       const { direction = "forward", decoding = "strict" } = options;
       const from = options.fromVersion ?? (direction === "forward" ? 1 : Number.MAX_SAFE_INTEGER);
       const limit = boundLimit(options.limit);
-      const page = await ask(ctx, () => store.readStream(stream, from, limit, direction));
-      return { events: page.map((event) => types.decode(event, decoding)), isEnd: isLastPage(page, limit) };
+      return decodePage(await ask(ctx, () => store.readStream(stream, from, limit, direction)), decoding);
     },
     async readStreams(ctx, from, options = {}) {
       invariant(from.length <= maxStreams, "W10", `${from.length} streams are asked for at once, of ${maxStreams}`);
       const { limit = maxLimit, decoding = "strict" } = options;
       const events = Math.min(boundLimit(limit), Math.floor(maxLimit / Math.max(1, from.length)));
       const pages = await ask(ctx, () => store.readStreams(from, { events, bytes: maxPageBytes }));
-      return pages.map((page) => ({ ...page, events: page.events.map((event) => types.decode(event, decoding)) }));
+      return pages.map((page) => decodePage(page, decoding));
     },
     async readAll(ctx, options = {}) {
       return await readWhole(options.limit, (limit, last) => {
@@ -171,8 +173,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
       const from =
         options.from === undefined ? (direction === "forward" ? 0 : Number.MAX_SAFE_INTEGER) : toOrdinal(options.from);
       const limit = boundLimit(options.limit);
-      const page = await ask(ctx, () => store.readAll(from, limit, direction, filter));
-      return { events: page.map((event) => types.decode(event, decoding)), isEnd: isLastPage(page, limit) };
+      return decodePage(await ask(ctx, () => store.readAll(from, limit, direction, filter)), decoding);
     },
     async head(ctx) {
       const { ordinal } = await ask(ctx, () => store.head());
@@ -235,7 +236,7 @@ async function ask<T>(ctx: Context, question: () => Promise<T>): Promise<T> {
 /** Reads page after page until there are as many events as are wanted, or no more. */
 async function readWhole(
   wanted: number | undefined,
-  readPage: (limit: number, last: StoredEvent | undefined) => Promise<StreamPage>,
+  readPage: (limit: number, last: StoredEvent | undefined) => Promise<LogPage>,
 ): Promise<StoredEvent[]> {
   const limit = boundLimit(wanted);
   const events: StoredEvent[] = [];

@@ -4,11 +4,11 @@ import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/
 import { expect, test } from "vitest";
 import { createLog } from "./create-log.ts";
 import type { Log } from "./log.ts";
+import { maxPageBytes } from "./log-page.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import type { Projection } from "./projection.ts";
 import { createProjections } from "./projections.ts";
 import type { Store } from "./store.ts";
-import { maxPageBytes } from "./stored-page.ts";
 
 async function setup() {
   const clock = simulateTime();
@@ -114,7 +114,7 @@ test("it is noticed too where it happens between two readings, the last event th
   let betweenReadings: (() => Promise<void>) | undefined;
   const readAll: Store["readAll"] = async (...args) => {
     const page = await store.readAll(...args);
-    const act = page.length === 1 && page.endsEarly === true ? betweenReadings : undefined;
+    const act = page.events.length === 1 && !page.isEnd ? betweenReadings : undefined;
     if (act !== undefined) betweenReadings = undefined;
     await act?.();
     return page;

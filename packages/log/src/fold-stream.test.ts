@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { createLog } from "./create-log.ts";
 import type { StreamFold } from "./fold-stream.ts";
 import { foldStream } from "./fold-stream.ts";
+import { maxPageBytes } from "./log-page.ts";
 import { createMemoryStore } from "./memory-store.ts";
-import { maxPageBytes } from "./stored-page.ts";
 
 interface Sum {
   readonly sum: number;
@@ -28,7 +28,7 @@ async function setup() {
       ...memory,
       async readStream(...args) {
         const page = await memory.readStream(...args);
-        reads.push(page.length);
+        reads.push(page.events.length);
         return page;
       },
     },

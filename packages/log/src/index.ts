@@ -23,6 +23,8 @@ export type {
   ReadStreamOptions,
   ReadStreamsOptions,
 } from "./log.ts";
+export type { LogPage } from "./log-page.ts";
+export { maxPageBytes } from "./log-page.ts";
 export { mayPass } from "./may-pass.ts";
 export { createMemoryStore } from "./memory-store.ts";
 export type { Parked } from "./projection.ts";
@@ -49,8 +51,6 @@ export type {
   Store,
 } from "./store.ts";
 export { storeNoSpace, storeRefused, storeUnavailable } from "./store.ts";
-export type { StoredPage } from "./stored-page.ts";
-export { endingEarly, maxPageBytes } from "./stored-page.ts";
-export type { FoundEvent, StreamFrom, StreamPage, StreamPageLimits } from "./stream-pages.ts";
+export type { FoundEvent, StreamFrom, StreamPageLimits } from "./stream-pages.ts";
 export { toStreamPages } from "./stream-pages.ts";
 export type { Subscription, SubscriptionOptions } from "./subscription.ts";

@@ -2,10 +2,11 @@ import type { Context, Part } from "@viable/kernel";
 import type { Decoding } from "./event-types.ts";
 import type { EventFilter, Position, StoredEvent, StreamAppend } from "./events.ts";
 import type { ReadFailure } from "./follower.ts";
+import type { LogPage } from "./log-page.ts";
 import type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
 import type { Row, RowQuery, RowRefusal, RowWrite } from "./row-write.ts";
 import type { CommitReader, Durability } from "./store.ts";
-import type { StreamFrom, StreamPage } from "./stream-pages.ts";
+import type { StreamFrom } from "./stream-pages.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 
 /** What one caller wants to happen at once, or not at all. */
@@ -103,25 +104,25 @@ export interface Log extends Part {
    * Reading rejects with `log.undecodable_event` where an event cannot be brought to the shape of today, unless told otherwise. Of a log
    * that was given no types, events have the shape they were written in.
    *
-   * A stream's events, at most `limit` (default 1,000), oldest first unless told; fewer only where there are no more. However large they are:
-   * for whoever wants a few, or knows them to be small. Others read pages.
+   * A stream's events, at most `limit` (default 1,000), oldest first unless told; fewer only where there are no more. As many as were asked
+   * for are in memory at once, however large: it is for a few, or for what is known to be small. Whoever reads on takes `readStreamPage`.
    */
   readStream(ctx: Context, stream: string, options?: ReadStreamOptions): Promise<StoredEvent[]>;
   /**
    * The same as a page that fits memory whatever is in it: 8 MiB of data at most, and the one event that goes beyond them. So it may be short,
    * and yet not the end, as it says.
    */
-  readStreamPage(ctx: Context, stream: string, options?: ReadStreamOptions): Promise<StreamPage>;
+  readStreamPage(ctx: Context, stream: string, options?: ReadStreamOptions): Promise<LogPage>;
   /**
    * Events of up to 1,000 streams, oldest first, in one question: for whoever reads many that are short. A page for each, in the order
    * asked; all together at most 10,000 events, and 8 MiB of data or the one event that goes beyond it. Whoever wants what a page leaves out
    * goes on with `readStreamPage`.
    */
-  readStreams(ctx: Context, from: readonly StreamFrom[], options?: ReadStreamsOptions): Promise<StreamPage[]>;
-  /** Events of all streams in position order, as many and as large as with `readStream`. */
+  readStreams(ctx: Context, from: readonly StreamFrom[], options?: ReadStreamsOptions): Promise<LogPage[]>;
+  /** Events of all streams in position order, for a few as `readStream` is. Whoever reads on takes `readAllPage`. */
   readAll(ctx: Context, options?: ReadAllOptions): Promise<StoredEvent[]>;
   /** The same as a page that fits memory: see `readStreamPage`. */
-  readAllPage(ctx: Context, options?: ReadAllOptions): Promise<StreamPage>;
+  readAllPage(ctx: Context, options?: ReadAllOptions): Promise<LogPage>;
   /** The position of the last event. */
   head(ctx: Context): Promise<Position>;
   /** Events from a position on, until the subscription is stopped or the context's signal aborts: first what is stored, then what comes. */

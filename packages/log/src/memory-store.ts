@@ -3,6 +3,8 @@ import { decodeEvent } from "./encode.ts";
 import { notEmpty, snapshotDamaged } from "./errors.ts";
 import type { EventFilter, StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal } from "./events.ts";
+import type { LogPage } from "./log-page.ts";
+import { maxPageBytes } from "./log-page.ts";
 import type { StoredRecord } from "./records.ts";
 import type { RowRefusal, RowWrite } from "./row-write.ts";
 import type { PlacedEvent, PlacedRecord, SnapshotHead } from "./snapshot.ts";
@@ -16,8 +18,6 @@ import type {
   Store,
 } from "./store.ts";
 import { storeRefused } from "./store.ts";
-import type { StoredPage } from "./stored-page.ts";
-import { endingEarly, maxPageBytes } from "./stored-page.ts";
 import type { FoundEvent } from "./stream-pages.ts";
 import { toStreamPages } from "./stream-pages.ts";
 
@@ -131,22 +131,22 @@ export function createMemoryStore(): Store {
   };
 
   const bytesOf = (event: StoredEvent): number => dataBytes[toOrdinal(event.position) - 1] ?? 0;
-  /** The first of them, up to the one that reaches the bytes of a page. */
-  const toPage = (found: StoredEvent[]): StoredPage => {
+  /** The first of what was found with a limit, up to the one that reaches the bytes of a page. */
+  const toPage = (found: readonly StoredEvent[], limit: number): LogPage => {
     let bytes = 0;
     for (const [index, event] of found.entries()) {
       bytes += bytesOf(event);
-      if (bytes >= maxPageBytes && index + 1 < found.length) return endingEarly(found.slice(0, index + 1));
+      if (bytes >= maxPageBytes && index + 1 < found.length) return { events: found.slice(0, index + 1), isEnd: false };
     }
-    return found;
+    return { events: found, isEnd: found.length < limit };
   };
-  const readAfter = (from: number, limit: number, filter: EventFilter): StoredPage => {
+  const readAfter = (from: number, limit: number, filter: EventFilter): LogPage => {
     const found: StoredEvent[] = [];
     for (let index = from; index < events.length && found.length < limit; index++) {
       const event = events[index] as StoredEvent;
       if (matchesFilter(event, filter)) found.push(event);
     }
-    return toPage(found);
+    return toPage(found, limit);
   };
   const liveRecords = (keys: readonly string[], now: number): StoredRecord[] =>
     keys.flatMap((key) => {
@@ -183,9 +183,9 @@ export function createMemoryStore(): Store {
     async readStream(name, fromVersion, limit, direction) {
       const stream = streams.get(name) ?? [];
       const start = Math.max(0, fromVersion - 1);
-      if (direction === "forward") return toPage(stream.slice(start, start + limit));
+      if (direction === "forward") return toPage(stream.slice(start, start + limit), limit);
       const end = Math.max(0, Math.min(fromVersion, stream.length));
-      return toPage(stream.slice(Math.max(0, end - limit), end).reverse());
+      return toPage(stream.slice(Math.max(0, end - limit), end).reverse(), limit);
     },
     async readStreams(from, limits) {
       const wanted = from.flatMap(({ stream, fromVersion }, at): FoundEvent[] => {
@@ -209,7 +209,7 @@ export function createMemoryStore(): Store {
         const event = events[index] as StoredEvent;
         if (matchesFilter(event, filter)) found.push(event);
       }
-      return toPage(found);
+      return toPage(found, limit);
     },
     async head() {
       return { ordinal: events.length, change: lastChange };

@@ -154,8 +154,8 @@ export class ProjectionRun {
     const head = await reader.head();
     const behind = head - toOrdinal(progress.position);
     if (behind > pageEvents) return undefined;
-    const events = await reader.readAll(toOrdinal(progress.position), pageEvents, this.#filter);
-    if (events.endsEarly === true) return undefined;
+    const { events, isEnd } = await reader.readAll(toOrdinal(progress.position), pageEvents, this.#filter);
+    if (!isEnd) return undefined;
     // That nothing of a flush concerned it is written down only before it would seem to be behind.
     if (events.length === 0 && behind < pageEvents / 2) return undefined;
     const writes = this.#projectAtOnce(events);

@@ -10,12 +10,12 @@ import type { EventType } from "./event-type.ts";
 import { eventType } from "./event-type.ts";
 import type { StoredEvent } from "./events.ts";
 import type { Log } from "./log.ts";
+import { maxPageBytes } from "./log-page.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import type { Projection } from "./projection.ts";
 import { logEventTypes } from "./projection-events.ts";
 import { createProjections } from "./projections.ts";
 import { storeUnavailable } from "./store.ts";
-import { maxPageBytes } from "./stored-page.ts";
 import { controlStore } from "./testing/controlled-store.ts";
 
 /** Keeps the sum of all amounts, and which positions it is of: one that counted twice, or not at all, shows. */

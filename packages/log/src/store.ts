@@ -1,10 +1,10 @@
 import type { EventFilter } from "./events.ts";
 import type { ExplainRequest, Explanation } from "./explain.ts";
+import type { LogPage } from "./log-page.ts";
 import type { StoredRecord } from "./records.ts";
 import type { Row, RowQuery, RowRefusal, RowWrite } from "./row-write.ts";
 import type { SnapshotPage } from "./snapshot.ts";
-import type { StoredPage } from "./stored-page.ts";
-import type { StreamFrom, StreamPage, StreamPageLimits } from "./stream-pages.ts";
+import type { StreamFrom, StreamPageLimits } from "./stream-pages.ts";
 
 /**
  * What survives: `nothing` (memory), `process-crash` (a killed process, not a power cut: PGlite), `power-loss` (a database
@@ -88,7 +88,7 @@ export interface FollowedAppend {
 export interface CommitReader {
   head(): Promise<number>;
   getRecords(keys: readonly string[]): Promise<StoredRecord[]>;
-  readAll(after: number, limit: number, filter: EventFilter): Promise<StoredPage>;
+  readAll(after: number, limit: number, filter: EventFilter): Promise<LogPage>;
 }
 
 /**
@@ -127,7 +127,8 @@ export interface News {
  * - An append whose first event id is in the log already, in that stream, is answered as the first time, and not written again. One
  *   without events is known by its id, for as long as it was the last to write at least one of its records.
  * - Record changes are numbered in commit order in the same way.
- * - A page of events holds `maxPageBytes` of data at most, and the one event that goes beyond them. It says so where it ends because of that.
+ * - A page of events holds `maxPageBytes` of data at most, and the one event that goes beyond them. It is the end (`isEnd`) only where
+ *   neither that nor the limit ended it.
  * - What an append is `with` happens in its transaction. An append one of whose rows is refused did not happen, and harms no other.
  * - `snapshot` is of one moment, and appends go on while it is read. `restore` brings back exactly that, or nothing.
  * - An event id stands in the log once: a `commit` that would write one again, other than by such a repeat, is refused, and nothing
@@ -146,23 +147,15 @@ export interface Store {
   close(): Promise<void>;
   /** `now` decides which records have expired: the caller's clock, so that simulated time holds for stores too. */
   commit(batch: readonly EncodedAppend[], now: number, follow?: Follow): Promise<CommitResult>;
-  /**
-   * Events of a stream from a version on, upwards, or downwards from it. Where their data is large, fewer than there are: who reads on does
-   * so from the last (`StoredPage`).
-   */
-  readStream(
-    stream: string,
-    fromVersion: number,
-    limit: number,
-    direction: "forward" | "backward",
-  ): Promise<StoredPage>;
+  /** Events of a stream from a version on, upwards, or downwards from it. */
+  readStream(stream: string, fromVersion: number, limit: number, direction: "forward" | "backward"): Promise<LogPage>;
   /**
    * Events of several streams upwards, in one question: a page for each, in the order asked. What is beyond the limits is left out, and
    * the first event there is not.
    */
-  readStreams(from: readonly StreamFrom[], limits: StreamPageLimits): Promise<StreamPage[]>;
-  /** Events after an ordinal (forward) or before it (backward) that pass the filter. Where their data is large, fewer, in the same way. */
-  readAll(from: number, limit: number, direction: "forward" | "backward", filter: EventFilter): Promise<StoredPage>;
+  readStreams(from: readonly StreamFrom[], limits: StreamPageLimits): Promise<LogPage[]>;
+  /** Events after an ordinal (forward) or before it (backward) that pass the filter. */
+  readAll(from: number, limit: number, direction: "forward" | "backward", filter: EventFilter): Promise<LogPage>;
   /** The last ordinal and the last record change. */
   head(): Promise<{ ordinal: number; change: number }>;
   /** Records that have a value and have not expired, by key. */

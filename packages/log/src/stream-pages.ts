@@ -1,16 +1,10 @@
 import type { StoredEvent } from "./events.ts";
+import type { LogPage } from "./log-page.ts";
 
 /** From where on a stream is read, among several. */
 export interface StreamFrom {
   readonly stream: string;
   readonly fromVersion: number;
-}
-
-/** What was read at once, of one stream or of all, and whether that is all there is. */
-export interface StreamPage {
-  readonly events: readonly StoredEvent[];
-  /** That nothing follows them. Where it is false something may, however few they are: who wants it reads on from the last. */
-  readonly isEnd: boolean;
 }
 
 /** How much is read of several streams at once. */
@@ -36,7 +30,7 @@ export function toStreamPages(
   found: readonly FoundEvent[],
   maxEvents: number,
   isCut: boolean,
-): StreamPage[] {
+): LogPage[] {
   const pages = Array.from({ length: streams }, (): StoredEvent[] => []);
   for (const { at, event } of found) pages[at]?.push(event);
   const whole = isCut ? (found.at(-1)?.at ?? 0) : streams;

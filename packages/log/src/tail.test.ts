@@ -7,9 +7,9 @@ import { expect, test } from "vitest";
 import { createLog } from "./create-log.ts";
 import type { StoredEvent } from "./events.ts";
 import type { Log } from "./log.ts";
+import { maxPageBytes } from "./log-page.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { storeUnavailable } from "./store.ts";
-import { maxPageBytes } from "./stored-page.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
 import { controlStore } from "./testing/controlled-store.ts";
 

@@ -6,10 +6,9 @@ import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { matchesFilter, passesFilter, toOrdinal, toPosition } from "./events.ts";
 import type { ReadFailure } from "./follower.ts";
 import { Follower } from "./follower.ts";
+import type { LogPage } from "./log-page.ts";
 import { notify } from "./notify.ts";
 import type { EncodedEvent, Store } from "./store.ts";
-import type { StoredPage } from "./stored-page.ts";
-import { isLastPage } from "./stored-page.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
 
@@ -70,7 +69,9 @@ export class Tail {
   }
 
   async #beginAtEnd(): Promise<void> {
-    const [last] = await this.#store.readAll(Number.MAX_SAFE_INTEGER, 1, "backward", {});
+    const {
+      events: [last],
+    } = await this.#store.readAll(Number.MAX_SAFE_INTEGER, 1, "backward", {});
     this.#ordinal = last === undefined ? 0 : toOrdinal(last.position);
     this.#lastId = last?.id;
     this.#known = this.#ordinal;
@@ -189,16 +190,17 @@ export class Tail {
   async #readPages(): Promise<void> {
     for (;;) {
       const known = this.#known;
-      const page = await this.#readFromSeen();
-      const isLast = isLastPage(page, pageEvents);
-      if (this.#ordinal > 0 && page.shift()?.id !== this.#lastId) {
+      const { events, isEnd } = await this.#readFromSeen();
+      const hasSeen = this.#ordinal > 0;
+      if (hasSeen && events[0]?.id !== this.#lastId) {
         await this.#goBack();
         return;
       }
-      this.#dispatch(page, false);
-      const last = page.at(-1);
+      const found = hasSeen ? events.slice(1) : events;
+      this.#dispatch(found, false);
+      const last = found.at(-1);
       if (last !== undefined) this.#advance(toOrdinal(last.position), last.id);
-      if (!isLast) continue;
+      if (!isEnd) continue;
       // What was known before, and is not found, is lost.
       if (this.#known === known) this.#known = this.#ordinal;
       return;
@@ -206,15 +208,14 @@ export class Tail {
   }
 
   /** The last event that was seen and what comes after it: at least one, where there is one. */
-  async #readFromSeen(): Promise<StoredPage> {
+  async #readFromSeen(): Promise<LogPage> {
     const fromSeen = () => this.#store.readAll(Math.max(0, this.#ordinal - 1), pageEvents, "forward", {});
     const page = await fromSeen();
-    if (this.#ordinal === 0 || page.length !== 1 || page.endsEarly !== true) return page;
+    if (this.#ordinal === 0 || page.events.length !== 1 || page.isEnd) return page;
     // It is so large that nothing has room beside it. That it is still there when what follows has been read says that this is of the same log.
     const rest = await this.#store.readAll(this.#ordinal, pageEvents, "forward", {});
-    const [seen] = await this.#store.readAll(this.#ordinal - 1, 1, "forward", {});
-    if (seen !== undefined) rest.unshift(seen);
-    return rest;
+    const seen = await this.#store.readAll(this.#ordinal - 1, 1, "forward", {});
+    return { ...rest, events: [...seen.events, ...rest.events] };
   }
 
   async #goBack(): Promise<void> {
@@ -365,12 +366,12 @@ export class TailSubscription implements Subscription {
       return;
     }
     const page = await this.#store.readAll(this.#ordinal, pageEvents, "forward", this.#filter);
-    for (const event of page) {
+    for (const event of page.events) {
       if (this.state !== "catching-up") return;
       await this.#handle(event);
     }
     // Then nothing up to `target` was left that passes the filter.
-    if (isLastPage(page, pageEvents)) this.#settle(Math.max(this.#ordinal, target));
+    if (page.isEnd) this.#settle(Math.max(this.#ordinal, target));
   }
 
   async #handle(event: StoredEvent): Promise<void> {

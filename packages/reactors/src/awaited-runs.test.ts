@@ -18,7 +18,7 @@ async function start() {
     ...memory,
     readStream: async (...query) => {
       const page = await memory.readStream(...query);
-      read.events += page.length;
+      read.events += page.events.length;
       return page;
     },
   };

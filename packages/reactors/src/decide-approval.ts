@@ -1,6 +1,6 @@
 import type { Context } from "@viable/kernel";
 import { invariant } from "@viable/kernel";
-import type { EventPage, Log, Position } from "@viable/log";
+import type { Log, Position } from "@viable/log";
 import type { OpenNode } from "./open-node.ts";
 import type { OpenRun } from "./open-run.ts";
 import type { Progress } from "./progress.ts";
@@ -67,7 +67,7 @@ export async function findDecision(
 ): Promise<ApprovalStep | undefined> {
   const filter = { tenant: ctx.tenant, types: ["approval.decided"] };
   for (let from: Position | undefined = since; from !== undefined; ) {
-    const page: EventPage = await log.readAllPage(ctx, { from, limit: pageEvents, filter, decoding: "none" });
+    const page = await log.readAllPage(ctx, { from, limit: pageEvents, filter, decoding: "none" });
     const decided = page.events.find((event) => event.id === id);
     if (decided !== undefined) {
       const runId = runIdOf(decided.stream);

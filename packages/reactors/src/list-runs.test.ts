@@ -4,6 +4,7 @@ import type { Context } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
 import type { NewEvent, Store } from "@viable/log";
 import { createLog, createMemoryStore, eventType } from "@viable/log";
+import { shortPages } from "@viable/log/testing";
 import { approvalList, runPage } from "@viable/protocol";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -12,9 +13,10 @@ import { listApprovals, listRuns } from "./list-runs.ts";
 import { createOpenRuns } from "./open-runs.ts";
 import { settled } from "./testing/settled.ts";
 
-async function world() {
+async function world(pageEvents = Number.POSITIVE_INFINITY) {
   const time = simulateTime({ random: seededRandom(1) });
-  const memory: Store = { ...createMemoryStore(), exclusive: false };
+  const inner = createMemoryStore();
+  const memory: Store = { ...inner, ...shortPages(inner, pageEvents), exclusive: false };
   const asked = { pages: 0, streams: 0 };
   const store: Store = {
     ...memory,
@@ -174,4 +176,13 @@ test("how many runs of each reactor are open is known without looking at them, t
   await write(one, [{ type: "run.completed", data: { result: 1 } }]);
   expect(openRuns.counts("default").get("r")).toBe(1);
   expect([...openRuns.counts("acme")]).toEqual([]);
+});
+
+test("all runs are listed though pages of the log end early", async () => {
+  const { begin, runs } = await world(2);
+  const runIds: string[] = [];
+  for (let nr = 0; nr < 5; nr++) runIds.push(await begin());
+  const { runs: listed, next } = await runs();
+  expect(listed.map(({ runId }) => runId)).toEqual(runIds.toReversed());
+  expect(next).toBeUndefined();
 });

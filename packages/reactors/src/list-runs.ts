@@ -117,15 +117,15 @@ export async function listRuns(ctx: Context, log: Log, options: ListRunsOptions)
   const undecodable: UndecodableRun[] = [];
   let before = options.before;
   for (let looked = 0; looked < maxLooked; ) {
-    const page = await log.readAll(ctx, {
+    const page = await log.readAllPage(ctx, {
       direction: "backward",
       limit: pageRuns,
       decoding: "none",
       ...(before !== undefined && { from: before }),
       filter: { tenant: ctx.tenant, types: ["run.started"], ...(session !== undefined && { session }) },
     });
-    looked += page.length;
-    const wanted = page.filter(({ data }) => reactor === undefined || data.reactor === reactor);
+    looked += page.events.length;
+    const wanted = page.events.filter(({ data }) => reactor === undefined || data.reactor === reactor);
     for (let at = 0; at < wanted.length; ) {
       const left = limit - runs.length - undecodable.length;
       const some = wanted.slice(at, at + (status === undefined ? Math.min(left, foldsAtOnce) : foldsAtOnce));
@@ -140,8 +140,8 @@ export async function listRuns(ctx: Context, log: Log, options: ListRunsOptions)
         if (runs.length + undecodable.length === limit) return toPage(runs, undecodable, position);
       }
     }
-    if (page.length < pageRuns) return toPage(runs, undecodable, undefined);
-    before = page.at(-1)?.position;
+    if (page.isEnd) return toPage(runs, undecodable, undefined);
+    before = page.events.at(-1)?.position;
   }
   return toPage(runs, undecodable, before);
 }

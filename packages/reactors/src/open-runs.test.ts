@@ -98,9 +98,9 @@ describe("of 50,000 runs", () => {
     const counted: Store = {
       ...store,
       readAll: async (...query) => {
-        const events = await store.readAll(...query);
-        read.events += events.length;
-        return events;
+        const page = await store.readAll(...query);
+        read.events += page.events.length;
+        return page;
       },
       listRecords: async (...query) => {
         const records = await store.listRecords(...query);

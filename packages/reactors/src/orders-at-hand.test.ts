@@ -18,9 +18,9 @@ function countRead(world: ProcessWorld): () => number {
   const { readStream } = world.store;
   let read = 0;
   world.store.readStream = async (...args) => {
-    const events = await readStream(...args);
-    read += events.length;
-    return events;
+    const page = await readStream(...args);
+    read += page.events.length;
+    return page;
   };
   return () => read;
 }

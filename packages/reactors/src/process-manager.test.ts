@@ -13,6 +13,7 @@ import {
   logEventTypes,
   storeUnavailable,
 } from "@viable/log";
+import { everyEvent } from "@viable/log/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { reactorEventTypes } from "./event-types.ts";
@@ -147,7 +148,7 @@ class World {
   }
 
   events(type: string): Promise<StoredEvent[]> {
-    return this.store.readAll(0, 10_000, "forward", { types: [type] });
+    return everyEvent(this.store, { types: [type] });
   }
 
   async results(tenant?: string): Promise<unknown[]> {

@@ -1,6 +1,9 @@
+import { createRuntime, rootContext } from "@viable/kernel";
 import type { StoredEvent } from "@viable/log";
+import { createLog, createMemoryStore } from "@viable/log";
+import { shortPages } from "@viable/log/testing";
 import { expect, test } from "vitest";
-import { asRunEvent, endsRun, toRunEvent } from "./read-run.ts";
+import { asRunEvent, endsRun, readFirst, readRest, readRun, toRunEvent } from "./read-run.ts";
 
 const stored = (type: string, more: Partial<StoredEvent> = {}): StoredEvent => ({
   id: "evt_1",
@@ -33,4 +36,24 @@ test.for([
 test("that a run ends with it shows in whatever shape an event is read", () => {
   expect(endsRun(stored("run.cancelled", { undecodable: "data.by: expected string" }))).toBe(true);
   expect(endsRun(stored("toString"))).toBe(false);
+});
+
+test("a run is read to its end, or up to a version of it, though its pages end early", async () => {
+  const memory = createMemoryStore();
+  const runtime = createRuntime();
+  const ctx = rootContext(runtime);
+  const log = createLog({ ...memory, ...shortPages(memory, 2) }, runtime);
+  await log.start(ctx);
+  const events = Array.from({ length: 7 }, () => ({ type: "run.cancel_requested", data: {} }));
+  await log.append(ctx, { streams: [{ stream: "run:run_1", expected: 0, events }] });
+  const versions = async (read: AsyncIterable<StoredEvent>) => {
+    const found: number[] = [];
+    for await (const { version } of read) found.push(version);
+    return found;
+  };
+  expect(await versions(readRun(ctx, log, "run_1"))).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(await versions(readRun(ctx, log, "run_1", { fromVersion: 2, toVersion: 6 }))).toEqual([2, 3, 4, 5, 6]);
+  const [first] = await readFirst(ctx, log, ["run_1"]);
+  expect(first).toMatchObject({ events: [{}, {}], isEnd: false });
+  if (first !== undefined) expect(await versions(readRest(ctx, log, "run_1", first))).toEqual([1, 2, 3, 4, 5, 6, 7]);
 });

@@ -1,6 +1,6 @@
 import type { Context, ErrorOnTheWire } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
-import type { Log, ReadStreamOptions, StoredEvent, StreamPage } from "@viable/log";
+import type { Log, LogPage, ReadStreamOptions, StoredEvent } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
 import { runEvents } from "@viable/protocol";
 import { runStream } from "./run-journal.ts";
@@ -23,10 +23,10 @@ export async function* readRun(
 ): AsyncGenerator<StoredEvent> {
   for (let from = fromVersion; from <= toVersion; ) {
     const limit = Math.min(pageEvents, toVersion - from + 1);
-    const page = await log.readStream(ctx, runStream(runId), { ...options, fromVersion: from, limit });
-    yield* page;
-    const last = page.at(-1);
-    if (last === undefined || page.length < limit) return;
+    const { events, isEnd } = await log.readStreamPage(ctx, runStream(runId), { ...options, fromVersion: from, limit });
+    yield* events;
+    const last = events.at(-1);
+    if (isEnd || last === undefined) return;
     from = last.version + 1;
   }
 }
@@ -35,7 +35,7 @@ export async function* readRun(
  * The first events of several runs, in one question. One that cannot be brought to the shape of today says so, and costs the others nothing.
  * No more than 300 runs, so that each is given as many events as most have.
  */
-export const readFirst = (ctx: Context, log: Log, runIds: readonly string[]): Promise<StreamPage[]> =>
+export const readFirst = (ctx: Context, log: Log, runIds: readonly string[]): Promise<LogPage[]> =>
   log.readStreams(
     ctx,
     runIds.map((runId) => ({ stream: runStream(runId), fromVersion: 1 })),
@@ -47,7 +47,7 @@ export async function* readRest(
   ctx: Context,
   log: Log,
   runId: string,
-  { events, isEnd }: StreamPage,
+  { events, isEnd }: LogPage,
 ): AsyncGenerator<StoredEvent> {
   yield* events;
   if (!isEnd) yield* readRun(ctx, log, runId, { fromVersion: (events.at(-1)?.version ?? 0) + 1 });

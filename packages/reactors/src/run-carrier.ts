@@ -1,6 +1,6 @@
 import type { Context, Part, Timer } from "@viable/kernel";
 import { rootContext, toWire, waitFor } from "@viable/kernel";
-import type { StreamPage } from "@viable/log";
+import type { LogPage } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
 import type { DriverPorts, News } from "./driver/run-driver.ts";
@@ -286,7 +286,7 @@ export class RunCarrier implements Part {
     this.#loader.add(run.runId);
   }
 
-  async #take(run: OpenRun, first: StreamPage): Promise<void> {
+  async #take(run: OpenRun, first: LogPage): Promise<void> {
     const { runId, tenant } = run;
     const { runtime } = this.#settings;
     const taken = await takeRun(this.#takePorts, run, first, this.#givenUp.has(runId));

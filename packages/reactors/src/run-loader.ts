@@ -1,6 +1,6 @@
 import type { Runtime } from "@viable/kernel";
 import { rootContext } from "@viable/kernel";
-import type { Log, StreamPage } from "@viable/log";
+import type { Log, LogPage } from "@viable/log";
 import type { OpenRun } from "./open-run.ts";
 import { readFirst } from "./read-run.ts";
 
@@ -8,7 +8,7 @@ import { readFirst } from "./read-run.ts";
 const maxReads = 256;
 /** How many runs are being loaded at the same time, from the question to the claim: as many claims as the log takes in one flush. */
 const maxLoads = 2 * maxReads;
-const nothingRead: StreamPage = { events: [], isEnd: false };
+const nothingRead: LogPage = { events: [], isEnd: false };
 
 /** What loading runs needs of whoever has them loaded. */
 export interface LoaderPorts {
@@ -18,7 +18,7 @@ export interface LoaderPorts {
   /** How many more may be carried on here. */
   room(): number;
   /** Goes on with a run whose first events are read; does not throw. */
-  load(run: OpenRun, first: StreamPage): Promise<void>;
+  load(run: OpenRun, first: LogPage): Promise<void>;
   /** A run that was loaded has come further meanwhile: what came may have been missed. */
   changed(run: OpenRun): void;
 }
@@ -103,7 +103,7 @@ export class RunLoader {
   }
 
   /** `seen` is the version that it was known by when it was asked for. */
-  async #load(run: OpenRun, seen: number, first: StreamPage): Promise<void> {
+  async #load(run: OpenRun, seen: number, first: LogPage): Promise<void> {
     await this.#ports.load(run, first);
     this.#loading.delete(run.runId);
     if (run.version > seen) this.#ports.changed(run);

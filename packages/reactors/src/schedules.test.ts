@@ -7,6 +7,7 @@ import type { Context, JsonObject, JsonValue, SimulatedTime } from "@viable/kern
 import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { AppendRequest, Store, StoredEvent } from "@viable/log";
 import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
+import { everyEvent } from "@viable/log/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { reactorEventTypes } from "./event-types.ts";
@@ -122,7 +123,7 @@ class World {
   }
 
   events(type: string): Promise<StoredEvent[]> {
-    return this.store.readAll(0, 10_000, "forward", { types: [type] });
+    return everyEvent(this.store, { types: [type] });
   }
 
   /** Writes as a release does that knows other shapes: this one judges none. */

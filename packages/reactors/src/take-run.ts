@@ -1,7 +1,7 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, Runtime } from "@viable/kernel";
 import { rootContext, withContext } from "@viable/kernel";
-import type { StoredEvent, StreamPage } from "@viable/log";
+import type { LogPage, StoredEvent } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
 import type { Definitions } from "./definitions.ts";
 import type { OpenRun } from "./open-run.ts";
@@ -52,7 +52,7 @@ export type Taken =
  * what of it was under way. One that was taken too often without anything coming of it is claimed with a question to a person, in one append:
  * nothing of it is begun before that is answered.
  */
-export async function takeRun(ports: TakePorts, run: OpenRun, first: StreamPage, wasGivenUp: boolean): Promise<Taken> {
+export async function takeRun(ports: TakePorts, run: OpenRun, first: LogPage, wasGivenUp: boolean): Promise<Taken> {
   const { log, definitions, runtime, membership } = ports;
   const definition = definitions.byHash(run.reactor, run.hash);
   if (definition === undefined) return { kind: "unknown_definition", reason: whyUnknown(definitions, run) };

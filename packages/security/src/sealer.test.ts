@@ -16,6 +16,7 @@ import type { JsonObject, Runtime } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime, ViableError } from "@viable/kernel";
 import type { Store, StoredEvent } from "@viable/log";
 import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
+import { everyEvent } from "@viable/log/testing";
 import { afterAll, expect, test, vi } from "vitest";
 import type { Seal } from "./seal.ts";
 import { leafOf, readSeal, sealEvent, sealLeaves, sealStream } from "./seal.ts";
@@ -84,7 +85,7 @@ function world(inner: Store = createMemoryStore()) {
     };
   };
   const seals = async (): Promise<Seal[]> =>
-    (await inner.readStream(sealStream, 1, 10_000, "forward")).map(({ data }) => readSeal(data) as Seal);
+    (await everyEvent(inner, { streamPrefix: sealStream })).map(({ data }) => readSeal(data) as Seal);
   return { store: inner, time, ctx, open, seals };
 }
 
@@ -105,19 +106,14 @@ const untilKept = (path: string, count: number) =>
 /** The verdict on all that is in a store. */
 async function judge(store: Store, keys: readonly ReturnType<typeof createSealKey>[], path?: string) {
   async function* every() {
-    const { ordinal } = await store.head();
-    for (let from = 0; from < ordinal; ) {
-      const page = await store.readAll(from, 500, "forward", {});
-      yield* page;
-      from = Number(page.at(-1)?.position);
-    }
+    yield* await everyEvent(store);
   }
   return await verifySeals(
     {
       head: String((await store.head()).ordinal),
       events: every,
       async *seals() {
-        yield* await store.readStream(sealStream, 1, 10_000, "forward");
+        yield* await everyEvent(store, { streamPrefix: sealStream });
       },
     },
     {

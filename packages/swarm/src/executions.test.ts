@@ -1,7 +1,8 @@
 // The end of a process's picture of executions, over a log in memory and in simulated time.
 import { createRuntime, rootContext, simulateTime, withContext } from "@viable/kernel";
-import type { Store } from "@viable/log";
+import type { Position, Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
+import { shortPages } from "@viable/log/testing";
 import { expect, test } from "vitest";
 import { createExecutions } from "./executions.ts";
 
@@ -27,4 +28,74 @@ test("W10: a stop does not wait longer than it is given, though the database doe
   });
   await time.advance(5_000);
   expect(stopped).toBe(true);
+});
+
+/** Executions over a log whose pages end after two events, of what another process writes to the same database. */
+async function setupShortPages() {
+  const time = simulateTime();
+  const ctx = rootContext(createRuntime({ clock: time }));
+  const memory = createMemoryStore();
+  const short = shortPages(memory, 2);
+  let hears = true;
+  const store: Store = {
+    ...memory,
+    ...short,
+    exclusive: false,
+    readAll: (...query) => (hears ? short.readAll(...query) : new Promise(() => {})),
+  };
+  const [log, others] = [createLog(store, ctx.runtime), createLog(memory, ctx.runtime)];
+  for (const each of [log, others]) await each.start(ctx);
+  const write = async (executionId: string, expected: number, ...types: string[]) => {
+    const events = types.map((type) => ({ type, data: {} }));
+    await others.append(ctx, { streams: [{ stream: `execution:${executionId}`, expected, events }] });
+  };
+  const executions = createExecutions(log);
+  return {
+    ctx,
+    executions,
+    write,
+    hear: async () => {
+      log.wake();
+      await time.settle();
+    },
+    stopHearing: () => {
+      hears = false;
+    },
+  };
+}
+
+test("what others wrote of an execution is read to its end, though pages end early: a decision is overtaken once", async () => {
+  const { ctx, executions, write, hear, stopHearing } = await setupShortPages();
+  const executionId = ctx.runtime.ids.next("exe");
+  await write(executionId, 0, "execution.accepted");
+  await executions.start(ctx);
+  await hear();
+  expect(executions.openCount()).toBe(1);
+  stopHearing();
+  await write(executionId, 1, ...Array<string>(9).fill("execution.progressed"));
+  const decidedOn: number[] = [];
+  const state = await executions.decide(ctx, executionId, ({ version }) => {
+    decidedOn.push(version);
+    return { type: "execution.progressed", data: { percent: 50, message: "half" } };
+  });
+  expect(decidedOn).toEqual([1, 10]);
+  expect(state.version).toBe(11);
+});
+
+test("a page of the list that ends early says where to go on", async () => {
+  const { ctx, executions, write } = await setupShortPages();
+  const ids = Array.from({ length: 5 }, () => ctx.runtime.ids.next("exe"));
+  for (const id of ids) await write(id, 0, "execution.accepted");
+  await executions.start(ctx);
+  const listed: string[] = [];
+  let pages = 0;
+  let before: Position | undefined;
+  do {
+    const page = await executions.list(ctx, { limit: 100, ...(before !== undefined && { before }) });
+    listed.push(...page.executions.map(({ executionId }) => executionId));
+    before = page.next;
+    pages += 1;
+  } while (before !== undefined);
+  expect(listed).toEqual(ids.toReversed());
+  expect(pages).toBe(3);
 });

@@ -126,9 +126,9 @@ export function createExecutions(log: Log): Executions {
     if (state === undefined) return (await foldStream(ctx, log, executionStream(executionId), executionFold)).state;
     for (;;) {
       const fromVersion = state.version + 1;
-      const page = await log.readStream(ctx, executionStream(executionId), { fromVersion, limit: pageEvents });
-      for (const event of page) state = foldExecution(state, event) ?? state;
-      if (page.length < pageEvents || isOutcome(state.status)) return state;
+      const page = await log.readStreamPage(ctx, executionStream(executionId), { fromVersion, limit: pageEvents });
+      for (const event of page.events) state = foldExecution(state, event) ?? state;
+      if (page.isEnd || isOutcome(state.status)) return state;
     }
   };
   const read = async (ctx: Context, executionId: string): Promise<ExecutionState | undefined> => {
@@ -233,7 +233,7 @@ export function createExecutions(log: Log): Executions {
       return first?.metadata.tenant === ctx.tenant ? { session: first.metadata.session } : undefined;
     },
     async list(ctx, options) {
-      const accepted = await log.readAll(ctx, {
+      const page = await log.readAllPage(ctx, {
         direction: "backward",
         limit: options.limit,
         decoding: "none",
@@ -246,7 +246,7 @@ export function createExecutions(log: Log): Executions {
       });
       const executions: ExecutionState[] = [];
       const undecodable: UndecodableExecution[] = [];
-      for (const event of accepted) {
+      for (const event of page.events) {
         const executionId = executionIdOf(event.stream);
         try {
           const state = await self.get(ctx, executionId);
@@ -258,7 +258,7 @@ export function createExecutions(log: Log): Executions {
           undecodable.push({ executionId, session, acceptedAt: event.time, reason: error.message });
         }
       }
-      return { executions, undecodable, next: accepted.length < options.limit ? undefined : accepted.at(-1)?.position };
+      return { executions, undecodable, next: page.isEnd ? undefined : page.events.at(-1)?.position };
     },
     async whenSettled(ctx, executionId) {
       // Whoever waits goes on waiting while the database is away: the outcome comes when it is back, or the context ends.

@@ -3,7 +3,7 @@ import { createClient } from "@viable/client";
 import type { Context, SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
 import type { Store, StoredEvent } from "@viable/log";
-import { createMemoryStore } from "@viable/log";
+import { createMemoryStore, startPosition, toOrdinal } from "@viable/log";
 import type { ClientType, CommandAnswer, ExecutionView, SendCommand } from "@viable/protocol";
 import type { SystemDefinition } from "viable";
 import type { Notice, System } from "viable/run";
@@ -56,6 +56,8 @@ export interface TestSystem extends AsyncDisposable {
 
 /** A day of simulated time is long enough for any test that does not say otherwise. */
 const defaultMaxMs = 24 * 3_600_000;
+/** Events that are read at once. */
+const pageEvents = 1_000;
 
 /** Starts a system for a test. Release it with `await using`, or by `stop`. */
 export async function startTestSystem(
@@ -133,7 +135,14 @@ export async function startTestSystem(
       return client;
     },
     async events(...types) {
-      return await store.readAll(0, 10_000, "forward", types.length === 0 ? {} : { types });
+      const filter = types.length === 0 ? {} : { types };
+      const events: StoredEvent[] = [];
+      for (let from = 0, isEnd = false; !isEnd; from = toOrdinal(events.at(-1)?.position ?? startPosition)) {
+        const page = await store.readAll(from, pageEvents, "forward", filter);
+        events.push(...page.events);
+        isEnd = page.isEnd;
+      }
+      return events;
     },
     async stop() {
       await settled(system.stop(ctx));

@@ -5,6 +5,7 @@ import type { SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createMemoryStore, storeUnavailable } from "@viable/log";
+import { everyEvent } from "@viable/log/testing";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
@@ -139,7 +140,7 @@ describe("a task of a run that a stop keeps from being asked for", () => {
     const stopped = t.stop();
     resolve();
     await stopped;
-    expect(await memory.readAll(0, 100, "forward", { types: ["run.started", "execution.accepted"] })).toHaveLength(2);
+    expect(await everyEvent(memory, { types: ["run.started", "execution.accepted"] })).toHaveLength(2);
     expect(time.now() - fromMs).toBeLessThan(1_000);
     await goesOn(memory, time);
   });
@@ -167,7 +168,7 @@ describe("a task of a run that a stop keeps from being asked for", () => {
     const fromMs = time.now();
     await expect(startTestSystem(system, { store: failing, time, seed: 2 })).rejects.toThrow();
     expect(time.now() - fromMs).toBeLessThan(10_000);
-    expect(await memory.readAll(0, 100, "forward", { types: ["run.claimed"] })).toHaveLength(1);
+    expect(await everyEvent(memory, { types: ["run.claimed"] })).toHaveLength(1);
     await goesOn(memory, time);
   });
 });

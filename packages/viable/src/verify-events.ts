@@ -1,5 +1,5 @@
-import type { StoredEvent } from "@viable/log";
-import { decodeEvent, type Store, toOrdinal, toPosition } from "@viable/log";
+import type { LogPage, Store } from "@viable/log";
+import { decodeEvent, toOrdinal, toPosition } from "@viable/log";
 import type { FoundEvent, LogRows, PublicKey, Seal, SealVerdict } from "@viable/security";
 import { readSealFile, sealStream, sizeOfSealFile, verifySeals } from "@viable/security";
 import type { BackupSummary } from "./backup-file.ts";
@@ -82,9 +82,9 @@ function storedRows(store: Pick<Store, "readAll" | "readStream">, head: number):
       for (let from = 0; from < head; ) {
         const page = await readable(() => store.readAll(from, limit, "forward", {}));
         if (typeof page !== "string") {
-          for (const event of page) if (toOrdinal(event.position) <= head) yield event;
-          const last = page.at(-1);
-          if (last === undefined) return;
+          for (const event of page.events) if (toOrdinal(event.position) <= head) yield event;
+          const last = page.events.at(-1);
+          if (page.isEnd || last === undefined) return;
           from = toOrdinal(last.position);
         } else if (limit > 1) {
           // One of these: they are read one by one up to it.
@@ -101,10 +101,9 @@ function storedRows(store: Pick<Store, "readAll" | "readStream">, head: number):
       for (let from = 1; from <= head; ) {
         const page = await readable(() => store.readStream(sealStream, from, limit, "forward"));
         if (typeof page !== "string") {
-          for (const event of page) if (toOrdinal(event.position) <= head) yield event;
-          if (page.length < limit && limit > 1) return;
-          const last = page.at(-1);
-          if (last === undefined) return;
+          for (const event of page.events) if (toOrdinal(event.position) <= head) yield event;
+          const last = page.events.at(-1);
+          if (page.isEnd || last === undefined) return;
           from = last.version + 1;
         } else if (limit > 1) {
           limit = 1;
@@ -118,7 +117,7 @@ function storedRows(store: Pick<Store, "readAll" | "readStream">, head: number):
 }
 
 /** A page, or why a row of it cannot be read. */
-async function readable(read: () => Promise<StoredEvent[]>): Promise<StoredEvent[] | string> {
+async function readable(read: () => Promise<LogPage>): Promise<LogPage | string> {
   try {
     return await read();
   } catch (error) {

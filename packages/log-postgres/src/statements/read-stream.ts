@@ -1,4 +1,4 @@
-import type { StreamFrom, StreamPage, StreamPageLimits } from "@viable/log";
+import type { LogPage, StreamFrom, StreamPageLimits } from "@viable/log";
 import { toStreamPages } from "@viable/log";
 import { numberArray, textArray } from "../array-literal.ts";
 import type { Param, Row, Statement } from "../session.ts";
@@ -44,7 +44,7 @@ export function readStreamsParams(from: readonly StreamFrom[], { events, bytes }
   return [textArray(names), numberArray(from.map(({ fromVersion }) => fromVersion)), String(events), String(bytes)];
 }
 
-export function toPages(rows: readonly Row[], streams: number, { events }: StreamPageLimits): StreamPage[] {
+export function toPages(rows: readonly Row[], streams: number, { events }: StreamPageLimits): LogPage[] {
   const found = rows.map((row) => ({ at: Number(row.at) - 1, event: toEvent(row) }));
   return toStreamPages(streams, found, events, Number(rows[0]?.found ?? 0) > rows.length);
 }

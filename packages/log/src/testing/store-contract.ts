@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StoredEvent } from "../events.ts";
 import { matchesFilter, toOrdinal } from "../events.ts";
+import type { LogPage } from "../log-page.ts";
+import { maxPageBytes } from "../log-page.ts";
 import type { RowWrite } from "../row-write.ts";
 import type { PlacedEvent, PlacedRecord, SnapshotHead, SnapshotPage } from "../snapshot.ts";
 import type { EncodedAppend, EncodedEvent, EncodedRecordWrite, Store } from "../store.ts";
 import { storeRefused } from "../store.ts";
-import type { StoredPage } from "../stored-page.ts";
-import { isLastPage, maxPageBytes } from "../stored-page.ts";
 import { storeModel } from "./store-model.ts";
 
 /** A store of its own for one run of the contract, not yet open, and how to let go of what it stands on. */
@@ -54,7 +54,7 @@ export function storeContract(
   };
   const commit = async (...batch: EncodedAppend[]) => (await store.commit(batch, now)).outcomes;
   const readVersions = async (stream: string) =>
-    (await store.readStream(stream, 1, 1_000, "forward")).map((event) => event.version);
+    (await store.readStream(stream, 1, 1_000, "forward")).events.map((event) => event.version);
 
   describe(`the store contract on ${name}`, () => {
     beforeAll(async () => {
@@ -81,7 +81,7 @@ export function storeContract(
       };
       const { ordinal } = await store.head();
       await commit(appendOf([{ stream: own("a"), expected: 0, events: [event] }]));
-      expect(await store.readStream(own("a"), 1, 10, "forward")).toEqual([
+      expect((await store.readStream(own("a"), 1, 10, "forward")).events).toEqual([
         {
           id: event.id,
           stream: own("a"),
@@ -232,10 +232,10 @@ export function storeContract(
         ];
         const following = appendOf([], [recordOf(own("r"), 1, "2"), recordOf(own("s"), 0, "3")]);
         const result = await store.commit(batch, now, async (reader) => {
-          const page = await reader.readAll(before.ordinal, 10, {});
+          const { events } = await reader.readAll(before.ordinal, 10, {});
           seen.push(
             await reader.head(),
-            page.map(({ stream }) => stream),
+            events.map(({ stream }) => stream),
             await reader.getRecords([own("r")]),
           );
           return [following];
@@ -325,7 +325,7 @@ export function storeContract(
         { kind: "appended", recordVersions: [1] },
         { kind: "appended", firstOrdinal: ordinal + 3, firstVersions: [1] },
       ]);
-      const events = await store.readAll(ordinal, 10, "forward", {});
+      const { events } = await store.readAll(ordinal, 10, "forward", {});
       expect(events.map((event) => [event.id, toOrdinal(event.position) - ordinal])).toEqual([
         [own("a1"), 1],
         [own("a2"), 2],
@@ -339,7 +339,7 @@ export function storeContract(
         ...[1, 2, 3].map((nr) => appendOf([{ stream: own("a"), expected: -1, events: [eventOf(own(`${nr}`))] }])),
       );
       expect(outcomes).toMatchObject([{ firstVersions: [1] }, { firstVersions: [2] }, { firstVersions: [3] }]);
-      expect((await store.readStream(own("a"), 1, 10, "forward")).map((event) => event.id)).toEqual(
+      expect((await store.readStream(own("a"), 1, 10, "forward")).events.map((event) => event.id)).toEqual(
         ["1", "2", "3"].map(own),
       );
     });
@@ -457,7 +457,7 @@ export function storeContract(
       const ids = ["1", "2", "3", "4", "5"];
       await commit(appendOf([{ stream: own("a"), expected: 0, events: ids.map((id) => eventOf(own(id))) }]));
       const read = async (...args: [number, number, "forward" | "backward"]) =>
-        (await store.readStream(own("a"), ...args)).map((event) => event.version);
+        (await store.readStream(own("a"), ...args)).events.map((event) => event.version);
       expect(await read(1, 10, "forward")).toEqual([1, 2, 3, 4, 5]);
       expect(await read(0, 2, "forward")).toEqual([1, 2]);
       expect(await read(4, 10, "forward")).toEqual([4, 5]);
@@ -466,9 +466,10 @@ export function storeContract(
       expect(await read(2, 10, "backward")).toEqual([2, 1]);
       expect(await read(0, 10, "backward")).toEqual([]);
       expect(await read(1, 0, "forward")).toEqual([]);
-      expect(await store.readStream(own("none"), 1, 10, "forward")).toEqual([]);
-      expect(await store.readStream("a\u0000b", 1, 10, "forward")).toEqual([]);
-      expect(await store.readStream("\ud800", 1, 10, "forward")).toEqual([]);
+      const nothing = { events: [], isEnd: true };
+      expect(await store.readStream(own("none"), 1, 10, "forward")).toEqual(nothing);
+      expect(await store.readStream("a\u0000b", 1, 10, "forward")).toEqual(nothing);
+      expect(await store.readStream("\ud800", 1, 10, "forward")).toEqual(nothing);
     });
 
     test("several streams are read in one question: a page for each as asked, and whether it is known to be the end", async () => {
@@ -506,7 +507,7 @@ export function storeContract(
       ]);
       expect(await read(4)).toEqual([]);
       const [page] = await store.readStreams([{ stream: own("a"), fromVersion: 1 }], { events: 9, bytes: 1_000_000 });
-      expect(page?.events).toEqual(await store.readStream(own("a"), 1, 9, "forward"));
+      expect(page?.events).toEqual((await store.readStream(own("a"), 1, 9, "forward")).events);
     });
 
     test("of several streams no event is read beyond the one that reaches the bytes, which are those of UTF-8", async () => {
@@ -588,17 +589,17 @@ export function storeContract(
       };
       const versions = data.map((_, nr) => nr + 1);
       /** Reads on until there is no more, and answers what was read, and of how many pages. */
-      const readOn = async (limit: number, read: (last: StoredEvent | undefined) => Promise<StoredPage>) => {
+      const readOn = async (limit: number, read: (last: StoredEvent | undefined) => Promise<LogPage>) => {
         const all: StoredEvent[] = [];
         for (let pages = 1; ; pages++) {
           const page = await read(all.at(-1));
-          expect(page.length).toBeLessThanOrEqual(limit);
-          expect(bytesBesideOne(page)).toBeLessThan(maxPageBytes);
-          if (page.endsEarly === true) expect(page.length).toBeGreaterThan(0);
+          expect(page.events.length).toBeLessThanOrEqual(limit);
+          expect(bytesBesideOne(page.events)).toBeLessThan(maxPageBytes);
+          if (!page.isEnd) expect(page.events.length).toBeGreaterThan(0);
           // Said so because two texts of megabytes that differ are nothing to print.
-          for (const event of page) expect(JSON.stringify(event.data) === data[event.version - 1]).toBe(true);
-          all.push(...page);
-          if (isLastPage(page, limit)) return { versions: all.map((event) => event.version), pages };
+          for (const event of page.events) expect(JSON.stringify(event.data) === data[event.version - 1]).toBe(true);
+          all.push(...page.events);
+          if (page.isEnd) return { versions: all.map((event) => event.version), pages };
         }
       };
       for (const limit of [2, 1_000]) {
@@ -628,11 +629,11 @@ export function storeContract(
         expect(backward.versions).toEqual(wanted.toReversed());
         expect(Math.min(forward.pages, backward.pages)).toBeGreaterThan(1);
       }
-      const [whole, ...others] = await store.readStream(own("a"), data.indexOf(larger) + 1, 1_000, "forward");
-      expect(JSON.stringify(whole?.data) === larger).toBe(true);
-      expect(others.length).toBe(0);
-      const [alone] = await store.readStream(own("a"), data.indexOf(larger) + 1, 1, "forward");
-      expect(alone?.id).toBe(whole?.id);
+      for (const limit of [1, 1_000]) {
+        const { events, isEnd } = await store.readStream(own("a"), data.indexOf(larger) + 1, limit, "forward");
+        expect(events.map((event) => JSON.stringify(event.data) === larger)).toEqual([true]);
+        expect(isEnd).toBe(false);
+      }
     });
 
     test("what follows a commit is decided on pages that end early, too", async () => {
@@ -645,16 +646,16 @@ export function storeContract(
       const pages: (readonly [number, boolean])[] = [];
       await store.commit([write(3)], now, async (reader) => {
         for (let after = ordinal; ; ) {
-          const page = await reader.readAll(after, 10, {});
-          pages.push([page.length, page.endsEarly === true]);
-          const last = page.at(-1);
-          if (last === undefined || page.endsEarly !== true) return [];
+          const { events, isEnd } = await reader.readAll(after, 10, {});
+          pages.push([events.length, isEnd]);
+          const last = events.at(-1);
+          if (isEnd || last === undefined) return [];
           after = toOrdinal(last.position);
         }
       });
       expect(pages.reduce((sum, [length]) => sum + length, 0)).toBe(3);
-      expect(pages[0]?.[1]).toBe(true);
-      expect(pages.at(-1)?.[1]).toBe(false);
+      expect(pages[0]?.[1]).toBe(false);
+      expect(pages.at(-1)?.[1]).toBe(true);
     });
 
     test("the log is read after a position, or before it backwards, up to a limit", async () => {
@@ -663,7 +664,7 @@ export function storeContract(
       const ids = ["1", "2", "3", "4"];
       await commit(...ids.map((id) => appendOf([{ stream: own(id), expected: 0, events: [eventOf(own(id))] }])));
       const read = async (from: number, limit: number, direction: "forward" | "backward") =>
-        (await store.readAll(from, limit, direction, { streamPrefix: own("") })).map(
+        (await store.readAll(from, limit, direction, { streamPrefix: own("") })).events.map(
           (event) => toOrdinal(event.position) - ordinal,
         );
       expect(await read(0, 10, "forward")).toEqual([1, 2, 3, 4]);
@@ -673,6 +674,42 @@ export function storeContract(
       expect(await read(ordinal + 3, 10, "backward")).toEqual([2, 1]);
       expect(await read(ordinal + 1, 10, "backward")).toEqual([]);
       expect(await read(0, 10, "backward")).toEqual([]);
+    });
+
+    test("a page says whether it is the end: where as many are there as were asked for, nobody knows", async () => {
+      const own = newScope();
+      const { ordinal } = await store.head();
+      const events = ["1", "2", "3"].map((id) => eventOf(own(id)));
+      await commit(appendOf([{ stream: own("a"), expected: 0, events }]));
+      const filter = { streamPrefix: own("") };
+      const reads: ((limit: number) => Promise<LogPage>)[] = [
+        (limit) => store.readStream(own("a"), 1, limit, "forward"),
+        (limit) => store.readStream(own("a"), 3, limit, "backward"),
+        (limit) => store.readAll(ordinal, limit, "forward", filter),
+        (limit) => store.readAll(Number.MAX_SAFE_INTEGER, limit, "backward", filter),
+      ];
+      for (const read of reads) {
+        const pages = await Promise.all([1, 2, 3, 4].map(read));
+        expect(pages.map((page) => [page.events.length, page.isEnd])).toEqual([
+          [1, false],
+          [2, false],
+          [3, false],
+          [3, true],
+        ]);
+      }
+      const nothing = { events: [], isEnd: true };
+      for (const none of [{ tenant: "a\u0000b" }, { types: [] }, { streamPrefix: own("none") }])
+        expect(await store.readAll(ordinal, 10, "forward", none)).toEqual(nothing);
+      await store.commit(
+        [appendOf([{ stream: own("b"), expected: 0, events: [eventOf(own("4"))] }])],
+        now,
+        async (reader) => {
+          expect(await reader.readAll(ordinal, 4, {})).toMatchObject({ events: [{}, {}, {}, {}], isEnd: false });
+          expect(await reader.readAll(ordinal, 5, {})).toMatchObject({ events: [{}, {}, {}, {}], isEnd: true });
+          expect(await reader.readAll(ordinal, 5, { types: [] })).toEqual(nothing);
+          return [];
+        },
+      );
     });
 
     test("filters: every condition alone and all together", async () => {
@@ -695,7 +732,9 @@ export function storeContract(
         ]),
       );
       const ids = async (filter: Parameters<Store["readAll"]>[3]) =>
-        (await store.readAll(ordinal, 10, "forward", filter)).map((event) => event.id.slice(own("").length)).join("");
+        (await store.readAll(ordinal, 10, "forward", filter)).events
+          .map((event) => event.id.slice(own("").length))
+          .join("");
       expect(await ids({})).toBe("123");
       expect(await ids({ tenant: "one" })).toBe("13");
       expect(await ids({ session: own("s") })).toBe("13");
@@ -737,14 +776,14 @@ export function storeContract(
               events: [{ ...eventOf(`${base}${nr}`), type }],
             }));
             await commit(appendOf(written));
-            const all = await store.readAll(ordinal, 100, "forward", {});
+            const { events: all } = await store.readAll(ordinal, 100, "forward", {});
             expect(all).toHaveLength(events.length);
             for (const filter of [
               { types },
               { streamPrefix: base + prefix },
               { types: [...types, "a*"], streamPrefix: base },
             ]) {
-              expect(idsOf(await store.readAll(ordinal, 100, "forward", filter))).toEqual(
+              expect(idsOf((await store.readAll(ordinal, 100, "forward", filter)).events)).toEqual(
                 idsOf(all.filter((event) => matchesFilter(event, filter))),
               );
             }
@@ -775,7 +814,7 @@ export function storeContract(
         ),
       );
       const expected = payloads.map((payload) => JSON.stringify(JSON.parse(payload)));
-      const events = await store.readStream(own("a"), 1, 100, "forward");
+      const { events } = await store.readStream(own("a"), 1, 100, "forward");
       expect(events.map((event) => JSON.stringify(event.data))).toEqual(expected);
       expect(Object.hasOwn(events[1]?.data ?? {}, "__proto__")).toBe(true);
       const records = await store.getRecords(
@@ -799,7 +838,7 @@ export function storeContract(
         ),
       );
       for (const text of names) {
-        expect(await store.readStream(text, 1, 10, "forward")).toMatchObject([
+        expect((await store.readStream(text, 1, 10, "forward")).events).toMatchObject([
           { id: text, stream: text, type: text, metadata: { tenant: text } },
         ]);
       }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { StoredEvent } from "../events.ts";
 import { toOrdinal } from "../events.ts";
+import type { LogPage } from "../log-page.ts";
 import { createMemoryStore } from "../memory-store.ts";
 import type { CommitOutcome, CommitResult, EncodedAppend, Store } from "../store.ts";
 
@@ -151,9 +151,7 @@ async function compareState(
   const from = streamNames.map((name) => ({ stream: prefix + name, fromVersion: 2 }));
   const limits = { events: 3, bytes: 7 };
   const pages = await Promise.all([store.readStreams(from, limits), model.readStreams(from, limits)]);
-  const [actual, wanted] = pages.map((each, at) =>
-    each.map((page) => ({ ...page, events: relative(page.events, at === 0 ? base.ordinal : 0) })),
-  );
+  const [actual, wanted] = pages.map((each, at) => each.map((page) => relative(page, at === 0 ? base.ordinal : 0)));
   expect(actual).toEqual(wanted);
   const head = await store.head();
   expect({ ordinal: head.ordinal - base.ordinal, change: head.change - base.change }).toEqual(await model.head());
@@ -223,8 +221,10 @@ function normal(result: CommitResult, batch: readonly EncodedAppend[], base: { o
   };
 }
 
-const relative = (events: readonly StoredEvent[], base: number) =>
-  events.map((event) => ({ ...event, position: toOrdinal(event.position) - base }));
+const relative = ({ events, isEnd }: LogPage, base: number) => ({
+  events: events.map((event) => ({ ...event, position: toOrdinal(event.position) - base })),
+  isEnd,
+});
 
 /** Histories, and the check that a store answers each as the memory store does. */
 export const storeModel = { histories: fc.array(step, { minLength: 1, maxLength: 12 }), check };

@@ -1,6 +1,7 @@
 // What a driver makes of events that others have written: it reads them, though the database be away for a moment, and no more than them.
 import { rootContext, sleep, ViableError } from "@viable/kernel";
 import { storeUnavailable } from "@viable/log";
+import { shortPages } from "@viable/log/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import type { ReactorDefinition } from "../definition.ts";
@@ -31,7 +32,7 @@ async function driveApart(
   let runId = "";
   world.store.readStream = async (...args) => {
     const page = await readStream(...args);
-    if (runId !== "") onRead(page.length, world, runId);
+    if (runId !== "") onRead(page.events.length, world, runId);
     return page;
   };
   await world.start();
@@ -265,4 +266,21 @@ test("what others write while the run is read anew is not missed", async () => {
   expect(heldReads).toBe(1);
   reading.resolve();
   expect(await world.finish(runId)).toMatchObject({ type: "run.completed" });
+});
+
+test("what others wrote is read to its end where its pages end early, and nothing more is heard of", async () => {
+  const world = await simulateProcesses({ seed: 1, processes: 0, definitions: [asks] });
+  const { readStream } = world.store;
+  Object.assign(world.store, { readStream: shortPages(world.store, 1).readStream });
+  const driver = await world.start();
+  Object.assign(world.store, { readStream });
+  const other = await world.start();
+  const runId = await world.begin("asks", 1, "k");
+  await world.time.advance(1_000);
+  driver.pause();
+  for (const approvalId of approvalsOf(world, runId))
+    await world.settled(other.reactors.decide(other.ctx, approvalId, { decision: "approved" }));
+  await driver.resume();
+  await world.time.advance(2_000);
+  expect(world.history(runId).at(-1)?.event.type).toBe("run.completed");
 });

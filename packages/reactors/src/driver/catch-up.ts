@@ -12,8 +12,11 @@ import { askHeldReview } from "./reviews.ts";
 /** How many events that others have written are read at once: an order is one, and few come together. */
 const maxNewEvents = 100;
 
-/** What others wrote, with its place in the run's stream. */
-type News = readonly { readonly event: RunEvent; readonly version: number }[];
+/** What others wrote, with its place in the run's stream; and whether that is all. */
+interface News {
+  readonly events: readonly { readonly event: RunEvent; readonly version: number }[];
+  readonly isEnd: boolean;
+}
 
 /** The run's stream has come to this version. What was not written here is read; false where all of it is known. */
 export function readNews(run: DrivenRun, version: number): boolean {
@@ -35,7 +38,7 @@ export async function catchUp(run: DrivenRun): Promise<void> {
   if (run.pending.length === 0) {
     const news = await ask(run, () => readNewEvents(run));
     if (news === undefined) return;
-    if (run.pending.length === 0 && !news.some(({ event }) => event.type === "run.claimed")) {
+    if (run.pending.length === 0 && !news.events.some(({ event }) => event.type === "run.claimed")) {
       takeNews(run, news);
       return;
     }
@@ -54,21 +57,22 @@ async function ask<T>(run: DrivenRun, question: () => Promise<T>): Promise<T | u
 
 async function readNewEvents(run: DrivenRun): Promise<News> {
   const { ctx, ports, runId, durable } = run;
-  const page = await ports.log.readStream(ctx, runStream(runId), { fromVersion: durable + 1, limit: maxNewEvents });
-  return page.map((stored) => ({ event: toRunEvent(stored), version: stored.version }));
+  const from = { fromVersion: durable + 1, limit: maxNewEvents };
+  const { events, isEnd } = await ports.log.readStreamPage(ctx, runStream(runId), from);
+  return { events: events.map((stored) => ({ event: toRunEvent(stored), version: stored.version })), isEnd };
 }
 
 /** Nothing of this driver's stands between what it knows and what is new: that follows. */
-function takeNews(run: DrivenRun, news: News): void {
+function takeNews(run: DrivenRun, { events, isEnd }: News): void {
   const { progress } = run;
   const wasStopped = isStopped(run);
-  for (const { event, version } of news) progress.apply(event, version);
+  for (const { event, version } of events) progress.apply(event, version);
   run.durable = progress.version;
   // There may be more.
-  if (news.length === maxNewEvents) run.heard = Math.max(run.heard, run.durable + 1);
+  if (!isEnd) run.heard = Math.max(run.heard, run.durable + 1);
   const ready = progress.takeReady();
   // An approval makes possible what it makes ready; anything else may let go on what could before, and was not begun.
-  const isLocal = news.every(({ event }) => event.type === "approval.decided");
+  const isLocal = events.every(({ event }) => event.type === "approval.decided");
   goOn(run, wasStopped, isLocal ? ready : [...progress.open.values()]);
 }
 

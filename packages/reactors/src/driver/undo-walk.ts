@@ -28,17 +28,17 @@ export interface UndoTarget {
  */
 export async function nextToUndo(ctx: Context, log: Log, progress: Progress): Promise<UndoTarget | undefined> {
   for (let below = progress.undo.from; below > 1; ) {
-    const page = await log.readStream(ctx, runStream(progress.runId), {
+    const { events, isEnd } = await log.readStreamPage(ctx, runStream(progress.runId), {
       direction: "backward",
       fromVersion: below - 1,
       limit: pageEvents,
     });
-    for (const stored of page) {
+    for (const stored of events) {
       const target = targetOf(toRunEvent(stored), stored.version, progress);
       if (target !== undefined) return target;
     }
-    const last = page.at(-1);
-    if (last === undefined || page.length < pageEvents) return undefined;
+    const last = events.at(-1);
+    if (isEnd || last === undefined) return undefined;
     below = last.version;
   }
   return undefined;
