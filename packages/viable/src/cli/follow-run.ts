@@ -96,7 +96,8 @@ async function findNeeded(client: Client, id: string, depth = 0): Promise<Needed
   }
   const { runId, status, review, parked, waitsFor } = view;
   if (status === "needs_review" && review !== undefined) {
-    const next = `Say how it goes on: viable reactors resume ${runId} --decision retry|done|failed`;
+    const answer = `viable reactors resume ${runId} --review-version ${review.version} --decision retry|done|failed`;
+    const next = `Say how it goes on: ${answer}`;
     return { lines: [`${runId} needs a person at ${review.step}: ${review.reason}.\n${next}`], isAll: true };
   }
   if (status === "parked")
