@@ -7,38 +7,50 @@ import { simulateProcesses } from "./testing/simulate-processes.ts";
 
 const prefix = "reactors/open/";
 
-test("a process that starts looks at the run once, and neither lists it nor reads it again", async () => {
-  const definition = reactor("naps", { input: z.unknown() }, (steps) =>
-    steps.sleep("nap", { args: () => ({ forMs: 20_000 }) }).returns(() => 1),
-  );
-  const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [definition] });
-  const [{ ctx, log }] = world.processes as [SimulatedProcess];
-  const notes = () => world.settled(log.listRecords(ctx, prefix));
-  const runId = await world.begin("naps", 1, "k");
-  await world.time.advance(10_000);
-  const [note] = await notes();
-  expect(note?.key).toBe(prefix + runId);
-  await world.finish(runId);
-  // So that what has been noted says that all is known by now.
-  await world.begin("naps", 1, "another");
-  await world.time.advance(40_000);
-  expect(await notes()).toEqual([]);
-  const records = [{ key: prefix + runId, value: note?.value ?? null, expected: "any" as const }];
-  expect(await world.settled(log.append(ctx, { records }))).toMatchObject({ ok: true });
+const naps = reactor("naps", { input: z.unknown() }, (steps) =>
+  steps.sleep("nap", { args: () => ({ forMs: 20_000 }) }).returns(() => 1),
+);
+const other = reactor("other", { input: z.unknown() }, (steps) => steps.step("a", { run: () => 1 }).returns(() => 1));
 
-  let reads = 0;
-  const { readStreams } = world.store;
-  world.store.readStreams = async (from, limits) => {
-    reads += from.length;
-    return await readStreams(from, limits);
-  };
-  world.processes[0]?.kill();
-  const next = await world.start();
-  await world.time.advance(60_000);
-  expect(next.reactors.stats()).toMatchObject({ open: 0 });
-  expect(reads).toBe(1);
-  // Notes are written as others are begun.
-  await world.begin("naps", 1, "one more");
-  await world.time.advance(60_000);
-  expect(await world.settled(next.log.listRecords(next.ctx, prefix))).toEqual([]);
-});
+test.each([
+  ["that has its definition", naps],
+  ["that has not", other],
+])(
+  "a process %s looks at the run once as it starts, and neither lists it nor reads it again",
+  async (_, definition) => {
+    const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [naps] });
+    const [{ ctx, log }] = world.processes as [SimulatedProcess];
+    const notes = () => world.settled(log.listRecords(ctx, prefix));
+    const runId = await world.begin("naps", 1, "k");
+    await world.time.advance(10_000);
+    const [note] = await notes();
+    expect(note?.key).toBe(prefix + runId);
+    await world.finish(runId);
+    // So that what has been noted says that all is known by now.
+    await world.begin("naps", 1, "another");
+    await world.time.advance(40_000);
+    expect(await notes()).toEqual([]);
+    const records = [{ key: prefix + runId, value: note?.value ?? null, expected: "any" as const }];
+    expect(await world.settled(log.append(ctx, { records }))).toMatchObject({ ok: true });
+
+    let reads = 0;
+    const { readStreams, readStream } = world.store;
+    world.store.readStreams = async (from, limits) => {
+      reads += from.length;
+      return await readStreams(from, limits);
+    };
+    world.store.readStream = async (...args) => {
+      reads += 1;
+      return await readStream(...args);
+    };
+    world.processes[0]?.kill();
+    const next = await world.start([definition]);
+    await world.time.advance(60_000);
+    expect(next.reactors.stats()).toMatchObject({ open: 0 });
+    expect(reads).toBe(1);
+    // Notes are written as others are begun.
+    await world.settled(next.reactors.begin(next.ctx, definition.name, 1));
+    await world.time.advance(60_000);
+    expect(await world.settled(next.log.listRecords(next.ctx, prefix))).toEqual([]);
+  },
+);

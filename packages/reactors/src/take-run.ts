@@ -9,7 +9,7 @@ import { standingAfter } from "./open-run.ts";
 import { planOf } from "./plan.ts";
 import { Progress } from "./progress.ts";
 import type { RunSource } from "./read-progress.ts";
-import { endsRun, readRest, readRun, toRunEvent } from "./read-run.ts";
+import { endsRun, lastEvent, readRest, readRun, toRunEvent } from "./read-run.ts";
 import { runStream } from "./run-journal.ts";
 import { placeOrder } from "./run-orders.ts";
 import { suspicionOf, Takeovers } from "./takeovers.ts";
@@ -55,8 +55,13 @@ export type Taken =
 export async function takeRun(ports: TakePorts, run: OpenRun, first: LogPage, wasGivenUp: boolean): Promise<Taken> {
   const { log, definitions, runtime, membership } = ports;
   const definition = definitions.byHash(run.reactor, run.hash);
-  if (definition === undefined) return { kind: "unknown_definition", reason: whyUnknown(definitions, run) };
   let ctx = rootContext(runtime, { tenant: run.tenant });
+  if (definition === undefined) {
+    // A note may have outlived its run, which is over wherever its definition is.
+    const last = first.isEnd ? first.events.at(-1) : await lastEvent(ctx, log, run.runId);
+    if (last !== undefined && endsRun(last)) return { kind: "ended", last };
+    return { kind: "unknown_definition", reason: whyUnknown(definitions, run) };
+  }
   const progress = new Progress(planOf(definition), run.runId);
   const leftBehind = new Set<string>();
   const takeovers = new Takeovers();
