@@ -52,8 +52,8 @@ export class RunCarrier implements Part {
   /** Of those, which nothing goes on in; the longest first. */
   readonly #resting = new Set<RunDriver>();
   readonly #loader: RunLoader;
-  /** Open runs that this process could not make sense of: it does not try again. */
-  readonly #unfit = new Set<string>();
+  /** Open runs that this process could not make sense of, and why: it does not try again, but to park them. */
+  readonly #unfit = new Map<string, string>();
   /** Open runs that this process had and gave up: what of them was under way has no outcome, and only a new claim tells it from what was not. */
   readonly #givenUp = new Set<string>();
   #toldUnreadable = 0;
@@ -243,7 +243,11 @@ export class RunCarrier implements Part {
       this.#moveOn(driver, () => driver.due());
       const { idleUntilMs } = driver;
       if (this.#drivers.has(runId) && idleUntilMs !== null) this.#schedule(runId, idleUntilMs);
-    } else if (run !== undefined) this.#consider(run);
+    } else if (run !== undefined) {
+      const reason = this.#unfit.get(runId);
+      if (reason === undefined) this.#consider(run);
+      else void this.#park(run, reason);
+    }
   }
 
   /** Looks for runs that nobody carries on. */
@@ -331,20 +335,32 @@ export class RunCarrier implements Part {
   /** A run that could not be read, or whose driver gave up: it is looked at again where that may pass, and parked where it does not. */
   async #cannotGoOn(run: OpenRun, error: unknown): Promise<void> {
     const { runtime, onProblem } = this.#settings;
-    if (this.#state !== "running") return;
+    // It may have ended meanwhile.
+    if (this.#state !== "running" || this.open.get(run.runId) !== run) return;
     if (mayPass(error)) {
       this.#schedule(run.runId, runtime.clock.now() + sweepEveryMs);
       return;
     }
     // That was told when it was met, and parking it would need what cannot be read.
     if (run.unreadable !== undefined) return;
-    this.#unfit.add(run.runId);
     const reason = `It cannot be carried on: ${toWire(error).message}`;
+    this.#unfit.set(run.runId, reason);
     onProblem(`${run.runId}: ${reason}`);
+    const failure = await this.#park(run, reason);
+    if (failure !== undefined)
+      onProblem(`${run.runId}: Nor could it be parked, so that lists show it as running: ${toWire(failure).message}`);
+  }
+
+  /** Answers what kept it from being parked; where that may pass, it is tried again. */
+  async #park(run: OpenRun, reason: string): Promise<unknown> {
+    if (this.#state !== "running") return undefined;
+    const { runtime } = this.#settings;
     try {
       await parkRun(rootContext(runtime, { tenant: run.tenant }), this.#settings, run, reason);
+      return undefined;
     } catch (failure) {
-      onProblem(`${run.runId}: Nor could it be parked, so that lists show it as running: ${toWire(failure).message}`);
+      if (mayPass(failure)) this.#schedule(run.runId, runtime.clock.now() + sweepEveryMs);
+      return failure;
     }
   }
 
