@@ -89,6 +89,19 @@ test("whoever comes and goes, and whoever gives up, no more are at work than the
   );
 });
 
+test("one that throws as it comes in keeps nobody else out", () => {
+  const pools = new Pools({ narrow: 1 });
+  const entered: string[] = [];
+  pools.enter("narrow", () => entered.push("first"));
+  pools.enter("narrow", () => {
+    throw new Error("no");
+  });
+  pools.enter("narrow", () => entered.push("last"));
+  expect(() => pools.leave("narrow")).toThrow("no");
+  pools.leave("narrow");
+  expect(entered).toEqual(["first", "last"]);
+});
+
 test("who has come in has nothing to give up any more", () => {
   const pools = new Pools({ narrow: 1 });
   const giveUp = pools.enter("narrow", () => {});

@@ -38,13 +38,16 @@ export class Pools {
     // Whoever is given a place may leave at once: that is seen in the loop further out, however many do.
     if (this.#handedOn.has(pool)) return;
     this.#handedOn.add(pool);
-    for (const next of this.#waiting.get(pool) ?? []) {
-      if (!this.#hasPlace(pool)) break;
-      this.#waiting.get(pool)?.delete(next);
-      this.#take(pool);
-      next();
+    try {
+      for (const next of this.#waiting.get(pool) ?? []) {
+        if (!this.#hasPlace(pool)) break;
+        this.#waiting.get(pool)?.delete(next);
+        this.#take(pool);
+        next();
+      }
+    } finally {
+      this.#handedOn.delete(pool);
     }
-    this.#handedOn.delete(pool);
   }
 
   #hasPlace(pool: string): boolean {

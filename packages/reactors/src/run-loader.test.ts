@@ -1,9 +1,12 @@
 // That runs are loaded in their turn, as many as there is room for, and that room which comes free is used.
-import { createRuntime, rootContext, seededRandom, sleep } from "@viable/kernel";
-import { createLog } from "@viable/log";
+import { createRuntime, rootContext, seededRandom, simulateTime, sleep } from "@viable/kernel";
+import { createLog, createMemoryStore } from "@viable/log";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import type { OpenRun } from "./open-run.ts";
 import { reactor } from "./reactor.ts";
+import { RunLoader } from "./run-loader.ts";
+import { settled } from "./testing/settled.ts";
 import type { SimulatedProcess } from "./testing/simulate-processes.ts";
 import { simulateProcesses } from "./testing/simulate-processes.ts";
 
@@ -28,4 +31,40 @@ test("where a process carries on as many as it can, one more goes on as soon as 
   await world.time.advance(6_000);
   expect(reactors.stats()).toMatchObject({ active: 10_000, waiting: 0, unreadable: 1 });
   expect(world.calls.at(-1)?.runId).toBe(runIds.at(-1));
+});
+
+test("one that throws as it is loaded takes up no room for good, and can be loaded again", async () => {
+  const thrown: unknown[] = [];
+  const others = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", (error) => thrown.push(error));
+  try {
+    const time = simulateTime({ random: seededRandom(1) });
+    const runtime = createRuntime({ clock: time, random: seededRandom(2) });
+    const log = createLog(createMemoryStore(), runtime);
+    await settled(time, log.start(rootContext(runtime)));
+    const loaded: string[] = [];
+    const loader = new RunLoader({
+      log,
+      runtime,
+      get: (runId) => ({ runId, version: 1 }) as OpenRun,
+      room: () => 1,
+      load: async ({ runId }) => {
+        loaded.push(runId);
+        if (loaded.length === 1) throw new Error("no");
+      },
+      changed() {},
+    });
+    loader.add("one");
+    loader.add("other");
+    await time.advance(1_000);
+    loader.add("one");
+    await time.advance(1_000);
+    expect(loaded).toEqual(["one", "other", "one"]);
+    // A defect, which belongs where everybody sees it.
+    expect(thrown).toMatchObject([{ message: "no" }]);
+  } finally {
+    process.removeAllListeners("unhandledRejection");
+    for (const other of others) process.on("unhandledRejection", other);
+  }
 });

@@ -17,7 +17,7 @@ export interface LoaderPorts {
   get(runId: string): OpenRun | undefined;
   /** How many more may be carried on here. */
   room(): number;
-  /** Goes on with a run whose first events are read; does not throw. */
+  /** Goes on with a run whose first events are read. */
   load(run: OpenRun, first: LogPage): Promise<void>;
   /** A run that was loaded has come further meanwhile: what came may have been missed. */
   changed(run: OpenRun): void;
@@ -80,7 +80,7 @@ export class RunLoader {
       if (runs.length === 0) break;
       const seen = runs.map(({ version }) => version);
       const ids = runs.map(({ runId }) => runId);
-      // What keeps one of them from being read must not keep the others: each is then read by itself.
+      // What keeps one of them from being read must not keep the others: each is then read by itself, and where that fails it is told why.
       const pages = await readFirst(ctx, log, ids).catch(() => undefined);
       runs.forEach((run, at) => void this.#load(run, seen[at] as number, pages?.[at] ?? nothingRead));
     }
@@ -104,9 +104,12 @@ export class RunLoader {
 
   /** `seen` is the version that it was known by when it was asked for. */
   async #load(run: OpenRun, seen: number, first: LogPage): Promise<void> {
-    await this.#ports.load(run, first);
-    this.#loading.delete(run.runId);
-    if (run.version > seen) this.#ports.changed(run);
-    this.loadNext();
+    try {
+      await this.#ports.load(run, first);
+    } finally {
+      this.#loading.delete(run.runId);
+      if (run.version > seen) this.#ports.changed(run);
+      this.loadNext();
+    }
   }
 }
