@@ -1,3 +1,4 @@
+import { invariant } from "@viable/kernel";
 import type { Schedule } from "./schedule.ts";
 import { timeAfter, timesUpTo } from "./timetable.ts";
 
@@ -20,7 +21,8 @@ export function decideDue(schedule: Schedule, afterMs: number, nowMs: number): D
   if (first > nowMs) return undefined;
   const wanted = schedule.missed === "all" ? schedule.maxMissed : 1;
   const times = timesUpTo(schedule, nowMs, wanted + 1).filter((at) => at > afterMs);
-  const upTo = times.at(-1) as number;
+  const upTo = times.at(-1);
+  invariant(upTo !== undefined, "a time that is due is among those up to now", `${first} is not, of ${schedule.name}`);
   const begins = schedule.missed !== "none" || nowMs - upTo <= onTimeMs;
   const begin = begins ? times.slice(-wanted) : [];
   const to = times.at(-1 - begin.length);
