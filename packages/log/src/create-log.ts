@@ -225,7 +225,9 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
   return self;
 }
 
-const isNew = (outcome: CommitOutcome): boolean => outcome.kind === "appended" && !outcome.repeated;
+type Appended = Extract<CommitOutcome, { kind: "appended" }>;
+
+const isNew = (outcome: CommitOutcome): outcome is Appended => outcome.kind === "appended" && !outcome.repeated;
 
 /** Asks the store, and waits for its answer no longer than the context lasts. */
 async function ask<T>(ctx: Context, question: () => Promise<T>): Promise<T> {
@@ -258,34 +260,48 @@ function earlier(one: ReadFailure | undefined, other: ReadFailure | undefined): 
 
 const boundLimit = (limit: number | undefined): number => Math.max(0, Math.min(limit ?? defaultLimit, maxLimit));
 
-/** Hands the tail what this process has just written. Only what somebody listens to is decoded. Returns how many events. */
+/** Hands the tail what this process has just written. Returns how many events. */
 function takeEvents(flush: Flush, tail: Tail): number {
   let first = Number.POSITIVE_INFINITY;
   let last = 0;
   let lastId = "";
   let written = 0;
-  const heard: StoredEvent[] = [];
-  flush.batch.forEach((append, index) => {
-    const outcome = flush.outcomes[index];
-    if (outcome?.kind !== "appended" || outcome.repeated) return;
-    let ordinal = outcome.firstOrdinal;
-    append.streams.forEach((write, at) => {
-      const firstVersion = outcome.firstVersions[at] as number;
-      write.events.forEach((event, offset) => {
-        if (tail.isHeard(write.stream, event))
-          heard.push(decodeEvent(event, write.stream, firstVersion + offset, ordinal));
-        first = Math.min(first, ordinal);
-        if (ordinal > last) {
-          last = ordinal;
-          lastId = event.id;
-        }
-        ordinal += 1;
-        written += 1;
-      });
-    });
-  });
-  if (written > 0) tail.take({ from: first, to: last, lastId, events: heard });
+  for (const { append, outcome } of newOf(flush)) {
+    let ordinal = outcome.firstOrdinal - 1;
+    for (const { events } of append.streams) {
+      ordinal += events.length;
+      written += events.length;
+      lastId = events.at(-1)?.id ?? lastId;
+    }
+    if (ordinal < outcome.firstOrdinal) continue;
+    first = Math.min(first, outcome.firstOrdinal);
+    last = ordinal;
+  }
+  if (written > 0) tail.take({ from: first, to: last, lastId, events: heardOf(flush, tail) });
   return written;
+}
+
+/** The events of a flush, each of which is decoded when it is its turn, if somebody listens to it then. */
+function* heardOf(flush: Flush, tail: Tail): Iterable<StoredEvent> {
+  for (const { append, outcome } of newOf(flush)) {
+    let ordinal = outcome.firstOrdinal;
+    for (const [at, { stream, events }] of append.streams.entries()) {
+      let version = outcome.firstVersions[at] as number;
+      for (const event of events) {
+        if (tail.isHeard(stream, event)) yield decodeEvent(event, stream, version, ordinal);
+        version += 1;
+        ordinal += 1;
+      }
+    }
+  }
+}
+
+/** The appends of a flush that were written by it, in the order of their positions. */
+function* newOf({ batch, outcomes }: Flush): Iterable<{ append: EncodedAppend; outcome: Appended }> {
+  for (const [index, append] of batch.entries()) {
+    const outcome = outcomes[index];
+    if (outcome !== undefined && isNew(outcome)) yield { append, outcome };
+  }
 }
 
 function toAppendOutcome(outcome: CommitOutcome, request: AppendRequest): AppendOutcome {

@@ -531,6 +531,61 @@ test.each(["now", "its own position"])(
   },
 );
 
+test.each([
+  ["of this process", true],
+  ["of another", false],
+])("onStream from within an event hears what follows in the same flush: %s", async (_, own) => {
+  const { clock, ctx, log, others } = await setup();
+  const heard: string[] = [];
+  const from = (name: string) => () => {
+    heard.push(name);
+    log.onStream("last", () => heard.push(`${name} of last`));
+  };
+  log.onStream("first", from("a listener"));
+  log.subscribe(ctx, { name: "one", after: "now", filter: { types: ["second"] }, handle: from("a handler") });
+  const write = (stream: string) => ({ stream, expected: 0, events: [{ type: stream, data: {} }] });
+  await (own ? log : others).append(ctx, { streams: ["first", "second", "last"].map(write) });
+  log.wake();
+  await clock.settle();
+  expect(heard).toEqual(["a listener", "a handler", "a listener of last", "a handler of last"]);
+});
+
+test("who begins to listen during a reading hears of the flushes that came meanwhile", async () => {
+  const { clock, ctx, log, append, holdReads } = await setup();
+  const release = holdReads();
+  log.wake();
+  // Nobody listens to it when it comes.
+  await append(2);
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "late", after: "1", handle });
+  const heard: number[] = [];
+  log.onStream("s2", (event) => heard.push(event.data.nr as number));
+  release();
+  await clock.settle();
+  expect([seen, heard]).toEqual([[2], [1, 2]]);
+});
+
+test.each(["wake", "caughtUp"])(
+  "a reading that is called for from within an event begins after its flush: %s",
+  async (by) => {
+    const { clock, ctx, log, append } = await setup();
+    await append();
+    const { seen, handle } = collect();
+    const parked: unknown[] = [];
+    const subscription = log.subscribe(ctx, {
+      name: "all",
+      after: "now",
+      handle,
+      onParked: (error) => parked.push(error),
+    });
+    log.onStream("s2", () => (by === "wake" ? log.wake() : void subscription.caughtUp()));
+    await append();
+    await append(2);
+    await clock.settle();
+    expect([parked, seen]).toEqual([[], [2, 3, 4]]);
+  },
+);
+
 test("onStream tells of one stream, until it is told to stop", async () => {
   const { ctx, log } = await setup();
   const heard: number[] = [];

@@ -12,13 +12,14 @@ import type { EncodedEvent, Store } from "./store.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
 
-/** What a flush of this process wrote: all its ordinals, and those of its events that somebody may listen to. */
+/** What a flush of this process wrote. */
 export interface ArrivedFlush {
   readonly from: number;
   readonly to: number;
   /** Id of the event at `to`. */
   readonly lastId: string;
-  readonly events: readonly StoredEvent[];
+  /** Its events, but for those that nobody listens to when it is their turn: who does is asked, and each made, as they are handed out. */
+  readonly events: Iterable<StoredEvent>;
 }
 
 /** How many flushes are kept during a reading: more than come while a page is read. One more, and they are read instead. */
@@ -91,11 +92,6 @@ export class Tail {
     return this.#current === undefined ? this.#ordinal : toOrdinal(this.#current.position);
   }
 
-  /** Whether events are being handed out. Those of them that nobody had asked for are not there to be handed on. */
-  get dispatching(): boolean {
-    return this.#current !== undefined;
-  }
-
   /** How far the log is known to reach. */
   get known(): number {
     return Math.max(this.#known, this.#ordinal);
@@ -119,9 +115,9 @@ export class Tail {
     return this.#live;
   }
 
-  /** Whether anybody would be told of an event of this stream, or might yet. Spares decoding where nobody listens. */
+  /** Whether anybody would be told of this event, were it handed out now. Spares decoding where nobody listens. */
   isHeard(stream: string, event: EncodedEvent): boolean {
-    if (this.#reading || this.#streams.has(stream)) return true;
+    if (this.#streams.has(stream)) return true;
     for (const subscription of this.#live) if (subscription.wants(stream, event)) return true;
     return false;
   }
@@ -162,7 +158,9 @@ export class Tail {
   }
 
   wake(): void {
-    this.#follower.wake();
+    // A reading begins where the tail stands. While it hands a flush out it stands before that, and soon behind it.
+    if (this.#current === undefined) this.#follower.wake();
+    else queueMicrotask(() => this.#follower.wake());
   }
 
   /** `onEnd` is called once, when the subscription stopped or was parked. */
@@ -285,8 +283,7 @@ export class TailSubscription implements Subscription {
   }
 
   begin(): void {
-    // What comes with the events that are being handed out is read, once they are through.
-    if (this.#ordinal >= this.#tail.ordinal && !this.#tail.dispatching) this.state = "live";
+    if (this.#ordinal >= this.#tail.now) this.state = "live";
     else void this.#work();
   }
 
