@@ -114,6 +114,24 @@ describe("a step that takes its process down", () => {
     expect(Math.max(...longest)).toBeLessThan(320_000);
   });
 
+  test.each([60_000, 200_000])(
+    "ends with its run, and asks nobody, as soon as the run's time is up: after %i ms",
+    async (timeoutMs) => {
+      const limited = reactor("boom", { input, timeoutMs }, (steps) =>
+        steps.step("boom", { run: () => 1 }).returns(() => 1),
+      );
+      const world = await simulateProcesses({ seed: 1, definitions: [limited], fate: deadly("run boom") });
+      const beganMs = world.time.now();
+      const runId = await world.begin("boom", 1, "k");
+      await finish(world, runId);
+      const [gaveUp] = world.history(runId).filter(({ event }) => event.type === "run.gave_up");
+      // No later than the next process has it.
+      expect((gaveUp?.atMs ?? Number.NaN) - beganMs - timeoutMs).toBeLessThan(20_000);
+      expect(lastLine(world, runId)).toBe("run.failed: reactor.run_timed_out");
+      expect(all(world, runId, "run.needs_review")).toEqual([]);
+    },
+  );
+
   test("is not read again and again while it is left alone", async () => {
     const world = await simulateProcesses({ seed: 1, processes: 0, definitions: [boom], fate: deadly("run boom") });
     const { readStreams } = world.store;

@@ -66,8 +66,9 @@ export async function suspicionOf(
   takeovers: Takeovers,
 ): Promise<Suspicion | undefined> {
   if (takeovers.since(0) < takeoversAtOnce || progress.review !== undefined) return undefined;
-  const callable =
-    progress.phase === "undoing" ? await undoOf(ctx, log, progress) : callableSteps(progress, leftBehind);
+  const { phase, deadline = Number.POSITIVE_INFINITY } = progress;
+  const goesOn = phase === "going" && ctx.runtime.clock.now() < deadline;
+  const callable = phase === "undoing" ? await undoOf(ctx, log, progress) : callableSteps(progress, goesOn, leftBehind);
   const earliestMs = callable.reduce((min, { fromMs }) => Math.min(min, fromMs), Number.POSITIVE_INFINITY);
   const count = takeovers.since(earliestMs);
   if (count < takeoversAtOnce) return undefined;
@@ -77,16 +78,18 @@ export async function suspicionOf(
     return { heldBackUntilMs: 0, review: question(callable.filter(({ fromMs }) => fromMs <= takeovers.latestMs)) };
   const random = seededRandom(seedOf(progress.runId, progress.claim?.attempt ?? 0));
   const waitMs = backoffMs(crashLoopBackoff, count - takeoversAtOnce + 1, random) ?? 0;
-  return { heldBackUntilMs: takeovers.latestMs + waitMs, review: undefined };
+  const untilMs = takeovers.latestMs + waitMs;
+  // Once its time is up it begins nothing more, whoever takes it.
+  return { heldBackUntilMs: goesOn ? Math.min(untilMs, deadline) : untilMs, review: undefined };
 }
 
-/** What of a run's steps may be called by whoever takes it. */
-function callableSteps(progress: Progress, leftBehind: ReadonlySet<string>): Callable[] {
+/** What of a run's steps may be called by whoever takes it: where it goes no further, only what is cleared up after. */
+function callableSteps(progress: Progress, goesOn: boolean, leftBehind: ReadonlySet<string>): Callable[] {
   const callable: Callable[] = [];
   for (const node of progress.open.values()) {
     const during = calledDuring(node);
     if (during === undefined) continue;
-    if (progress.phase === "going" || (progress.phase === "failing" && isToClear({ leftBehind }, node)))
+    if (goesOn || isToClear({ leftBehind }, node))
       callable.push({ step: node.path, during, fromMs: node.retryAt ?? 0 });
   }
   return callable;
