@@ -111,7 +111,7 @@ describe("viable restore", () => {
   test("kill -9 leaves nothing that starts, and says what to do; restored again it starts", async () => {
     const restoring = place.begin("restore", made.file, "--into", "killed");
     await eventually(
-      () => existsSync(place.path("killed", "database.restoring", "base")),
+      () => existsSync(place.path("killed", "database", ".viable-restoring", "base")),
       () => `It did not begin. ${restoring.err()}`,
     );
     restoring.signal("SIGKILL");

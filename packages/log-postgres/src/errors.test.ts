@@ -4,7 +4,7 @@ import { messages } from "@electric-sql/pglite";
 import { storeNoSpace, storeRefused, storeUnavailable } from "@viable/log";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
-import { fromDriver } from "./errors.ts";
+import { fromDirectory, fromDriver } from "./errors.ts";
 import { fromPg } from "./postgres-connection.ts";
 import { toWorkerError } from "./worker-error.ts";
 
@@ -54,4 +54,23 @@ test("PGlite has ended with every error that is not an answer, and with an answe
   expect(toWorkerError(pgliteError("53100", "PANIC"))).toMatchObject({ sqlState: "53100", fatal: true });
   expect(toWorkerError(nodeError("EPIPE"))).toMatchObject({ sqlState: undefined, fatal: true });
   expect(toWorkerError("odd")).toEqual({ message: "odd", sqlState: undefined, fatal: true });
+});
+
+test("what is thrown and is no Error is told by what it has", () => {
+  const words = (thrown: unknown) => toWorkerError(thrown).message;
+  expect(words({ name: "ErrnoError", errno: 28 })).toBe("ErrnoError, errno 28");
+  expect(words({ message: "no", code: "ENO" })).toBe("ENO, no");
+  expect(words({ odd: 1 })).toBe('{"odd":1}');
+  expect(words(null)).toBe("null");
+  expect(fromWorker({ name: "ErrnoError", errno: 51 })).toMatchObject({ code: storeNoSpace });
+});
+
+test.each(["EACCES", "EROFS", "ENOTDIR"])("a directory that answers %s is refused with what to do", (code) => {
+  expect(fromDirectory(nodeError(code), "/data/db")).toMatchObject({
+    code: storeRefused,
+    retryable: false,
+    message: expect.stringContaining("/data/db"),
+    next: expect.stringContaining("lock"),
+  });
+  expect(fromDirectory(new Error("ENOSPC: no space left on device, mkdir"), "/data/db").code).toBe(storeNoSpace);
 });

@@ -1,6 +1,7 @@
 import type { JsonObject } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import { storeNoSpace, storeRefused, storeUnavailable } from "@viable/log";
+import { saysNoSpace } from "./is-disk-full.ts";
 
 /** `log.store_unavailable`: nothing is known to be wrong with what was asked; whether it happened is not known either. */
 export const unavailable = (message: string, cause?: unknown, details?: JsonObject): ViableError =>
@@ -36,6 +37,21 @@ export const databaseTooNew = (found: number, known: number): ViableError =>
     `The database is at schema version ${found}; this release knows versions up to ${known}.`,
     { next: "Run the release that migrated it, or a later one.", details: { found, known } },
   );
+
+/** What the system does where a directory is not ours to use, and would do again. */
+const notOurs = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"];
+
+/** Turns what the system threw at whoever wanted to use a database's directory into what a store throws. */
+export function fromDirectory(thrown: unknown, dataDir: string): ViableError {
+  if (!(thrown instanceof Error) || !notOurs.includes((thrown as NodeJS.ErrnoException).code ?? "")) {
+    return fromDriver(thrown, undefined);
+  }
+  return refused(
+    `${dataDir} cannot be the database's directory: ${thrown.message}`,
+    "Give a directory that this process may read and write; its lock stands beside it, in the folder that it is in.",
+    thrown,
+  );
+}
 
 /** `log.restore_unfinished`: a restore was cut short here, so this is nobody's database yet. */
 export const restoreUnfinished = (where: string): ViableError =>
@@ -83,7 +99,7 @@ const passing = [
 export function fromDriver(thrown: unknown, sqlState: string | undefined, constraint?: string): ViableError {
   if (thrown instanceof ViableError) return thrown;
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  if (sqlState === "53100" || /no space left on device/i.test(error.message)) return diskFull(error);
+  if (sqlState === "53100" || saysNoSpace(error.message)) return diskFull(error);
   if (sqlState === undefined || passing.some((start) => sqlState.startsWith(start))) {
     const details = sqlState === undefined ? undefined : { sqlState };
     return unavailable(`The database cannot be reached at present: ${error.message}`, error, details);

@@ -14,8 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import type { PGlite } from "@electric-sql/pglite";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { PGlite } from "@electric-sql/pglite";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { createPglite } from "./initial-database.ts";
 
 let folder: string;
@@ -23,6 +23,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "viable-initial-"));
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -120,4 +121,29 @@ test("where nothing can be kept a database is made all the same, and nothing is 
   writeFileSync(cache(), "no folder");
   expect(await useOne()).toMatchObject({ rows: [{ n: 1 }] });
   expect(readdirSync(join(folder, "cache"))).toEqual(["viable"]);
+});
+
+/** What PGlite's file system throws: no Error, and the number is not the system's. */
+const thrownBy = (errno: number) => ({ name: "ErrnoError", errno });
+
+test("a disk that fills up while a new one is unpacked is told as such, and nothing more is tried or left there", async () => {
+  cpSync(whole, cache(), { recursive: true });
+  const dataDir = join(folder, "database");
+  const tries = vi.spyOn(PGlite, "create").mockImplementation(async () => {
+    writeFileSync(join(dataDir, readdirSync(dataDir)[0] ?? "", "a part of it"), "");
+    throw thrownBy(51);
+  });
+  await expect(useOne(dataDir)).rejects.toThrow(/no space left on device/);
+  expect(tries).toHaveBeenCalledTimes(1);
+  expect(readdirSync(dataDir)).toEqual([]);
+});
+
+test("where neither what is kept nor initdb leads to a database, both reasons are told", async () => {
+  cpSync(whole, cache(), { recursive: true });
+  const first = thrownBy(44);
+  vi.spyOn(PGlite, "create").mockRejectedValueOnce(first).mockRejectedValueOnce(new Error("initdb failed"));
+  await expect(useOne(join(folder, "database"))).rejects.toMatchObject({
+    message: "initdb failed; and from what is kept: ErrnoError, errno 44",
+    cause: first,
+  });
 });

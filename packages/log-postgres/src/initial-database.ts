@@ -4,8 +4,10 @@ import { dirname, join } from "node:path";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { PGliteOptions } from "@electric-sql/pglite";
 import { PGlite } from "@electric-sql/pglite";
-import { holdsDatabase, makingOf } from "./database-directory.ts";
-import { fillBeside } from "./fill-beside.ts";
+import { lookInto, making } from "./database-directory.ts";
+import { isDiskFull } from "./is-disk-full.ts";
+import { messageOf } from "./message-of.ts";
+import { beginPart, finishMove, moveUp } from "./move-up.ts";
 
 /** An initial database is 40 MB of files, nearly all zeros and system catalogues. A kept one that unpacks to more is none of ours. */
 const maxBytes = 128 * 1024 * 1024;
@@ -18,6 +20,8 @@ const packing = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.Z
 export interface CreatePgliteOptions {
   /** Where the database lives; in memory without one. */
   readonly dataDir?: string | undefined;
+  /** The directory is empty, and as a whole of no use to anybody until somebody moves it up: a new database is made right in it. */
+  readonly isPart?: boolean | undefined;
   /** Where the initial database is kept; nowhere without one. */
   readonly cacheDir?: string | undefined;
   readonly parsers: { [oid: number]: (text: string) => unknown };
@@ -29,23 +33,38 @@ export interface CreatePgliteOptions {
  * PGlite, and unpacked from there.
  *
  * Promised: a directory holds a whole database or none, whenever the process that makes it is killed. PGlite alone takes for a database
- * what has a file `PG_VERSION`, and may write that first. So a new one is made in `<directory>.making`, and has its name when it has been
- * started once. What is left there the next start clears away.
+ * what has a file `PG_VERSION`, and may write that first. So a new one is made in a folder in the directory, and moves up when it has been
+ * started once and is on the disk (`move-up.ts`). The directory is that of a database, or empty.
  *
  * The kept file is only ever a short cut. Where it cannot be written (a read-only home), nothing is kept; where it is damaged, none
  * that PGlite takes, or open to others' writing, it is not used and made anew.
  */
-export async function createPglite({ dataDir, cacheDir, parsers }: CreatePgliteOptions): Promise<PGlite> {
+export async function createPglite({ dataDir, cacheDir, isPart, parsers }: CreatePgliteOptions): Promise<PGlite> {
   if (dataDir === undefined) return await makeNew({ parsers }, cacheDir);
-  if (!holdsDatabase(dataDir)) {
-    const making = makingOf(dataDir);
-    await fillBeside(dataDir, making, async () => {
-      const database = await makeNew({ dataDir: making, parsers }, cacheDir);
-      await database.close();
-    });
-  }
+  if (isPart) return await makeNew({ dataDir, parsers }, cacheDir);
+  if ((await lookInto(dataDir)) === "database") await finishMove(dataDir);
+  else await makeWhole(dataDir, cacheDir);
   return await PGlite.create({ dataDir, parsers });
 }
+
+/** Makes a new database in a directory; one that cannot be made leaves it empty. */
+async function makeWhole(dataDir: string, cacheDir: string | undefined): Promise<void> {
+  const part = await beginPart(dataDir, making);
+  try {
+    await (await makeNew({ dataDir: part }, cacheDir)).close();
+    await moveUp(part);
+  } catch (error) {
+    // Judged as it is now: with the part there will be room again.
+    const reason = (await isDiskFull(part, error)) ? diskFullBy(error) : error;
+    // What cannot be cleared away is left to the next start; this is the error to tell.
+    await rm(part, { recursive: true, force: true }).catch(() => {});
+    throw reason;
+  }
+}
+
+/** In the system's words, which are known as such where this is heard of. */
+const diskFullBy = (error: unknown): Error =>
+  new Error(`no space left on device (${messageOf(error)})`, { cause: error });
 
 /** A new database, running: in memory, or in a directory that is empty. */
 async function makeNew(
@@ -55,15 +74,22 @@ async function makeNew(
   if (cacheDir === undefined) return await PGlite.create(options);
   const file = join(cacheDir, `${prefix}${versionOfPglite()}.tar.zst`);
   const loadDataDir = await readKept(file);
+  let fromKept: unknown;
   if (loadDataDir !== undefined) {
     try {
       return await PGlite.create({ ...options, loadDataDir });
-    } catch {
+    } catch (error) {
+      // What is kept was not the reason, and making it anew would only take longer to fail.
+      if (await isDiskFull(options.dataDir, error)) throw error;
       // Whole, and still no database for PGlite: what came of it is in the way of the one that is made anew.
       if (options.dataDir !== undefined) await empty(options.dataDir);
+      fromKept = error;
     }
   }
-  const database = await PGlite.create(options);
+  const database = await PGlite.create(options).catch((error: unknown) => {
+    if (fromKept === undefined) throw error;
+    throw new Error(`${messageOf(error)}; and from what is kept: ${messageOf(fromKept)}`, { cause: fromKept });
+  });
   await keep(file, database);
   return database;
 }

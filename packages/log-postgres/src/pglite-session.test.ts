@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { simulateTime } from "@viable/kernel";
-import { storeUnavailable } from "@viable/log";
+import { createMemoryStore, storeUnavailable } from "@viable/log";
 import { beforeEach, expect, test, vi } from "vitest";
 import { migrations } from "./migrations.ts";
 import { PgliteSession } from "./pglite-session.ts";
@@ -129,5 +129,22 @@ test("a store lets go of its directory when the thread that had it has ended", a
   threads[0]?.emit("exit", 1);
   await store.close();
   expect(await readdir(directory)).toEqual(["db"]);
+  await rm(directory, { recursive: true });
+});
+
+test("a restore that fails, and whose thread does not end, tells why it failed, and leaves the directory to the thread", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "viable-pglite-"));
+  const dataDir = join(directory, "db");
+  const clock = simulateTime();
+  behaviour.ends = false;
+  // The imagined database does not give the lock that a restore needs.
+  const failed = expect(createPgliteStore({ dataDir, clock }).restore(createMemoryStore().snapshot())).rejects.toThrow(
+    "Another process migrates or restores this database.",
+  );
+  await vi.waitFor(() => expect(clock.pending).toBe(1));
+  await clock.advance(10_000);
+  await failed;
+  expect(await readdir(dataDir)).toEqual([".viable-restoring"]);
+  await expect(createPgliteStore({ dataDir, clock }).open()).rejects.toMatchObject({ code: "log.database_in_use" });
   await rm(directory, { recursive: true });
 });

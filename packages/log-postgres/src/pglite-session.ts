@@ -1,8 +1,8 @@
-import { statfs } from "node:fs/promises";
 import type { Clock } from "@viable/kernel";
 import { BoundedQueue } from "@viable/kernel";
 import { diskFull, refused, unavailable } from "./errors.ts";
 import { inTransaction } from "./in-transaction.ts";
+import { isDiskFull } from "./is-disk-full.ts";
 import { migrate } from "./migrate.ts";
 import type { WorkerStart } from "./pglite-worker.ts";
 import type { Answer, Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
@@ -175,7 +175,7 @@ export class PgliteSession implements Session {
       this.#link = undefined;
       this.#exited = exited;
     }).catch(async (error: unknown) => {
-      throw (await isDiskFull(this.#place.dataDir)) ? diskFull(error) : error;
+      throw (await isDiskFull(this.#place.dataDir, error)) ? diskFull(error) : error;
     });
     try {
       await this.#prepare(connectionOver(link));
@@ -208,13 +208,3 @@ const connectionOver = (link: WorkerLink): Connection => ({
     await link.request({ kind: "script", text });
   },
 });
-
-/** Less than this and the database cannot even start: its write-ahead log comes in files of 16 MiB. */
-const minFreeBytes = 16 * 1024 * 1024;
-
-/** PGlite does not say why it does not start; this is the reason that an operator can do something about. */
-async function isDiskFull(dataDir: string | undefined): Promise<boolean> {
-  if (dataDir === undefined) return false;
-  const disk = await statfs(dataDir).catch(() => undefined);
-  return disk !== undefined && disk.bavail * disk.bsize < minFreeBytes;
-}

@@ -1,16 +1,15 @@
-import { existsSync } from "node:fs";
-import { mkdir, readdir, realpath, rm } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { mkdir, realpath, rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { Clock, ViableError } from "@viable/kernel";
 import { systemClock } from "@viable/kernel";
 import type { SnapshotPage, Store } from "@viable/log";
 import { notEmpty } from "@viable/log";
-import { holdsDatabase, makingOf, restoringOf } from "./database-directory.ts";
+import { lookInto, making, restoring } from "./database-directory.ts";
 import type { DirectoryLock } from "./directory-lock.ts";
 import { lockDirectory } from "./directory-lock.ts";
-import { refused, restoreUnfinished, unavailable } from "./errors.ts";
+import { fromDirectory, refused, restoreUnfinished, unavailable } from "./errors.ts";
 import { explainOver } from "./explain.ts";
-import { fillBeside } from "./fill-beside.ts";
+import { beginPart, moveUp } from "./move-up.ts";
 import { PgliteSession } from "./pglite-session.ts";
 import { restoreInto } from "./restore.ts";
 import type { Statement } from "./session.ts";
@@ -19,8 +18,8 @@ import { createSqlStore } from "./sql-store.ts";
 
 export interface PgliteStoreOptions {
   /**
-   * Where the database lives; made where it is not there, or empty. Without one it lives in memory and ends with the store. A new one is made
-   * beside and renamed, so it is a folder in a folder of this process's own, and not itself what is mounted.
+   * Where the database lives; made where it is not there, or empty. Without one it lives in memory and ends with the store. It may be what is
+   * mounted. Its lock stands beside it, so the folder that it is in must be open to this process too.
    */
   readonly dataDir?: string | undefined;
   /**
@@ -42,8 +41,8 @@ const vacuumRecords: Statement = { name: "viable_vacuum_records", text: "VACUUM 
  * hands; one process at a time has the directory, a second is refused with `log.database_in_use`; a worker that is lost is
  * started anew at the next request. Not promised: that anything survives a power cut. PGlite never waits for the disk.
  *
- * A snapshot is restored into a directory beside, `<directory>.restoring`, which takes the place of the real one when all is in it.
- * Where that was cut short the directory beside stays, and `open` refuses until a restore has come to its end.
+ * A snapshot is restored into a folder in the directory, and moves up when all is in it. Where that was cut short the folder stays, and
+ * `open` refuses until a restore has come to its end.
  */
 export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
   const clock = options.clock ?? systemClock;
@@ -73,14 +72,10 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
         session = await openSession(new PgliteSession({ cacheDir }, clock));
         return;
       }
-      await mkdir(options.dataDir, { recursive: true });
-      // Two ways to write one directory's name must meet at one lock.
-      const dataDir = await realpath(options.dataDir);
-      const claimed = await claim(dataDir, async () => {
-        if (holdsDatabase(dataDir)) return;
-        if (!(await isEmpty(dataDir))) throw noDatabase(dataDir);
-        // A restore was cut short: what it had written lies beside, and nothing in the place of the database.
-        if (existsSync(restoringOf(dataDir))) throw restoreUnfinished(`The database in ${dataDir}`);
+      const { dataDir, claimed } = await claim(options.dataDir, async (directory) => {
+        const found = await lookInto(directory);
+        if (found === "files") throw noDatabase(directory);
+        if (found === "restore") throw restoreUnfinished(`The database in ${directory}`);
       });
       session = await openSession(new PgliteSession({ dataDir, cacheDir }, clock), claimed);
       lock = claimed;
@@ -93,11 +88,13 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
         );
         return;
       }
-      const dataDir = await realpathToBe(options.dataDir);
-      const claimed = await claim(dataDir, async () => {
-        if (!(await isEmpty(dataDir))) throw notEmpty(dataDir);
-        await restoreBeside({ dataDir, cacheDir }, clock, pages);
+      const { dataDir, claimed } = await claim(options.dataDir, async (directory) => {
+        if (!["nothing", "restore"].includes(await lookInto(directory))) throw notEmpty(directory);
+        // It counts as begun from its first moment on, and what was to be a new database gives way to it.
+        await beginPart(directory, restoring);
+        await rm(join(directory, making), { recursive: true, force: true });
       });
+      await restoreInside({ dataDir, cacheDir }, clock, pages, claimed);
       session = await openSession(new PgliteSession({ dataDir, cacheDir }, clock), claimed);
       lock = claimed;
     },
@@ -126,67 +123,71 @@ export function createPgliteStore(options: PgliteStoreOptions = {}): Store {
   };
 }
 
-/** Claims a directory, and lets go of it again where what is to be done first fails. */
-async function claim(dataDir: string, first: () => Promise<void>): Promise<DirectoryLock> {
-  const claimed = await lockDirectory(dataDir);
+/** Claims a directory, made where it is not there, and lets go of it again where what is to be done first fails. */
+async function claim(
+  directory: string,
+  first: (dataDir: string) => Promise<void>,
+): Promise<{ readonly dataDir: string; readonly claimed: DirectoryLock }> {
+  let claimed: DirectoryLock | undefined;
   try {
-    await first();
+    await mkdir(directory, { recursive: true });
+    // Two ways to write one directory's name must meet at one lock.
+    const dataDir = await realpath(directory);
+    claimed = await lockDirectory(dataDir);
+    await first(dataDir);
+    return { dataDir, claimed };
   } catch (error) {
-    await claimed.release();
-    throw error;
+    await claimed?.release();
+    throw fromDirectory(error, directory);
   }
-  return claimed;
 }
 
-/** Opens a session, or lets go of its directory. Where its thread does not end, that stays locked for as long as this process lives. */
+/** Opens a session, or lets go of its directory. */
 async function openSession(opening: PgliteSession, claimed?: DirectoryLock): Promise<PgliteSession> {
   try {
     await opening.open();
   } catch (error) {
-    await opening.close().then(
-      () => claimed?.release(),
-      () => undefined,
-    );
+    await closeThen(opening, async () => await claimed?.release());
     throw error;
   }
   return opening;
 }
 
-/** Fills a database beside the directory, where it stays while that is not done. What was to be a new one gives way to it. */
-async function restoreBeside(
+/** Fills a database in the directory, which stays there while that is not done, and lets go of the directory where it fails. */
+async function restoreInside(
   { dataDir, cacheDir }: { readonly dataDir: string; readonly cacheDir: string | undefined },
   clock: Clock,
   pages: AsyncIterable<SnapshotPage>,
+  claimed: DirectoryLock,
 ): Promise<void> {
-  const beside = restoringOf(dataDir);
-  await rm(makingOf(dataDir), { recursive: true, force: true });
-  await fillBeside(dataDir, beside, async () => {
-    const restoring = new PgliteSession({ dataDir: beside, cacheDir }, clock, (connection) =>
-      restoreInto(connection, pages),
-    );
-    try {
-      await restoring.open();
-    } finally {
-      await restoring.close();
-    }
-  });
+  const part = join(dataDir, restoring);
+  const session = new PgliteSession({ dataDir: part, cacheDir, isPart: true }, clock, (connection) =>
+    restoreInto(connection, pages),
+  );
+  try {
+    await session.open();
+    await session.close();
+    await moveUp(part).catch((error: unknown) => {
+      throw fromDirectory(error, dataDir);
+    });
+  } catch (error) {
+    await closeThen(session, async () => {
+      // What cannot be cleared away says that the restore is unfinished, as it is.
+      await rm(part, { recursive: true, force: true }).catch(() => {});
+      await claimed.release();
+    });
+    throw error;
+  }
+}
+
+/**
+ * Closes a session that has failed, and goes on when its thread has ended. Where that does not end, and may still be writing, its directory
+ * stays as it is, and locked for as long as this process lives.
+ */
+async function closeThen(session: PgliteSession, next: () => Promise<void>): Promise<void> {
+  await session.close().then(next, () => undefined);
 }
 
 /** Nobody's database would be made among files that are somebody's. */
 const noDatabase = (dataDir: string): ViableError =>
   refused(`${dataDir} holds files, and no database.`, "Give a directory that is empty or not there.");
-
-async function isEmpty(directory: string): Promise<boolean> {
-  try {
-    return (await readdir(directory)).length === 0;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT";
-  }
-}
-
-/** The real path of a directory that may not be there yet. */
-async function realpathToBe(directory: string): Promise<string> {
-  const path = resolve(directory);
-  await mkdir(dirname(path), { recursive: true });
-  return await realpath(path).catch(async () => join(await realpath(dirname(path)), basename(path)));
-}

@@ -4,7 +4,10 @@ import type { Answer, Param, Row, Statement } from "./session.ts";
 
 const { serialize } = protocol;
 
-/** The store has some twenty, the filters of a read some sixty combinations. Past it each is sent whole, as any other query is. */
+/**
+ * The store has some twenty, and one for each kind of page that is read: 32 combinations of filters, in two directions, in five sizes. No
+ * process uses more than some dozens of these; past the bound each is sent whole, as any other query is.
+ */
 const maxPrepared = 200;
 const int8 = 20;
 const text = 25;

@@ -169,6 +169,43 @@ describe.each(Object.keys(kinds))("on %s", (kind) => {
   });
 });
 
+test("kill -9 at any moment of a restore: what is there then is unfinished, or all of it", {
+  timeout: 180_000,
+}, async () => {
+  await using target = await (kinds.PGlite as () => Promise<Place>)();
+  const { dataDir } = JSON.parse(target.program.replace(/^[^(]*\(|\)$/g, ""));
+  const program = `
+    import { createPgliteStore } from "@viable/log-postgres";
+    const event = { ordinal: 1, stream: "s", version: 1, id: "e", type: "t", data: "{}", tenant: "d", session: null, correlation: null,
+      metadata: "{}", time: 1 };
+    async function* pages() {
+      yield { kind: "head", head: { ordinal: 1, change: 0, records: 0 } };
+      yield { kind: "events", events: [event] };
+    }
+    await ${target.program}.restore(pages());
+    setInterval(() => {}, 1_000);`;
+  // With so many files and folders there, of nearly a thousand; the last time as it moves up. Whoever looks too late finds it whole.
+  const isReached = async (moment: number | string) =>
+    typeof moment === "string"
+      ? (await readdir(dataDir).catch(() => [])).some((name) => [moment, "PG_VERSION"].includes(name))
+      : (await readdir(dataDir, { recursive: true }).catch(() => [])).length >= moment;
+  for (const moment of [1, 2, 300, 900, ".viable-moving"]) {
+    const args = ["--conditions=viable-source", "--input-type=module", "-e", program];
+    const child = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: "inherit" });
+    const exited = once(child, "exit");
+    while (child.exitCode === null && !(await isReached(moment)));
+    child.kill("SIGKILL");
+    expect((await exited)[1]).toBe("SIGKILL");
+    if (typeof moment === "number") {
+      await expect(target.store.open()).rejects.toMatchObject({ code: "log.restore_unfinished" });
+      await rm(dataDir, { recursive: true });
+    }
+  }
+  await target.store.open();
+  expect((await target.store.head()).ordinal).toBe(1);
+  await target.store.close();
+});
+
 test("a directory with anything in it is not restored into, and one that is empty is", async () => {
   const directory = await mkdtemp(join(tmpdir(), "viable-restore-"));
   await mkdir(join(directory, "full", "notes"), { recursive: true });

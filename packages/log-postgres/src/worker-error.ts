@@ -1,4 +1,5 @@
 import { messages } from "@electric-sql/pglite";
+import { messageOf } from "./message-of.ts";
 
 /** An error as it crosses from the database's thread. */
 export interface WorkerError {
@@ -17,5 +18,5 @@ export function toWorkerError(thrown: unknown): WorkerError {
     const { message, code, constraint, severity } = thrown;
     return { message, sqlState: code, constraint, fatal: severity !== "ERROR" };
   }
-  return { message: thrown instanceof Error ? thrown.message : String(thrown), sqlState: undefined, fatal: true };
+  return { message: messageOf(thrown), sqlState: undefined, fatal: true };
 }
