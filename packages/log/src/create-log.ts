@@ -225,9 +225,8 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
   return self;
 }
 
-type Appended = Extract<CommitOutcome, { kind: "appended" }>;
-
-const isNew = (outcome: CommitOutcome): outcome is Appended => outcome.kind === "appended" && !outcome.repeated;
+const isNew = (outcome: CommitOutcome): outcome is Extract<CommitOutcome, { kind: "appended" }> =>
+  outcome.kind === "appended" && !outcome.repeated;
 
 /** Asks the store, and waits for its answer no longer than the context lasts. */
 async function ask<T>(ctx: Context, question: () => Promise<T>): Promise<T> {
@@ -266,26 +265,30 @@ function takeEvents(flush: Flush, tail: Tail): number {
   let last = 0;
   let lastId = "";
   let written = 0;
-  for (const { append, outcome } of newOf(flush)) {
+  flush.batch.forEach(({ streams }, index) => {
+    const outcome = flush.outcomes[index];
+    if (outcome === undefined || !isNew(outcome)) return;
     let ordinal = outcome.firstOrdinal - 1;
-    for (const { events } of append.streams) {
+    for (const { events } of streams) {
       ordinal += events.length;
-      written += events.length;
       lastId = events.at(-1)?.id ?? lastId;
     }
-    if (ordinal < outcome.firstOrdinal) continue;
+    if (ordinal < outcome.firstOrdinal) return;
     first = Math.min(first, outcome.firstOrdinal);
     last = ordinal;
-  }
+    written += ordinal - outcome.firstOrdinal + 1;
+  });
   if (written > 0) tail.take({ from: first, to: last, lastId, events: heardOf(flush, tail) });
   return written;
 }
 
 /** The events of a flush, each of which is decoded when it is its turn, if somebody listens to it then. */
-function* heardOf(flush: Flush, tail: Tail): Iterable<StoredEvent> {
-  for (const { append, outcome } of newOf(flush)) {
+function* heardOf({ batch, outcomes }: Flush, tail: Tail): Iterable<StoredEvent> {
+  for (const [index, { streams }] of batch.entries()) {
+    const outcome = outcomes[index];
+    if (outcome === undefined || !isNew(outcome)) continue;
     let ordinal = outcome.firstOrdinal;
-    for (const [at, { stream, events }] of append.streams.entries()) {
+    for (const [at, { stream, events }] of streams.entries()) {
       let version = outcome.firstVersions[at] as number;
       for (const event of events) {
         if (tail.isHeard(stream, event)) yield decodeEvent(event, stream, version, ordinal);
@@ -293,14 +296,6 @@ function* heardOf(flush: Flush, tail: Tail): Iterable<StoredEvent> {
         ordinal += 1;
       }
     }
-  }
-}
-
-/** The appends of a flush that were written by it, in the order of their positions. */
-function* newOf({ batch, outcomes }: Flush): Iterable<{ append: EncodedAppend; outcome: Appended }> {
-  for (const [index, append] of batch.entries()) {
-    const outcome = outcomes[index];
-    if (outcome !== undefined && isNew(outcome)) yield { append, outcome };
   }
 }
 
