@@ -1,7 +1,7 @@
 // What a flush is found to take, and when it pays to write one half while the other is answered.
 import { seededRandom } from "@viable/kernel";
 import { expect, test } from "vitest";
-import { AnswerCost, FlushCost, paysToOverlap } from "./flush-cost.ts";
+import { FlushCost, paysToOverlap } from "./flush-cost.ts";
 
 function costOf(flushes: Iterable<readonly [appends: number, tookMs: number]>): FlushCost {
   const cost = new FlushCost();
@@ -68,18 +68,6 @@ test("flushes that take no time tell nothing, and keep nothing from being found 
       perAppendMs: expect.closeTo(0.5, 2),
     });
   }
-});
-
-test("what an answer takes is an average over answers, however few or many are given together", () => {
-  const cost = new AnswerCost();
-  expect(cost.averageMs).toBe(0);
-  for (let flush = 0; flush < 300; flush++) {
-    cost.note(250, 250 * 0.02);
-    cost.note(1, 2);
-  }
-  expect(cost.averageMs).toBeCloseTo(7 / 251, 2);
-  for (let flush = 0; flush < 300; flush++) cost.note(10, 10);
-  expect(cost.averageMs).toBeCloseTo(1, 3);
 });
 
 test("a clock that goes by ticks of a millisecond tells on average what flushes take, though most take none by it", () => {

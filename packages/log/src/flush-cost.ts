@@ -72,24 +72,6 @@ export class FlushCost {
   }
 }
 
-/** What the thread takes for an answer and all that comes of it at once, as the last flushes tell: each answer counts alike. */
-export class AnswerCost {
-  #answers = 0;
-  #times = 0;
-
-  /** Takes into account that so many answers, given one after the other, took so long, in milliseconds. */
-  note(answers: number, tookMs: number): void {
-    const kept = 1 - forgotten;
-    this.#answers = this.#answers * kept + answers;
-    this.#times = this.#times * kept + tookMs;
-  }
-
-  /** How long an answer takes on average, in milliseconds; 0 before the first. */
-  get averageMs(): number {
-    return this.#answers === 0 ? 0 : this.#times / this.#answers;
-  }
-}
-
 /**
  * Whether it pays to have all who append, one time after the other, travel in two halves, so that the database writes one while the thread
  * goes on with the other, rather than together, the database waiting for the thread and then the thread for the database. What a flush takes

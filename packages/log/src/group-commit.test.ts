@@ -225,17 +225,14 @@ interface Writers {
   /** What a writer does with an answer, before it appends again. */
   readonly workMs: number;
   readonly commitMs: (appends: number) => number;
-  /** How long a writer that has an answer stays away beside that, from 0 up to 1 by chance. */
-  readonly pauseMs?: (chance: number) => number;
 }
 
 /**
  * Writers that append, work on the answer and append again, all on one thread, over a database that takes so long for a flush whatever the
  * thread does meanwhile. Answers the sizes of flushes, and how many answers were worked on during one.
  */
-async function runWriters({ writers, appendsEach, workMs, commitMs, pauseMs = () => 0 }: Writers) {
+async function runWriters({ writers, appendsEach, workMs, commitMs }: Writers) {
   const time = simulateTime();
-  const random = seededRandom(3);
   let busyUntilMs = 0;
   const monotonicMs = () => Math.max(busyUntilMs, time.monotonicMs());
   const pass = (ms: number) =>
@@ -269,8 +266,6 @@ async function runWriters({ writers, appendsEach, workMs, commitMs, pauseMs = ()
       expect(await log.append(ctx, { streams: [write] })).toMatchObject({ ok: true, versions: [version + 1] });
       if (isCommitting) overlapped += 1;
       busyUntilMs = monotonicMs() + workMs;
-      const awayMs = pauseMs(random.next());
-      if (awayMs > 0) await pass(awayMs);
     }
     done += 1;
   };
@@ -288,25 +283,6 @@ test("W9: where answers take the thread as long as the disk takes, one half is w
   expect(sizes.slice(5, 60)).toEqual(Array(55).fill(4));
   expect(overlapped).toBeGreaterThan(250);
   expect(tookMs).toBeLessThan(40 * 12);
-});
-
-test.each([
-  ["one in twenty, up to 10 ms", 0.05, 10],
-  ["one in twenty, up to 20 ms", 0.05, 20],
-  ["one in ten, up to 10 ms", 0.1, 10],
-])("halves stay even, and the thread at work, where writers stay away now and then: %s", async (_, share, upToMs) => {
-  const { sizes, tookMs } = await runWriters({
-    writers: 64,
-    appendsEach: 100,
-    workMs: 0.08,
-    commitMs: (appends) => 0.4 + 0.06 * appends,
-    pauseMs: (chance) => (chance < share ? (chance / share) * upToMs : 0),
-  });
-  // Beside flushes of 60 and 1 by turns the thread would be without work for half of the time.
-  expect(64 * 100 * 0.08).toBeGreaterThan(tookMs * 0.85);
-  const inTheMiddle = sizes.slice(20, 120);
-  const uneven = inTheMiddle.filter((size, nr) => nr > 0 && size * 2 < (inTheMiddle[nr - 1] as number));
-  expect(uneven.length).toBeLessThan(5);
 });
 
 test("on a slow disk everybody travels together", async () => {

@@ -1,7 +1,7 @@
 import type { Context, Runtime } from "@viable/kernel";
 import { backoffMs, invariant, ViableError, waitFor } from "@viable/kernel";
 import { logClosed, logUnavailable } from "./errors.ts";
-import { AnswerCost, FlushCost, paysToOverlap } from "./flush-cost.ts";
+import { FlushCost, paysToOverlap } from "./flush-cost.ts";
 import { notify } from "./notify.ts";
 import type { CommitOutcome, CommitResult, EncodedAppend, Follow, Store } from "./store.ts";
 import { storeRefused } from "./store.ts";
@@ -93,7 +93,8 @@ export class GroupCommit {
   #closed = false;
   flushes = 0;
   readonly #cost = new FlushCost();
-  readonly #answerCost = new AnswerCost();
+  /** How long the thread takes of late for an append's answer and all that comes of it at once, in milliseconds. */
+  #answerMs = 0;
 
   /** `follow` answers what is to be asked in the transaction of each flush, where there is anything. */
   constructor(
@@ -175,24 +176,24 @@ export class GroupCommit {
    *
    * Whoever is answered has often sent the next by the end of this turn: waited for, it travels in the next flush instead of the one
    * after. But where the thread has much to do with the answers, database and thread would wait for each other in turns. Then the next
-   * flush is sent as soon as it holds about half of all who append: so many are answered before it as are missing from it, none where
-   * as many wait as were written, and the others meanwhile. However uneven the two halves have become, they are even with that.
+   * flush is sent before they are given; or, where nothing waits yet, as soon as half of them are. How large the two halves are is then up to
+   * who appends when: to make them even costs a turn of the loop in which nothing is written, and runs of reactors lost a tenth by it.
    */
   async #followUp({ flush, answers }: Flushed): Promise<{ readonly sent: Promise<Flushed> | undefined }> {
     const { clock } = this.#runtime;
     const beganMs = clock.monotonicMs();
     const all = answers.length + this.waiting;
-    const overlaps = paysToOverlap(this.#answerCost.averageMs * all, all, this.#cost.time);
-    const first = overlaps ? Math.max(0, Math.floor((answers.length - this.waiting) / 2)) : 0;
-    let sent = overlaps && first === 0 ? this.#sendWaiting() : undefined;
+    const overlaps = paysToOverlap(this.#answerMs * all, all, this.#cost.time);
+    let sent = overlaps ? this.#sendWaiting() : undefined;
     // What goes wrong while the news is spread is no concern of those whose append happened.
     if (flush !== undefined) notify(this.#listener.flushed, flush);
+    const first = overlaps && sent === undefined ? Math.ceil(answers.length / 2) : 0;
     if (first > 0) {
       await this.#answer(answers.slice(0, first));
       sent = this.#sendWaiting();
     }
     await this.#answer(answers.slice(first));
-    this.#answerCost.note(answers.length, clock.monotonicMs() - beganMs);
+    if (answers.length > 0) this.#answerMs = smooth(this.#answerMs, (clock.monotonicMs() - beganMs) / answers.length);
     return { sent };
   }
 
@@ -302,6 +303,10 @@ export class GroupCommit {
     return left;
   }
 }
+
+/** The running average of what is measured at each flush: the last twenty or so count. */
+const smooth = (before: number, measured: number): number =>
+  before === 0 ? measured : before * 0.95 + measured * 0.05;
 
 function toAnswers(sent: readonly Waiting[], { outcomes }: CommitResult): Answer[] {
   return sent.map((waiting, index) => {
