@@ -24,11 +24,11 @@ export const five = reactor("five", { input: numbered }, (steps) =>
     .returns(({ results }) => ({ n: results.s5.n })),
 );
 
-/** One element after the other; each tells that it begins. */
-export const long = (begin: () => void) =>
-  reactor("long", { input: elements }, (steps) =>
+/** Elements of which only how many there were is kept; each tells that it begins. */
+const counted = (name: "long" | "sweep", maxConcurrency: number) => (begin: () => void) =>
+  reactor(name, { input: elements }, (steps) =>
     steps
-      .map("each", { over: ({ input }) => input.elements, maxConcurrency: 1, collect: "count" }, (each) =>
+      .map("each", { over: ({ input }) => input.elements, maxConcurrency, collect: "count" }, (each) =>
         each
           .step("one", {
             args: ({ element }) => ({ n: element }),
@@ -41,6 +41,11 @@ export const long = (begin: () => void) =>
       )
       .returns(({ results }) => ({ n: results.each })),
   );
+
+/** One element after the other. */
+export const long = counted("long", 1);
+/** Some elements at a time. */
+export const sweep = counted("sweep", 100);
 
 /** All elements at once, up to the most that it is asked for. */
 export const fan = (maxConcurrency: number) =>
@@ -52,24 +57,6 @@ export const fan = (maxConcurrency: number) =>
           .returns(({ results }) => results.one),
       )
       .returns(({ results }) => results.each),
-  );
-
-/** Some elements at a time, of which only how many there were is kept; each tells that it begins. */
-export const sweep = (begin: () => void) =>
-  reactor("sweep", { input: elements }, (steps) =>
-    steps
-      .map("each", { over: ({ input }) => input.elements, maxConcurrency: 100, collect: "count" }, (each) =>
-        each
-          .step("one", {
-            args: ({ element }) => ({ n: element }),
-            run: (_ctx, { n }): Numbered => {
-              begin();
-              return { n: n + 1 };
-            },
-          })
-          .returns(({ results }) => results.one),
-      )
-      .returns(({ results }) => ({ n: results.each })),
   );
 
 /** Sleeps until a time, and says when it woke. */
