@@ -124,3 +124,25 @@ test("one of which all was done in time completes", async () => {
   await startLater(world, hourMs);
   expect(await world.finish(runId)).toMatchObject({ type: "run.completed" });
 });
+
+test("nothing more is begun where the time is up before its timer comes, as after a wall clock was put right", async () => {
+  let world: ProcessWorld | undefined;
+  const definition = reactor("late", { input, timeoutMs }, (steps) =>
+    steps
+      .step("reserve", {
+        run: () => {
+          if (world !== undefined) first(world).clock.wallOffsetMs = hourMs;
+        },
+        undo: () => {},
+      })
+      .step("charge", { after: ["reserve"], run: () => 1 })
+      .returns(() => 1),
+  );
+  world = await simulateProcesses({ seed: 1, processes: 1, definitions: [definition] });
+  const runId = await world.begin("late", 1, "k");
+  expect(await world.finish(runId)).toMatchObject({
+    type: "run.compensated",
+    data: { cause: { error: { code: "reactor.run_timed_out" } } },
+  });
+  expect(calls(world)).toEqual(["process 1: run reserve", "process 1: undo reserve"]);
+});

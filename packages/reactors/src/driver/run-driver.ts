@@ -113,8 +113,6 @@ export class RunDriver {
   start(): void {
     const { deadline } = this.progress;
     if (deadline !== undefined) this.#ports.wakeAt(this.runId, deadline);
-    // Nobody may have had it when its time was up.
-    this.#giveUpWhereLate();
     this.#launch(this.progress.takeReady());
     this.#settle();
   }
@@ -123,7 +121,6 @@ export class RunDriver {
   due(): void {
     const run = this.#run;
     if (run.hasLeft || run.isHalted) return;
-    this.#giveUpWhereLate();
     const now = nowOf(run);
     const { open } = run.progress;
     const due: OpenNode[] = [];
@@ -210,7 +207,10 @@ export class RunDriver {
 
   #launch(nodes: readonly OpenNode[]): void {
     const run = this.#run;
-    if (nodes.length === 0 || run.isHalted || run.hasLeft) return;
+    if (run.isHalted || run.hasLeft) return;
+    // Nobody may have had it when its time was up, and a timer may come later than what goes on with it.
+    this.#giveUpWhereLate();
+    if (nodes.length === 0) return;
     if (!mayGoOn(run)) {
       this.lose("its lease ran out");
       return;
