@@ -89,6 +89,27 @@ test("one that was under way and never answered is there whole or not at all", (
   expect(judge((history) => history.acks.splice(1, 1))).toEqual([]);
 });
 
+const setVersion = (history: History, version: number): unknown =>
+  Object.assign(history.records[0] as StoredRecord, { version });
+
+test("of a record one writing may go unheard each time a sender dies, however many there were before", () => {
+  const { events, records, acks, head } = trueHistory();
+  const check = new LogCheck();
+  for (const event of events) check.take(event);
+  const told = { acks, conflicts: new Set<string>(), isAll: true };
+  const at = (version: number, by: string) => [
+    { key: "own/1", value: { append: by }, version, expiresAt: null },
+    records[1] as StoredRecord,
+  ];
+  expect(check.judge(told, head, records)).toEqual([]);
+  expect(check.judge({ ...told, acks: [] }, head, at(2, "q-1-1"))).toEqual([]);
+  expect(check.judge({ ...told, acks: [] }, head, at(3, "r-1-1"))).toEqual([]);
+  const ack = { ...(acks[2] as Ack), id: "s-1-1", recordVersions: [4] };
+  expect(check.judge({ ...told, acks: [ack] }, head, at(5, "s-1-2"))).toEqual([]);
+  const violations = check.judge({ ...told, acks: [] }, head, at(7, "t-1-2"));
+  expect(violations.map(({ kind }) => kind)).toEqual(["record"]);
+});
+
 test.each<[string, string, (history: History) => void]>([
   ["lost", "an acknowledged append is not there", (h) => Object.assign(h, { events: h.events.slice(0, 2), head: 2 })],
   ["lost", "an acknowledged record is not there", (h) => h.records.shift()],
@@ -120,7 +141,15 @@ test.each<[string, string, (history: History) => void]>([
     "two appends were told one version of a record",
     (h) => h.acks.push({ ...(h.acks[2] as Ack), id: "p-1-4" }),
   ],
+  [
+    "record",
+    "a record's versions were told with a gap",
+    (h) => Object.assign(h.acks[2] as Ack, { recordVersions: [2] }),
+  ],
+  ["record", "more than one writing of a record was never answered", (h) => h.acks.pop() && setVersion(h, 2)],
+  ["record", "a record was written once more by an append that was told", (h) => setVersion(h, 2)],
   ["unasked", "what conflicted is there", (h) => h.conflicts.add("p-1-1")],
+  ["unasked", "a record that conflicted is there", (h) => h.acks.pop() && h.conflicts.add("p-1-3")],
   ["unasked", "two appends of one writer were never answered", (h) => h.acks.splice(0, 2)],
 ])("%s: %s", (kind, _, change) => {
   expect(judge(change)).toContain(kind);

@@ -62,7 +62,7 @@ export class LogCheck {
   #position = 0;
   readonly #streams = new Map<string, number>();
   readonly #records = new Map<string, { version: number; by: string }>();
-  /** Records that one sender alone writes, without events: what was last acknowledged of each. */
+  /** Records that one sender alone writes, without events: what is known of each, by the last acknowledgement or the last look at it. */
   readonly #alone = new Map<string, { version: number; by: string }>();
   #found = new Map<string, Found>();
   /** Appends that are there, though their answer was never heard: they were under way when something died. */
@@ -125,20 +125,21 @@ export class LogCheck {
       if (found.seen < found.of) this.#note("half", `${append}: ${found.seen} of ${found.of} events`);
       if (told.conflicts.has(append)) this.#note("unasked", `${append} was answered with a conflict, and is there`);
     }
-    const heard = this.#judgeAcks(told.acks);
+    const heard = this.#judgeAcks(told);
     this.#judgeUnheard(heard, told);
-    this.#judgeRecords(records, told.isAll);
+    this.#judgeRecords(records);
+    this.#judgeAlone(records, told);
     this.#found = new Map();
     return this.#violations;
   }
 
-  #judgeAcks(acks: readonly Ack[]): Set<string> {
+  #judgeAcks({ acks, isAll }: Told): Set<string> {
     const heard = new Set<string>();
     for (const ack of acks) {
       const first = !heard.has(ack.id);
       heard.add(ack.id);
       if (ack.key !== undefined) {
-        this.#takeAlone(ack, ack.key);
+        this.#takeAlone(ack, ack.key, isAll);
         continue;
       }
       const found = this.#found.get(ack.id);
@@ -160,10 +161,11 @@ export class LogCheck {
     return heard;
   }
 
-  #takeAlone(ack: Ack, key: string): void {
+  #takeAlone(ack: Ack, key: string, isAll: boolean): void {
     const version = ack.recordVersions[0] ?? 0;
-    const last = this.#alone.get(key);
-    if (last !== undefined && (last.by === ack.id ? version !== last.version : version <= last.version)) {
+    const last = this.#alone.get(key) ?? { version: 0, by: "nobody" };
+    const isNext = isAll ? version === last.version + 1 : version > last.version;
+    if (last.by === ack.id ? version !== last.version : !isNext) {
       this.#note("record", `${ack.id}: ${key} told at ${version} after ${last.by} was told ${last.version}`);
     }
     this.#alone.set(key, { version, by: ack.id });
@@ -182,8 +184,8 @@ export class LogCheck {
     }
   }
 
-  #judgeRecords(records: readonly StoredRecord[], isAll: boolean): void {
-    const stored = new Map(records.map((record) => [record.key, record]));
+  #judgeRecords(records: readonly StoredRecord[]): void {
+    const stored = byKey(records);
     for (const [key, { version, by }] of this.#records) {
       const record = stored.get(key);
       if (record?.version === version && writerOf(record) === by) continue;
@@ -192,15 +194,6 @@ export class LogCheck {
         `${key} is at ${record?.version} by ${record && writerOf(record)}; its events end with ${version} by ${by}`,
       );
     }
-    for (const [key, { version, by }] of this.#alone) {
-      const record = stored.get(key);
-      const kept = record?.version === version && writerOf(record) === by;
-      // One more may have been written unheard.
-      const ahead = (record?.version ?? 0) - version;
-      const isUnheard = record !== undefined && ahead > 0 && (ahead === 1 || !isAll) && writerOf(record) !== by;
-      if (!kept && !isUnheard)
-        this.#note("lost", `${key} is at ${record?.version}, and ${by} was acknowledged at ${version}`);
-    }
     for (const record of records) {
       if (record.key.startsWith(sharedPrefix) && !this.#records.has(record.key)) {
         this.#note("half", `record ${record.key} is there without the event that it was written with`);
@@ -208,9 +201,36 @@ export class LogCheck {
     }
   }
 
+  /** Of each sender one more may have been written unheard, since it was last judged. */
+  #judgeAlone(records: readonly StoredRecord[], { conflicts, isAll }: Told): void {
+    const stored = byKey(records);
+    for (const [key, { version, by }] of this.#alone) {
+      const record = stored.get(key);
+      if (record === undefined || record.version < version || (record.version === version && writerOf(record) !== by))
+        this.#note("lost", `${key} is at ${record?.version}, and ${by} was acknowledged at ${version}`);
+    }
+    for (const record of records) {
+      if (record.key.startsWith(sharedPrefix)) continue;
+      const { version, by } = this.#alone.get(record.key) ?? { version: 0, by: "nobody" };
+      const writer = writerOf(record);
+      if (version === record.version) continue;
+      if (conflicts.has(writer))
+        this.#note("unasked", `${writer} was answered with a conflict, and ${record.key} is its`);
+      if (writer === by || (isAll && record.version > version + 1))
+        this.#note(
+          "record",
+          `${record.key} is at ${record.version} by ${writer}, and ${by} was the last told, at ${version}`,
+        );
+      if (isAll) this.#alone.set(record.key, { version: record.version, by: writer });
+    }
+  }
+
   #note(kind: Violation["kind"], text: string): void {
     this.#violations.push({ kind, text });
   }
 }
+
+const byKey = (records: readonly StoredRecord[]): Map<string, StoredRecord> =>
+  new Map(records.map((record) => [record.key, record]));
 
 const writerOf = (record: StoredRecord): string => (record.value as { append: string }).append;
