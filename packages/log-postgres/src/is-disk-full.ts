@@ -9,11 +9,11 @@ export const saysNoSpace = (message: string): boolean => /no space left on devic
 
 /**
  * Whether something failed since the disk of a database is full. Where PGlite does not start it may not say why; of the reasons, this is
- * the one that an operator can do something about.
+ * the one that an operator can do something about. A file system that tells no size (some in user space) tells nothing by what is free, either.
  */
 export async function isDiskFull(dataDir: string | undefined, error: unknown): Promise<boolean> {
   if (dataDir === undefined) return false;
   if (saysNoSpace(messageOf(error))) return true;
   const disk = await statfs(dataDir).catch(() => undefined);
-  return disk !== undefined && disk.bavail * disk.bsize < minFreeBytes;
+  return disk !== undefined && disk.blocks > 0 && disk.bavail * disk.bsize < minFreeBytes;
 }
