@@ -68,7 +68,10 @@ export function withContext(ctx: Context, parts: Partial<Omit<Context, "runtime"
 }
 
 /** Whether the context can end at all. Where it cannot, a wait in it needs neither timer nor listener. */
-export const canEnd = (ctx: Context): boolean => ctx.deadline !== undefined || ctx.signal !== never;
+export const canEnd = (ctx: Context): boolean => ctx.deadline !== undefined || canBeCancelled(ctx);
+
+/** Whether its signal can ever be. */
+export const canBeCancelled = (ctx: Context): boolean => ctx.signal !== never;
 
 /** Throws where the caller has gone away or the deadline has passed: called before starting something long. */
 export function throwIfDone(ctx: Context): void {

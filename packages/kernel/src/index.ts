@@ -26,4 +26,5 @@ export { seededRandom, systemRandom } from "./random.ts";
 export { toRecordableDetails, toRecordableError } from "./recordable-error.ts";
 export type { SimulatedTime } from "./simulated-time.ts";
 export { simulateTime } from "./simulated-time.ts";
+export { TransientMap } from "./transient-map.ts";
 export { sleep, untilSettled, waitFor } from "./wait.ts";

@@ -1,4 +1,5 @@
 // Proves that no wait outlasts its context, and that what a wait began is let go of exactly once, however it ends.
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import type { Context } from "./context.ts";
 import { createRuntime, rootContext, withContext } from "./context.ts";
@@ -44,6 +45,19 @@ describe("untilSettled", () => {
     await time.advance(2_000);
     expect(await outcome).toBe("resolved a");
     expect(state.released).toBe(1);
+  });
+
+  test("listens to a signal only where that can be aborted, and only until it ends", async () => {
+    const heard = (ctx: Context) => getEventListeners(ctx.signal, "abort").length;
+    const { ctx } = make();
+    const { state, outcome } = held(ctx);
+    expect(heard(ctx)).toBe(1);
+    state.resolve("a");
+    await outcome;
+    expect(heard(ctx)).toBe(0);
+    const endless = rootContext(createRuntime({ clock: simulateTime() }));
+    held(endless);
+    expect(heard(endless)).toBe(0);
   });
 
   test("ends at the deadline, not before, and lets go once", async () => {

@@ -1,5 +1,5 @@
 import type { Context } from "./context.ts";
-import { canEnd, throwIfDone } from "./context.ts";
+import { canBeCancelled, canEnd, throwIfDone } from "./context.ts";
 import { ViableError } from "./errors.ts";
 
 /** Waits `ms`. Ends early, with `context.cancelled` or `context.deadline_exceeded`, when the context does. */
@@ -36,6 +36,8 @@ export function untilSettled<T = void>(
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     throwIfDone(ctx);
+    // One signal serves all contexts that have none of their own: it would lead from each wait that is over to all that came after it.
+    const signal = canBeCancelled(ctx) ? ctx.signal : undefined;
     let settled = false;
     let release: () => void = () => {};
     const settle = (act: () => void) => {
@@ -43,7 +45,7 @@ export function untilSettled<T = void>(
       settled = true;
       release();
       deadline?.cancel();
-      ctx.signal.removeEventListener("abort", aborted);
+      signal?.removeEventListener("abort", aborted);
       act();
     };
     const aborted = () =>
@@ -56,7 +58,7 @@ export function untilSettled<T = void>(
             ctx.deadline - ctx.runtime.clock.now(),
             { background: true },
           );
-    ctx.signal.addEventListener("abort", aborted, { once: true });
+    signal?.addEventListener("abort", aborted, { once: true });
     let letGo: () => void;
     try {
       letGo = start(

@@ -1,5 +1,5 @@
 import type { Context } from "@viable/kernel";
-import { isId, untilSettled } from "@viable/kernel";
+import { isId, TransientMap, untilSettled } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { mayPass } from "@viable/log";
 import { runNotFound } from "./errors.ts";
@@ -29,7 +29,7 @@ export async function endingOf(ctx: Context, log: Log, runId: string): Promise<R
 export class RunEndings {
   readonly #log: Log;
   readonly #known: KnownRuns;
-  readonly #listeners = new Map<string, Set<(ending: RunEnding) => void>>();
+  readonly #listeners = new TransientMap<string, Set<(ending: RunEnding) => void>>();
 
   constructor(log: Log, known: KnownRuns) {
     this.#log = log;
