@@ -57,10 +57,11 @@ function markIdle({ progress, active }: DrivenRun, pending: Pending[]): Pending[
   const last = pending.at(-1);
   if (last?.event.type !== "step.waiting" || active.size > 0) return pending;
   let untilMs = progress.deadline ?? Number.POSITIVE_INFINITY;
-  for (const { todo, wait, retryAt } of progress.open.values()) {
+  for (const { path, todo, wait, retryAt } of progress.open.values()) {
     if (todo === undefined) continue;
-    // What it waits for from outside may have come already.
-    if (wait === undefined ? retryAt === undefined : wait.for === "event") return pending;
+    // What stands in another stream may have come already, and not been heard of: but for the end of a run that begins in this very append.
+    const mayHaveCome = wait?.for === "event" || (wait?.for === "run" && path !== last.event.data.step);
+    if (mayHaveCome || (wait === undefined && retryAt === undefined)) return pending;
     const dueMs = wait === undefined ? retryAt : "until" in wait ? wait.until : undefined;
     untilMs = Math.min(untilMs, dueMs ?? Number.POSITIVE_INFINITY);
   }
