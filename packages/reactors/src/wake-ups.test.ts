@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { DueTimes } from "./due-times.ts";
 import { reactor } from "./reactor.ts";
+import type { SimulatedProcess } from "./testing/simulate-processes.ts";
 import { simulateProcesses } from "./testing/simulate-processes.ts";
 import { WakeUps } from "./wake-ups.ts";
 
@@ -42,6 +43,18 @@ describe("a run", () => {
     expect(woken).toHaveLength(10);
   });
 
+  test("is told of within a minute where wall time jumps past its time, as over a machine's sleep", async () => {
+    const time = simulateTime();
+    let jumpMs = 0;
+    const { woken, add } = wakeUpsIn({ ...time, now: () => time.now() + jumpMs });
+    add("a", dayMs);
+    await time.advance(10_000);
+    jumpMs = 2 * dayMs;
+    add("b", jumpMs + 70_000);
+    await time.advance(60_000);
+    expect(woken).toEqual([expect.stringMatching(/^a /), expect.stringMatching(/^b /)]);
+  });
+
   test("that asks again and again is kept once", () => {
     const { wakeUps, add } = wakeUpsIn(simulateTime());
     for (let nr = 0; nr < 100_000; nr++) add("a", dayMs - nr);
@@ -63,6 +76,52 @@ describe("runs with a deadline that is a day away", () => {
     expect(Math.max(...[...kept].map(({ size }) => size))).toBeLessThan(1_100);
   });
 });
+
+const input = z.unknown();
+test.for([
+  [
+    "a sleep",
+    reactor("sleeps", { input }, (steps) => steps.sleep("s", { args: () => ({ forMs: dayMs }) }).returns(() => 1)),
+    "run.completed",
+  ],
+  [
+    "a wait's time",
+    reactor("waits", { input }, (steps) =>
+      steps.waitFor("w", { event: "e", args: () => ({ timeoutMs: dayMs }) }).returns(() => 1),
+    ),
+    "run.failed",
+  ],
+  [
+    "a wait between tries",
+    reactor("tries", { input }, (steps) =>
+      steps
+        .step("t", {
+          retry: { maxAttempts: 2, baseMs: dayMs, maxMs: dayMs },
+          run: ({ attempt }) => {
+            if (attempt === 1) throw new Error("no");
+          },
+        })
+        .returns(() => 1),
+    ),
+    "run.completed",
+  ],
+  [
+    "a deadline",
+    reactor("late", { input, timeoutMs: dayMs }, (steps) => steps.approval("a", { title: "Well?" }).returns(() => 1)),
+    "run.failed",
+  ],
+] as const)(
+  "%s of a run that rests is over within a minute of wall time having jumped past it",
+  async ([, definition, ends]) => {
+    const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [definition] });
+    const runId = await world.begin(definition.name, 1, "k");
+    await world.time.advance(10_000);
+    expect(world.processes[0]?.reactors.stats()).toMatchObject({ resting: 1 });
+    (world.processes[0] as SimulatedProcess).clock.wallOffsetMs = 2 * dayMs;
+    await world.time.advance(60_000);
+    expect(world.history(runId).at(-1)?.event.type).toBe(ends);
+  },
+);
 
 test("a run that waits for several times, and has a deadline, goes on at each of them", async () => {
   const definition = reactor("naps", { input: z.unknown(), timeoutMs: 60_000 }, (steps) =>

@@ -4,12 +4,16 @@ import { DueTimes } from "./due-times.ts";
 /** What is due at once, before others get their turn. */
 const dueAtOnce = 1_000;
 
+/** How long it sleeps at most before it looks at the clock, in milliseconds: wall time may jump, as over a machine's sleep. */
+const lookMs = 60_000;
+
 /** How many times are kept that count no more, beside as many as there are runs that do, before they are cleared away. */
 const maxSpare = 1_000;
 
 /**
- * Tells of runs at the earliest of the times that were asked for, by one timer for all of them. Whoever is told looks for itself when
- * there is something to do next, and asks for that. So each run is kept once, and none that is over.
+ * Tells of runs at the earliest of the times that were asked for, by one timer for all of them; where wall time jumps past one, within a
+ * minute. Whoever is told looks for itself when there is something to do next, and asks for that. So each run is kept once, and none that is
+ * over.
  */
 export class WakeUps {
   readonly #runtime: Runtime;
@@ -53,12 +57,14 @@ export class WakeUps {
   }
 
   #arm(): void {
-    const atMs = this.#times.firstMs;
-    if (atMs === undefined || this.#isStopped) return;
-    if (this.#timer !== undefined && this.#timer.atMs <= atMs) return;
+    const firstMs = this.#times.firstMs;
+    if (firstMs === undefined || this.#isStopped) return;
+    if (this.#timer !== undefined && this.#timer.atMs <= firstMs) return;
     this.#timer?.timer.cancel();
     const { clock } = this.#runtime;
-    const timer = clock.setTimer(() => this.#fire(), Math.max(0, atMs - clock.now()), { background: true });
+    const now = clock.now();
+    const atMs = Math.min(firstMs, now + lookMs);
+    const timer = clock.setTimer(() => this.#fire(), Math.max(0, atMs - now), { background: true });
     this.#timer = { atMs, timer };
   }
 
