@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { reactor } from "./reactor.ts";
+import { maxResultChars } from "./run-bounds.ts";
 import { testReactor } from "./testing/test-reactor.ts";
 
 const waits = (event: string) =>
@@ -27,4 +28,17 @@ test.for<[string, string, string, string]>([
 test("what can be waited for can be sent: names of up to 100 characters", async () => {
   const run = await testReactor(waits(longest), { input: 1 });
   expect((await run.send(longest, "came")).result).toBe("came");
+});
+
+test("a payload that no step could keep as its result is refused where it is sent, and the run goes on waiting", async () => {
+  const run = await testReactor(waits("paid"), { input: 1 });
+  const largest = "x".repeat(maxResultChars - '""'.length);
+  await expect(run.send("paid", `${largest}x`)).rejects.toMatchObject({
+    code: "reactor.invalid_input",
+    message: `send, payload: more than ${maxResultChars} characters of JSON.`,
+    next: "Send plain JSON; keep the bulk in a file or in memory and send where.",
+    details: { path: "payload" },
+  });
+  expect(run.status).toBe("waiting");
+  expect((await run.send("paid", largest)).result).toBe(largest);
 });

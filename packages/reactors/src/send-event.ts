@@ -3,7 +3,9 @@ import { ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { eventPattern, eventRule } from "./definition-rules.ts";
 import { invalidSend } from "./errors.ts";
+import { keepJson } from "./keep-json.ts";
 import { awaitedStream } from "./open-runs.ts";
+import { maxResultChars } from "./run-bounds.ts";
 import { findKeyProblem } from "./run-start.ts";
 
 /** How something is sent. */
@@ -14,7 +16,10 @@ export interface SendOptions {
   readonly source?: string;
 }
 
-/** Puts something where runs look that wait for this event and key. Throws `reactor.invalid_input`, and `reactor.not_taken` where the log is busy. */
+/**
+ * Puts something where runs look that wait for this event and key. Throws `reactor.invalid_input`, also for a payload that no step could keep as
+ * its result, and `reactor.not_taken` where the log is busy.
+ */
 export async function sendEvent(
   ctx: Context,
   log: Log,
@@ -26,6 +31,8 @@ export async function sendEvent(
   if (!eventPattern.test(event)) throw invalidSend("event", eventRule);
   const problem = findKeyProblem(key);
   if (problem !== undefined) throw invalidSend("key", problem);
+  const kept = keepJson(payload, maxResultChars);
+  if (typeof kept === "string") throw invalidPayload(kept);
   const data = { event, key, payload, ...(source !== undefined && { source }) };
   const outcome = await log.append(ctx, {
     streams: [
@@ -42,3 +49,10 @@ export async function sendEvent(
       next: "Send it again with the same id.",
     });
 }
+
+/** `reactor.invalid_input`: what is sent could not be kept as a step's result. Nothing was recorded. */
+const invalidPayload = (reason: string): ViableError =>
+  new ViableError("reactor.invalid_input", `send, payload: ${reason}.`, {
+    next: "Send plain JSON; keep the bulk in a file or in memory and send where.",
+    details: { path: "payload", reason },
+  });
