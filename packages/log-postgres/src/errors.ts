@@ -23,6 +23,18 @@ export const diskFull = (cause: unknown): ViableError =>
     cause,
   });
 
+/**
+ * `log.store_unavailable`: a directory does not hold the database any more that was open in it, with all that was answered. Retryable, since a
+ * volume may come back, and in the meantime whoever appended does not know what became of it.
+ */
+export const databaseGone = (dataDir: string, found: string, cause?: unknown): ViableError =>
+  new ViableError(storeUnavailable, `The database that was open in ${dataDir} is gone: ${found}.`, {
+    retryable: true,
+    next: "Bring back what was there (a volume that is not mounted?), and the next request goes on. To go on without it, start the process anew.",
+    cause,
+    details: { dataDir },
+  });
+
 /** `log.database_in_use`: another process, or another store of this one, has the directory open. */
 export const databaseInUse = (dataDir: string, pid: number): ViableError =>
   new ViableError("log.database_in_use", `The database in ${dataDir} is in use by process ${pid}.`, {

@@ -57,6 +57,12 @@ test("every new database begins as the first one was made, in memory and in a di
   expect(await useOne(dataDir)).toMatchObject({ rows: [{ n: 2 }] });
 });
 
+test("where a database must be, and none is, none is made", async () => {
+  const dataDir = join(folder, "database");
+  await expect(createPglite({ dataDir, cacheDir: whole, mustExist: true, parsers: {} })).rejects.toThrow(dataDir);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 /** A cache folder in which one is kept, and what tells that one from another. */
 let whole: string;
 let wholeDatabase: unknown;

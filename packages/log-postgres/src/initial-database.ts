@@ -22,6 +22,8 @@ export interface CreatePgliteOptions {
   readonly dataDir?: string | undefined;
   /** The directory is empty, and as a whole of no use to anybody until somebody moves it up: a new database is made right in it. */
   readonly isPart?: boolean | undefined;
+  /** A database was open in the directory before: where there is none now, none is made. */
+  readonly mustExist?: boolean | undefined;
   /** Where the initial database is kept; nowhere without one. */
   readonly cacheDir?: string | undefined;
   readonly parsers: { [oid: number]: (text: string) => unknown };
@@ -39,10 +41,12 @@ export interface CreatePgliteOptions {
  * The kept file is only ever a short cut. Where it cannot be written (a read-only home), nothing is kept; where it is damaged, none
  * that PGlite takes, or open to others' writing, it is not used and made anew.
  */
-export async function createPglite({ dataDir, cacheDir, isPart, parsers }: CreatePgliteOptions): Promise<PGlite> {
+export async function createPglite(options: CreatePgliteOptions): Promise<PGlite> {
+  const { dataDir, cacheDir, isPart, mustExist, parsers } = options;
   if (dataDir === undefined) return await makeNew({ parsers }, cacheDir);
   if (isPart) return await makeNew({ dataDir, parsers }, cacheDir);
   if ((await lookInto(dataDir)) === "database") await finishMove(dataDir);
+  else if (mustExist) throw new Error(`${dataDir} holds no database any more`);
   else await makeWhole(dataDir, cacheDir);
   return await PGlite.create({ dataDir, parsers });
 }

@@ -3,7 +3,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -237,6 +237,49 @@ test("a database in memory that lost its thread refuses to go on as if it were e
   await expect(store.head()).rejects.toMatchObject({ code: storeRefused, retryable: false });
   await store.close();
 });
+
+/** What may stand where a database was when its volume has gone, or is another. */
+const inItsPlace: [string, (dataDir: string) => Promise<unknown>][] = [
+  ["nothing, not even the directory", async () => {}],
+  ["an empty directory", (dataDir) => mkdir(dataDir)],
+  ["somebody's files", (dataDir) => mkdir(join(dataDir, "files"), { recursive: true })],
+  ["a restore that was cut short", (dataDir) => mkdir(join(dataDir, ".viable-restoring"), { recursive: true })],
+  ["no directory", (dataDir) => writeFile(dataDir, "a file")],
+  ["another database", (dataDir) => startedElsewhere(dataDir)],
+];
+
+async function startedElsewhere(dataDir: string): Promise<void> {
+  const other = createPgliteStore({ dataDir: `${dataDir}-other`, cacheDir });
+  await other.open();
+  await other.close();
+  await rename(`${dataDir}-other`, dataDir);
+}
+
+test.each(inItsPlace)(
+  "W1: a thread that finds %s where its database was answers nothing and makes nothing, and goes on when that is back",
+  async (_what, putThere) => {
+    const lastWorker = watchWorkers();
+    const dataDir = join(directory, "db");
+    const store = createPgliteStore({ dataDir, cacheDir });
+    await store.open();
+    await store.commit([appendTo("s", "1")], 1);
+    const worker = lastWorker();
+    await rename(dataDir, join(directory, "volume"));
+    await putThere(dataDir);
+    const names = () => readdir(dataDir).catch(({ code }) => code);
+    const before = await names();
+    await worker.terminate();
+    const gone = { code: storeUnavailable, retryable: true, message: expect.stringContaining(dataDir) };
+    await expect(store.commit([appendTo("s", "2")], 1)).rejects.toMatchObject(gone);
+    await expect(store.head()).rejects.toMatchObject(gone);
+    expect(await names()).toEqual(before);
+    await rm(dataDir, { recursive: true, force: true });
+    await rename(join(directory, "volume"), dataDir);
+    const { outcomes } = await store.commit([appendTo("s", "2")], 1);
+    expect(outcomes).toMatchObject([{ kind: "appended", firstVersions: [2] }]);
+    await store.close();
+  },
+);
 
 test("more requests than can wait are turned away, and the others answered", async () => {
   const store = createPgliteStore({ dataDir: join(directory, "db"), cacheDir });

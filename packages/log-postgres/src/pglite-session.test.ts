@@ -1,12 +1,13 @@
 // A directory belongs to one thread at a time. The threads here are imagined: they answer like the database's, and end when the test
 // says so.
 import { EventEmitter } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { simulateTime } from "@viable/kernel";
 import { createMemoryStore, storeUnavailable } from "@viable/log";
-import { beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { databaseMark } from "./database-directory.ts";
 import { migrations } from "./migrations.ts";
 import { PgliteSession } from "./pglite-session.ts";
 import { createPgliteStore } from "./pglite-store.ts";
@@ -41,15 +42,20 @@ vi.mock("node:worker_threads", () => ({
 const anything = { name: "anything", text: "SELECT" };
 const unavailable = { code: storeUnavailable, retryable: true };
 
-beforeEach(() => {
+/** A directory that says it has a database. */
+let somewhere: string;
+beforeEach(async () => {
   threads.length = 0;
   behaviour.ends = true;
+  somewhere = await mkdtemp(join(tmpdir(), "viable-pglite-"));
+  await writeFile(join(somewhere, databaseMark), "");
 });
+afterEach(() => rm(somewhere, { recursive: true }));
 
 /** An open session whose thread is lost and has not ended yet. */
 async function loseThread() {
   const clock = simulateTime();
-  const session = new PgliteSession({ dataDir: "somewhere" }, clock);
+  const session = new PgliteSession({ dataDir: somewhere }, clock);
   await session.open();
   behaviour.ends = false;
   threads[0]?.emit("error", new Error("lost"));
@@ -76,7 +82,7 @@ test("W10: while a lost thread does not end, requests are turned away in time", 
 });
 
 test("who has the connection alone has it between two answers: what is asked for meanwhile waits, however that ends", async () => {
-  const session = new PgliteSession({ dataDir: "somewhere" }, simulateTime());
+  const session = new PgliteSession({ dataDir: somewhere }, simulateTime());
   await session.open();
   const sent = () => requests.flatMap((request) => (request.kind === "query" ? [request.text] : []));
   requests.length = 0;

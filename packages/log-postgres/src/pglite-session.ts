@@ -1,5 +1,7 @@
 import type { Clock } from "@viable/kernel";
 import { BoundedQueue } from "@viable/kernel";
+import type { FormerDatabase } from "./database-identity.ts";
+import { checkIsSame, checkIsThere, identityOf } from "./database-identity.ts";
 import { diskFull, refused, unavailable } from "./errors.ts";
 import { inTransaction } from "./in-transaction.ts";
 import { isDiskFull } from "./is-disk-full.ts";
@@ -28,7 +30,8 @@ interface Waiting {
  * PGlite behind a worker thread. States: closed → opening → open → lost → opening (at the next request) → …; closed for good
  * by `close`. What was under way when the worker was lost is rejected as unavailable; a database in memory is then gone, and
  * every later request is refused rather than answered from an empty one. A directory is opened again only when the thread before has
- * ended: two would destroy each other's pages.
+ * ended (two would destroy each other's pages), and only with the database that was open in it: as long as there is none, or another,
+ * requests are rejected as unavailable.
  */
 export class PgliteSession implements Session {
   readonly #place: WorkerStart;
@@ -40,7 +43,8 @@ export class PgliteSession implements Session {
   #link: Promise<WorkerLink> | undefined;
   /** The end of the worker that was there last. */
   #exited: Promise<void> | undefined;
-  #wasOpen = false;
+  /** Of the database that was open; undefined before one was. */
+  #identity: string | undefined;
   #closed = false;
   /** Whether whoever asked for the connection alone has it. */
   #isHeld = false;
@@ -58,7 +62,6 @@ export class PgliteSession implements Session {
 
   async open(): Promise<void> {
     await this.#connect();
-    this.#wasOpen = true;
   }
 
   /** Resolves when no thread of ours has the directory any more; rejects where one does not end. */
@@ -154,14 +157,17 @@ export class PgliteSession implements Session {
     }
   }
 
-  /** The worker there is, or a new one where it was lost. */
+  /** The worker there is, or a new one where it was lost: over the same database. */
   #connect(): Promise<WorkerLink> {
     if (this.#closed) return Promise.reject(unavailable("The store is closed."));
     if (this.#link !== undefined) return this.#link;
-    if (this.#wasOpen && this.#place.dataDir === undefined) {
+    const { dataDir } = this.#place;
+    const identity = this.#identity;
+    if (identity !== undefined && dataDir === undefined) {
       return Promise.reject(refused("The database in memory was lost with its thread.", "Start the process anew."));
     }
-    const link = this.#start();
+    const former = identity === undefined || dataDir === undefined ? undefined : { dataDir, identity };
+    const link = this.#start(former);
     this.#link = link;
     link.catch(() => {
       if (this.#link === link) this.#link = undefined;
@@ -169,16 +175,23 @@ export class PgliteSession implements Session {
     return link;
   }
 
-  async #start(): Promise<WorkerLink> {
+  async #start(former: FormerDatabase | undefined): Promise<WorkerLink> {
     await this.#untilExited();
-    const link = await WorkerLink.start(this.#place, this.#clock, (exited) => {
+    // The thread looks too. But it takes a while to start, and who waits here should not wait for one that finds nothing.
+    if (former !== undefined) await checkIsThere(former.dataDir);
+    const place = { ...this.#place, mustExist: former !== undefined };
+    const link = await WorkerLink.start(place, this.#clock, (exited) => {
       this.#link = undefined;
       this.#exited = exited;
     }).catch(async (error: unknown) => {
       throw (await isDiskFull(this.#place.dataDir, error)) ? diskFull(error) : error;
     });
     try {
-      await this.#prepare(connectionOver(link));
+      const connection = connectionOver(link);
+      // First, or what is somebody else's would be migrated.
+      if (former !== undefined) await checkIsSame(connection, former);
+      await this.#prepare(connection);
+      this.#identity ??= await identityOf(connection);
     } catch (error) {
       await link.close();
       throw error;

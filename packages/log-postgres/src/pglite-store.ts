@@ -39,7 +39,8 @@ const vacuumRecords: Statement = { name: "viable_vacuum_records", text: "VACUUM 
  *
  * Promised: what was answered survives the process being killed (W1 at `process-crash`), since it is in the operating system's
  * hands; one process at a time has the directory, a second is refused with `log.database_in_use`; a worker that is lost is
- * started anew at the next request. Not promised: that anything survives a power cut. PGlite never waits for the disk.
+ * started anew at the next request, over the same database or (`log.store_unavailable`) not at all. Not promised: that anything
+ * survives a power cut. PGlite never waits for the disk.
  *
  * A snapshot is restored into a folder in the directory, and moves up when all is in it. Where that was cut short the folder stays, and
  * `open` refuses until a restore has come to its end.

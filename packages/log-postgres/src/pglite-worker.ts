@@ -11,7 +11,7 @@ import { toWorkerError } from "./worker-error.ts";
 // PGlite computes for milliseconds at a time and starves every timer of the thread it runs on, so it has this one for itself.
 // The thread knows no SQL: it runs what it is sent, in order, and says what came of it.
 
-export type WorkerStart = Pick<CreatePgliteOptions, "dataDir" | "cacheDir" | "isPart">;
+export type WorkerStart = Pick<CreatePgliteOptions, "dataDir" | "cacheDir" | "isPart" | "mustExist">;
 
 export type WorkerRequest =
   /** What has a name is prepared under it. */
