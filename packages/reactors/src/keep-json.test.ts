@@ -2,7 +2,7 @@
 import { maxJsonDepth } from "@viable/kernel";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { keepJson } from "./keep-json.ts";
+import { freezeJson, keepJson } from "./keep-json.ts";
 
 const most = 4 * 1024 * 1024;
 const valueKept = (value: unknown): unknown => {
@@ -10,9 +10,10 @@ const valueKept = (value: unknown): unknown => {
   return typeof kept === "string" ? kept : kept.value;
 };
 
+const isFrozen = (value: unknown): boolean =>
+  typeof value !== "object" || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
+
 test("any JSON is kept as JSON gives it back, frozen through and through, and counted as no less than it takes", () => {
-  const isFrozen = (value: unknown): boolean =>
-    typeof value !== "object" || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
       const text = JSON.stringify(value);
@@ -21,6 +22,17 @@ test("any JSON is kept as JSON gives it back, frozen through and through, and co
       expect(JSON.stringify(kept.value)).toBe(text);
       expect(kept.chars).toBeGreaterThanOrEqual(text.length);
       expect(isFrozen(kept.value)).toBe(true);
+    }),
+  );
+});
+
+test("what JSON gave back is frozen where it stands, through and through", () => {
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 6 }), (text) => {
+      const read: unknown = JSON.parse(text);
+      expect(freezeJson(read)).toBe(read);
+      expect(isFrozen(read)).toBe(true);
+      expect(read).toEqual(JSON.parse(text));
     }),
   );
 });

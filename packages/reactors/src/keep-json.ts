@@ -30,6 +30,16 @@ export function keepJson(value: unknown, maxChars: number): Kept | string {
   }
 }
 
+/**
+ * Freezes what JSON gave back, through and through, and answers it: nobody can change what was read from the log any more than what was kept.
+ * What is frozen was so with all that is in it, and is not looked through again. For what is no deeper than an event is.
+ */
+export function freezeJson<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const member of Array.isArray(value) ? value : Object.values(value)) freezeJson(member);
+  return Object.freeze(value);
+}
+
 const tooLarge = Symbol("too large");
 const notJson = Symbol("not JSON");
 

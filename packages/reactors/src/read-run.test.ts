@@ -24,6 +24,15 @@ test("an event of a run is its type and its data, and nothing of how it is store
   });
 });
 
+test("what a run's state is made of is frozen as it is read, and what a process only hears of is not", () => {
+  const succeeded = (list: object[]) => stored("step.succeeded", { data: { step: "a", result: { list } } as never });
+  const [read, heard] = [[{ n: 1 }], [{ n: 1 }]];
+  toRunEvent(succeeded(read));
+  expect([Object.isFrozen(read), Object.isFrozen(read[0])]).toEqual([true, true]);
+  asRunEvent(succeeded(heard));
+  expect([Object.isFrozen(heard), Object.isFrozen(heard[0])]).toEqual([false, false]);
+});
+
 test.for([
   ["is of a type that runs do not have", stored("execution.completed")],
   ["has the name of something that every object has", stored("toString")],

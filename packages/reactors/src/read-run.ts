@@ -3,6 +3,7 @@ import { ViableError } from "@viable/kernel";
 import type { Log, LogPage, ReadStreamOptions, StoredEvent } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
 import { runEvents } from "@viable/protocol";
+import { freezeJson } from "./keep-json.ts";
 import { runStream } from "./run-journal.ts";
 
 /** How many events of a run are read at once. */
@@ -74,10 +75,13 @@ export function asRunEvent({ type, data, undecodable }: StoredEvent): RunEvent |
 const isRunEvent = (event: { readonly type: string; readonly data: object }): event is RunEvent =>
   Object.hasOwn(runEvents, event.type);
 
-/** The same where there is no other: what stands in a run's stream, read strictly. Throws `reactor.foreign_event` otherwise. */
+/**
+ * The same where there is no other: what stands in a run's stream, read strictly, and frozen. What it holds is handed to functions of the run:
+ * what one of them changed would be seen by those after it, and stand in no event (W8). Throws `reactor.foreign_event` otherwise.
+ */
 export function toRunEvent(stored: StoredEvent): RunEvent {
   const event = asRunEvent(stored);
-  if (event !== undefined) return event;
+  if (event !== undefined) return freezeJson(event);
   throw new ViableError(
     "reactor.foreign_event",
     `Event ${stored.version} of ${stored.stream} is no event of a run: ${stored.undecodable ?? `there is no ${stored.type}`}.`,

@@ -3,7 +3,7 @@ import { toRecordableError, ViableError } from "@viable/kernel";
 import type { RunEventData } from "@viable/protocol";
 import { invalidResult, invalidStepArgument } from "../errors.ts";
 import type { Kept } from "../keep-json.ts";
-import { keepJson } from "../keep-json.ts";
+import { freezeJson, keepJson } from "../keep-json.ts";
 import type { OpenNode } from "../open-node.ts";
 import { maxResultChars, maxUndoArgsChars } from "../run-bounds.ts";
 import type { DrivenRun } from "./driven-run.ts";
@@ -37,7 +37,7 @@ export function succeed(run: DrivenRun, { path }: OpenNode, result: unknown, { a
     ...(args !== undefined && { args: args.value }),
     ...more,
   };
-  record(run, { type: "step.succeeded", data }, kept.chars + (args?.chars ?? 0));
+  record(run, { type: "step.succeeded", data }, kept.chars + (args?.chars ?? 0) + path.length);
 }
 
 /** A step failed for good, in what was about to be its next attempt. */
@@ -53,7 +53,8 @@ export function failAttempt(
   error: ErrorOnTheWire,
   waitMs: number | undefined,
 ): void {
-  const failed = { step, attempt, error };
+  // Its details are handed to the step's compensation, and tell later why the run goes no further.
+  const failed = freezeJson({ step, attempt, error });
   const again = waitMs === undefined ? failed : { ...failed, retryAt: Math.ceil(nowOf(run) + waitMs) };
   if (run.progress.phase === "going") record(run, { type: "step.failed", data: again });
   else record(run, { type: "step.failed", data: failed }, undefined, { ifGoing: { type: "step.failed", data: again } });
@@ -62,9 +63,12 @@ export function failAttempt(
 /** What a function answered that may answer a result, or nothing. Throws where it is neither. */
 export function resultIn(answer: unknown, step: string): { readonly result: unknown } | undefined {
   if (answer === undefined || answer === null) return undefined;
-  if (typeof answer === "object" && Object.hasOwn(answer, "result") && "result" in answer) return answer;
+  if (isResult(answer)) return answer;
   throw invalidResult(step, "an answer is { result } or nothing");
 }
+
+export const isResult = (answer: unknown): answer is { readonly result: unknown } =>
+  typeof answer === "object" && answer !== null && Object.hasOwn(answer, "result");
 
 /** Whether we threw it. Even asking may throw: whose error it is decides. */
 export function isOurs(thrown: unknown): thrown is ViableError {

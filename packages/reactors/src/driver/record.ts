@@ -8,17 +8,17 @@ import { isToClear, tellCalls } from "./clear-up.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { mayGoOn } from "./driven-run.ts";
 
-/** What an event takes that holds nothing large, in characters. */
-const smallChars = 200;
+/** What an event takes, as the log counts it. */
+const charsOf = ({ data }: RunEvent): number => JSON.stringify(data).length;
 
 /**
  * Takes an event into account at once, and has it written down: one append of a run is on its way at a time, and takes along all that has
- * come meanwhile. What no longer says anything is dropped.
+ * come meanwhile. What no longer says anything is dropped. `chars` is said where it was counted already, as of a result that is kept.
  */
 export function record(
   run: DrivenRun,
   event: RunEvent,
-  chars = smallChars,
+  chars = charsOf(event),
   more: Pick<Pending, "begins" | "onWritten" | "ifGoing"> = {},
 ): void {
   if (run.hasLeft || !saysSomething(run, event)) {
@@ -42,7 +42,7 @@ export function takePending(run: DrivenRun, pending: Pending): void {
 
 /** Records, and waits until it is durable; false where it says nothing any more, or the run is not this driver's. */
 export async function recordDurably(run: DrivenRun, event: RunEvent): Promise<boolean> {
-  const isDurable = await new Promise<boolean>((onWritten) => record(run, event, smallChars, { onWritten }));
+  const isDurable = await new Promise<boolean>((onWritten) => record(run, event, undefined, { onWritten }));
   if (isDurable && !run.hasLeft && !mayGoOn(run)) run.lose("its lease ran out");
   return isDurable && !run.hasLeft;
 }

@@ -1,4 +1,5 @@
 import type { ReviewDuring, RunEventData } from "@viable/protocol";
+import { freezeJson } from "../keep-json.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { record } from "./record.ts";
 
@@ -13,7 +14,7 @@ export function needsReview(
   reason: string,
   more: Pick<RunEventData<"run.needs_review">, "error" | "of"> = {},
 ): void {
-  const data = { step, during, reason, ...more };
+  const data = freezeJson({ step, during, reason, ...more });
   if (run.progress.review === undefined) {
     record(run, { type: "run.needs_review", data });
     return;
