@@ -2,13 +2,14 @@ import type { ErrorOnTheWire } from "@viable/kernel";
 import { backoffMs, fromWire, invariant } from "@viable/kernel";
 import type { RunEvent, StepWait } from "@viable/protocol";
 import type { ComposeNode } from "../definition.ts";
+import { invalidResult } from "../errors.ts";
 import type { OpenNode } from "../open-node.ts";
 import { errorOf } from "../read-run.ts";
 import { runIdFor } from "../run-id.ts";
 import { askLog } from "./ask-log.ts";
 import { clearingRetry } from "./compensate.ts";
 import type { DrivenRun } from "./driven-run.ts";
-import { fail, failAttempt, succeed } from "./outcomes.ts";
+import { fail, failAttempt, isResult, succeed } from "./outcomes.ts";
 import { record } from "./record.ts";
 import { needsReview } from "./reviews.ts";
 
@@ -57,7 +58,7 @@ function awaitOutcome(
   });
 }
 
-/** It failed, and has undone what it had done: what then is for its parent to say. */
+/** It failed, and has undone what it had done: what then is for its parent to say, at once. Throws where that says none of what it may. */
 function childFailed(
   run: DrivenRun,
   node: OpenNode,
@@ -65,18 +66,31 @@ function childFailed(
   attempt: number,
   error: ErrorOnTheWire,
 ): void {
-  const answer = node.plan.functions.onFailure?.(fromWire(error), { attempt });
+  const answer = node.plan.functions.onFailure?.(fromWire(error), { attempt }) ?? "fail";
   if (answer === "review") {
     needsReview(run, node.path, "run", "the run it is composed of ended without a result", { error });
     return;
   }
-  if (typeof answer === "object" && answer !== null) {
-    succeed(run, node, "result" in answer ? answer.result : undefined, { by: "compensation" });
+  if (isResult(answer)) {
+    succeed(run, node, answer.result, { by: "compensation" });
     return;
+  }
+  if (answer !== "restart" && answer !== "fail") {
+    // What it comes to is nobody's business: it must not take down the process where it rejects.
+    if (answer instanceof Promise) answer.catch(() => undefined);
+    const allowed = '"restart", "fail", "review" or { result }';
+    throw invalidResult(node.path, `its onFailure may answer ${allowed}, and answered ${tell(answer)}`);
   }
   const restarts = { ...clearingRetry, maxAttempts: maxRestarts + 1 };
   const waitMs = answer === "restart" ? backoffMs(restarts, attempt, run.ctx.runtime.random) : undefined;
   failAttempt(run, node.path, attempt, error, waitMs);
+}
+
+/** What was answered, in words. */
+function tell(answer: unknown): string {
+  if (typeof answer === "string") return JSON.stringify(answer);
+  if (typeof answer !== "object") return `a ${typeof answer}`;
+  return answer instanceof Promise ? "a promise" : "an object without a result of its own";
 }
 
 /** The run goes no further: what it had composed is told to end, and waited for. */
