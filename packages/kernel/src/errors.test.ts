@@ -1,4 +1,5 @@
 // Proves that an error survives the wire with everything a reader on another machine needs, and with nothing that should stay home.
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { codeOf, fromWire, invariant, toWire, ViableError } from "./errors.ts";
 
@@ -43,6 +44,38 @@ describe("over the wire", () => {
       expect(toWire(thrown)).toMatchObject({ code: "internal", retryable: false });
     },
   );
+
+  test("an object that is no error is told by its members", () => {
+    expect(toWire({ code: 402, reason: "no money" }).message).toBe(
+      'Something that is not an error was thrown: {"code":402,"reason":"no money"}',
+    );
+    expect(toWire({ toString: () => "no money" }).message).toBe("Something that is not an error was thrown: no money");
+  });
+
+  test("several errors in one are told, and how many more there are", () => {
+    const refused = [new Error("no way to ::1"), new Error("no way to 127.0.0.1")];
+    expect(toWire(new AggregateError(refused)).message).toBe("no way to ::1; no way to 127.0.0.1");
+    expect(toWire(new AggregateError(refused, "All failed")).message).toBe(
+      "All failed: no way to ::1; no way to 127.0.0.1",
+    );
+    const many = Array.from({ length: 10 }, (_, index) => new Error(`e${index}`));
+    expect(toWire(new AggregateError(many)).message).toBe("e0; e1; e2; e3; and 6 more");
+    const round = new AggregateError([], "round");
+    round.errors.push(round);
+    expect(toWire(round).message).toBe("round: round: round: round: round");
+  });
+
+  test("an error of another realm is an error", () => {
+    const thrown = runInNewContext(
+      'Object.assign(new TypeError("elsewhere"), { code: "E", cause: new Error("there") })',
+    );
+    expect(toWire(thrown)).toEqual({
+      code: "E",
+      message: "elsewhere",
+      retryable: false,
+      cause: { code: "internal", message: "there", retryable: false },
+    });
+  });
 
   test("a chain of causes is cut after four, also where it goes round", () => {
     const round = new Error("round");

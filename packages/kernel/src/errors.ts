@@ -42,6 +42,8 @@ export class ViableError extends Error {
 
 /** How deep a chain of causes is carried; beyond it, the chain is more noise than help. */
 const maxCauses = 4;
+/** How many of several errors in one are told: those of one request to several addresses, and the first of a long list. */
+const maxErrors = 4;
 
 /** Turns anything that was thrown into what may be shown to another process. Stacks stay at home. */
 export function toWire(thrown: unknown, depth = 0): ErrorOnTheWire {
@@ -55,12 +57,11 @@ export function toWire(thrown: unknown, depth = 0): ErrorOnTheWire {
       ...(thrown.cause !== undefined && depth < maxCauses && { cause: toWire(thrown.cause, depth + 1) }),
     };
   }
-  if (thrown instanceof Error) {
+  if (isError(thrown)) {
     const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : "internal";
-    const message = thrown.message === "" ? thrown.name : thrown.message;
     return {
       code,
-      message,
+      message: messageOf(thrown),
       retryable: false,
       ...(thrown.cause !== undefined && depth < maxCauses && { cause: toWire(thrown.cause, depth + 1) }),
     };
@@ -96,9 +97,25 @@ export function invariant(holds: unknown, name: string, message: string): assert
   }
 }
 
+/** Also one of another realm, such as a test's sandbox, whose `Error` is not ours. */
+const isError = (thrown: unknown): thrown is Error =>
+  thrown instanceof Error || Object.prototype.toString.call(thrown) === "[object Error]";
+
+/** What an error says; of several in one, such as Node's when no address of a host answers, what these say. */
+function messageOf(error: Error, depth = 0): string {
+  const { message, name } = error;
+  const errors = name === "AggregateError" && "errors" in error && depth < maxCauses ? error.errors : undefined;
+  if (!Array.isArray(errors) || errors.length === 0) return message === "" ? name : message;
+  const told = errors.slice(0, maxErrors).map((each) => (isError(each) ? messageOf(each, depth + 1) : describe(each)));
+  const more = errors.length > maxErrors ? [`and ${errors.length - maxErrors} more`] : [];
+  return `${message === "" ? "" : `${message}: `}${[...told, ...more].join("; ")}`;
+}
+
 function describe(value: unknown): string {
   try {
-    return String(value).slice(0, 200);
+    const text = String(value);
+    // An object without words of its own: its members say more.
+    return (text === "[object Object]" ? JSON.stringify(value) : text).slice(0, 200);
   } catch {
     return typeof value;
   }
