@@ -117,7 +117,7 @@ export const runView = runSummary.extend({
     })
     .optional(),
   /** Why what it did is undone, or was. */
-  cause: undoCause.omit({ error: true }).optional(),
+  cause: undoCause.optional(),
   /** Steps that succeeded and declare no undo, of a run that was undone. */
   kept: z.array(z.string()).optional(),
   /** How many steps stand how, of all that were heard of. */

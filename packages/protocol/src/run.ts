@@ -142,6 +142,8 @@ export const runEvents = {
     attempt: z.number().int().min(1),
     error: errorOnTheWire,
     retryAt: z.number().optional(),
+    /** How long this attempt took, in milliseconds; absent where that is not known. */
+    ms: z.number().optional(),
   }),
   /** Its compensation ran, and it stays failed. */
   "step.compensated": z.object({ step }),

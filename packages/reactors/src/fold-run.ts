@@ -20,6 +20,9 @@ const maxResultChars = 500;
 /** The run's own input and result, beyond which a view reads them from their event. */
 const maxKeptChars = 16_384;
 const maxMessageChars = 500;
+/** How much of what an error follows from is kept: what called, and what failed underneath it. In characters of a message. */
+const maxCauseChars = 200;
+const maxCauses = 2;
 
 /** A step of a run, as far as the run's events tell. */
 export interface StepState {
@@ -89,7 +92,7 @@ export function foldRun(state: RunState | undefined, stored: StoredEvent): RunSt
 }
 
 /** For runs of many events, which are looked at more than once. */
-export const runFold: StreamFold<RunState> = { name: "run", version: 1, fold: foldRun };
+export const runFold: StreamFold<RunState> = { name: "run", version: 2, fold: foldRun };
 
 function begin(stored: StoredEvent, { input, claim, ...started }: RunEventData<"run.started">): RunState {
   const { tenant, actor, session, causation } = stored.metadata;
@@ -214,20 +217,19 @@ function foldStep(state: RunState, event: RunEvent, stored: StoredEvent): RunSta
     case "step.repeated":
       return change(state, event.data.step, stored, { status: "running", turn: event.data.turn });
     case "step.failed": {
-      const { step, attempt, error, retryAt } = event.data;
-      const failed = { attempts: attempt, error: shorten(error) };
-      if (retryAt !== undefined) return change(state, step, stored, { status: "retrying", retryAt, ...failed });
+      const { step, attempt, error, retryAt, ms } = event.data;
+      const failed = { attempts: attempt, error: shortenError(error) };
+      if (retryAt !== undefined) return change(state, step, stored, { status: "retrying", retryAt, ...failed }, ms);
       // It may be compensated yet: until the run goes no further it is not over.
-      return change(state, step, stored, { status: "failed", endedAt: stored.time, ...failed });
+      return change(state, step, stored, { status: "failed", endedAt: stored.time, ...failed }, ms);
     }
     case "step.compensated":
       return close(state, event.data.step, stored, { status: "compensated" });
     case "step.undone":
       return changeDone(state, event.data.of, { status: "undone", undo: undefined });
     case "step.undo_failed": {
-      const { of, attempt, error, retryAt } = event.data;
-      const undo = { attempts: attempt, error: shorten(error), ...(retryAt !== undefined && { retryAt }) };
-      return changeDone(state, of, { status: "succeeded", undo });
+      const { of, error, retryAt } = event.data;
+      return changeDone(state, of, { status: "succeeded", undo: failedUndo(state, of, error, retryAt) });
     }
     default:
       return state;
@@ -243,8 +245,15 @@ function needReview(
   { step, during, of, error }: RunEventData<"run.needs_review">,
   stored: StoredEvent,
 ) {
-  if (during === "undo") return changeDone(state, of ?? 0, { status: "needs_review" });
-  return change(state, step, stored, { status: "needs_review", ...(error !== undefined && { error: shorten(error) }) });
+  if (during === "undo") {
+    // Its last try has no event of its own. Without an error none has failed: what became of one is not known.
+    const undo = error === undefined ? {} : { undo: failedUndo(state, of ?? 0, error) };
+    return changeDone(state, of ?? 0, { status: "needs_review", ...undo });
+  }
+  return change(state, step, stored, {
+    status: "needs_review",
+    ...(error !== undefined && { error: shortenError(error) }),
+  });
 }
 
 function foldReview(
@@ -276,10 +285,10 @@ type Change = Pick<StepState, "status"> &
 
 const find = (state: RunState, step: string): StepState | undefined => state.open.find((each) => each.step === step);
 
-/** What an open step has become, and that it is open; one that was not heard of begins. */
-function change(state: RunState, step: string, stored: StoredEvent, to: Change): RunState {
+/** What an open step has become, and that it is open; one that was not heard of begins, or began so many `ms` ago. */
+function change(state: RunState, step: string, stored: StoredEvent, to: Change, ms?: number): RunState {
   const before = find(state, step);
-  const { wait: _, waitVersion: __, retryAt: ___, ...rest } = before ?? fresh(step, stored, to);
+  const { wait: _, waitVersion: __, retryAt: ___, ...rest } = before ?? fresh(step, stored, ms);
   const after: StepState = { ...rest, ...to };
   const open =
     before === undefined ? [...state.open, after] : state.open.map((each) => (each === before ? after : each));
@@ -289,7 +298,7 @@ function change(state: RunState, step: string, stored: StoredEvent, to: Change):
 /** The outcome of a step. */
 function close(state: RunState, step: string, stored: StoredEvent, to: Change): RunState {
   const before = find(state, step);
-  const { wait: _, waitVersion: __, retryAt: ___, ...rest } = before ?? fresh(step, stored, to);
+  const { wait: _, waitVersion: __, retryAt: ___, ...rest } = before ?? fresh(step, stored, to.ms);
   const after: StepState = { ...rest, ...to, closed: stored.version, endedAt: stored.time };
   return {
     ...state,
@@ -299,7 +308,7 @@ function close(state: RunState, step: string, stored: StoredEvent, to: Change): 
   };
 }
 
-const fresh = (step: string, stored: StoredEvent, { ms = 0 }: Change): StepState => ({
+const fresh = (step: string, stored: StoredEvent, ms = 0): StepState => ({
   step,
   status: "running",
   since: stored.version,
@@ -338,6 +347,13 @@ function changeDone(
   };
 }
 
+/** One more try to undo a success has failed. Tries are counted over all that persons have had begun anew. */
+function failedUndo({ done }: RunState, of: number, error: ErrorOnTheWire, retryAt?: number): StepState["undo"] {
+  const before = done[indexOf(done, of)];
+  const attempts = (before?.closed === of ? (before.undo?.attempts ?? 0) : 0) + 1;
+  return { attempts, error: shortenError(error), ...(retryAt !== undefined && { retryAt }) };
+}
+
 /** Where the step stands whose outcome has this version, or would: they are in that order. */
 function indexOf(done: readonly StepState[], version: number): number {
   let low = 0;
@@ -374,10 +390,20 @@ function withoutDetails(wait: StepWait & { for: "approval" }): StepWait {
   return rest;
 }
 
-/** As much of a step's error as fits beside a thousand others. */
-const shorten = ({ code, message, next, retryable }: ErrorOnTheWire): ErrorOnTheWire => ({
+/** As much of an error as fits beside a thousand others. */
+export const shortenError = ({ code, message, next, retryable, cause }: ErrorOnTheWire): ErrorOnTheWire => ({
   code,
-  message: message.length <= maxMessageChars ? message : `${message.slice(0, maxMessageChars - 1)}…`,
+  message: cut(message, maxMessageChars),
   retryable,
   ...(next !== undefined && next.length <= maxMessageChars && { next }),
+  ...causeOf(cause),
 });
+
+function causeOf(cause: ErrorOnTheWire | undefined, depth = 1): { readonly cause?: ErrorOnTheWire } {
+  if (cause === undefined || depth > maxCauses) return {};
+  const { code, message, retryable } = cause;
+  return { cause: { code, message: cut(message, maxCauseChars), retryable, ...causeOf(cause.cause, depth + 1) } };
+}
+
+const cut = (text: string, maxChars: number): string =>
+  text.length <= maxChars ? text : `${text.slice(0, maxChars - 1)}…`;

@@ -204,11 +204,45 @@ describe("of real runs", () => {
     expect(shown.steps.find(({ step }) => step === "pay")).toMatchObject({ error: { message: "no money" } });
   });
 
+  test("what an error follows from is shown of the step, and of a run that is undone for it", async () => {
+    const causedBy = (message: string, cause?: unknown) => new Error(message, { cause });
+    const calls = reactor("calls", { input: anything }, (steps) =>
+      steps
+        .step("book", { run: () => 1, undo: () => fails("closed") })
+        .step("ask", {
+          after: ["book"],
+          run: () => {
+            throw causedBy("fetch failed", causedBy("x".repeat(1_000), causedBy("no route", causedBy("no cable"))));
+          },
+        })
+        .returns(() => ({})),
+    );
+    const { begin, view, time } = await world(calls);
+    const runId = await begin("calls");
+    await time.advance(120_000);
+    const shown = await view(runId);
+    const error = {
+      code: "internal",
+      message: "fetch failed",
+      retryable: false,
+      cause: {
+        code: "internal",
+        message: `${"x".repeat(199)}…`,
+        retryable: false,
+        cause: { code: "internal", message: "no route", retryable: false },
+      },
+    };
+    expect(shown.steps.find(({ step }) => step === "ask")?.error).toEqual(error);
+    expect(shown).toMatchObject({ status: "needs_review", review: { step: "book", error: { message: "closed" } } });
+    expect(shown.cause).toEqual({ kind: "step_failed", step: "ask", error });
+  });
+
   test("a run that needs a person says at what and why, and how it went on", async () => {
+    let calls = 0;
     const uncertain = reactor("uncertain", { input: anything, reversible: true }, (steps) =>
       steps
         .step("wire", { idempotent: false, timeoutMs: 100, run: () => new Promise<string>(() => {}) })
-        .step("book", { after: ["wire"], run: () => 1, undo: () => fails("closed") })
+        .step("book", { after: ["wire"], run: () => 1, undo: () => fails(`closed, call ${++calls}`) })
         .returns(({ results }) => results.wire),
     );
     const { begin, view, ended, time, ctx, reactors, settled } = await world(uncertain);
@@ -237,10 +271,18 @@ describe("of real runs", () => {
       cause: { kind: "requested", by: "ada", reason: "a mistake" },
     });
     expect(undoing).not.toHaveProperty("result");
-    expect(undoing.steps.find(({ step }) => step === "book")).toMatchObject({
+    const book = (shown: RunView) => shown.steps.find(({ step }) => step === "book");
+    expect(book(undoing)).toMatchObject({
       status: "needs_review",
-      undo: { error: { message: "closed" } },
+      undo: { attempts: calls, error: { message: `closed, call ${calls}` } },
     });
+    // As often as it was called in all, not since somebody last had it tried again.
+    await settled(reactors.review(ctx, runId, { decision: "retry" }));
+    await time.advance(120_000);
+    expect(calls).toBe(10);
+    const again = await view(runId);
+    expect(book(again)).toMatchObject({ undo: { attempts: 10, error: { message: "closed, call 10" } } });
+    expect(book(again)?.undo).not.toHaveProperty("retryAt");
     await settled(reactors.review(ctx, runId, { decision: "failed" }));
     await ended(runId);
     expect(stepsOf(await view(runId))).toEqual({ wire: "succeeded", book: "kept" });
@@ -398,6 +440,22 @@ describe("of a run of any length", () => {
     expect(shown.steps).toHaveLength(1_000);
     expect(shown).toMatchObject({ counts: { waiting: 1_500 }, moreSteps: 500, status: "waiting" });
     expect(shown.waitsFor).toHaveLength(10);
+  });
+
+  test("a step that failed began when its first try did, where that tells how long it took", () => {
+    const error = { code: "c", message: "m", retryable: true };
+    const tries = [
+      event(5, "step.failed", { step: "a", attempt: 1, error, retryAt: 6_000, ms: 3_000 }),
+      event(8, "step.failed", { step: "a", attempt: 2, error, ms: 2_000 }),
+      event(9, "step.failed", { step: "b", attempt: 1, error }),
+    ];
+    const [a, b] = show(fold(undefined, [started, ...tries])).steps;
+    // All of its tries, and the waits between them.
+    expect(a).toEqual(
+      expect.objectContaining({ startedAt: "1970-01-01T00:00:02.000Z", endedAt: "1970-01-01T00:00:08.000Z" }),
+    );
+    expect(a).not.toHaveProperty("ms");
+    expect(b).toMatchObject({ startedAt: "1970-01-01T00:00:09.000Z" });
   });
 
   test("folding changes nothing that was there before", () => {

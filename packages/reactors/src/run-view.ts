@@ -2,6 +2,7 @@ import type { JsonValue } from "@viable/kernel";
 import type { RunStatus, RunStepView, RunSummary, RunView, RunWaitView, StepWait } from "@viable/protocol";
 import { maxViewedSteps } from "@viable/protocol";
 import type { RunState, StepState } from "./fold-run.ts";
+import { shortenError } from "./fold-run.ts";
 import { maxTimeMs } from "./run-bounds.ts";
 
 /** How many of its waits a run in a list names. */
@@ -78,6 +79,7 @@ export function toRunView(
       cause: {
         kind: cause.kind,
         ...(cause.step !== undefined && { step: cause.step }),
+        ...(cause.error !== undefined && { error: shortenError(cause.error) }),
         ...(cause.by !== undefined && { by: cause.by }),
         ...(cause.reason !== undefined && { reason: cause.reason }),
       },
