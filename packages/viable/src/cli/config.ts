@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { configFileName, loadConfig } from "../config-file.ts";
+import { isProcessManager } from "../define-system.ts";
 import { readSettings } from "../settings.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData } from "./output.ts";
@@ -30,15 +31,22 @@ export function addConfig(program: Command, shell: Shell): void {
     const definition = await loadConfig(file);
     readSettings(definition, file, shell.environment);
     const agents = definition.services.reduce((sum, each) => sum + each.agents.length, definition.commands.length);
-    const { name: system, services, reactors } = definition;
-    const found = { ok: true, file, system, services: services.length, agents, reactors: reactors.length };
-    printData(
-      shell,
-      options.output,
-      found,
-      () =>
-        `${file} is ${paint(shell.out, "green", "ok")}: ${found.system}, ${found.services} services, ${agents} agents, ${found.reactors} reactors\n`,
-    );
+    const { name: system, services, reactors, schedules, projections, pools } = definition;
+    const processManagers = projections.filter(isProcessManager).length;
+    const counts = {
+      services: services.length,
+      agents,
+      reactors: reactors.length,
+      schedules: schedules.length,
+      projections: projections.length - processManagers,
+      processManagers,
+      pools: Object.keys(pools).length,
+    };
+    printData(shell, options.output, { ok: true, file, system, ...counts }, () => {
+      const told = Object.entries(counts).filter(([, count]) => count > 0);
+      const parts = [system, ...told.map(([name, count]) => tellCount(name, count))];
+      return `${file} is ${paint(shell.out, "green", "ok")}: ${parts.join(", ")}\n`;
+    });
   });
 
   const show = config
@@ -58,4 +66,10 @@ export function addConfig(program: Command, shell: Shell): void {
     );
     printData(shell, options.output, shown, () => renderConfig(shell, shown));
   });
+}
+
+/** `processManagers`, 1: one process manager. */
+function tellCount(name: string, count: number): string {
+  const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return `${count} ${count === 1 ? words.slice(0, -1) : words}`;
 }

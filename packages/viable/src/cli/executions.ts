@@ -7,6 +7,7 @@ import { followExecution } from "./follow-execution.ts";
 import { formatDuration } from "./format-duration.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
+import { lookUp } from "./look-up.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData, renderJson } from "./output.ts";
 import { createProgressDisplay } from "./progress-display.ts";
@@ -62,7 +63,7 @@ export function addExecutions(program: Command, shell: Shell): void {
     .addHelpText("after", "\nExample:\n  $ viable executions show exe_01jd8q5k3v7x2m9c4h6t8w0y1z");
   addGatewayOptions(show);
   addOutputOption(show).action(async (id: string, options: ReadOptions) => {
-    const view = await connect(shell, options).execution(id);
+    const view = await lookUp(connect(shell, options).execution(id), "executions list");
     printData(shell, options.output, view, () => renderExecution(shell, view));
   });
 
@@ -89,7 +90,8 @@ export function addExecutions(program: Command, shell: Shell): void {
     // Here and not above: what folds events is most of a system.
     const { printReplay, toUntil } = await import("./print-replay.ts");
     const { replayExecution } = await import("./replay-execution.ts");
-    await printReplay(shell, options.output, replayExecution(connect(shell, options), id, toUntil(until)));
+    const steps = replayExecution(connect(shell, options), id, toUntil(until));
+    await lookUp(printReplay(shell, options.output, steps), "executions list");
   });
 
   const cancel = executions
@@ -98,7 +100,7 @@ export function addExecutions(program: Command, shell: Shell): void {
     .addHelpText("after", "\nExample:\n  $ viable executions cancel exe_01jd8q5k3v7x2m9c4h6t8w0y1z");
   addGatewayOptions(cancel);
   addOutputOption(cancel).action(async (id: string, options: ReadOptions) => {
-    const { executionId, status } = await connect(shell, options).cancel(id);
+    const { executionId, status } = await lookUp(connect(shell, options).cancel(id), "executions list");
     printData(shell, options.output, { executionId, status }, () => `${executionId} ${status}\n`);
     if (status !== "cancelled") shell.exitStatus = exitStatus.failed;
   });
@@ -106,7 +108,7 @@ export function addExecutions(program: Command, shell: Shell): void {
 
 async function watchExecution(shell: Shell, id: string, options: GatewayOptions): Promise<ExecutionView> {
   const client = connect(shell, options);
-  const view = await client.execution(id);
+  const view = await lookUp(client.execution(id), "executions list");
   if (isOutcome(view.status)) return view;
   const signal = shell.catchInterrupt();
   const display = createProgressDisplay(shell.err, shell.runtime.clock);

@@ -4,9 +4,9 @@ import { codeOf, ViableError } from "@viable/kernel";
 /** What each exit status means to a script. */
 export const exitStatus = {
   done: 0,
-  /** The work failed. */
+  /** The work failed, or what was to be shown is down or not there. */
   failed: 1,
-  /** Wrong usage or an invalid config. */
+  /** Wrong usage, as of a verb, an option or a command that there is none of, or an invalid config. */
   usage: 2,
   /** Denied or limited. */
   refused: 3,
@@ -21,6 +21,10 @@ export const exitStatus = {
 /** `cli.usage`: what was asked for cannot be asked for so. */
 export const wrongUsage = (message: string, next?: string): ViableError =>
   new ViableError("cli.usage", message, { next });
+
+/** `cli.not_found`: what was to be shown is not there. */
+export const notFound = (message: string, next: string): ViableError =>
+  new ViableError("cli.not_found", message, { next });
 
 /** `cli.interrupted`: a person or a supervisor ended this. */
 export const interrupted = (message: string): ViableError => new ViableError("cli.interrupted", message);
@@ -38,8 +42,8 @@ const statusOfCode: Readonly<Record<string, number>> = {
 
 /** The HTTP statuses by which a gateway says no to a request that may be right. */
 const refusals = new Set([401, 403, 429, 503]);
-/** … and those by which it says that the request is wrong. */
-const mistakes = new Set([400, 404, 413, 415, 422]);
+/** … and those by which it says that the request is wrong. What is not there (404) was asked for rightly. */
+const mistakes = new Set([400, 413, 415, 422]);
 
 /** The exit status that an error stands for. */
 export function exitStatusOf(error: unknown): number {

@@ -36,7 +36,19 @@ const two = reactor("two", { input }, (steps) =>
     .compose("naps", naps, { args: () => ({}) })
     .returns(() => null),
 );
-const definition = defineSystem({ name: "s", services: [], reactors: [naps, asks, around, both, two] });
+const rude = reactor("rude", { input }, (steps) =>
+  steps.approval("ask", { title: "May it?\n\u001b[31mSay yes" }).returns(() => null),
+);
+const fails = (message: string): never => {
+  throw new Error(message);
+};
+const stuck = reactor("stuck", { input }, (steps) =>
+  steps
+    .step("book", { run: () => 1, undo: () => fails("closed") })
+    .step("pay", { after: ["book"], run: () => fails("no money") })
+    .returns(() => null),
+);
+const definition = defineSystem({ name: "s", services: [], reactors: [naps, asks, around, both, two, rude, stuck] });
 
 async function begin({ run }: TestClient, name: string): Promise<string> {
   const answer = await run("reactor.start", { reactor: name });
@@ -94,6 +106,30 @@ test("where something else is waited for beside, a person is told of at once, an
   expect(await how()).toBe("needs_person");
   expect(lines).toHaveLength(1);
   expect(tookMs()).toBeGreaterThan(19_000);
+});
+
+test("what others have written is one line of what is told, and tells a terminal nothing", async () => {
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  const { how, lines } = await follow(t, client.api, await begin(client, "rude"));
+  expect(await how()).toBe("needs_person");
+  expect(lines).toEqual([expect.stringMatching(/ waits for a person at ask: May it\? Say yes\nDecide: /)]);
+});
+
+test("where what failed could not be undone, both are told", async () => {
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  const runId = await begin(client, "stuck");
+  const { how, lines } = await follow(t, client.api, runId);
+  expect(await how()).toBe("needs_person");
+  expect(lines).toEqual([
+    expect.stringMatching(
+      new RegExp(
+        `^${runId} needs a person at book: it could not be undone: closed \\[internal\\]\n` +
+          "It is undone, since pay failed: no money \\[internal\\]\nSay how it goes on: viable reactors resume ",
+      ),
+    ),
+  ]);
 });
 
 test("a run that is parked says why, and is not waited for", async () => {

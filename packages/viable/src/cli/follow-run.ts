@@ -2,6 +2,9 @@ import type { Client } from "@viable/client";
 import type { JsonValue, Runtime } from "@viable/kernel";
 import { rootContext, sleep, ViableError } from "@viable/kernel";
 import type { EventView, RunView } from "@viable/protocol";
+import { isAbsent } from "./look-up.ts";
+import { toPlainLine } from "./plain-text.ts";
+import { tellCause, tellError } from "./tell-error.ts";
 
 export interface FollowRunOptions {
   readonly runId: string;
@@ -25,7 +28,8 @@ const maxDepth = 16;
  * Follows a run, as `watchRun` does it, to its end or until the signal. With `untilNeeded`, also until nothing is known to go on without a
  * person: what may be done twice leaves no trace until it has an outcome, so a step may be at work beside what the run waits for. Answers why
  * it has stopped. Whether the gateway is lost is the feed's to say; a look that fails is made up for by the next. Where a run cannot be looked at
- * and that does not pass, as one whose events cannot be read, `onNeeded` is told so, and it is taken to go on.
+ * and that does not pass, as one whose events cannot be read, `onNeeded` is told so, and it is taken to go on; where there is none
+ * of that id, this fails as the gateway does.
  */
 export async function followRun(
   runtime: Runtime,
@@ -91,23 +95,34 @@ async function findNeeded(client: Client, id: string, depth = 0): Promise<Needed
   try {
     view = await client.run(id);
   } catch (error) {
-    if (!(error instanceof ViableError) || passes(error)) throw error;
-    return { lines: [`Whether ${id} needs a person cannot be told: ${error.message} [${error.code}]`], isAll: false };
+    const isNone = depth === 0 && isAbsent(error);
+    if (!(error instanceof ViableError) || passes(error) || isNone) throw error;
+    const why = toPlainLine(`${error.message} [${error.code}]`);
+    return { lines: [`Whether ${id} needs a person cannot be told: ${why}`], isAll: false };
   }
-  const { runId, status, review, parked, waitsFor } = view;
+  const { runId, status, review, parked, cause, waitsFor } = view;
   if (status === "needs_review" && review !== undefined) {
     const answer = `viable reactors resume ${runId} --review-version ${review.version} --decision retry|done|failed`;
-    const next = `Say how it goes on: ${answer}`;
-    return { lines: [`${runId} needs a person at ${review.step}: ${review.reason}.\n${next}`], isAll: true };
+    const error = review.error === undefined ? "" : `: ${tellError(review.error)}`;
+    const lines = [
+      `${runId} needs a person at ${review.step}: ${review.reason}${error}`,
+      ...(cause === undefined ? [] : [`It is undone, since ${tellCause(cause)}`]),
+      `Say how it goes on: ${answer}`,
+    ];
+    return { lines: [lines.map(toPlainLine).join("\n")], isAll: true };
   }
   if (status === "parked")
-    return { lines: [`${runId} is parked: ${parked}\nIt goes on once that is mended.`], isAll: true };
+    return {
+      lines: [`${runId} is parked: ${toPlainLine(parked ?? "")}\nIt goes on once that is mended.`],
+      isAll: true,
+    };
   if (status !== "waiting") return { lines: [], isAll: false };
   const found = await Promise.all(
     waitsFor.map(async ({ step, wait }): Promise<Needed> => {
       if (wait.for === "approval") {
         const next = `Decide: viable approvals decide ${wait.approvalId} yes|no`;
-        return { lines: [`${runId} waits for a person at ${step}: ${wait.title}\n${next}`], isAll: true };
+        const asked = toPlainLine(`${runId} waits for a person at ${step}: ${wait.title}`);
+        return { lines: [`${asked}\n${next}`], isAll: true };
       }
       if (wait.for !== "run" || depth >= maxDepth) return { lines: [], isAll: false };
       return await findNeeded(client, wait.runId, depth + 1);

@@ -94,6 +94,49 @@ test("an option before a verb under another is refused and not left unheeded", a
   expect((await run("events", "verify", "--config", "/nowhere/other")).err).toContain("/nowhere/other");
 });
 
+test("a config that is right is told with how many there are of what it has", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "viable-config-"));
+  try {
+    const file = join(folder, "viable.config.ts");
+    writeFileSync(
+      file,
+      `import { agent, defineSystem, processManager, reactor, schedule, service } from ${JSON.stringify(new URL("../index.ts", import.meta.url).href)};
+       import { z } from ${JSON.stringify(import.meta.resolve("zod"))};
+       const input = z.looseObject({});
+       const one = agent({ name: "one", capability: "one", description: "One.", input, handle: () => 1 });
+       const done = reactor("done", { input }, (steps) => steps.step("do", { pool: "p", run: () => 1 }).returns(() => 1));
+       export default defineSystem({
+         name: "counted",
+         services: [service({ name: "s", description: "S.", port: 0, agents: [one] })],
+         reactors: [done],
+         pools: { p: 2 },
+         schedules: [schedule({ name: "nightly", cron: "@daily", reactor: done, input: () => ({}) })],
+         projections: [
+           { name: "totals", version: 1, filter: { types: ["sold"] }, project: () => ({}) },
+           processManager({ name: "m", reactor: done, on: [{ type: "sold", key: () => "k", starts: () => ({}) }] }),
+         ],
+       });`,
+    );
+    const checked = await run("config", "check", file);
+    const counts = "1 service, 1 agent, 1 reactor, 1 schedule, 1 projection, 1 process manager, 1 pool";
+    expect(checked).toEqual({ status: 0, out: `${file} is ok: counted, ${counts}\n`, err: "" });
+    expect(JSON.parse((await run("config", "check", file, "--output", "json")).out)).toEqual({
+      ok: true,
+      file,
+      system: "counted",
+      services: 1,
+      agents: 1,
+      reactors: 1,
+      schedules: 1,
+      projections: 1,
+      processManagers: 1,
+      pools: 1,
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("what a config says is shown with the projections it has kept", async () => {
   const folder = mkdtempSync(join(tmpdir(), "viable-config-"));
   try {

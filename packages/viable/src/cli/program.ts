@@ -72,8 +72,8 @@ function createProgram(shell: Shell): Command {
     .addHelpText(
       "after",
       `
-Exit status: 0 done, 1 the work failed, 2 wrong usage or invalid config, 3 refused, 4 gateway not reachable, 5 waits for a person,
-130 interrupted.
+Exit status: 0 done, 1 the work failed or what was asked for is not there, 2 wrong usage or invalid config, 3 refused, 4 gateway not
+reachable, 5 waits for a person, 130 interrupted.
 
 Examples:
   $ viable start

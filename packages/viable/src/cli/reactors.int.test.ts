@@ -1,4 +1,5 @@
-// That a person on the command line answers what the person was shown, over a real socket.
+// That a person on the command line answers what the person was shown, is told why something failed and what is not there, over a real
+// socket.
 import { createRuntime, rootContext } from "@viable/kernel";
 import { createMemoryStore } from "@viable/log";
 import { expect, onTestFinished, test } from "vitest";
@@ -14,10 +15,28 @@ const unsure = reactor("unsure", { input: z.looseObject({}) }, (steps) =>
     .returns(({ results }) => results.wire),
 );
 
-/** A system with a run that asks a person, and a command line that leads there. */
-async function askingRun() {
+const fails = (message: string, why?: string): never => {
+  throw new Error(message, why === undefined ? {} : { cause: new Error(why) });
+};
+const input = z.looseObject({});
+const calls = reactor("calls", { input }, (steps) =>
+  steps.step("ask", { run: () => fails("fetch failed", "no route") }).returns(() => null),
+);
+const books = reactor("books", { input }, (steps) =>
+  steps
+    .step("book", { run: () => 1, undo: () => undefined })
+    .step("pay", { after: ["book"], run: () => fails("no money") })
+    .returns(() => null),
+);
+const child = reactor("child", { input }, (steps) => steps.step("one", { run: () => 1 }).returns(() => null));
+const around = reactor("around", { input }, (steps) =>
+  steps.compose("inner", child, { args: () => ({}) }).returns(() => null),
+);
+
+/** A system, and a command line that leads there. */
+async function commandLine() {
   const ctx = rootContext(createRuntime());
-  const definition = defineSystem({ name: "asks", services: [], reactors: [unsure] });
+  const definition = defineSystem({ name: "asks", services: [], reactors: [unsure, calls, books, around] });
   const system = createSystem(
     definition,
     { store: createMemoryStore() },
@@ -48,6 +67,12 @@ async function askingRun() {
     };
     return { status: await runProgram(shell, words), ...printed };
   };
+  return { ctx, system, viable };
+}
+
+/** The same with a run that asks a person. */
+async function askingRun() {
+  const { ctx, system, viable } = await commandLine();
   const waited = await viable("reactors", "start", "unsure", "--wait");
   const runId = /run_\w+/.exec(waited.err)?.[0] ?? "";
   const resumed = async () => {
@@ -76,4 +101,59 @@ test("resume answers what was read before, where it is told by which event that 
   expect(await resume("3")).toMatchObject({ status: 0 });
   expect(await resumed()).toEqual([2, 3].map((reviewVersion) => ({ runId, decision: "done", reviewVersion })));
   expect((await resume("odd")).status).toBe(2);
+});
+
+test("a run that failed is told with the step at which it did, what that follows from, and what to look at", async () => {
+  const { viable } = await commandLine();
+  const failed = await viable("reactors", "start", "calls", "--wait");
+  const runId = /run_\w+/.exec(failed.err)?.[0] ?? "";
+  expect(failed).toEqual({
+    status: 1,
+    out: "",
+    err:
+      `${runId} has begun.\nerror: ${runId} is failed, since ask failed: fetch failed [internal]\n  because: no route\n` +
+      `  next: Look at its steps: viable reactors show ${runId}\n`,
+  });
+  const { out } = await viable("reactors", "show", runId);
+  expect(out).toMatch(/^error +fetch failed \[internal\], since no route \[internal\]$/m);
+  expect(out).toMatch(/^ask +failed .* fetch failed \[internal\], since no route \[internal\]$/m);
+  const undone = await viable("reactors", "start", "books", "--wait");
+  expect(undone.err).toContain(" is compensated, since pay failed: no money [internal]\n");
+});
+
+test("of a step that composes a reactor the run is named", async () => {
+  const { viable } = await commandLine();
+  const { err } = await viable("reactors", "start", "around", "--wait");
+  const runId = /run_\w+/.exec(err)?.[0] ?? "";
+  const { steps } = JSON.parse((await viable("reactors", "show", runId, "--output", "json")).out);
+  expect((await viable("reactors", "show", runId)).out).toMatch(
+    new RegExp(`^inner +succeeded .* ${steps[0].runId}$`, "m"),
+  );
+});
+
+test("what is not there ends with 1, whichever verb is asked for it, and where to look is said", async () => {
+  const { viable } = await commandLine();
+  const asked = [
+    ["reactors show nix", "viable reactors runs"],
+    ["reactors watch nix", "viable reactors runs"],
+    ["reactors resume nix --decision done", "viable reactors runs"],
+    ["reactors cancel nix", "viable reactors runs"],
+    ["reactors graph nix", "unsure"],
+    ["reactors start unsuer", "unsure"],
+    ["approvals decide nix yes", "viable approvals list"],
+    ["executions show nix", "viable executions list"],
+    ["executions watch nix", "viable executions list"],
+    ["executions replay nix", "viable executions list"],
+    ["executions cancel nix", "viable executions list"],
+    ["swarms show nix", "viable swarms list"],
+    ["registry explain nix", "viable executions list"],
+    ["memory get nix", 'There is no "nix"'],
+  ] as const;
+  const said = await Promise.all(
+    asked.map(async ([words, hint]) => {
+      const { status, out, err } = await viable(...words.split(" "));
+      return { words, status, out, saysWhere: err.includes(hint), lines: err.split("\n").length < 4 ? "few" : err };
+    }),
+  );
+  expect(said).toEqual(asked.map(([words]) => ({ words, status: 1, out: "", saysWhere: true, lines: "few" })));
 });

@@ -6,17 +6,20 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { renderEvent, widthOf } from "./events.ts";
 import { printOutcome } from "./exec.ts";
-import { exitStatus, interrupted, wrongUsage } from "./exit-status.ts";
+import { exitStatus, interrupted, notFound, wrongUsage } from "./exit-status.ts";
 import { followRun } from "./follow-run.ts";
 import { formatDuration } from "./format-duration.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
+import { lookUp } from "./look-up.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData, printItem, renderJson } from "./output.ts";
+import { toPlainLine } from "./plain-text.ts";
 import { printWireError } from "./print-error.ts";
 import { runCommand } from "./run-command.ts";
 import type { Shell } from "./shell.ts";
 import { renderPairs, renderTable } from "./table.ts";
+import { failedStep, tellCause, tellError } from "./tell-error.ts";
 import { toWholeNumber } from "./whole-number.ts";
 
 type Options = GatewayOptions & OutputOptions;
@@ -43,6 +46,8 @@ interface ResumeOptions extends Options {
 }
 
 const exampleRun = "run_01jd8q5k3v7x2m9c4h6t8w0y1z";
+/** The verb that shows what runs there are. */
+const listingRuns = "reactors runs";
 const defaultReason = "asked on the command line";
 
 /** `viable reactors`: sagas, their runs, and orders to these. */
@@ -75,7 +80,7 @@ export function addReactors(program: Command, shell: Shell): void {
     const found = (await connect(shell, options).reactors({ graph: "mermaid" })).reactors;
     const drawn = found.find((each) => each.name === name)?.graph;
     if (drawn === undefined)
-      throw wrongUsage(
+      throw notFound(
         `There is no reactor "${name}".`,
         `There are ${found.map((each) => each.name).join(", ") || "none"}.`,
       );
@@ -98,13 +103,13 @@ export function addReactors(program: Command, shell: Shell): void {
       // In the other formats they stand in the page.
       if (options.output !== "table") return;
       for (const { runId, undecodable } of page.undecodable ?? [])
-        shell.err.write(`${runId} cannot be read: ${undecodable}\n`);
+        shell.err.write(`${runId} cannot be read: ${toPlainLine(undecodable)}\n`);
       if (page.next !== undefined) shell.err.write(`There may be older ones: --before ${page.next}\n`);
     });
 
   add("show <run>", "one run: how it stands, and each step with what it took", `show ${exampleRun}`).action(
     async (id: string, options: Options) => {
-      const view = await connect(shell, options).run(id);
+      const view = await findRun(connect(shell, options), id);
       printData(shell, options.output, view, () => renderRun(shell, view));
     },
   );
@@ -115,12 +120,13 @@ export function addReactors(program: Command, shell: Shell): void {
     `watch ${exampleRun}`,
   ).action(async (id: string, options: Options) => {
     const client = connect(shell, options);
-    const how = await followRun(shell.runtime, client, {
+    const followed = followRun(shell.runtime, client, {
       runId: id,
       signal: shell.catchInterrupt(),
       onEvent: (event) => printItem(shell, options.output, event, () => renderEvent(event, widthOf(shell))),
       onNeeded: (line) => shell.err.write(`${line}\n`),
     });
+    const how = await lookUp(followed, listingRuns);
     if (how === "interrupted") throw interrupted(`${id} goes on.`);
     failUnlessCompleted(shell, await client.run(id));
   });
@@ -226,10 +232,13 @@ async function order(shell: Shell, command: string, options: Options, args: Json
   printOutcome(shell, options, view);
 }
 
+/** A run that a person has named. */
+const findRun = (client: Client, id: string): Promise<RunView> => lookUp(client.run(id), listingRuns);
+
 /** Says what a run asks a person, and answers by which of its events; undefined where it asks nothing. */
 async function sayWhatIsAsked(shell: Shell, client: Client, runId: string): Promise<number | undefined> {
-  const { review } = await client.run(runId);
-  if (review !== undefined) shell.err.write(`${runId} asks about ${renderReview(review)}\n`);
+  const { review } = await findRun(client, runId);
+  if (review !== undefined) shell.err.write(`${runId} asks about ${toPlainLine(renderReview(review))}\n`);
   return review?.version;
 }
 
@@ -263,10 +272,14 @@ async function printWhenEnded(shell: Shell, client: Client, id: string, options:
   failUnlessCompleted(shell, view);
 }
 
-function failUnlessCompleted(shell: Shell, { runId, status, error }: RunView): void {
+function failUnlessCompleted(shell: Shell, view: RunView): void {
+  const { runId, status, error } = view;
   if (status === "completed") return;
   const said = error ?? { code: "internal", message: `It ended as ${status}.`, retryable: false };
-  printWireError(shell.err, { ...said, message: `${runId} is ${status}: ${said.message}` });
+  const step = failedStep(view);
+  const why = step === undefined ? "" : `, since ${step} failed`;
+  const next = said.next ?? `Look at its steps: viable reactors show ${runId}`;
+  printWireError(shell.err, { ...said, message: `${runId} is ${status}${why}: ${said.message}`, next });
   shell.exitStatus = exitStatus.failed;
 }
 
@@ -354,11 +367,7 @@ function renderRun(shell: Shell, view: RunView): string {
   if (forkedFrom !== undefined) pairs.push(["forkedFrom", stepOf(forkedFrom)]);
   if (claim !== undefined) pairs.push(["claim", `${claim.processId}, epoch ${claim.epoch}, attempt ${claim.attempt}`]);
   if (review !== undefined) pairs.push(["review", renderReview(review)]);
-  if (cause !== undefined)
-    pairs.push([
-      "undone for",
-      [cause.kind, cause.step, cause.by, cause.reason].filter((each) => each !== undefined).join(", "),
-    ]);
+  if (cause !== undefined) pairs.push(["undone for", tellCause(cause)]);
   pairs.push([
     "steps",
     Object.entries(counts)
@@ -366,7 +375,8 @@ function renderRun(shell: Shell, view: RunView): string {
       .join(", ") || "none heard of",
   ]);
   pairs.push(["input", JSON.stringify(input)]);
-  if (error !== undefined) pairs.push(["error", `${error.message} [${error.code}]`]);
+  if (error !== undefined) pairs.push(["error", tellError(error)]);
+  if (error?.next !== undefined) pairs.push(["next", error.next]);
   const nowMs = shell.runtime.clock.now();
   const table = renderTable(
     shell.out,
@@ -387,8 +397,8 @@ function renderRun(shell: Shell, view: RunView): string {
   return `${renderPairs(shell.out, pairs)}${steps.length === 0 ? "" : `\n${table}`}${more}${came}`;
 }
 
-const renderReview = ({ step, during, version, reason }: NonNullable<RunView["review"]>): string =>
-  `${step} (${during}) by its event ${version}: ${reason}`;
+const renderReview = ({ step, during, version, reason, error }: NonNullable<RunView["review"]>): string =>
+  `${step} (${during}) by its event ${version}: ${reason}${error === undefined ? "" : `: ${tellError(error)}`}`;
 
 function whatOf({
   waitsFor,
@@ -400,6 +410,7 @@ function whatOf({
   result,
   isResultOmitted,
   retryAt,
+  runId,
 }: RunView["steps"][number]): string {
   return [
     ...(waitsFor === undefined ? [] : [renderWait(waitsFor)]),
@@ -407,9 +418,13 @@ function whatOf({
     ...(branch === undefined ? [] : [branch]),
     ...(turn === undefined ? [] : [`turn ${turn}`]),
     ...(by === undefined ? [] : [`by ${by}`]),
-    ...(error === undefined ? [] : [`${error.message} [${error.code}]`]),
-    ...(undo === undefined ? [] : [`undo failed ${undo.attempts} times: ${undo.error.message}`]),
+    ...(error === undefined ? [] : [tellError(error)]),
+    ...(undo === undefined ? [] : [`undo failed ${timesOf(undo.attempts)}: ${tellError(undo.error)}`]),
     ...(isResultOmitted === true ? ["a large result"] : []),
     ...(result === undefined || result === null ? [] : [JSON.stringify(result)]),
+    // As long as it waits for it that is said.
+    ...(runId === undefined || waitsFor !== undefined ? [] : [runId]),
   ].join("; ");
 }
+
+const timesOf = (count: number): string => (count === 1 ? "once" : `${count} times`);

@@ -5,6 +5,7 @@ import type { Explanation } from "./explain-execution.ts";
 import { explainExecution } from "./explain-execution.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
+import { lookUp } from "./look-up.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData } from "./output.ts";
 import { paint } from "./paint.ts";
@@ -40,7 +41,7 @@ export function addRegistry(program: Command, shell: Shell): void {
     .addHelpText("after", "\nExample:\n  $ viable registry explain exe_01jd8q5k3v7x2m9c4h6t8w0y1z");
   addGatewayOptions(explain);
   addOutputOption(explain).action(async (id: string, options: Options) => {
-    const explanation = await explainExecution(connect(shell, options), id);
+    const explanation = await lookUp(explainExecution(connect(shell, options), id), "executions list");
     printData(shell, options.output, explanation, () => renderExplanation(shell, explanation));
   });
 }

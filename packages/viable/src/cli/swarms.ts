@@ -5,6 +5,7 @@ import { printOutcome } from "./exec.ts";
 import { formatDuration } from "./format-duration.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
+import { lookUp } from "./look-up.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData } from "./output.ts";
 import { runCommand } from "./run-command.ts";
@@ -37,7 +38,7 @@ export function addSwarms(program: Command, shell: Shell): void {
     .addHelpText("after", "\nExample:\n  $ viable swarms show storage");
   addGatewayOptions(show);
   addOutputOption(show).action(async (service: string, options: Options) => {
-    const swarm = await connect(shell, options).swarm(service);
+    const swarm = await lookUp(connect(shell, options).swarm(service), "swarms list");
     printData(shell, options.output, swarm, () => renderSwarm(shell, swarm));
   });
 
