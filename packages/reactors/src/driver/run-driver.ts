@@ -1,5 +1,6 @@
 import type { Context } from "@viable/kernel";
 import { invariant, toWire, ViableError } from "@viable/kernel";
+import type { StepWait } from "@viable/protocol";
 import { runTimedOut } from "../errors.ts";
 import type { OpenNode } from "../open-node.ts";
 import type { Progress } from "../progress.ts";
@@ -32,6 +33,12 @@ export interface DriverPorts extends RunPorts {
 /** What some steps may wait for: that a composed run ended, or that something was received. */
 export type News = { readonly runId: string } | { readonly event: string; readonly key: string };
 
+/** A step that asks the log for what was received under what it waits for. */
+interface Asker {
+  readonly path: string;
+  readonly wait: StepWait & { readonly for: "event" };
+}
+
 /**
  * Carries one run on, under one claim: does what its progress says can be done, writes down what came of it, and only then goes on with what
  * that makes possible. One append of a run is on its way at a time, and takes along all that has come meanwhile.
@@ -47,6 +54,8 @@ export class RunDriver {
   readonly #ports: DriverPorts;
   /** What was begun to be cleared up after, by its path: once, and then as the log tells. */
   #told: Set<string> | undefined;
+  /** Which of the steps that wait for the same event and key asks the log for them all, by what they wait for; made when one does. */
+  #askers: Map<string, Asker> | undefined;
   #whenQuiet: (() => void)[] = [];
 
   constructor(ctx: Context, ports: DriverPorts, progress: Progress, claimed: Pick<DrivenRun, "epoch" | "leftBehind">) {
@@ -140,7 +149,7 @@ export class RunDriver {
     const run = this.#run;
     if (run.hasLeft || run.isHalted) return;
     run.undoRests = false;
-    this.#launch([...run.progress.open.values()].filter((node) => waitsFor(node, news)));
+    this.#launchFirst(news);
     this.#settle();
   }
 
@@ -223,16 +232,63 @@ export class RunDriver {
       const active = run.active.get(node.path);
       if (active?.kind === "asking") askAgain(run, node.path);
       if (active !== undefined) continue;
-      if (phase === "going" || (phase === "failing" && isToClear(run, node))) begin(run, node);
+      if (phase === "going" || (phase === "failing" && isToClear(run, node))) {
+        if (!this.#isAskedFor(node)) begin(run, node);
+      }
       // A child that runs is told to end once it is durable that the run goes no further, and waited for.
       else if (phase === "failing" && node.wait?.for === "run" && this.#told?.has(node.path))
         endChild(run, node, node.wait);
     }
   }
 
+  /** Of those that wait for it one gets what was received, and one alone waits for a run: the first of them has to look. */
+  #launchFirst(news: News): void {
+    for (const node of this.#run.progress.open.values()) {
+      if (!waitsFor(node, news)) continue;
+      this.#launch([node]);
+      return;
+    }
+  }
+
+  /**
+   * Whether another step asks the log already for what this one waits for. One asks for all, and the next once that one got something: where
+   * ten thousand wait for the same, each would ask about each that comes otherwise. One whose time is up asks for itself.
+   */
+  #isAskedFor({ path, wait }: OpenNode): boolean {
+    if (wait?.for !== "event") return false;
+    const run = this.#run;
+    const { until = Number.POSITIVE_INFINITY } = wait;
+    const name = JSON.stringify([wait.event, wait.key]);
+    this.#askers ??= new Map();
+    const asker = this.#askers.get(name);
+    if (asker === undefined || !run.active.has(asker.path) || nowOf(run) >= until) {
+      this.#askers.set(name, { path, wait });
+      return false;
+    }
+    // What this one began to wait for, or was told of, may have come after that one asked.
+    askAgain(run, asker.path);
+    if (until < Number.POSITIVE_INFINITY) wakeFor(run, path, until);
+    return true;
+  }
+
+  /**
+   * Where one that asked for others waits no more, it got something, and there may be more. Looked through in the order of the asking, which is
+   * about that of the answers, as far as they have come: so it costs each next to nothing.
+   */
+  #askOn(askers: Map<string, Asker>): void {
+    const { active, progress } = this.#run;
+    for (const [name, { path, wait }] of askers) {
+      if (active.has(path)) return;
+      askers.delete(name);
+      const asker = progress.open.get(path);
+      if (asker === undefined || !waitsFor(asker, wait)) this.#launchFirst(wait);
+    }
+  }
+
   /** Something may have ended. Where nothing is under way any more, that means something for the whole. */
   #settle(): void {
     const run = this.#run;
+    if (this.#askers !== undefined) this.#askOn(this.#askers);
     if (run.hasLeft) return;
     // What waits for its turn does not begin where the run goes no further, but for what is done nevertheless.
     if (run.progress.phase === "failing") dropWaiting(run, (node) => isToClear(run, node));
