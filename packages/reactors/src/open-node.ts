@@ -28,7 +28,9 @@ export interface OpenNode {
   map: OpenMap | undefined;
   /** What a person said it came to. */
   accepted: unknown;
-  /** A person wants it done, also where the run goes no further. */
+  /** It was called in this run, or may have been, and failed or has no outcome: its guard may find what that did. */
+  hasRun: boolean;
+  /** A person wants it done, also where the run goes no further. Once it begins or fails they have had what they wanted. */
   isWanted: boolean;
   /** Of a repeat: its turn, from 0, and what the last one came to. */
   turn: number;
@@ -59,6 +61,7 @@ export const openNode = (scope: OpenScope, plan: PlanNode, mayHaveBegun: boolean
   wait: undefined,
   map: undefined,
   accepted: undefined,
+  hasRun: false,
   isWanted: false,
   turn: 0,
   last: undefined,

@@ -1,12 +1,12 @@
 /**
- * Turns that steps of all runs of this process take at what bears only so many at a time. A step holds its place while its function runs
- * and at no other time: not while it waits to be tried again, nor a composed reactor while its child runs. So nobody waits for a place in
- * a pool while holding another, and pools cannot lock each other up.
+ * Turns that steps of all runs of this process take at what bears only so many at a time. A step holds its place while a function of it runs,
+ * whichever that is, and at no other time: not while it waits to be tried again, nor a composed reactor while its child runs. So nobody waits
+ * for a place in a pool while holding another, and pools cannot lock each other up.
  */
 export class Pools {
   readonly #sizes: { readonly [name: string]: number };
   readonly #used = new Map<string, number>();
-  /** Who waits, longest first. Bounded by how many steps of active runs may run at the same time. */
+  /** Who waits, longest first. Bounded by how many steps of active runs may run, or be cleared up after, at the same time. */
   readonly #waiting = new Map<string, Set<() => void>>();
   /** Whose places are being handed on. */
   readonly #handedOn = new Set<string>();

@@ -9,7 +9,7 @@ import { OpenScope } from "./open-scope.ts";
 import type { Plan, PlanNode, PlanScope } from "./plan.ts";
 import { fromOn } from "./plan.ts";
 import type { RunEnding } from "./read-run.ts";
-import { UndoProgress } from "./undo-progress.ts";
+import { isOwnSuccess, UndoProgress } from "./undo-progress.ts";
 
 /** Why it does not go forward any more. */
 export interface Failure {
@@ -146,6 +146,10 @@ export class Progress {
         node.begun = undefined;
         node.wait = undefined;
         node.retryAt = event.data.retryAt;
+        node.isWanted = false;
+        // Of one that must not be done twice it is known whether it was called.
+        if (node.plan.node.kind === "step" && node.plan.node.idempotent) node.hasRun = true;
+        if (this.phase !== "going") tryAtOnce(node);
         if (event.data.retryAt !== undefined) this.#make(node, "run");
         else if (node.plan.functions.compensate !== undefined) this.#make(node, "compensate");
         else this.#fail(node, event.data.error);
@@ -283,7 +287,7 @@ export class Progress {
 
   #succeed(data: RunEventData<"step.succeeded">): void {
     const node = this.#node(data.step);
-    if (data.by === undefined || data.by === "review") this.undo.succeeded(node.plan);
+    if (isOwnSuccess(data)) this.undo.succeeded(node.plan);
     if (data.consumed !== undefined && node.wait?.for === "event")
       this.#take(node.wait.event, node.wait.key, data.consumed);
     if (data.took !== undefined) for (const { event, key, version } of data.took) this.#take(event, key, version);
@@ -338,10 +342,10 @@ export class Progress {
   }
 
   #stopGoing(cause: UndoCause): void {
-    if (this.phase === "going") {
-      this.phase = "failing";
-      this.failure = { cause };
-    }
+    if (this.phase !== "going") return;
+    this.phase = "failing";
+    this.failure = { cause };
+    for (const node of this.open.values()) tryAtOnce(node);
   }
 
   #begin({ step, attempt, during = "run" }: RunEventData<"step.started">): void {
@@ -351,6 +355,8 @@ export class Progress {
     }
     const node = this.#node(step);
     node.begun = during;
+    node.hasRun ||= during === "run";
+    node.isWanted = false;
     node.attempt = Math.max(node.attempt, attempt - 1);
   }
 
@@ -384,7 +390,8 @@ export class Progress {
       node.wait = undefined;
       // A condition that is asked again does nothing that a run which goes no further would have to end first.
       const decides = node.todo === "choose" || node.todo === "turn" ? node.todo : undefined;
-      node.isWanted = decides === undefined;
+      // Nor is a run composed anew, only to be told to end: the one before it has undone what it did.
+      node.isWanted = decides === undefined && node.plan.node.kind !== "compose";
       this.#make(node, decides ?? review.during);
       return;
     }
@@ -401,4 +408,9 @@ export class Progress {
     invariant(node !== undefined, "W8", `the run ${this.runId} has an outcome of ${path}, which had not begun`);
     return node;
   }
+}
+
+/** Its run goes no further: what is done about it nevertheless waits for no better time. What it is compensated after is what it has failed with. */
+function tryAtOnce(node: OpenNode): void {
+  if (node.plan.functions.compensate === undefined) node.retryAt = undefined;
 }

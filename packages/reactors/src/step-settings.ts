@@ -75,7 +75,10 @@ export interface SaidStep<Given, Results>
 /** What is said of a step that calls a function. */
 export interface StepSettings<Given, Results, Args, Result> extends Common {
   readonly args?: (from: From<Given, Results>) => Args;
-  /** Ends it without running where it answers `{ result }`. */
+  /**
+   * Asked before each attempt, as a part of it: ends it without running where it answers `{ result }`. That is undone only where an attempt before,
+   * or one of a process that died, may have done it: what was there before the run is not this run's to take back.
+   */
   readonly guard?: (
     args: Resolved<NoInfer<Args>>,
     ctx: StepContext,
@@ -101,7 +104,7 @@ export interface StepSettings<Given, Results, Args, Result> extends Common {
   readonly timeoutMs?: number;
   /**
    * Whether doing it twice comes to the same as doing it once. Where false, that it begins is recorded before it does, and where a
-   * crash or a timeout leaves unknown whether it happened, the run stops in `needs_review`. Default true.
+   * crash or a timeout leaves unknown whether it happened, or what it returned cannot be kept, the run stops in `needs_review`. Default true.
    */
   readonly idempotent?: boolean;
   /** Asked where that is unknown, before a person is: answers `{ result }` where it happened, undefined where it did not. */
@@ -109,6 +112,9 @@ export interface StepSettings<Given, Results, Args, Result> extends Common {
     ctx: StepContext,
     args: Resolved<NoInfer<Args>>,
   ) => { readonly result: Kept<Result> } | undefined | Promise<{ readonly result: Kept<Result> } | undefined>;
-  /** The shared pool it takes its turn in: see `createReactors`. */
+  /**
+   * The shared pool it takes its turn in: see `createReactors`. Each call of one of its functions takes a place there (`guard` with `run`,
+   * `compensate`, `undo`, `findOutcome`), and none is held between two tries.
+   */
   readonly pool?: string;
 }

@@ -2,6 +2,13 @@ import type { ReviewDecision, RunEventData } from "@viable/protocol";
 import type { PlanNode } from "./plan.ts";
 import { staticPath } from "./plan.ts";
 
+/**
+ * Whether a step came to its result by what this run itself did, or may have: what did not happen here has nothing to take back here. What a guard
+ * finds is this run's own where an attempt is noted, since there was one before it.
+ */
+export const isOwnSuccess = ({ by, attempt }: RunEventData<"step.succeeded">): boolean =>
+  by === undefined || by === "review" || (by === "guard" && attempt !== undefined);
+
 /** What of a run there is to undo, and how far the undoing has come. */
 export class UndoProgress {
   /** How many successes have something that undoes them. */

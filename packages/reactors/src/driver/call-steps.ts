@@ -3,14 +3,19 @@ import { backoffMs, toRecordableError, ViableError } from "@viable/kernel";
 import type { Retry, StepNode, TaskNode } from "../definition.ts";
 import { taskGivenBack } from "../do-task.ts";
 import type { OpenNode } from "../open-node.ts";
-import { isToClear } from "./clear-up.ts";
+import { isToClear, mayHaveRun } from "./clear-up.ts";
+import { truthOf } from "./condition.ts";
 import type { DrivenRun } from "./driven-run.ts";
+import { enterPool } from "./enter-pool.ts";
 import { functionOf, newCall } from "./new-call.ts";
 import { failAttempt, isOurs, isTimeout, keepForUndo, resultIn, succeed } from "./outcomes.ts";
 import { record, recordDurably } from "./record.ts";
 import type { StepCall } from "./step-call.ts";
 
 const queued = { kind: "queued" } as const;
+
+/** How far an attempt has come: before its function was called nothing of it has happened, and once that has answered it has. */
+type Reached = "nothing" | "call" | "answer";
 
 /** Has a step or a task called, as soon as it is its turn: in the run, and then in the step's pool. */
 export function queueCall(run: DrivenRun, { path }: OpenNode): void {
@@ -25,12 +30,11 @@ export function dropWaiting(run: DrivenRun, isKept: (node: OpenNode) => boolean)
   for (const [path, each] of run.active) {
     if (each.kind !== "queued" && each.kind !== "waitingForPool") continue;
     const node = run.progress.open.get(path);
-    if (node !== undefined && isKept(node)) continue;
+    // A compensation of which the log says that it began waits between two tries, and is let end: else a person would have to be asked.
+    if (node !== undefined && (node.begun === "compensate" || isKept(node))) continue;
     hasDropped = true;
     run.active.delete(path);
-    if (each.kind === "queued") continue;
-    each.giveUp();
-    run.calls -= 1;
+    if (each.kind === "waitingForPool") each.giveUp();
   }
   if (!hasDropped) return;
   run.queue = run.queue.filter((path) => run.active.get(path) === queued);
@@ -49,7 +53,7 @@ function callNext(run: DrivenRun): void {
       continue;
     }
     run.calls += 1;
-    if (said.kind === "step" && said.pool !== undefined) enterPool(run, path, said, said.pool);
+    if (said.kind === "step" && said.pool !== undefined) callStepInPool(run, path, said, said.pool);
     else void call(run, node, said, () => callDone(run, path));
   }
 }
@@ -61,20 +65,20 @@ function nodeToCall(run: DrivenRun, path: string): OpenNode | undefined {
 }
 
 /** Calls a step once there is a place for it. */
-function enterPool(run: DrivenRun, path: string, said: StepNode, pool: string): void {
-  const { pools } = run.ports;
+function callStepInPool(run: DrivenRun, path: string, said: StepNode, pool: string): void {
   const done = () => {
-    pools.leave(pool);
+    run.ports.pools.leave(pool);
     callDone(run, path);
   };
-  let hasEntered = false;
-  const giveUp = pools.enter(pool, () => {
-    hasEntered = true;
+  const goOn = () => {
     const node = nodeToCall(run, path);
     if (node === undefined) done();
     else void call(run, node, said, done);
-  });
-  if (!hasEntered) run.active.set(path, { kind: "waitingForPool", giveUp });
+  };
+  const givenUp = () => {
+    run.calls -= 1;
+  };
+  enterPool(run, path, pool, goOn, givenUp);
 }
 
 function callDone(run: DrivenRun, path: string): void {
@@ -94,19 +98,22 @@ async function call(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, d
   run.active.set(path, step);
   const { clock } = run.ctx.runtime;
   const beganMs = clock.monotonicMs();
+  let reached: Reached = "nothing";
   try {
     const args = run.progress.argsOf(node);
     const { where, guard, result: judge } = plan.functions;
     // In a turn of its own: a thousand that are skipped must not call each other.
     if (where !== undefined) await undefined;
-    if (where !== undefined && where(args) !== true) {
+    if (where !== undefined && !truthOf(where(args), path, "where")) {
       record(run, { type: "step.skipped", data: { step: path } });
       return;
     }
     if (guard !== undefined) {
       const guarded = resultIn(await step.call(() => guard(args, step), said.timeoutMs), path);
       if (guarded !== undefined) {
-        succeed(run, node, guarded.result, { by: "guard" });
+        // What an attempt before this one may have done is this run's own: noted as that, it can be taken back.
+        const own = mayHaveRun(run, node) ? { attempt, args: keepForUndo(node, args) } : {};
+        succeed(run, node, guarded.result, { by: "guard", ...own });
         return;
       }
     }
@@ -116,15 +123,17 @@ async function call(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, d
     }
     const runStep =
       said.kind === "task" ? () => doTask(run, step, said, args) : () => functionOf(plan, "run")(step, args);
+    reached = "call";
     const result = await step.call(runStep, said.timeoutMs);
     if (result === taskGivenBack) return;
+    reached = "answer";
     succeed(run, node, judge === undefined ? result : judge(result), {
       args: keptArgs,
       ms: Math.round(clock.monotonicMs() - beganMs),
       ...(attempt > 1 && { attempt }),
     });
   } catch (error) {
-    if (!run.hasLeft) callFailed(run, node, said, step, error);
+    if (!run.hasLeft) callFailed(run, node, said, step, reached, error);
   } finally {
     done();
   }
@@ -141,17 +150,29 @@ function doTask(run: DrivenRun, call: StepCall, { capability, timeoutMs }: TaskN
   return ports.doTask({ ...ctx, signal: call.signal }, { runId, step, attempt, capability, args, timeoutMs, key });
 }
 
-function callFailed(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, call: StepCall, thrown: unknown): void {
+function callFailed(
+  run: DrivenRun,
+  node: OpenNode,
+  said: StepNode | TaskNode,
+  call: StepCall,
+  reached: Reached,
+  thrown: unknown,
+): void {
   const error = toRecordableError(thrown);
-  // It stands as begun: what it came to is found out as after a crash.
-  if (said.kind === "step" && !said.idempotent && (call.isTold || isTimeout(error))) {
+  // It stands as begun: what it came to is found out as after a crash. One that answered has happened, and its answer cannot be kept.
+  const isUnknown = reached === "answer" || (reached === "call" && (call.isTold || isTimeout(error)));
+  if (said.kind === "step" && !said.idempotent && isUnknown) {
     run.uncertain ??= new Map();
     run.uncertain.set(node.path, error);
     return;
   }
   const isWorthIt = isWorthAnother(said.retry, error, thrown);
   const waitMs = isWorthIt ? backoffMs(said.retry, call.attempt, run.ctx.runtime.random) : undefined;
+  const { hasRun } = node;
   failAttempt(run, node.path, call.attempt, error, waitMs);
+  // The log does not tell a failed guard from a failed call. As long as this driver has the run it knows better.
+  const after = reached === "nothing" ? run.progress.open.get(node.path) : undefined;
+  if (after !== undefined) after.hasRun = hasRun;
 }
 
 /** Whether a failure is worth another try. */

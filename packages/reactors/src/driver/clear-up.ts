@@ -38,11 +38,17 @@ export function isToClear(run: LeftRun, node: OpenNode): boolean {
 export const isToFail = ({ retryAt, plan }: OpenNode): boolean =>
   retryAt !== undefined && plan.functions.compensate !== undefined;
 
+/** Whether a step may have been called in this run before: then what is there of it may be this run's own. */
+export const mayHaveRun = (run: LeftRun, node: OpenNode): boolean => node.hasRun || isLeft(run, node);
+
+/** Whether somebody else may have called it, and the log does not say so: what must not be done twice tells when it begins. */
+const isLeft = ({ leftBehind }: LeftRun, { path, mayHaveBegun, plan: { node } }: OpenNode): boolean =>
+  leftBehind.has(path) && mayHaveBegun && node.kind === "step" && node.idempotent;
+
 /** Whether somebody else may have done it, and it would stay. */
-function wasLeft({ leftBehind }: LeftRun, { path, todo, mayHaveBegun, plan, wait }: OpenNode): boolean {
-  const { undo, compensate } = plan.functions;
-  const mayBeDone = leftBehind.has(path) && mayHaveBegun && todo === "run" && wait === undefined;
-  return mayBeDone && plan.node.kind === "step" && (undo !== undefined || compensate !== undefined);
+function wasLeft(run: LeftRun, node: OpenNode): boolean {
+  const { undo, compensate } = node.plan.functions;
+  return node.todo === "run" && isLeft(run, node) && (undo !== undefined || compensate !== undefined);
 }
 
 /** Whether it goes no further by somebody's word, or since its time is up: not because a step failed. */

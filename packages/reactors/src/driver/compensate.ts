@@ -1,7 +1,8 @@
 import { backoffMs, fromWire, invariant, toRecordableError } from "@viable/kernel";
-import type { Retry } from "../definition.ts";
+import type { Retry, StepNode } from "../definition.ts";
 import type { OpenNode } from "../open-node.ts";
 import type { DrivenRun } from "./driven-run.ts";
+import { callInPool, notCalled } from "./enter-pool.ts";
 import { functionOf, newCall } from "./new-call.ts";
 import { isTimeout, resultIn, succeed } from "./outcomes.ts";
 import { record, recordDurably } from "./record.ts";
@@ -17,19 +18,19 @@ const pauseGraceMs = 60_000;
 export async function compensate(run: DrivenRun, node: OpenNode): Promise<void> {
   const { path, plan } = node;
   const { node: said } = plan;
-  run.active.set(path, newCall(run, path, 1));
   try {
     invariant(said.kind === "step" && node.error !== undefined, "W8", `${path} is no step that failed`);
     const args = run.progress.argsOf(node);
-    if (!said.idempotent) {
-      const data = { step: path, attempt: node.attempt + 1, during: "compensate" as const };
-      if (!(await recordDurably(run, { type: "step.started", data }))) return;
-    }
+    const data = { step: path, attempt: node.attempt + 1, during: "compensate" as const };
     const failure = { error: fromWire(node.error), args };
-    const answered = await tryToClear(run, path, said.idempotent, async (call) => {
+    const answered = await tryToClear(run, path, said, async (call) => {
+      // In its place: what waits for one has not begun.
+      const isFirst = call.attempt === 1;
+      if (!said.idempotent && isFirst && !(await recordDurably(run, { type: "step.started", data }))) return notCalled;
       const answer = await call.call(() => functionOf(plan, "compensate")(call, failure), said.timeoutMs);
       return resultIn(answer, path);
     });
+    if (answered === notCalled) return;
     if (answered === undefined) record(run, { type: "step.compensated", data: { step: path } });
     else succeed(run, node, answered.result, { by: "compensation" });
   } catch (error) {
@@ -45,15 +46,17 @@ export async function compensate(run: DrivenRun, node: OpenNode): Promise<void> 
 async function tryToClear<T>(
   run: DrivenRun,
   path: string,
-  idempotent: boolean,
+  { idempotent, pool }: StepNode,
   clear: (call: StepCall) => Promise<T>,
-): Promise<T> {
+): Promise<T | typeof notCalled> {
   const { clock, random } = run.ctx.runtime;
   for (let attempt = 1; ; attempt++) {
-    const call = newCall(run, path, attempt);
-    run.active.set(path, call);
     try {
-      return await clear(call);
+      return await callInPool(run, path, pool, async () => {
+        const call = newCall(run, path, attempt);
+        run.active.set(path, call);
+        return await clear(call);
+      });
     } catch (error) {
       const waitMs = backoffMs(clearingRetry, attempt, random);
       const isUnknown = !idempotent && isTimeout(toRecordableError(error));

@@ -2,6 +2,7 @@ import type { SwitchNode } from "../definition.ts";
 import { noBranch, repeatExhausted } from "../errors.ts";
 import type { OpenNode } from "../open-node.ts";
 import type { PlanNode } from "../plan.ts";
+import { truthOf } from "./condition.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { fail, keepForUndo, succeed } from "./outcomes.ts";
 import { record } from "./record.ts";
@@ -12,7 +13,7 @@ export function chooseBranch(run: DrivenRun, node: OpenNode): void {
   if (said.kind !== "switch") return;
   try {
     const args = run.progress.argsOf(node);
-    const branch = branchOf(said, functions, args);
+    const branch = branchOf(node.path, said, functions, args);
     if (branch === undefined) throw noBranch(node.path);
     record(run, { type: "step.branched", data: { step: node.path, branch } });
   } catch (error) {
@@ -20,13 +21,17 @@ export function chooseBranch(run: DrivenRun, node: OpenNode): void {
   }
 }
 
-/** The name of the branch of a switch that is taken: the first whose condition holds; undefined where none does. */
+/**
+ * The name of the branch of a switch that is taken: the first whose condition holds; undefined where none does. Throws `reactor.invalid_condition`,
+ * and what a condition throws.
+ */
 export const branchOf = (
+  step: string,
   { branches, otherwise }: SwitchNode,
   functions: PlanNode["functions"],
   args: unknown,
 ): string | undefined =>
-  branches.find(({ name }) => functions[`when:${name}`]?.(args) === true)?.name ??
+  branches.find(({ name }) => truthOf(functions[`when:${name}`]?.(args), step, "when"))?.name ??
   (otherwise === undefined ? undefined : "otherwise");
 
 /** Ends a repeat where its condition holds of what its last turn came to, or begins another turn. */
@@ -34,7 +39,7 @@ export function decideTurn(run: DrivenRun, node: OpenNode): void {
   const { node: said, functions } = node.plan;
   if (said.kind !== "repeat") return;
   try {
-    if (functions.until?.(node.last) === true) succeed(run, node, node.last);
+    if (truthOf(functions.until?.(node.last), node.path, "until")) succeed(run, node, node.last);
     else if (node.turn + 1 >= said.maxTurns) throw repeatExhausted(node.path, said.maxTurns);
     else record(run, { type: "step.repeated", data: { step: node.path, turn: node.turn + 1 } });
   } catch (error) {

@@ -1,7 +1,9 @@
+import type { ErrorOnTheWire } from "@viable/kernel";
 import { backoffMs, toRecordableError } from "@viable/kernel";
 import type { ReviewDuring } from "@viable/protocol";
 import type { OpenNode } from "../open-node.ts";
 import type { DrivenRun } from "./driven-run.ts";
+import { callInPool, notCalled } from "./enter-pool.ts";
 import { newCall } from "./new-call.ts";
 import { failAttempt, keepForUndo, resultIn, succeed } from "./outcomes.ts";
 import { record } from "./record.ts";
@@ -14,19 +16,19 @@ export async function findOutcome(run: DrivenRun, node: OpenNode, during: Review
   const { findOutcome: ask } = functions;
   const ended = run.uncertain?.get(path);
   run.uncertain?.delete(path);
-  const unknown =
-    ended === undefined
-      ? "it began, and whether it happened is not known; it must not be done twice"
-      : "it was ended before it answered, and must not be done twice";
+  const unknown = whyUnknown(ended);
   if (said.kind !== "step" || during !== "run" || ask === undefined) {
     needsReview(run, path, during, unknown, ended === undefined ? {} : { error: ended });
     return;
   }
   const call = newCall(run, path, node.attempt + 1);
-  run.active.set(path, call);
   try {
     const args = run.progress.argsOf(node);
-    const found = resultIn(await call.call(() => ask(call, args), said.timeoutMs), path);
+    const found = await callInPool(run, path, said.pool, async () => {
+      run.active.set(path, call);
+      return resultIn(await call.call(() => ask(call, args), said.timeoutMs), path);
+    });
+    if (found === notCalled) return;
     if (found !== undefined) succeed(run, node, found.result, { args: keepForUndo(node, args) });
     else if (run.progress.phase !== "going")
       record(run, { type: "step.skipped", data: { step: path } }, undefined, { ifGoing: null });
@@ -42,6 +44,13 @@ export async function findOutcome(run: DrivenRun, node: OpenNode, during: Review
   // Begun anew, another call stands there by now.
   if (run.active.get(path) === call) run.active.delete(path);
   run.settle();
+}
+
+function whyUnknown(ended: ErrorOnTheWire | undefined): string {
+  if (ended === undefined) return "it began, and whether it happened is not known; it must not be done twice";
+  return ended.code === "reactor.invalid_result"
+    ? "it has answered what cannot be kept, and must not be done twice"
+    : "it was ended before it answered, and must not be done twice";
 }
 
 /** It did not happen: it is done as if for the first time. */

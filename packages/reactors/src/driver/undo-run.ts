@@ -8,6 +8,7 @@ import { askAgainMs } from "./ask-log.ts";
 import { clearingRetry } from "./compensate.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { nowOf, undoKey, wakeFor } from "./driven-run.ts";
+import { callInPool } from "./enter-pool.ts";
 import { functionOf, newCall } from "./new-call.ts";
 import { isTimeout } from "./outcomes.ts";
 import { record, recordDurably } from "./record.ts";
@@ -78,21 +79,24 @@ async function undo(run: DrivenRun, target: UndoTarget): Promise<void> {
   }
 }
 
-/** Calls a step's undo; false where the run was lost before. */
+/** Calls a step's undo; false where the run was lost before, or the wait for a place in the step's pool given up. */
 async function undoStep(
   run: DrivenRun,
   { step, plan, args, result }: UndoTarget,
-  { idempotent, timeoutMs }: StepNode,
+  { idempotent, timeoutMs, pool }: StepNode,
   attempt: number,
 ): Promise<boolean> {
-  if (!idempotent) {
-    const started: RunEvent = { type: "step.started", data: { step, attempt, during: "undo" } };
-    if (!(await recordDurably(run, started))) return false;
-  }
-  const call = newCall(run, step, attempt);
-  run.active.set(undoKey, call);
-  await call.call(() => functionOf(plan, "undo")(call, { result, args }), timeoutMs);
-  return true;
+  const isCalled = await callInPool(run, undoKey, pool, async () => {
+    const call = newCall(run, step, attempt);
+    run.active.set(undoKey, call);
+    if (!idempotent) {
+      const started: RunEvent = { type: "step.started", data: { step, attempt, during: "undo" } };
+      if (!(await recordDurably(run, started))) return false;
+    }
+    await call.call(() => functionOf(plan, "undo")(call, { result, args }), timeoutMs);
+    return true;
+  });
+  return isCalled === true;
 }
 
 /** Whether a composed run is undone by now; else it was told, and this run hears when it is. */

@@ -6,6 +6,7 @@ import { staticPath } from "../plan.ts";
 import type { Progress } from "../progress.ts";
 import { toRunEvent } from "../read-run.ts";
 import { runStream } from "../run-journal.ts";
+import { isOwnSuccess } from "../undo-progress.ts";
 
 /** How many events are looked through at once. */
 const pageEvents = 200;
@@ -46,9 +47,8 @@ export async function nextToUndo(ctx: Context, log: Log, progress: Progress): Pr
 
 function targetOf(event: RunEvent, of: number, progress: Progress): UndoTarget | undefined {
   if (event.type !== "step.succeeded") return undefined;
-  const { step, by, args, result = null, runId } = event.data;
-  // What did not run here has nothing to take back here.
-  if (by !== undefined && by !== "review") return undefined;
+  const { step, args, result = null, runId } = event.data;
+  if (!isOwnSuccess(event.data)) return undefined;
   const plan = progress.plan.nodes.get(staticPath(step));
   if (plan === undefined) return undefined;
   const undoesChild = runId !== undefined && plan.node.kind === "compose" && plan.node.undo;

@@ -2,12 +2,14 @@ import { isDeepStrictEqual } from "node:util";
 import { fromWire } from "@viable/kernel";
 import type { RunEvent, RunEventData, StepWait } from "@viable/protocol";
 import type { NodeDefinition } from "../definition.ts";
+import { truthOf } from "../driver/condition.ts";
 import { branchOf } from "../driver/decide-steps.ts";
 import { keepJson } from "../keep-json.ts";
 import type { OpenNode } from "../open-node.ts";
 import { staticPath } from "../plan.ts";
 import type { Progress } from "../progress.ts";
 import type { StepContext } from "../step-context.ts";
+import { isOwnSuccess } from "../undo-progress.ts";
 
 /** What today's code makes of an event where that is not what was recorded. */
 export interface Finding {
@@ -171,7 +173,7 @@ function judgeDecision(replaying: Replaying, node: OpenNode, event: StepEvent): 
       return is(answer, event.data.branch) ? undefined : differs("choice of a branch", event.data.branch, answer);
     }
     case "step.repeated": {
-      const answer = ask(() => functions.until?.(node.last) === true);
+      const answer = ask(() => truthOf(functions.until?.(node.last), step, "until"));
       return is(answer, false) ? undefined : differs("`until`", false, answer);
     }
     case "run.needs_review":
@@ -184,7 +186,7 @@ function judgeDecision(replaying: Replaying, node: OpenNode, event: StepEvent): 
   switch (plan.node.kind) {
     case "repeat": {
       if (event.type !== "step.succeeded") return undefined;
-      const answer = ask(() => functions.until?.(node.last) === true);
+      const answer = ask(() => truthOf(functions.until?.(node.last), step, "until"));
       return is(answer, true) ? undefined : differs("`until`", true, answer);
     }
     case "switch": {
@@ -198,7 +200,7 @@ function judgeDecision(replaying: Replaying, node: OpenNode, event: StepEvent): 
       if (node.begun !== undefined || ("during" in event.data && event.data.during !== undefined)) return undefined;
       const skips = event.type === "step.skipped";
       if (functions.where !== undefined) {
-        const answer = ask(() => functions.where?.(args()) === true);
+        const answer = ask(() => truthOf(functions.where?.(args()), step, "where"));
         if (!is(answer, !skips)) return differs("`where`", !skips, answer);
       }
       return skips ? undefined : judgeGuard(replaying, node, event, differs);
@@ -258,8 +260,8 @@ function choiceOf(answer: unknown, mayRestart: boolean): unknown {
   return answer === "review" || (answer === "restart" && mayRestart) ? answer : "fail";
 }
 
-const askBranch = ({ plan: { node, functions } }: OpenNode, args: unknown): Answer =>
-  ask(() => (node.kind === "switch" ? branchOf(node, functions, args) : undefined));
+const askBranch = ({ path, plan: { node, functions } }: OpenNode, args: unknown): Answer =>
+  ask(() => (node.kind === "switch" ? branchOf(path, node, functions, args) : undefined));
 
 function ask(question: () => unknown): Answer {
   try {
@@ -295,7 +297,7 @@ function judgeValue(progress: Progress, node: OpenNode, event: StepEvent): Findi
     const recorded = event.data.result ?? null;
     return isDeepStrictEqual(recorded, node.last) ? undefined : changed(step, "comes to", recorded, node.last);
   }
-  const isUndone = node.plan.functions.undo !== undefined && (by === undefined || by === "review");
+  const isUndone = node.plan.functions.undo !== undefined && isOwnSuccess(event.data);
   if (args === undefined && !isUndone) return undefined;
   const today = kept(progress.argsOf(node));
   return isDeepStrictEqual(args, today) ? undefined : changed(step, "is called with", args, today);

@@ -117,9 +117,15 @@ class Judge {
     return node?.kind === "step" && node.compensate !== undefined;
   }
 
-  #isUndoable({ step, by, runId }: RunEventData<"step.succeeded">): boolean {
+  /** What a guard found is the run's own where it tells of an attempt: that was not the first that there was. */
+  #isOwn({ by, attempt }: RunEventData<"step.succeeded">): boolean {
+    return by === undefined || by === "review" || (by === "guard" && attempt !== undefined);
+  }
+
+  #isUndoable(success: RunEventData<"step.succeeded">): boolean {
+    const { step, runId } = success;
     const node = this.#nodeOf(step);
-    if (by !== undefined && by !== "review") return false;
+    if (!this.#isOwn(success)) return false;
     // What a person says that a run came to is no run that could be undone.
     return (
       (node?.kind === "step" && node.undo !== undefined) ||
@@ -332,7 +338,7 @@ class Judge {
       .filter(({ asked, data }) => asked?.during === "undo" && data.decision === "failed")
       .map(({ data }) => data.step);
     const kept = successes
-      .filter(({ data }) => (data.by === undefined || data.by === "review") && !this.#isUndoable(data))
+      .filter(({ data }) => this.#isOwn(data) && !this.#isUndoable(data))
       .map(({ data }) => data.step)
       .filter((step) => ["step", "task"].includes(this.#nodeOf(step)?.kind ?? ""));
     const said = (this.#ending.data as { kept?: readonly string[] }).kept ?? [];
@@ -414,7 +420,9 @@ class Judge {
       if (isOver) this.#wrong.push(`${role} ${step} was called, and what came of it was durable`);
       const again = this.#all("step.failed").findLast(({ data, version }) => data.step === step && version <= durable);
       const isSooner = role === "run" && atMs < (again?.data.retryAt ?? 0) && !this.#isReviewed(step, again?.version);
-      if (isSooner) this.#wrong.push(`${step} is tried again before it was to be`);
+      // Once the run goes no further, what a process left behind is done again at once: there is nothing to wait for.
+      const isLeft = durable >= this.#stoppedAt && this.#mayBeLeft(step);
+      if (isSooner && !isLeft) this.#wrong.push(`${step} is tried again before it was to be`);
     }
     const takeovers = this.#all("run.claimed").length;
     for (const { role, step, atMs, wasStopped } of this.#calls) {
