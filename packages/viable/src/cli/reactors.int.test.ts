@@ -1,9 +1,12 @@
 // That a person on the command line answers what the person was shown, is told why something failed and what is not there, over a real
 // socket.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { createRuntime, rootContext } from "@viable/kernel";
 import { createMemoryStore } from "@viable/log";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
+import { loadConfig } from "../config-file.ts";
 import { createSystem } from "../create-system.ts";
 import { defineSystem, reactor } from "../index.ts";
 import { runProgram } from "./program.ts";
@@ -33,10 +36,11 @@ const around = reactor("around", { input }, (steps) =>
   steps.compose("inner", child, { args: () => ({}) }).returns(() => null),
 );
 
+const asks = defineSystem({ name: "asks", services: [], reactors: [unsure, calls, books, around] });
+
 /** A system, and a command line that leads there. */
-async function commandLine() {
+async function commandLine(definition = asks) {
   const ctx = rootContext(createRuntime());
-  const definition = defineSystem({ name: "asks", services: [], reactors: [unsure, calls, books, around] });
   const system = createSystem(
     definition,
     { store: createMemoryStore() },
@@ -156,4 +160,29 @@ test("what is not there ends with 1, whichever verb is asked for it, and where t
     }),
   );
   expect(said).toEqual(asked.map(([words]) => ({ words, status: 1, out: "", saysWhere: true, lines: "few" })));
+});
+
+test("what docs/how-to/run-a-reactor.md shows of its config is what the verbs print", async () => {
+  const root = join(import.meta.dirname, "../../../..");
+  const text = readFileSync(join(root, "docs/how-to/run-a-reactor.md"), "utf8");
+  const blockOf = (begin: string) => text.split(begin)[1]?.split("\n```")[0] ?? "";
+  // Below the root, so that packages are found as users find them.
+  mkdirSync(join(root, ".cache"), { recursive: true });
+  const folder = mkdtempSync(join(root, ".cache", "how-to-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "viable.config.ts");
+  writeFileSync(file, blockOf("In `viable.config.ts`:\n\n```ts\n"));
+  const { viable } = await commandLine(await loadConfig(file));
+
+  expect(await viable("reactors", "graph", "order")).toEqual({
+    status: 0,
+    out: `${blockOf("```mermaid\n")}\n`,
+    err: "",
+  });
+  const [command = "", ...printed] = blockOf("```\n$ viable ").split("\n");
+  const words = [...command.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word);
+  const { status, out, err } = await viable(...words);
+  const shown = [...`${out}${err}`.trimEnd().split("\n"), "$ echo $?", String(status)];
+  const anyIds = (lines: readonly string[]) => lines.map((line) => line.replace(/(run|apr)_[0-9a-z]{26}/g, "$1_"));
+  expect(anyIds(shown)).toEqual(anyIds(printed));
 });
