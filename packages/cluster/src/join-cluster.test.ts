@@ -139,7 +139,7 @@ class World {
   }
 
   async leases(): Promise<string[]> {
-    return (await this.store.listRecords(leasePrefix, "", 1_000, 0)).map(({ key }) => key);
+    return (await this.store.listRecords(leasePrefix, "", 1_000, 0)).records.map(({ key }) => key);
   }
 }
 

@@ -378,12 +378,12 @@ class ClusterMembership implements Membership {
   async #listOthers(ctx: Context): Promise<ListedLease[]> {
     const leases: ListedLease[] = [];
     for (let after: string | undefined = ""; after !== undefined; ) {
-      const page = await this.#log.listRecords(ctx, leasePrefix, { after, limit: pageRecords });
-      for (const { key, value, version } of page) {
+      const { records, isEnd } = await this.#log.listRecords(ctx, leasePrefix, { after, limit: pageRecords });
+      for (const { key, value, version } of records) {
         const lease = fromLeaseRecord(value);
         if (key !== this.#key && lease !== undefined) leases.push({ id: processIdOf(key), lease, version });
       }
-      after = page.length < pageRecords ? undefined : page.at(-1)?.key;
+      after = isEnd ? undefined : records.at(-1)?.key;
     }
     return leases;
   }

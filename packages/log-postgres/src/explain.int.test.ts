@@ -104,6 +104,18 @@ describe.each(Object.keys(stores))("on %s", (kind) => {
     }
   });
 
+  test("a page of records, by key or by change, is a stretch of an index", async () => {
+    for (const [statement, index, condition] of [
+      ["viable_list_records", "records_pkey", "(records.key < 'lease0'::text)"],
+      ["viable_read_changes", "records_by_change", "(records.change > '0'::bigint)"],
+    ] as const) {
+      const explained = await store.explain({ statement });
+      const scans = nodesOf(rootOf(explained?.plan as JsonObject)).filter((node) => node["Index Name"] === index);
+      expect(scans, statement).toMatchObject([{ "Actual Rows": 300, "Actual Loops": 1 }]);
+      expect(scans[0]?.["Index Cond"]).toContain(condition);
+    }
+  });
+
   test("statistics that there are not are told from those that there are", async () => {
     const sql = "SELECT * FROM viable.records WHERE version = 1";
     const explained = await store.explain({ sql });

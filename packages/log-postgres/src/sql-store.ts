@@ -11,7 +11,16 @@ import type { Param, Session, Statement } from "./session.ts";
 import { head } from "./statements/head.ts";
 import { readAll } from "./statements/read-all.ts";
 import { readStream, readStreams, readStreamsParams, toPages } from "./statements/read-stream.ts";
-import { getRecords, listRecords, purgeRecords, readChanges, toRecord, toRecordChange } from "./statements/records.ts";
+import {
+  getRecords,
+  listRecords,
+  purgeRecords,
+  readChanges,
+  readChangesParams,
+  toRecord,
+  toRecordChangePage,
+  toRecordPage,
+} from "./statements/records.ts";
 import { size } from "./statements/size.ts";
 import { canBeStored } from "./text.ts";
 
@@ -70,12 +79,15 @@ export function createSqlStore(clock: Clock, session: Session): SqlStore {
       });
     },
     async listRecords(prefix, after, limit, now) {
-      if (!canBeStored(prefix) || !canBeStored(after)) return [];
+      if (!canBeStored(prefix) || !canBeStored(after)) return { records: [], isEnd: true };
       const query = listRecords(prefix, after, limit, now);
-      return (await session.read(query.statement, query.params)).map(toRecord);
+      return toRecordPage(await session.read(query.statement, query.params), limit);
     },
-    async readChanges(after, limit) {
-      return (await session.read(readChanges, [String(after), String(limit)])).map(toRecordChange);
+    async readChanges(after, limit, prefixes) {
+      const wanted = prefixes.filter(canBeStored);
+      // What no row passes is still looked for in all of them.
+      if (wanted.length === 0) return { changes: [], isEnd: true, lastChange: (await readHead()).change };
+      return toRecordChangePage(await session.read(readChanges, readChangesParams(after, limit, wanted)), limit);
     },
     async purgeRecords(before, limit) {
       const {

@@ -83,7 +83,7 @@ async function run(
     )
   ).flat();
   const events = await log.readAll(ctx, { limit: 10_000 });
-  const records = (await log.listRecords(ctx, "")).map(
+  const records = (await log.listRecords(ctx, "")).records.map(
     ({ key, value, version }) => [key, { value: String(value), version }] as const,
   );
   await log.stop(ctx);

@@ -192,9 +192,11 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
     async getRecord(ctx, key) {
       return (await ask(ctx, () => store.getRecords([key], ctx.runtime.clock.now())))[0];
     },
-    listRecords(ctx, prefix, options = {}) {
+    async listRecords(ctx, prefix, options = {}) {
       const { after = "", limit } = options;
-      return ask(ctx, () => store.listRecords(prefix, after, boundLimit(limit), ctx.runtime.clock.now()));
+      const page = await ask(ctx, () => store.listRecords(prefix, after, boundLimit(limit), ctx.runtime.clock.now()));
+      // `projections.ts` still takes the page itself for its records.
+      return Object.assign([...page.records], page);
     },
     watchRecords: (ctx, prefix, callback) => recordWatch.watch(ctx, prefix, callback),
     stats() {

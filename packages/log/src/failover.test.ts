@@ -230,7 +230,7 @@ test.each(["eventual", "immediate"] as const)(
       await other.append("named", "h");
       await clock.advance(15_000);
       const kept = await one.log.listRecords(one.ctx, "projected/names/");
-      expect(kept.flatMap(({ value }) => value)).toEqual(["a", "e", "f", "g", "h"]);
+      expect(kept.records.flatMap(({ value }) => value)).toEqual(["a", "e", "f", "g", "h"]);
       expect(await projections.status(one.ctx)).toMatchObject([
         { position: await one.log.head(one.ctx), lagEvents: 0 },
       ]);

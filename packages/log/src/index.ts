@@ -31,7 +31,7 @@ export type { Parked } from "./projection.ts";
 export { logEventTypes } from "./projection-events.ts";
 export type { ProjectionStatus, Projections } from "./projections.ts";
 export { createProjections } from "./projections.ts";
-export type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
+export type { RecordChange, RecordPage, RecordWrite, StoredRecord } from "./records.ts";
 export type { MemoryWrite, RowQuery, RowRefusal, RowWrite, StatementWrite } from "./row-write.ts";
 export type { PlacedEvent, PlacedRecord, SnapshotHead, SnapshotPage } from "./snapshot.ts";
 export { checkSnapshot } from "./snapshot.ts";
@@ -48,6 +48,7 @@ export type {
   Follow,
   FollowedAppend,
   News,
+  RecordChangePage,
   Store,
 } from "./store.ts";
 export { storeNoSpace, storeRefused, storeUnavailable } from "./store.ts";

@@ -3,7 +3,7 @@ import type { Decoding } from "./event-types.ts";
 import type { EventFilter, Position, StoredEvent, StreamAppend } from "./events.ts";
 import type { ReadFailure } from "./follower.ts";
 import type { LogPage } from "./log-page.ts";
-import type { RecordChange, RecordWrite, StoredRecord } from "./records.ts";
+import type { RecordChange, RecordPage, RecordWrite, StoredRecord } from "./records.ts";
 import type { Row, RowQuery, RowRefusal, RowWrite } from "./row-write.ts";
 import type { CommitReader, Durability } from "./store.ts";
 import type { StreamFrom } from "./stream-pages.ts";
@@ -135,7 +135,15 @@ export interface Log extends Part {
   /** Tells the log that others may have written: it looks at once instead of at the next poll. Losing it costs time only (W3). */
   wake(): void;
   getRecord(ctx: Context, key: string): Promise<StoredRecord | undefined>;
-  listRecords(ctx: Context, prefix: string, options?: { after?: string; limit?: number }): Promise<StoredRecord[]>;
+  /**
+   * The records under a prefix in the order of their keys (UTF-8 bytes), after a key, at most `limit` (default 1,000, at most 10,000). A page
+   * that fits memory, 8 MiB of values and the one that goes beyond them: it may be short, and yet not the end, as it says.
+   */
+  listRecords(
+    ctx: Context,
+    prefix: string,
+    options?: { after?: string; limit?: number },
+  ): Promise<RecordPage & readonly StoredRecord[]>;
   /**
    * Calls back with the records under a prefix as they are, then with every change, until it is stopped or the context's signal aborts;
    * a deadline bounds only the beginning. Order per key; a key changed twice quickly may show once.

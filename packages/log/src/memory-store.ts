@@ -5,7 +5,7 @@ import type { EventFilter, StoredEvent } from "./events.ts";
 import { matchesFilter, toOrdinal } from "./events.ts";
 import type { LogPage } from "./log-page.ts";
 import { maxPageBytes } from "./log-page.ts";
-import type { StoredRecord } from "./records.ts";
+import type { RecordPage, StoredRecord } from "./records.ts";
 import type { RowRefusal, RowWrite } from "./row-write.ts";
 import type { PlacedEvent, PlacedRecord, SnapshotHead } from "./snapshot.ts";
 import { checkSnapshot } from "./snapshot.ts";
@@ -131,14 +131,9 @@ export function createMemoryStore(): Store {
   };
 
   const bytesOf = (event: StoredEvent): number => dataBytes[toOrdinal(event.position) - 1] ?? 0;
-  /** The first of what was found with a limit, up to the one that reaches the bytes of a page. */
   const toPage = (found: readonly StoredEvent[], limit: number): LogPage => {
-    let bytes = 0;
-    for (const [index, event] of found.entries()) {
-      bytes += bytesOf(event);
-      if (bytes >= maxPageBytes && index + 1 < found.length) return { events: found.slice(0, index + 1), isEnd: false };
-    }
-    return { events: found, isEnd: found.length < limit };
+    const { items, isEnd } = cutPage(found, limit, bytesOf);
+    return { events: items, isEnd };
   };
   const readAfter = (from: number, limit: number, filter: EventFilter): LogPage => {
     const found: StoredEvent[] = [];
@@ -217,19 +212,28 @@ export function createMemoryStore(): Store {
     async getRecords(keys, now) {
       return liveRecords(keys, now);
     },
-    async listRecords(prefix, after, limit, now) {
-      return [...rows]
+    async listRecords(prefix, after, limit, now): Promise<RecordPage> {
+      const found = [...rows]
         .filter(([key]) => key.startsWith(prefix) && compareByCodePoint(key, after) > 0)
         .sort(([a], [b]) => compareByCodePoint(a, b))
-        .flatMap(([key, row]) => (isLive(row, now) ? [toRecord(key, row)] : []))
-        .slice(0, limit);
+        .flatMap(([key, row]) => (isLive(row, now) ? [{ key, row }] : []));
+      const { items, isEnd } = cutPage(found.slice(0, limit), limit, ({ row }) => utf8.encode(row.value).length);
+      return { records: items.map(({ key, row }) => toRecord(key, row)), isEnd };
     },
-    async readChanges(after, limit) {
-      return [...rows]
-        .filter(([, row]) => row.change > after)
+    async readChanges(after, limit, prefixes) {
+      const found = [...rows]
+        .filter(([key, row]) => row.change > after && prefixes.some((prefix) => key.startsWith(prefix)))
         .sort(([, a], [, b]) => a.change - b.change)
-        .slice(0, limit)
-        .map(([key, { change, value, version, expiresAt }]) => ({ key, change, value, version, expiresAt }));
+        .slice(0, limit);
+      const { items, isEnd } = cutPage(found, limit, ([, row]) => utf8.encode(row.value ?? "").length);
+      const changes = items.map(([key, { change, value, version, expiresAt }]) => ({
+        key,
+        change,
+        value,
+        version,
+        expiresAt,
+      }));
+      return { changes, isEnd, lastChange };
     },
     async purgeRecords(before, limit) {
       let purged = 0;
@@ -279,6 +283,20 @@ export function createMemoryStore(): Store {
       return undefined;
     },
   };
+}
+
+/** The first of what was found with a limit, up to the one that reaches the bytes of a page. */
+function cutPage<T>(
+  found: readonly T[],
+  limit: number,
+  bytesOf: (item: T) => number,
+): { items: readonly T[]; isEnd: boolean } {
+  let bytes = 0;
+  for (const [index, item] of found.entries()) {
+    bytes += bytesOf(item);
+    if (bytes >= maxPageBytes && index + 1 < found.length) return { items: found.slice(0, index + 1), isEnd: false };
+  }
+  return { items: found, isEnd: found.length < limit };
 }
 
 const isNew = (outcome: CommitOutcome): boolean => outcome.kind === "appended" && !outcome.repeated;

@@ -4,15 +4,19 @@ import { expect, test } from "vitest";
 import { createLog } from "./create-log.ts";
 import type { Log } from "./log.ts";
 import { createMemoryStore } from "./memory-store.ts";
+import { RecordWatch } from "./record-watch.ts";
 import type { RecordChange } from "./records.ts";
 import type { Store } from "./store.ts";
+import { shortPages } from "./testing/short-pages.ts";
 
-async function setup() {
+async function setup(memory: Store = createMemoryStore()) {
   const clock = simulateTime();
   const runtime = createRuntime({ clock });
   const ctx = rootContext(runtime);
-  const memory = createMemoryStore();
   let act: ((when: "before" | "after") => Promise<void>) | undefined;
+  /** The keys of others' changes that the process was handed. */
+  const read: string[] = [];
+  let readAct = async () => {};
   const store: Store = {
     ...memory,
     exclusive: false,
@@ -22,9 +26,15 @@ async function setup() {
       await act?.("after");
       return page;
     },
+    async readChanges(...args) {
+      await readAct();
+      const page = await memory.readChanges(...args);
+      read.push(...page.changes.map(({ key }) => key));
+      return page;
+    },
   };
   const log = createLog(store, runtime);
-  const others = createLog(store, runtime);
+  const others = createLog({ ...memory, exclusive: false }, runtime);
   await log.start(ctx);
   await others.start(ctx);
   const put = (key: string, value: number | null, by: Log = log) =>
@@ -43,6 +53,14 @@ async function setup() {
     others,
     put,
     watch,
+    read,
+    /** Does something once, when changes have been asked for and not been read. */
+    whileReading: (once: () => Promise<unknown>) => {
+      readAct = async () => {
+        readAct = async () => {};
+        await once();
+      };
+    },
     /** Does something once, just before or just after the store makes a page. */
     whileListing: (wanted: "before" | "after", once: () => Promise<unknown>) => {
       act = async (when) => {
@@ -80,6 +98,67 @@ test("a change that happens while the first is shown is neither lost, nor shown 
   expect((await watch("")).seen).toEqual(["a=1@1", "a=2@2", "b=1@1"]);
   whileListing("before", () => put("a", 3));
   expect((await watch("")).seen).toEqual(["a=3@3", "b=1@1"]);
+});
+
+test("of what others change a process reads what is under the prefixes that it watches, and nothing where it watches none", async () => {
+  const { clock, others, put, watch, read } = await setup();
+  const putAll = async (value: number) => {
+    for (const key of ["a/1", "b/1", "ab/1", "c/1"]) await put(key, value, others);
+    await clock.advance(1_000);
+  };
+  await putAll(1);
+  expect(read).toEqual([]);
+  const [a, b] = [await watch("a/"), await watch("b/")];
+  expect(a.seen).toEqual(["a/1=1@1"]);
+  // What was changed before they began is not read once more.
+  await clock.advance(1_000);
+  expect(read).toEqual([]);
+  await putAll(2);
+  expect(read.splice(0)).toEqual(["a/1", "b/1"]);
+  a.stop();
+  await putAll(3);
+  expect(read.splice(0)).toEqual(["b/1"]);
+  b.stop();
+  await putAll(4);
+  expect(read).toEqual([]);
+  expect([a.seen, b.seen]).toEqual([
+    ["a/1=1@1", "a/1=2@2"],
+    ["b/1=1@1", "b/1=2@2", "b/1=3@3"],
+  ]);
+});
+
+test("a watch that begins while changes are read for earlier ones misses none of its own", async () => {
+  const { clock, log, others, put, watch, whileReading } = await setup();
+  const first = await watch("a");
+  await put("a", 1, others);
+  let second: { seen: string[] } | undefined;
+  whileReading(async () => {
+    second = await watch("b");
+    await put("b", 1, others);
+  });
+  log.wake();
+  await clock.settle();
+  expect(first.seen).toEqual(["a=1@1"]);
+  expect(second?.seen).toEqual(["b=1@1"]);
+  await put("b", 2, others);
+  log.wake();
+  await clock.settle();
+  expect(second?.seen).toEqual(["b=1@1", "b=2@2"]);
+});
+
+test("pages that end early, since what is in them is large, are read on to the end", async () => {
+  const memory = createMemoryStore();
+  const { clock, ctx, others, watch } = await setup({ ...memory, ...shortPages(memory, 3) });
+  const put = (value: number) =>
+    others.append(ctx, {
+      records: Array.from({ length: 10 }, (_, nr) => ({ key: `r/${nr}`, value, expected: "any" as const })),
+    });
+  await put(1);
+  const { seen } = await watch("r/");
+  expect(seen).toHaveLength(10);
+  await put(2);
+  await clock.advance(1_000);
+  expect(seen.slice(10)).toEqual(Array.from({ length: 10 }, (_, nr) => `r/${nr}=2@2`));
 });
 
 test("more records than a page holds are all shown", async () => {
@@ -124,6 +203,34 @@ test("a watch that could not begin rejects, and the next one begins anew", async
   const { seen } = await watch("");
   await put("a", 1);
   expect(seen).toEqual(["a=1@1"]);
+});
+
+test("a watch that is only beginning when what there is has to be shown again misses nothing of it", async () => {
+  const clock = simulateTime();
+  const ctx = rootContext(createRuntime({ clock }));
+  const memory = createMemoryStore();
+  let act = async () => {};
+  const store: Store = {
+    ...memory,
+    async listRecords(...args) {
+      const page = await memory.listRecords(...args);
+      await act();
+      return page;
+    },
+  };
+  const recordWatch = new RecordWatch(store, clock);
+  await recordWatch.start(ctx);
+  act = async () => {
+    act = async () => {};
+    const records = [{ key: "a", expected: 0, value: "1", expiresAt: null }];
+    await memory.commit([{ streams: [], records }], clock.now());
+    recordWatch.showAgain();
+    await clock.settle();
+  };
+  const seen: string[] = [];
+  await recordWatch.watch(ctx, "", ({ key }) => seen.push(key));
+  expect(seen).toEqual(["a"]);
+  await recordWatch.stop();
 });
 
 test("own changes that conflict or repeat are not shown", async () => {

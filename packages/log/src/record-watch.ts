@@ -4,8 +4,8 @@ import type { ReadFailure } from "./follower.ts";
 import { Follower } from "./follower.ts";
 import type { Flush } from "./group-commit.ts";
 import { notify } from "./notify.ts";
-import type { RecordChange, StoredRecord } from "./records.ts";
-import type { EncodedAppend, EncodedRecordChange, Store } from "./store.ts";
+import type { RecordChange, RecordPage, StoredRecord } from "./records.ts";
+import type { EncodedRecordChange, Store } from "./store.ts";
 
 /** How many changes are read at once. */
 const pageChanges = 500;
@@ -15,13 +15,13 @@ const pageRecords = 500;
 interface Watcher {
   readonly prefix: string;
   readonly callback: (change: RecordChange) => void;
-  /** Changes that came while the first listing was under way; undefined once it is done. */
+  /** Changes that came while the first listing was under way, another list where it has to begin anew; undefined once it is done. */
   early: RecordChange[] | undefined;
 }
 
 /**
  * The process's one reader of record changes, fanned out to watchers by prefix: what `Tail` is for events. Changes are
- * numbered without gaps, so this process's own arrive with their flush and others' are read.
+ * numbered without gaps, so this process's own arrive with their flush and others' are read, of the keys that somebody watches.
  *
  * Where the log has gone back (fewer changes than were seen), watchers are shown once more what there is. Not promised: that they are told
  * of records that are lost with it.
@@ -36,6 +36,8 @@ export class RecordWatch {
   /** Whether what was shown may not be there any more. */
   #showsAgain = false;
   readonly #watchers = new Set<Watcher>();
+  /** How many watches have begun. */
+  #begun = 0;
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
@@ -66,6 +68,7 @@ export class RecordWatch {
       ctx.signal.removeEventListener("abort", stop);
     };
     this.#watchers.add(watcher);
+    this.#begun += 1;
     ctx.signal.addEventListener("abort", stop, { once: true });
     try {
       await this.#begin(ctx, watcher);
@@ -80,15 +83,21 @@ export class RecordWatch {
   /** Shows a watcher what there is, then what changed while it was shown. */
   async #begin(ctx: Context, watcher: Watcher): Promise<void> {
     const versions = new Map<string, number>();
-    await this.#list(
-      watcher.prefix,
-      (page) => waitFor(ctx, page),
-      (record) => {
-        versions.set(record.key, record.version);
-        watcher.callback(record);
-      },
-    );
-    for (const change of watcher.early ?? []) {
+    let early: RecordChange[];
+    do {
+      early = [];
+      watcher.early = early;
+      versions.clear();
+      await this.#list(
+        watcher.prefix,
+        (page) => waitFor(ctx, page),
+        (record) => {
+          versions.set(record.key, record.version);
+          watcher.callback(record);
+        },
+      );
+    } while (watcher.early !== early);
+    for (const change of early) {
       if (change.version > (versions.get(change.key) ?? 0)) watcher.callback(change);
     }
     watcher.early = undefined;
@@ -96,14 +105,14 @@ export class RecordWatch {
 
   async #list(
     prefix: string,
-    wait: (page: Promise<StoredRecord[]>) => Promise<StoredRecord[]>,
+    wait: (page: Promise<RecordPage>) => Promise<RecordPage>,
     show: (record: StoredRecord) => void,
   ): Promise<void> {
     for (let after = ""; ; ) {
-      const page = await wait(this.#store.listRecords(prefix, after, pageRecords, this.#clock.now()));
-      page.forEach(show);
-      const last = page.at(-1);
-      if (last === undefined || page.length < pageRecords) return;
+      const { records, isEnd } = await wait(this.#store.listRecords(prefix, after, pageRecords, this.#clock.now()));
+      records.forEach(show);
+      const last = records.at(-1);
+      if (last === undefined || isEnd) return;
       after = last.key;
     }
   }
@@ -138,16 +147,15 @@ export class RecordWatch {
   async #readNew(): Promise<void> {
     if (this.#showsAgain) await this.#showAll();
     for (;;) {
-      const page = await this.#store.readChanges(this.#change, pageChanges);
-      for (const change of page) this.#dispatch(decodeChange(change));
-      const last = page.at(-1);
-      if (last === undefined) {
-        const { change } = await this.#store.head();
-        if (change < this.#change) this.showAgain();
-        return;
-      }
-      this.#change = last.change;
-      if (page.length < pageChanges) return;
+      const begun = this.#begun;
+      const prefixes = new Set([...this.#watchers].map(({ prefix }) => prefix));
+      const page = await this.#store.readChanges(this.#change, pageChanges, [...prefixes]);
+      // Who began meanwhile may have listed before this was read, and was not asked for: it must not be passed over.
+      if (this.#begun !== begun) continue;
+      for (const change of page.changes) this.#dispatch(change);
+      if (page.lastChange < this.#change) return this.showAgain();
+      this.#change = page.isEnd ? page.lastChange : (page.changes.at(-1)?.change ?? this.#change);
+      if (page.isEnd) return;
     }
   }
 
@@ -157,8 +165,9 @@ export class RecordWatch {
       // What changes from here on is read after this, and may show twice.
       const { change } = await this.#store.head();
       for (const watcher of [...this.#watchers]) {
-        // One that is only beginning is shown what there is in any case.
-        if (watcher.early === undefined)
+        // One that is only beginning may have listed what is not there any more, or before what is passed over now.
+        if (watcher.early !== undefined) watcher.early = [];
+        else
           await this.#list(
             watcher.prefix,
             (page) => page,
@@ -172,31 +181,33 @@ export class RecordWatch {
     }
   }
 
-  #dispatch(change: RecordChange): void {
-    for (const watcher of [...this.#watchers]) {
-      if (!change.key.startsWith(watcher.prefix)) continue;
+  #dispatch(encoded: Omit<EncodedRecordChange, "change">): void {
+    const watchers = [...this.#watchers].filter(({ prefix }) => encoded.key.startsWith(prefix));
+    if (watchers.length === 0) return;
+    const change = decodeChange(encoded);
+    for (const watcher of watchers) {
       if (watcher.early !== undefined) watcher.early.push(change);
       else notify(watcher.callback, change);
     }
   }
 }
 
-function changesOf(flush: Flush): RecordChange[] {
-  return flush.batch.flatMap((append: EncodedAppend, index) => {
+function changesOf(flush: Flush): Omit<EncodedRecordChange, "change">[] {
+  return flush.batch.flatMap(({ records }, index) => {
     const outcome = flush.outcomes[index];
     if (outcome?.kind !== "appended" || outcome.repeated) return [];
-    return append.records.map((write, at) => ({
-      key: write.key,
-      value: write.value === null ? null : JSON.parse(write.value),
+    return records.map(({ key, value, expiresAt }, at) => ({
+      key,
+      value,
       version: outcome.recordVersions[at] as number,
-      expiresAt: write.expiresAt,
+      expiresAt,
     }));
   });
 }
 
-const decodeChange = (change: EncodedRecordChange): RecordChange => ({
-  key: change.key,
-  value: change.value === null ? null : JSON.parse(change.value),
-  version: change.version,
-  expiresAt: change.expiresAt,
+const decodeChange = ({ key, value, version, expiresAt }: Omit<EncodedRecordChange, "change">): RecordChange => ({
+  key,
+  value: value === null ? null : JSON.parse(value),
+  version,
+  expiresAt,
 });

@@ -13,6 +13,16 @@ export interface StoredRecord {
   readonly expiresAt: number | null;
 }
 
+/**
+ * What was read at once of the records under a prefix, in the order of their keys. As of events: values of `maxPageBytes` at most, and the
+ * one that goes beyond them; where it is not the end there is at least one record, unless none was asked for.
+ */
+export interface RecordPage {
+  readonly records: readonly StoredRecord[];
+  /** That nothing follows them. Where it is false something may, however few they are: who wants it reads on after the last one's key. */
+  readonly isEnd: boolean;
+}
+
 /** One write. `value: null` deletes. */
 export interface RecordWrite {
   readonly key: string;

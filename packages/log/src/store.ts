@@ -1,7 +1,7 @@
 import type { EventFilter } from "./events.ts";
 import type { ExplainRequest, Explanation } from "./explain.ts";
 import type { LogPage } from "./log-page.ts";
-import type { StoredRecord } from "./records.ts";
+import type { RecordPage, StoredRecord } from "./records.ts";
 import type { Row, RowQuery, RowRefusal, RowWrite } from "./row-write.ts";
 import type { SnapshotPage } from "./snapshot.ts";
 import type { StreamFrom, StreamPageLimits } from "./stream-pages.ts";
@@ -105,6 +105,15 @@ export interface EncodedRecordChange {
   readonly expiresAt: number | null;
 }
 
+/** Record changes that were read at once, and how far the log was at that moment. */
+export interface RecordChangePage {
+  readonly changes: readonly EncodedRecordChange[];
+  /** That none follows up to `lastChange`. Where it is false some may, after the last of these. */
+  readonly isEnd: boolean;
+  /** Number of the last record change of all, whatever its key. */
+  readonly lastChange: number;
+}
+
 /**
  * How processes that share a database tell each other that there is something new. Best effort: word may be lost, repeated or late,
  * and costs whoever did not hear it a second (W3).
@@ -127,8 +136,8 @@ export interface News {
  * - An append whose first event id is in the log already, in that stream, is answered as the first time, and not written again. One
  *   without events is known by its id, for as long as it was the last to write at least one of its records.
  * - Record changes are numbered in commit order in the same way.
- * - A page of events holds `maxPageBytes` of data at most, and the one event that goes beyond them. It is the end (`isEnd`) only where
- *   neither that nor the limit ended it.
+ * - A page holds `maxPageBytes` at most, of events' data or of records' values, and the one event or record that goes beyond them. It is
+ *   the end (`isEnd`) only where neither that nor the limit ended it.
  * - What an append is `with` happens in its transaction. An append one of whose rows is refused did not happen, and harms no other.
  * - `snapshot` is of one moment, and appends go on while it is read. `restore` brings back exactly that, or nothing.
  * - An event id stands in the log once: a `commit` that would write one again, other than by such a repeat, is refused, and nothing
@@ -161,9 +170,12 @@ export interface Store {
   /** Records that have a value and have not expired, by key. */
   getRecords(keys: readonly string[], now: number): Promise<StoredRecord[]>;
   /** The same by prefix, in key order (code points, which is the order of UTF-8 bytes), after a key. */
-  listRecords(prefix: string, after: string, limit: number, now: number): Promise<StoredRecord[]>;
-  /** Record changes after a number, oldest first; a key changed several times may be shown once, as it is now. */
-  readChanges(after: number, limit: number): Promise<EncodedRecordChange[]>;
+  listRecords(prefix: string, after: string, limit: number, now: number): Promise<RecordPage>;
+  /**
+   * Record changes after a number of the keys that begin with one of some prefixes, oldest first; a key changed several times may be shown
+   * once, as it is now. Without prefixes nothing but how far the log is.
+   */
+  readChanges(after: number, limit: number, prefixes: readonly string[]): Promise<RecordChangePage>;
   /** Forgets records that were deleted or expired before `before`; at most `limit`. Returns how many. */
   purgeRecords(before: number, limit: number): Promise<number>;
   /** Reads rows of somebody else's tables, as they are in what was committed. A store without tables refuses. */

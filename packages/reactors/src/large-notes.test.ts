@@ -1,5 +1,6 @@
 // That what of open runs is to be noted is, however large all of it is together.
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
+import type { StoredRecord } from "@viable/log";
 import { createLog, createMemoryStore, maxAppendChars } from "@viable/log";
 import { expect, test } from "vitest";
 import { reactorEventTypes } from "./event-types.ts";
@@ -35,7 +36,12 @@ test("notes that are larger together than one append may be are written by sever
   }
   await time.advance(6_000);
 
-  const notes = await settled(time, log.listRecords(ctx, prefix));
+  const notes: StoredRecord[] = [];
+  for (let isEnd = false; !isEnd; ) {
+    const page = await settled(time, log.listRecords(ctx, prefix, { after: notes.at(-1)?.key ?? "" }));
+    notes.push(...page.records);
+    isEnd = page.isEnd;
+  }
   expect(notes.map(({ key }) => key.slice(prefix.length)).sort()).toEqual(runIds.toSorted());
   expect(JSON.stringify(notes).length).toBeGreaterThan(maxAppendChars);
   expect(await settled(time, log.getRecord(ctx, "reactors/open-at"))).toMatchObject({

@@ -50,7 +50,7 @@ async function start(time: SimulatedTime, store: Store, seed: number) {
     const records = [{ key: prefix + runId, value, expected: "any" as const }];
     expect(await settled(time, log.append(ctx, { records }))).toMatchObject({ ok: true });
   };
-  const notes = () => settled(time, log.listRecords(ctx, prefix));
+  const notes = async () => (await settled(time, log.listRecords(ctx, prefix))).records;
   const isNoted = async (runId: string) => (await settled(time, log.getRecord(ctx, prefix + runId))) !== undefined;
   return { ctx, log, openRuns, problems, append, begin, beginMany, setNote, notes, isNoted };
 }
@@ -165,7 +165,7 @@ test("while notes are refused for good, runs that end are kept in mind up to a b
       ok: true,
     });
   const noted = async () =>
-    (await settled(time, log.listRecords(ctx, prefix))).map(({ key }) => key.slice(prefix.length));
+    (await settled(time, log.listRecords(ctx, prefix))).records.map(({ key }) => key.slice(prefix.length));
   const sinces = { before: "2", ended: "3", open: "4", unreadable: "?", later: "9000000" };
   for (const [runId, since] of Object.entries(sinces)) await setRecord(prefix + runId, { since });
   await setRecord("reactors/open-at", { position: "5" });

@@ -180,9 +180,9 @@ export class OpenRunNotes {
 
   async *#all(ctx: Context): AsyncGenerator<{ readonly runId: string; readonly value: JsonValue }> {
     for (let after: string | undefined = ""; after !== undefined; ) {
-      const page = await this.#log.listRecords(ctx, prefix, { after, limit: noteRecords });
-      for (const { key, value } of page) yield { runId: key.slice(prefix.length), value };
-      after = page.length < noteRecords ? undefined : page.at(-1)?.key;
+      const { records, isEnd } = await this.#log.listRecords(ctx, prefix, { after, limit: noteRecords });
+      for (const { key, value } of records) yield { runId: key.slice(prefix.length), value };
+      after = isEnd ? undefined : records.at(-1)?.key;
     }
   }
 

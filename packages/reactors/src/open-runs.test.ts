@@ -103,9 +103,9 @@ describe("of 50,000 runs", () => {
         return page;
       },
       listRecords: async (...query) => {
-        const records = await store.listRecords(...query);
-        read.records += records.length;
-        return records;
+        const page = await store.listRecords(...query);
+        read.records += page.records.length;
+        return page;
       },
     };
     const runtime = createRuntime({ clock: time, random: seededRandom(seed) });

@@ -20,7 +20,7 @@ test.each([
   async (_, definition) => {
     const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [naps] });
     const [{ ctx, log }] = world.processes as [SimulatedProcess];
-    const notes = () => world.settled(log.listRecords(ctx, prefix));
+    const notes = async () => (await world.settled(log.listRecords(ctx, prefix))).records;
     const runId = await world.begin("naps", 1, "k");
     await world.time.advance(10_000);
     const [note] = await notes();
@@ -51,6 +51,6 @@ test.each([
     // Notes are written as others are begun.
     await world.settled(next.reactors.begin(next.ctx, definition.name, 1));
     await world.time.advance(60_000);
-    expect(await world.settled(next.log.listRecords(next.ctx, prefix))).toEqual([]);
+    expect((await world.settled(next.log.listRecords(next.ctx, prefix))).records).toEqual([]);
   },
 );

@@ -3,6 +3,7 @@ import type { JsonValue } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
+import { shortPages } from "@viable/log/testing";
 import { expect, test } from "vitest";
 import { AccessCounter } from "./access-counter.ts";
 import { createMemory } from "./memory-records.ts";
@@ -13,13 +14,12 @@ async function setup(store: Store = createMemoryStore()) {
   const log = createLog(store, ctx.runtime);
   await log.start(ctx);
   const memory = createMemory(log, ctx, "notes");
-  const keys = async () => (await log.listRecords(ctx, "memory/")).map((record) => record.key);
+  const keys = async () => (await log.listRecords(ctx, "memory/")).records.map((record) => record.key);
   return { time, ctx, log, memory, keys };
 }
 
 /** A store in which something happens between a write's look at what is there and its append. */
-function interruptible() {
-  const store = createMemoryStore();
+function interruptible(store: Store = createMemoryStore()) {
   const acts: (() => Promise<unknown>)[] = [];
   return {
     /** What happens after the next looks, one after the other. */
@@ -119,6 +119,45 @@ test("lists are in the order of keys, as long as asked, and go on after a key th
     await memory.set(after, after, { namespace: "n s" });
   }
   expect(await listed({ prefix: "a" })).toEqual(all.filter((key) => key.startsWith("a")));
+});
+
+test.each([2, 3, 4, 5])(
+  "of entries so large that %i records are a page a list has all that it is asked for, each with its use",
+  async (records) => {
+    const store = createMemoryStore();
+    const { ctx, log, memory } = await setup({ ...store, ...shortPages(store, records) });
+    const accesses = new AccessCounter(log);
+    const names = ["a", "b", "c", "d", "e", "f"];
+    for (const [times, name] of names.entries()) {
+      await memory.set(name, name);
+      for (let time = 0; time < times; time++) await createMemory(log, ctx, "notes", accesses).get(name);
+    }
+    await accesses.stop(ctx);
+    for (let limit = 0; limit <= names.length + 1; limit++) {
+      const listed = (await memory.list("default", { limit })).map(({ key, accessCount }) => [key, accessCount]);
+      expect(listed).toEqual(names.slice(0, limit).map((name, times) => [name, times]));
+    }
+  },
+);
+
+test("an entry that begins a new life between two pages of a list is not shown with the use of the other", async () => {
+  const inner = createMemoryStore();
+  const { store, afterNextLooks } = interruptible({ ...inner, ...shortPages(inner, 3) });
+  const { ctx, log, memory } = await setup(store);
+  const accesses = new AccessCounter(log);
+  for (const key of ["a", "b", "c"]) await memory.set(key, "old");
+  await createMemory(log, ctx, "notes", accesses).get("b");
+  await accesses.stop(ctx);
+  afterNextLooks(async () => {
+    await memory.delete("b");
+    await memory.set("b", "new", { expected: 0 });
+  });
+  const listed = (await memory.list()).map(({ key, value, accessCount }) => [key, value, accessCount]);
+  expect(listed).toEqual([
+    ["a", "old", 0],
+    ["b", "new", 0],
+    ["c", "old", 0],
+  ]);
 });
 
 test("a key is not mistaken for one that it begins", async () => {

@@ -62,7 +62,8 @@ export function createMemory(log: Log, ctx: Context, service: string, accesses?:
   };
   /** Entry and use in one question: two would cost a reader twice, and might answer of two lives of the key. */
   const find = async (key: string): Promise<Found | undefined> => {
-    const [found] = pair(await log.listRecords(ctx, key, { limit: 2 }));
+    // An entry is far smaller than a page, so that its use is in the same.
+    const [found] = pair((await log.listRecords(ctx, key, { limit: 2 })).records);
     return found?.key === key ? found : undefined;
   };
   const toEntry = (found: Found, namespace: string) =>
@@ -98,11 +99,9 @@ export function createMemory(log: Log, ctx: Context, service: string, accesses?:
       checkName("namespace", namespace, maxNamespaceChars);
       const prefix = prefixOf(namespace);
       const limit = Math.min(options.limit ?? defaultListed, maxListed);
-      const records = await log.listRecords(ctx, prefix + encode(options.prefix ?? ""), {
-        // Each entry may have its use beside it.
-        limit: limit * 2,
-        ...(options.after !== undefined && { after: useKeyOf(prefix + encode(options.after)) }),
-      });
+      const after = options.after === undefined ? "" : useKeyOf(prefix + encode(options.after));
+      // Each entry may have its use beside it.
+      const records = await listUpTo(ctx, log, prefix + encode(options.prefix ?? ""), after, limit * 2);
       return pair(records)
         .slice(0, limit)
         .map((found) => toEntry(found, namespace));
@@ -112,6 +111,22 @@ export function createMemory(log: Log, ctx: Context, service: string, accesses?:
 
 // Keys are whatever users choose: `%`-escapes keep them apart from the slashes between the parts, and from the blank of a use.
 const encode = (part: string): string => encodeURIComponent(part.toWellFormed());
+
+/** Records after a key, as many as are wanted or all that there are: where entries are large, that is several pages. */
+async function listUpTo(ctx: Context, log: Log, prefix: string, after: string, limit: number): Promise<StoredRecord[]> {
+  const found: StoredRecord[] = [];
+  for (let isEnd = false; !isEnd && found.length < limit; ) {
+    const wanted = limit - found.length;
+    const page = await log.listRecords(ctx, prefix, { after: found.at(-1)?.key ?? after, limit: wanted });
+    const { records } = page;
+    // Its use, in the next page, might be that of another life of the key: it is read once more, with it.
+    const isParted =
+      !page.isEnd && records.length < wanted && records.length > 1 && !isUseKey(records.at(-1)?.key ?? "");
+    found.push(...(isParted ? records.slice(0, -1) : records));
+    isEnd = page.isEnd;
+  }
+  return found;
+}
 
 /** Entries with the uses that stand right after them. */
 function pair(records: readonly StoredRecord[]): Found[] {

@@ -96,7 +96,7 @@ describe("a stop", () => {
     const released = await t.events("execution.released");
     expect(released.map(({ stream }) => stream).sort()).toEqual(began.map((id) => `execution:${id}`).sort());
     // Others would wait for a lease that nobody renews.
-    expect(await memory.listRecords("cluster/process/", "", 10, time.now())).toEqual([]);
+    expect((await memory.listRecords("cluster/process/", "", 10, time.now())).records).toEqual([]);
   });
 });
 

@@ -57,9 +57,9 @@ async function listRecords(log: Log): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
   for (let after = ""; ; ) {
     const page = await log.listRecords(ctx, "", { after, limit: pageEvents });
-    records.push(...page);
-    if (page.length < pageEvents) return records;
-    after = page.at(-1)?.key ?? "";
+    records.push(...page.records);
+    if (page.isEnd) return records;
+    after = records.at(-1)?.key ?? "";
   }
 }
 

@@ -183,7 +183,9 @@ export function membershipContract(name: string, makeWorld: () => Promise<Member
         true,
       ]);
       await until(() => gone.length === 2);
-      expect((await log.listRecords(ctx, leasePrefix)).map(({ key }) => key)).toEqual([leaseKey(membership.processId)]);
+      expect((await log.listRecords(ctx, leasePrefix)).records.map(({ key }) => key)).toEqual([
+        leaseKey(membership.processId),
+      ]);
       expect(ids(membership)).toEqual([membership.processId]);
     });
 

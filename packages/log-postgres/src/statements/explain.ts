@@ -5,7 +5,7 @@ import { readLargeData, readLargeDataParams } from "./events.ts";
 import { head } from "./head.ts";
 import { readAll } from "./read-all.ts";
 import { readStream, readStreams, readStreamsParams } from "./read-stream.ts";
-import { getRecords, listRecords, readChanges } from "./records.ts";
+import { getRecords, listRecords, readChanges, readChangesParams } from "./records.ts";
 import { snapshotEvents, snapshotHead, snapshotRecords } from "./snapshot.ts";
 
 /** Rows that a page holds unless told: what readers of the log ask for. */
@@ -41,7 +41,7 @@ export function explainable(found: Row): ReadonlyMap<string, Query> {
   const text = (column: string): string => String(found[column] ?? "");
   const [ordinal, change] = [Number(found.ordinal), Number(found.change)];
   const recent = String(Math.max(0, ordinal - page));
-  const limit = String(page);
+  const keyPrefix = text("key").replace(/[^/]*$/, "");
   const filters = [
     {},
     { tenant: text("tenant") },
@@ -62,8 +62,8 @@ export function explainable(found: Row): ReadonlyMap<string, Query> {
     ...filters.map((filter) => readAll(0, page, "forward", filter)),
     ...filters.map((filter) => readAll(ordinal + 1, page, "backward", filter)),
     { statement: getRecords, params: [textArray([text("key")]), "0"] },
-    listRecords(text("key").replace(/[^/]*$/, ""), "", page, 0),
-    { statement: readChanges, params: [String(Math.max(0, change - page)), limit] },
+    listRecords(keyPrefix, "", page, 0),
+    { statement: readChanges, params: readChangesParams(Math.max(0, change - page), page, [keyPrefix]) },
     { statement: snapshotRecords, params: ["0"] },
     { statement: snapshotEvents, params: [recent, String(ordinal)] },
     { statement: snapshotHead, params: [] },

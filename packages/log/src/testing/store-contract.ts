@@ -443,7 +443,9 @@ export function storeContract(
       await expect(commit(first, write("c", "1"), write("d", "3"))).rejects.toMatchObject({ code: storeRefused });
       expect(await store.head()).toEqual(before);
       expect([await readVersions(own("b")), await readVersions(own("d"))]).toEqual([[], []]);
-      expect(await store.listRecords(own(""), "", 10, now)).toMatchObject([{ key: own("r"), value: 1, version: 1 }]);
+      expect((await store.listRecords(own(""), "", 10, now)).records).toMatchObject([
+        { key: own("r"), value: 1, version: 1 },
+      ]);
       expect(await commit(first)).toMatchObject([{ kind: "appended", repeated: false, recordVersions: [1, 2] }]);
       expect(await readVersions(own("a"))).toEqual([1]);
     });
@@ -822,7 +824,7 @@ export function storeContract(
         now,
       );
       expect(records.map((record) => JSON.stringify(record.value))).toEqual(expected);
-      const changes = await store.readChanges((await store.head()).change - payloads.length, 100);
+      const { changes } = await store.readChanges((await store.head()).change - payloads.length, 100, [own("")]);
       expect(changes.map((change) => change.value)).toEqual(payloads);
     });
 
@@ -868,7 +870,7 @@ export function storeContract(
       await commit(appendOf([], [{ key: own("r"), expected: 0, value: "1", expiresAt: now + 10 }]));
       const read = async (at: number) => [
         (await store.getRecords([own("r")], at)).length,
-        (await store.listRecords(own(""), "", 10, at)).length,
+        (await store.listRecords(own(""), "", 10, at)).records.length,
       ];
       expect(await read(now + 9)).toEqual([1, 1]);
       expect(await read(now + 10)).toEqual([0, 0]);
@@ -915,11 +917,10 @@ export function storeContract(
             .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
           const listed: string[] = [];
           for (let after = ""; ; ) {
-            const page = await store.listRecords(base + prefix, after, 3, now);
-            listed.push(...page.map((record) => record.key));
-            const last = page.at(-1);
-            if (last === undefined) break;
-            after = last.key;
+            const { records, isEnd } = await store.listRecords(base + prefix, after, 3, now);
+            listed.push(...records.map((record) => record.key));
+            if (isEnd) break;
+            after = records.at(-1)?.key as string;
           }
           expect(listed).toEqual(expected);
         }),
@@ -940,14 +941,115 @@ export function storeContract(
       expect(first.lastChange).toBe(change + 2);
       const second = await store.commit([appendOf([], [recordOf(own("a"), 1, null)])], now);
       expect(second.lastChange).toBe(change + 3);
-      expect(await store.readChanges(change, 10)).toMatchObject([
+      const read = async (after: number, limit: number) => (await store.readChanges(after, limit, [""])).changes;
+      expect(await read(change, 10)).toMatchObject([
         { change: change + 2, key: own("b"), value: "1", version: 1, expiresAt: null },
         { change: change + 3, key: own("a"), value: null, version: 2 },
       ]);
-      expect(await store.readChanges(change + 2, 10)).toMatchObject([{ key: own("a") }]);
-      expect(await store.readChanges(change, 1)).toMatchObject([{ key: own("b") }]);
-      expect(await store.readChanges(change + 3, 10)).toEqual([]);
+      expect(await read(change + 2, 10)).toMatchObject([{ key: own("a") }]);
+      expect(await read(change, 1)).toMatchObject([{ key: own("b") }]);
+      expect(await read(change + 3, 10)).toEqual([]);
       expect((await store.head()).change).toBe(change + 3);
+    });
+
+    test("changes are read of the keys that are asked for, and how far the log is whatever they are", async () => {
+      const own = newScope();
+      const { change } = await store.head();
+      const keys = ["a/1", "b%/1", "a", "b%/2", "bx/1", "A/1", "c/😀"];
+      await commit(
+        appendOf(
+          [],
+          keys.map((key) => recordOf(own(key), 0, "1")),
+        ),
+      );
+      const read = async (prefixes: readonly string[], limit = 10, after = change) => {
+        const { changes, ...rest } = await store.readChanges(after, limit, prefixes);
+        return [changes.map(({ key }) => key.slice(own("").length)), rest];
+      };
+      const lastChange = change + keys.length;
+      const whole = { isEnd: true, lastChange };
+      expect(await read([own("a/"), own("b%/")])).toEqual([["a/1", "b%/1", "b%/2"], whole]);
+      // One in another, twice the same, and what can be no key.
+      expect(await read([own("c/😀"), own("c/"), own("c/"), "\u0000", "\ud800"])).toEqual([["c/😀"], whole]);
+      expect(await read([own("b%/"), "\u{10ffff}"], 2)).toEqual([["b%/1", "b%/2"], { isEnd: false, lastChange }]);
+      expect(await read([""], 100)).toEqual([keys, whole]);
+      for (const prefixes of [[], ["none"], ["\u0000"]]) expect(await read(prefixes)).toEqual([[], whole]);
+      expect(await read([own("")], 10, lastChange + 5)).toEqual([[], whole]);
+    });
+
+    test("a page of records says whether it is the end: where as many are there as were asked for, nobody knows", async () => {
+      const own = newScope();
+      const { change } = await store.head();
+      await commit(
+        appendOf(
+          [],
+          ["1", "2", "3"].map((key) => recordOf(own(key), 0, "1")),
+        ),
+      );
+      const answers: [number, boolean][] = [];
+      for (const limit of [0, 2, 3, 4]) {
+        const page = await store.listRecords(own(""), "", limit, now);
+        const { changes, isEnd } = await store.readChanges(change, limit, [own("")]);
+        expect([changes.length, isEnd]).toEqual([page.records.length, page.isEnd]);
+        answers.push([changes.length, isEnd]);
+      }
+      expect(answers).toEqual([
+        [0, false],
+        [2, false],
+        [3, false],
+        [3, true],
+      ]);
+      const nothing = { records: [], isEnd: true };
+      for (const [prefix, after] of [
+        [own("none"), ""],
+        [own(""), own("3")],
+        ["\u0000", ""],
+      ] as const)
+        expect(await store.listRecords(prefix, after, 10, now)).toEqual(nothing);
+    });
+
+    test("a page of records is one that fits memory, whatever they hold, and reading on finds every one of them", async () => {
+      const own = newScope();
+      const { change } = await store.head();
+      const text = (chars: number) => JSON.stringify("é".repeat(chars));
+      const tiny = text(1);
+      // Two bytes each. What is larger than a page is there, whole, too; and what is small stands between, in numbers.
+      const large = text(maxPageBytes / 6);
+      const larger = text(maxPageBytes / 2 + 1);
+      const values = [large, tiny, large, large, ...Array(40).fill(tiny), null, larger, large, tiny, larger, tiny];
+      const keys = values.map((_, nr) => own(String(nr).padStart(2, "0")));
+      for (const [nr, value] of values.entries()) await commit(appendOf([], [recordOf(keys[nr] as string, 0, value)]));
+      const readOn = async (limit: number, read: (after: number) => Promise<{ found: string[]; isEnd: boolean }>) => {
+        const all: string[] = [];
+        for (let pages = 1; ; pages++) {
+          const { found, isEnd } = await read(all.length);
+          expect(found.length).toBeLessThanOrEqual(limit);
+          const bytes = found.map((key) => Buffer.byteLength(values[keys.indexOf(key)] ?? ""));
+          const beforeLast = bytes.slice(0, -1).reduce((sum, each) => sum + each, 0);
+          expect(beforeLast).toBeLessThan(maxPageBytes);
+          if (!isEnd) expect(found.length).toBeGreaterThan(0);
+          all.push(...found);
+          if (isEnd) return { all, pages };
+        }
+      };
+      const live = keys.filter((_, nr) => values[nr] !== null);
+      // Said so because two texts of megabytes that differ are nothing to print.
+      const isAsWritten = (key: string, value: string | null) => value === values[keys.indexOf(key)];
+      for (const limit of [2, 1_000]) {
+        const listed = await readOn(limit, async (after) => {
+          const { records, isEnd } = await store.listRecords(own(""), live[after - 1] ?? "", limit, now);
+          expect(records.every(({ key, value }) => isAsWritten(key, JSON.stringify(value)))).toBe(true);
+          return { found: records.map(({ key }) => key), isEnd };
+        });
+        expect(listed.all).toEqual(live);
+        const changed = await readOn(limit, async (after) => {
+          const { changes, isEnd } = await store.readChanges(change + after, limit, [own("")]);
+          expect(changes.every(({ key, value }) => isAsWritten(key, value))).toBe(true);
+          return { found: changes.map(({ key }) => key), isEnd };
+        });
+        expect(changed.all).toEqual(keys);
+        expect(Math.min(listed.pages, changed.pages)).toBeGreaterThan(3);
+      }
     });
 
     test("purging forgets what was deleted or expired before a time, and nothing else", async () => {
@@ -966,7 +1068,7 @@ export function storeContract(
       expect(await store.purgeRecords(then + 1, 10)).toBe(1);
       expect(await store.purgeRecords(then + 50, 10)).toBe(1);
       expect(await store.purgeRecords(then + 50, 10)).toBe(0);
-      expect(await store.listRecords(own(""), "", 10, then)).toMatchObject([
+      expect((await store.listRecords(own(""), "", 10, then)).records).toMatchObject([
         { key: own("kept") },
         { key: own("later") },
       ]);

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { toOrdinal } from "../events.ts";
 import type { LogPage } from "../log-page.ts";
 import { createMemoryStore } from "../memory-store.ts";
-import type { CommitOutcome, CommitResult, EncodedAppend, Store } from "../store.ts";
+import type { CommitOutcome, CommitResult, EncodedAppend, RecordChangePage, Store } from "../store.ts";
 
 // The memory store is the model. A history is run on it and on the store under test, and every answer compared. Names get a
 // prefix and numbers are counted from where the store stood, so that one store can serve many histories.
@@ -156,24 +156,12 @@ async function compareState(
   const head = await store.head();
   expect({ ordinal: head.ordinal - base.ordinal, change: head.change - base.change }).toEqual(await model.head());
   expect(await store.listRecords(prefix, "", 100, now)).toEqual(await model.listRecords(prefix, "", 100, now));
-  const changes = await store.readChanges(base.change, 100);
-  expect(
-    changes.map(({ key, value, version, expiresAt, change }) => ({
-      key,
-      value,
-      version,
-      expiresAt,
-      change: change - base.change,
-    })),
-  ).toEqual(
-    (await model.readChanges(0, 100)).map(({ key, value, version, expiresAt, change }) => ({
-      key,
-      value,
-      version,
-      expiresAt,
-      change,
-    })),
-  );
+  for (const prefixes of [[prefix], [`${prefix}l`, `${prefix}m`]]) {
+    const changes = await store.readChanges(base.change, 100, prefixes);
+    expect(relativeChanges(changes, base.change)).toEqual(
+      relativeChanges(await model.readChanges(0, 100, prefixes), 0),
+    );
+  }
 }
 
 function encode(append: DraftAppend, prefix: string, now: number, nextId: () => string): EncodedAppend {
@@ -224,6 +212,12 @@ function normal(result: CommitResult, batch: readonly EncodedAppend[], base: { o
 const relative = ({ events, isEnd }: LogPage, base: number) => ({
   events: events.map((event) => ({ ...event, position: toOrdinal(event.position) - base })),
   isEnd,
+});
+
+const relativeChanges = ({ changes, isEnd, lastChange }: RecordChangePage, base: number) => ({
+  changes: changes.map((change) => ({ ...change, change: change.change - base })),
+  isEnd,
+  lastChange: lastChange - base,
 });
 
 /** Histories, and the check that a store answers each as the memory store does. */
