@@ -208,7 +208,7 @@ test("a condition that takes its process down is asked about, and goes on where 
   const chooses = reactor("chooses", { input }, (steps) =>
     steps
       .switch("which", {
-        args: () => 1,
+        args: () => ({}),
         branches: { one: { when: ask("when"), steps: (inner) => inner.step("a", { run: () => 1 }).returns(() => 1) } },
       })
       .repeat(

@@ -54,7 +54,7 @@ const { scope } = fc.letrec<{ taken: Taken; node: SaidNode; scope: SaidScope }>(
     ),
     args: fc.array(fc.tuple(memberName, tie("taken")), { maxLength: 3 }),
     after: fc.array(fc.nat(50), { maxLength: 2 }),
-    words: fc.string({ unit: "grapheme", maxLength: 8 }),
+    words: fc.string({ unit: "grapheme", minLength: 1, maxLength: 8 }),
     flags: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
     number: fc.integer({ min: 1, max: 99 }),
     scopes: fc.oneof(
@@ -150,6 +150,8 @@ function build({ nodes, returns }: SaidScope, schema: number, about: { words: st
         after: names.length === 0 ? [] : node.after.map((pick) => names[pick % names.length]),
         ...when(eighth, { description: node.words }),
       };
+      // Of a wait: under a name that it can be told.
+      const argsAs = (member: string) => ({ args: (from: LooseFrom) => ({ [member]: common.args(from) }) });
       const name = nameOf(node.number);
       // A group's hooks are steps of one name, so that they cannot stand in one another.
       const hooks = node.kind === "group" && !hooked;
@@ -217,10 +219,20 @@ function build({ nodes, returns }: SaidScope, schema: number, about: { words: st
           at = at.sleep(name, { ...common, args: () => ({ forMs: node.number }) });
           break;
         case "event":
-          at = at.waitFor(name, { ...common, event: "payment.received", ...when(first, { payload: z.string() }) });
+          at = at.waitFor(name, {
+            ...common,
+            ...argsAs("key"),
+            event: "payment.received",
+            ...when(first, { payload: z.string() }),
+          });
           break;
         case "approval":
-          at = at.approval(name, { ...common, title: node.words, ...when(first, { onRejected: "continue" }) });
+          at = at.approval(name, {
+            ...common,
+            ...argsAs("details"),
+            title: node.words,
+            ...when(first, { onRejected: "continue" }),
+          });
           break;
         case "task":
           at = at.task(name, { ...common, ...retry, capability: node.words, ...when(second, { result: z.number() }) });

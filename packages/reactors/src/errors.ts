@@ -57,6 +57,30 @@ export const invalidResult = (step: string, reason: string): ViableError =>
     details: { step, reason },
   });
 
+/** How many places the message of an error tells; its details have up to twenty. */
+const maxTold = 5;
+
+/** `reactor.invalid_payload`, `reactor.invalid_result`: what was sent to a step, or what its task came to, is not what its schema asks for. */
+export const misshapen = (
+  step: string,
+  of: "payload" | "result",
+  problems: readonly { readonly path: string; readonly reason: string }[],
+  count: number,
+  retryable: boolean,
+): ViableError => {
+  const told = problems.slice(0, maxTold).map(({ path, reason }) => `${path}: ${reason}`);
+  const rest = count > told.length ? `; and ${count - told.length} more` : "";
+  const [what, who] =
+    of === "payload"
+      ? [`The step ${step} was sent`, "Send"]
+      : [`The task of the step ${step} came to`, "Have the agent answer"];
+  return new ViableError(`reactor.invalid_${of}`, `${what} what does not fit: ${told.join("; ")}${rest}.`, {
+    retryable,
+    next: `${who} what the schema of the step's ${of} asks for, or change that.`,
+    details: { step, problems: problems.map(({ path, reason }) => ({ path, reason })) },
+  });
+};
+
 /** `reactor.wait_timed_out`: what a step waited for did not come in its time. */
 export const waitTimedOut = (step: string, what: string): ViableError =>
   new ViableError("reactor.wait_timed_out", `The step ${step} waited for ${what}, which did not come in time.`);

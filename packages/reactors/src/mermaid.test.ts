@@ -218,7 +218,8 @@ function define({
       const common = {
         ...{
           name,
-          args: take(node.takes),
+          // Under a name that any kind of step can be told.
+          args: { from: "object" as const, members: { [node.kind === "event" ? "key" : "details"]: take(node.takes) } },
           after: names.filter((_name, at) => node.after.some((pick) => pick % names.length === at)),
         },
         ...(first && { description: node.words[0] as string }),
@@ -275,9 +276,9 @@ function define({
         case "event":
           return { kind: "event", ...common, event: "payment.received" };
         case "approval":
-          return { kind: "approval", ...common, title: node.words[1] as string, onRejected: "fail" };
+          return { kind: "approval", ...common, title: node.words[1] || "x", onRejected: "fail" };
         default:
-          return { kind: "task", ...common, capability: node.words[1] as string, retry, timeoutMs: 1 };
+          return { kind: "task", ...common, capability: node.words[1] || "x", retry, timeoutMs: 1 };
       }
     });
     return { nodes: done, returns: take(returns) };

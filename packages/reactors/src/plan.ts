@@ -4,6 +4,7 @@ import { sourcesOf } from "./argument.ts";
 import type { NodeDefinition, ReactorDefinition, ScopeDefinition, StepFunction } from "./definition.ts";
 import { scopesOf } from "./definition.ts";
 import { invalidDefinition } from "./errors.ts";
+import { findNodeProblem } from "./find-node-problem.ts";
 
 /** How many steps a definition may have in all: it is read and drawn by people. Elements of a map and turns of a repeat do not count. */
 const maxNodes = 2_000;
@@ -115,10 +116,13 @@ class Planner {
     this.#nodes += scope.nodes.length;
     if (this.#nodes > maxNodes) throw this.#invalid(at, `more than ${maxNodes} steps`);
     const names = new Map<string, number>();
-    for (const [index, { name }] of scope.nodes.entries()) {
+    for (const [index, node] of scope.nodes.entries()) {
+      const { name } = node;
       const seen = names.has(name) || around.some((level) => level.scope.nodes.some((node) => node.name === name));
       if (seen) throw this.#invalid(prefix + name, "another step that can be seen here has that name");
       names.set(name, index);
+      const problem = findNodeProblem(node);
+      if (problem !== undefined) throw this.#invalid(prefix + name, problem);
     }
     const here: Level = { prefix, scope };
     const inner = scope.nodes.map((node) =>

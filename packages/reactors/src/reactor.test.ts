@@ -30,6 +30,13 @@ function refusal(define: () => unknown): string {
 
 const nameRule = "a name is 1 to 64 letters and digits, in words joined by - or _, beginning with a small letter";
 const eventRule = "must be words joined by dots, as payment.received, of at most 100 characters";
+const titleRule = "title must be text of 1 to 500 characters; what else is to be known goes into details";
+const poolRule = "pool must be text of 1 to 64 characters";
+const argsRule = "args must be an object, whose members are refs and plain JSON";
+const inputRule = "must be a Zod schema";
+const returnsRule = "its steps come to nothing that is known. Do they end in .returns(…)?";
+const laterRule = "its steps are said at once, and a promise was answered";
+const mapRule = "must map over a list";
 const at = (place: string, reason: string) => `reactor "order", ${place}: ${reason}.`;
 
 test.for<[string, () => unknown, string]>([
@@ -249,6 +256,71 @@ test.for<[string, () => unknown, string]>([
     at("g/returns", "results.b is taken, and no step of that name stands before it"),
   ],
   [
+    "a wait for an event without an end, since its end has another name",
+    by((steps) =>
+      steps.waitFor("w", { event: "paid", args: () => ({ key: "k", timeout: 5 }) as never }).returns(() => 1),
+    ),
+    at("w", 'its args say "timeout", and may say key, timeoutMs'),
+  ],
+  [
+    "an approval without an end, since its end has another name",
+    by((steps) =>
+      steps
+        .approval("ask", { title: "May it?", args: ({ input }) => ({ details: input.name, timeout: 5 }) as never })
+        .returns(() => 1),
+    ),
+    at("ask", 'its args say "timeout", and may say details, timeoutMs'),
+  ],
+  [
+    "an approval without a title",
+    by((steps) => steps.approval("ask", {} as never).returns(() => 1)),
+    at("ask", titleRule),
+  ],
+  [
+    "an approval with an empty title",
+    by((steps) => steps.approval("ask", { title: "" }).returns(() => 1)),
+    at("ask", titleRule),
+  ],
+  [
+    "an approval with a title that is a document",
+    by((steps) => steps.approval("ask", { title: "x".repeat(501) }).returns(() => 1)),
+    at("ask", titleRule),
+  ],
+  ["a pool without a name", by((steps) => one(steps, { pool: "" })), at("a", poolRule)],
+  ["a pool whose name is too long", by((steps) => one(steps, { pool: "p".repeat(65) })), at("a", poolRule)],
+  ["a pool that is a number", by((steps) => one(steps, { pool: 5 })), at("a", poolRule)],
+  [
+    "a task without a capability",
+    by((steps) => steps.task("t", { args: () => ({}) } as never).returns(() => 1)),
+    at("t", "capability must be the name of what an agent can do"),
+  ],
+  [
+    "a way to find out what happened, of a step that is done again",
+    by((steps) => one(steps, { findOutcome: () => undefined })),
+    at("a", "findOutcome is asked of a step with idempotent: false, and of no other"),
+  ],
+  ["arguments that are a list", by((steps) => one(steps, { args: () => [1] })), at("a", argsRule)],
+  [
+    "arguments that are a list with a ref",
+    by((steps) => steps.step("a", { args: ({ input }) => [input.name], run }).returns(() => 1)),
+    at("a", argsRule),
+  ],
+  ["arguments that are a number", by((steps) => one(steps, { args: () => 5 })), at("a", argsRule)],
+  [
+    "a map over a number",
+    by((steps) => steps.map("m", { over: () => 5 as never }, (each) => each.returns(() => 1)).returns(() => 1)),
+    at("m", mapRule),
+  ],
+  [
+    "a map over an object",
+    by((steps) =>
+      steps
+        .map("m", { over: ({ input }) => ({ list: input.list }) as never }, (each) => each.returns(() => 1))
+        .returns(() => 1),
+    ),
+    at("m", mapRule),
+  ],
+  [
     "an argument that is no JSON",
     by((steps) => one(steps, { args: () => ({ at: new Date(0) }) })),
     at("a.args.at", "an instance of Date cannot be written as JSON and read back"),
@@ -286,6 +358,15 @@ test.for<[string, () => unknown, string]>([
       "m/returns",
       "element is spread or listed, what it has is not known, and it has a value only while a run goes on",
     ),
+  ],
+  [
+    "a list that is computed with",
+    by((steps) =>
+      steps
+        .step("a", { args: ({ input }) => ({ a: (input.list as never as number[]).map(() => 1) }), run })
+        .returns(() => 1),
+    ),
+    at("a.args", "input.list.map is called, and it has a value only while a run goes on"),
   ],
   [
     "an input with members that its schema does not name, spread",
@@ -372,4 +453,84 @@ test("a list of steps to come after stays whose it is", () => {
   );
   after.push("c");
   expect(definition.graph.nodes[1]?.after).toEqual(["a"]);
+});
+
+const child = named("child");
+const say = one as never;
+test.for<[string, () => unknown, string]>([
+  ["a reactor without settings", () => reactor("order", undefined as never, say), at("input", inputRule)],
+  ["an input without a schema", () => reactor("order", {} as never, say), at("input", inputRule)],
+  ["an input that is no schema", () => reactor("order", { input: {} } as never, say), at("input", inputRule)],
+  ["no steps", () => reactor("order", { input }, undefined as never), at("graph", "its steps must be a function")],
+  ["steps that say no result", by((steps) => steps.step("a", { run }) as never), at("graph", returnsRule)],
+  ["steps that answer nothing", by((() => {}) as never), at("graph", returnsRule)],
+  ["steps that answer later", by((async (steps: Given) => one(steps)) as never), at("graph", laterRule)],
+  [
+    "steps inside that say no result",
+    by((steps) => steps.group("g", {}, ((group: Given) => group.step("a", { run })) as never).returns(() => 1)),
+    at("g", returnsRule),
+  ],
+  [
+    "a map without steps",
+    by((steps) => steps.map("m", { over: ({ input }) => input.list }, undefined as never).returns(() => 1)),
+    at("m", "its steps must be a function"),
+  ],
+  [
+    "a branch without steps",
+    by((steps) =>
+      steps.switch("s", { args: () => ({}), branches: { b: { when: () => true } as never } }).returns(() => 1),
+    ),
+    at("s:b", "its steps must be a function"),
+  ],
+  [
+    "a switch without branches",
+    by(((steps: { switch: (name: string, settings: object) => Given }) =>
+      steps.switch("s", { args: () => ({}) }).returns(() => 1)) as never),
+    at("s", "must have a branch, or an otherwise: else it always fails"),
+  ],
+  [
+    "no result",
+    by((steps) => steps.returns(undefined as never as () => number)),
+    at("returns", "must be a function of what is there"),
+  ],
+  [
+    "arguments that are no function",
+    by((steps) => one(steps, { args: { a: 1 } })),
+    at("a.args", "must be a function of what is there"),
+  ],
+  [
+    "something to map over that is no function",
+    by(((steps: { map(name: string, settings: object, each: (each: Given) => unknown): Given }) =>
+      steps.map("m", { over: [1] }, (each) => each.returns(() => 1)).returns(() => 1)) as never),
+    at("m.over", "must be a function of what is there"),
+  ],
+  [
+    "names of what it comes after that are no list",
+    by((steps) =>
+      steps
+        .step("x", { run })
+        .step("a", { run, after: "x" as never })
+        .returns(() => 1),
+    ),
+    at("a", 'after must be a list of names of steps, and is "x"'),
+  ],
+  [
+    "nothing that is composed",
+    by((steps) => steps.compose("c", undefined as never, { args: () => ({}) as never }).returns(() => 1)),
+    at("c", "what it composes is no definition of a reactor"),
+  ],
+  ...["step", "map", "switch", "group", "repeat", "compose", "sleep", "waitFor", "approval", "task"].map(
+    (kind): [string, () => unknown, string] => [
+      `a ${kind} without settings`,
+      by((steps) => {
+        const untyped = steps as unknown as { readonly [kind: string]: (...said: unknown[]) => Given };
+        const said =
+          kind === "compose" ? [child, undefined] : [undefined, (inner: Given) => inner.returns(() => 1), () => true];
+        return untyped[kind]?.("a", ...said).returns(() => 1) as never;
+      }),
+      at("a", "has no settings"),
+    ],
+  ),
+])("what only a caller without types can say: %s", ([, define, message]) => {
+  expect(refusal(define)).toBe(message);
 });

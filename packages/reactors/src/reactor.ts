@@ -7,7 +7,7 @@ import { invalidDefinition } from "./errors.ts";
 import { membersOf, planOf } from "./plan.ts";
 import type { Ref } from "./ref.ts";
 import type { Scope } from "./step-settings.ts";
-import { Steps } from "./steps.ts";
+import { Steps, sayScope } from "./steps.ts";
 
 /**
  * Defines a reactor: a saga as a graph of steps. What a step takes from others says when it can run: as soon as they are done, beside
@@ -32,12 +32,13 @@ export function reactor<Input extends z.ZodType, Output>(
   steps: (steps: Steps<{ readonly input: Ref<z.output<Input>> }, unknown>) => Scope<Output>,
 ): ReactorDefinition<z.input<Input>, Output> {
   if (!namePattern.test(name)) throw invalidDefinition(name, "name", nameRule);
+  if (!(settings?.input instanceof z.core.$ZodType)) throw invalidDefinition(name, "input", "must be a Zod schema");
   const first = new Steps<{ readonly input: Ref<z.output<Input>> }, unknown>(name, "", {
     given: { input: { argument: { from: "input", path: [] }, members: membersOf(settings.input) } },
     visible: new Map(),
     ...{ nodes: [], functions: [], children: [] },
   });
-  const { definition: graph, functions, children } = steps(first);
+  const { definition: graph, functions, children } = sayScope(name, "graph", steps, first);
   const said = {
     kind: "reactor" as const,
     name,

@@ -26,6 +26,12 @@ describe("a ref", () => {
     expect(toArgument(strange.toString)).toEqual({ from: "result", step: "pay", path: ["toString"] });
   });
 
+  test("is not awaited, though one of its members may be named then", async () => {
+    const strange = refTo<{ then: string }>(pay, place);
+    expect(toArgument(await strange)).toEqual(pay);
+    expect(toArgument(strange.then)).toEqual({ from: "result", step: "pay", path: ["then"] });
+  });
+
   test("to a number of an element has nothing inside", () => {
     expect((refTo({ from: "index", of: "m" }, place) as unknown as { a: unknown }).a).toBeUndefined();
   });
@@ -36,7 +42,12 @@ describe("a ref", () => {
     ["gone through", () => [...(ref.lines as unknown as number[])], "results.pay.lines is gone through"],
     ["spread", () => ({ ...ref }), "results.pay is spread or listed, what it has is not known"],
     ["listed", () => Object.keys(ref.lines), "results.pay.lines is spread or listed, what it has is not known"],
-    ["written as JSON", () => JSON.stringify(ref), "results.pay is spread or listed, what it has is not known"],
+    ["written as JSON", () => JSON.stringify(ref), "results.pay.toJSON is called"],
+    [
+      "called",
+      () => (ref.lines as unknown as { map(each: unknown): void }).map(String),
+      "results.pay.lines.map is called",
+    ],
     ["asked what it has", () => "id" in ref, "results.pay is asked whether it has id"],
   ])("cannot be computed with, and is refused with the place: %s", ([, compute, reason]) => {
     expect(compute).toThrow(
@@ -45,10 +56,6 @@ describe("a ref", () => {
         message: `${place}: ${reason}, and it has a value only while a run goes on.`,
       }),
     );
-  });
-
-  test("cannot be called", () => {
-    expect(() => (ref.id as unknown as () => void)()).toThrow(TypeError);
   });
 
   test("to what has known members can be spread, and leads to each of them", () => {

@@ -55,8 +55,12 @@ export function refTo<T>(argument: Argument, place: string, members?: ReadonlySe
   const needsValue = (what: string) =>
     invalidArgument(place, `${sayArgument(argument)} ${what}, and it has a value only while a run goes on`);
   return new Proxy(
-    {},
+    // Callable, so that calling it, as in `list.map(…)`, is told with the place. But whatever has a `then` to call is awaited.
+    "path" in argument && argument.path.at(-1) !== "then" ? () => {} : {},
     {
+      apply() {
+        throw needsValue("is called");
+      },
       get(_target, key) {
         if (key === standsFor) return argument;
         if (key === Symbol.toPrimitive) throw needsValue("is written into a text or computed with");
@@ -118,8 +122,8 @@ function sayArgument(argument: Argument): string {
 /** What a template says, as data. Throws `reactor.invalid_argument` where something in it is neither a ref nor JSON. */
 export function toArgument(template: unknown, path = "args", depth = 0): Argument {
   if (depth > 32) throw invalidArgument(path, "nested deeper than 32 levels");
+  if (isRef(template)) return template[standsFor];
   if (typeof template === "object" && template !== null) {
-    if (standsFor in template) return (template as { [standsFor]: Argument })[standsFor];
     if (Array.isArray(template)) {
       // From holes too, which are no JSON.
       const items = Array.from(template, (item, index) => toArgument(item, `${path}[${index}]`, depth + 1));
@@ -146,6 +150,9 @@ export function toArgument(template: unknown, path = "args", depth = 0): Argumen
   if (problem !== undefined) throw invalidArgument(problem.path, problem.reason);
   return { from: "value", value: template as JsonValue };
 }
+
+const isRef = (template: unknown): template is { readonly [standsFor]: Argument } =>
+  (typeof template === "object" || typeof template === "function") && template !== null && standsFor in template;
 
 const isConstant = (argument: Argument): argument is Argument & { from: "value" } => argument.from === "value";
 

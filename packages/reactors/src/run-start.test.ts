@@ -31,3 +31,19 @@ test.for<[string, z.ZodType, string]>([
     expect.objectContaining({ code: "reactor.invalid_schedule", message: `schedule "often", ${message}.` }),
   );
 });
+
+test("an input that cannot be kept is refused with the place of what is no JSON", () => {
+  const definition = reactor("order", { input: z.any() }, (steps) => steps.returns(() => 1));
+  const refusal = (input: unknown) => {
+    try {
+      return judgeInput(definition, input);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  expect(refusal({ a: [new Date(0)] })).toBe(
+    'reactor "order", input.a[0]: an instance of Date cannot be written as JSON and read back.',
+  );
+  expect(refusal(5n)).toBe('reactor "order", input: a bigint cannot be written as JSON.');
+  expect(refusal("x".repeat(5_000_000))).toBe('reactor "order", input: more than 4194304 characters of JSON.');
+});

@@ -1,4 +1,5 @@
 import type { JsonValue } from "@viable/kernel";
+import { findJsonProblem } from "@viable/kernel";
 import type { Claim, RunEventData } from "@viable/protocol";
 import type { ReactorDefinition } from "./definition.ts";
 import { invalidInput } from "./errors.ts";
@@ -32,7 +33,11 @@ export function judgeInput({ name, input: schema }: ReactorDefinition, input: un
   const parsed = parseInput(schema, input);
   if ("reason" in parsed) throw invalidInput(name, parsed.path, parsed.reason);
   const kept = keepJson(parsed.data, maxResultChars);
-  if (typeof kept === "string") throw invalidInput(name, "input", kept);
+  if (typeof kept === "string") {
+    // What is no JSON is named where it stands, and it stands in no result.
+    const problem = kept.startsWith("result") ? findJsonProblem(parsed.data, "input") : undefined;
+    throw invalidInput(name, problem?.path ?? "input", problem?.reason ?? kept);
+  }
   return kept.value;
 }
 

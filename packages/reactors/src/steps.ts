@@ -64,7 +64,7 @@ export class Steps<Given, Results> {
     this.#said = said;
   }
 
-  /** Calls a function. With `where`, which skips it where false, its result may be null. */
+  /** Calls a function. With `where`, which answers true or false at once and skips it where false, its result may be null. */
   step<const Name extends string, Result, Args extends Template = never>(
     name: Name,
     settings: StepSettings<Given, Results, Args, Result> & {
@@ -77,6 +77,7 @@ export class Steps<Given, Results> {
   ): Steps<Given, Results & Named<Name, Kept<Result>>>;
   step<Next>(name: string, settings: SaidStep<Given, Results>): Steps<Given, Next> {
     const path = this.#prefix + name;
+    this.#checkSettings(path, settings);
     const { run, where, guard, compensate, undo, findOutcome } = settings;
     const functions = { run, ...defined({ where, guard, compensate, undo, findOutcome }) };
     return this.#with(
@@ -116,6 +117,7 @@ export class Steps<Given, Results> {
     ) => Scope<Output>,
   ): Steps<Given, Results & Named<Name, Collect extends "count" ? number : Output[]>> {
     const path = this.#prefix + name;
+    this.#checkSettings(path, settings);
     const { maxConcurrency = defaultConcurrency } = settings;
     const inner = this.#inner(`${path}/`, steps, { ...this.#said.given, ...elementOf(path) });
     return this.#with(
@@ -133,7 +135,10 @@ export class Steps<Given, Results> {
     );
   }
 
-  /** Does the steps of the first branch whose condition holds, in the order they stand, or those of `otherwise`. Without either it fails. */
+  /**
+   * Does the steps of the first branch whose condition holds, in the order they stand, or those of `otherwise`. Without either it fails. A condition
+   * answers true or false at once; anything else fails it with `reactor.invalid_condition`.
+   */
   switch<
     const Name extends string,
     Args extends Template,
@@ -153,13 +158,15 @@ export class Steps<Given, Results> {
     },
   ): Steps<Given, Results & Named<Name, Outputs[keyof Outputs] | Otherwise>> {
     const path = this.#prefix + name;
+    this.#checkSettings(path, settings);
     let attached: Attached = this.#said;
     const innerOf = (branch: string, steps: (steps: Steps<Given, Results>) => Scope<unknown>) => {
       const inner = this.#inner(`${path}:${branch}/`, steps, this.#said.given, attached);
       attached = inner;
       return inner.definition;
     };
-    const branches = Object.entries<Branch<Given, Results>>(settings.branches).map(([branch, { when, steps }]) => {
+    const said = settings.branches ?? {};
+    const branches = Object.entries<Branch<Given, Results>>(said).map(([branch, { when, steps }]) => {
       const place = `${path}:${branch}`;
       if (!namePattern.test(branch) || branch === "otherwise") throw this.#invalid(place, nameRule);
       attached = this.#attach(place, { when }, attached);
@@ -189,6 +196,7 @@ export class Steps<Given, Results> {
     steps: (steps: Steps<Given, Results>) => Scope<Output>,
   ): Steps<Given, Results & Named<Name, Output>> {
     const path = this.#prefix + name;
+    this.#checkSettings(path, settings);
     const inner = this.#inner(`${path}/`, steps);
     const { nodes, returns } = inner.definition;
     let attached: Attached = inner;
@@ -229,7 +237,8 @@ export class Steps<Given, Results> {
 
   /**
    * Does some steps again and again, until `until` holds for what a turn came to; comes to that. `element` is what the turn before
-   * came to, null in the first. Fails with `reactor.repeat_exhausted` after `maxTurns`.
+   * came to, null in the first. Fails with `reactor.repeat_exhausted` after `maxTurns`, and with `reactor.invalid_condition` where `until`
+   * answers neither true nor false.
    */
   repeat<const Name extends string, Output>(
     name: Name,
@@ -243,6 +252,7 @@ export class Steps<Given, Results> {
     until: (last: Output) => boolean,
   ): Steps<Given, Results & Named<Name, Output>> {
     const path = this.#prefix + name;
+    this.#checkSettings(path, settings);
     const inner = this.#inner(`${path}/`, steps, { ...this.#said.given, ...elementOf(path) });
     return this.#with(
       name,
@@ -281,6 +291,8 @@ export class Steps<Given, Results> {
     },
   ): Steps<Given, Results & Named<Name, Output>> {
     const path = this.#prefix + name;
+    this.#checkSettings(path, settings);
+    if (child?.kind !== "reactor") throw this.#invalid(path, "what it composes is no definition of a reactor");
     const known = this.#said.children.find((each) => each.name === child.name);
     const difference = known && findDifference(known, child as ReactorDefinition);
     if (difference !== undefined)
@@ -317,9 +329,11 @@ export class Steps<Given, Results> {
         | { readonly until: number | Ref<number>; readonly forMs?: never };
     },
   ): Steps<Given, Results & Named<Name, null>> {
+    const path = this.#prefix + name;
+    this.#checkSettings(path, settings);
     const node = { kind: "sleep" as const, ...this.#common(name, settings as never) };
     const problem = findSleepProblem(node.args);
-    if (problem !== undefined) throw this.#invalid(this.#prefix + name, problem);
+    if (problem !== undefined) throw this.#invalid(path, problem);
     return this.#with(name, node);
   }
 
@@ -340,6 +354,7 @@ export class Steps<Given, Results> {
     },
   ): Steps<Given, Results & Named<Name, Payload>> {
     const path = this.#prefix + name;
+    this.#checkSettings(path, settings);
     if (!eventPattern.test(settings.event)) throw this.#invalid(path, `event ${eventRule}`);
     const { event, payload: schema } = settings;
     return this.#with(
@@ -362,6 +377,7 @@ export class Steps<Given, Results> {
       readonly onRejected?: "fail" | "continue";
     },
   ): Steps<Given, Results & Named<Name, { decision: "approved" | "rejected"; by: string; reason?: string }>> {
+    this.#checkSettings(this.#prefix + name, settings);
     return this.#with(name, {
       kind: "approval",
       ...this.#common(name, settings as never),
@@ -384,6 +400,7 @@ export class Steps<Given, Results> {
     },
   ): Steps<Given, Results & Named<Name, Result>> {
     const path = this.#prefix + name;
+    this.#checkSettings(path, settings);
     const { capability, result: schema } = settings;
     return this.#with(
       name,
@@ -394,7 +411,7 @@ export class Steps<Given, Results> {
         retry: checkRetry(this.#reactor, path, settings.retry),
         timeoutMs: checkStepTimeout(this.#reactor, path, settings.timeoutMs),
       },
-      this.#attach(path, defined({ result: schema && judgeBy(path, "result", schema) })),
+      this.#attach(path, defined({ result: schema && judgeBy(path, "result", schema, settings.retry !== undefined) })),
     );
   }
 
@@ -407,6 +424,7 @@ export class Steps<Given, Results> {
 
   /** What a template says, where it is said: refusals name that place. */
   #argument(place: string, template: (from: From<Given, Results>) => unknown): Argument {
+    if (typeof template !== "function") throw this.#invalid(place, "must be a function of what is there");
     const { given, visible } = this.#said;
     const missing = (name: string) =>
       this.#invalid(place, `results.${name} is taken, and no step of that name stands before it`);
@@ -417,11 +435,15 @@ export class Steps<Given, Results> {
   }
 
   #common(name: string, settings: Common & { args?: (from: From<Given, Results>) => unknown }) {
+    const path = this.#prefix + name;
+    const after = settings.after ?? [];
+    if (!Array.isArray(after))
+      throw this.#invalid(path, `after must be a list of names of steps, and is ${JSON.stringify(after)}`);
     return {
       name,
-      args: this.#argument(`${this.#prefix}${name}.args`, settings.args ?? (() => ({}))),
+      args: this.#argument(`${path}.args`, settings.args ?? (() => ({}))),
       // Theirs is left as it is: what is defined is frozen.
-      after: [...(settings.after ?? [])],
+      after: [...after],
       ...(settings.description !== undefined && { description: settings.description }),
     };
   }
@@ -433,7 +455,8 @@ export class Steps<Given, Results> {
     { functions, children }: Attached = this.#said,
   ): Scope<unknown> {
     const { visible } = this.#said;
-    return steps(new Steps(this.#reactor, prefix, { given, visible, nodes: [], functions, children }));
+    const said: Said = { given, visible, nodes: [], functions, children };
+    return sayScope(this.#reactor, prefix.slice(0, -1), steps, new Steps(this.#reactor, prefix, said));
   }
 
   // What is added to the type is what was added to the value; no compiler can see that.
@@ -451,6 +474,10 @@ export class Steps<Given, Results> {
     });
   }
 
+  #checkSettings(path: string, settings: object): void {
+    if (typeof settings !== "object" || settings === null) throw this.#invalid(path, "has no settings");
+  }
+
   /** With a step's functions, under the names that `namesOf` gives them. */
   #attach(path: string, functions: Roles, { functions: before, children }: Attached = this.#said): Attached {
     for (const [role, run] of Object.entries(functions)) checkFunction(this.#reactor, path, role, run);
@@ -466,6 +493,24 @@ export class Steps<Given, Results> {
   #invalid(path: string, reason: string): Error {
     return invalidDefinition(this.#reactor, path, reason);
   }
+}
+
+/** Has steps said, from the first on. Throws `reactor.invalid_definition` with the place where what is answered is not what `returns` does. */
+export function sayScope<Given, Results, Output>(
+  reactor: string,
+  place: string,
+  steps: (steps: Steps<Given, Results>) => Scope<Output>,
+  first: Steps<Given, Results>,
+): Scope<Output> {
+  if (typeof steps !== "function") throw invalidDefinition(reactor, place, "its steps must be a function");
+  const said = steps(first);
+  if (said instanceof Promise) {
+    // What it comes to is nobody's business: it must not take down the process where it rejects.
+    said.catch(() => undefined);
+    throw invalidDefinition(reactor, place, "its steps are said at once, and a promise was answered");
+  }
+  if (said?.definition?.nodes !== undefined) return said;
+  throw invalidDefinition(reactor, place, "its steps come to nothing that is known. Do they end in .returns(…)?");
 }
 
 /** What steps of each element or turn can take of it. */

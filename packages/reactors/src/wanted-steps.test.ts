@@ -94,7 +94,7 @@ async function cancelLeftBehind(idempotent: boolean) {
           throw new Error("no");
         },
         undo: () => void calls.push("undo"),
-        findOutcome: () => undefined,
+        ...(!idempotent && { findOutcome: () => undefined }),
       })
       .returns(() => 1),
   );
