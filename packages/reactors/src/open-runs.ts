@@ -1,4 +1,5 @@
 import type { Context, Part } from "@viable/kernel";
+import { TransientMap } from "@viable/kernel";
 import type { Log, Position, StoredEvent, Subscription } from "@viable/log";
 import { startPosition } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
@@ -69,7 +70,7 @@ export interface OpenRuns extends Part {
 }
 
 export function createOpenRuns(log: Log, listener: OpenRunsListener): OpenRuns {
-  const open = new Map<string, OpenRun>();
+  const open = new TransientMap<string, OpenRun>();
   const counts = new Map<string, Map<string, number>>();
   const awaited = new AwaitedRuns();
   const endedWaits = new EndedWaits(log, awaited, (run) => open.get(run.runId) === run);

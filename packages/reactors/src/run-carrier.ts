@@ -1,5 +1,5 @@
 import type { Context, Part, Timer } from "@viable/kernel";
-import { rootContext, toWire, waitFor } from "@viable/kernel";
+import { rootContext, TransientMap, toWire, waitFor } from "@viable/kernel";
 import type { LogPage } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { Claim, RunEvent } from "@viable/protocol";
@@ -48,7 +48,7 @@ export class RunCarrier implements Part {
   readonly #settings: CarrierSettings;
   readonly #ports: DriverPorts;
   readonly #takePorts: TakePorts;
-  readonly #drivers = new Map<string, RunDriver>();
+  readonly #drivers = new TransientMap<string, RunDriver>();
   /** Of those, which nothing goes on in; the longest first. */
   readonly #resting = new Set<RunDriver>();
   readonly #loader: RunLoader;
