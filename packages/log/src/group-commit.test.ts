@@ -55,6 +55,37 @@ test("of what may have happened in an earlier try nobody says that it did not, w
   await expect(append("b")).rejects.toMatchObject({ code: "log.no_space" });
 });
 
+test("what may have happened in an earlier try is looked for, though nobody else writes, where the last try fails for good", async () => {
+  const { clock, ctx, log, store, append } = await setup();
+  const seen: string[] = [];
+  log.subscribe(ctx, { name: "all", after: "now", handle: ({ stream }) => void seen.push(stream) });
+  store.next("lost-answer", new ViableError(storeNoSpace, "full"));
+  const doubted = expect(append("a")).rejects.toMatchObject({ code: "log.unavailable" });
+  await clock.advance(1_000);
+  await doubted;
+  expect(seen).toEqual(["a"]);
+});
+
+test("what may have happened is looked for, also where its time is up while it waits to be tried alone", async () => {
+  const { clock, ctx, log, store, append } = await setup({ maxRetryMs: 3_000 });
+  const seen: string[] = [];
+  log.subscribe(ctx, { name: "all", after: "now", handle: ({ stream }) => void seen.push(stream) });
+  const outcomes = Promise.allSettled([append("a"), append("b")]);
+  store.next("lost-answer", refused(), ...Array.from({ length: 100 }, unavailable));
+  await clock.until(() => store.batches.length === 1);
+  const release = store.hold();
+  await clock.advance(1_000);
+  const urgent = expect(append("pain", { lane: "urgent" })).rejects.toMatchObject({ code: "log.unavailable" });
+  release();
+  await clock.advance(2_000);
+  for (const outcome of await outcomes)
+    expect(outcome).toMatchObject({ status: "rejected", reason: { code: "log.unavailable" } });
+  await clock.settle();
+  expect(seen).toEqual(["a", "b"]);
+  await clock.advance(1_000);
+  await urgent;
+});
+
 test("appends to one stream keep their order, one in each flush, and nobody overtakes them", async () => {
   const { ctx, append, streamsOf, log } = await setup();
   await Promise.all([append("a", { id: "1" }), append("a", { id: "2" }), append("b"), append("a", { id: "3" })]);
@@ -341,6 +372,79 @@ test("an urgent append goes before what is tried alone, but not before an earlie
   for (const outcome of await Promise.all(appends)) expect(outcome).toMatchObject({ ok: true });
   const order = store.batches.map((_, batch) => streamsOf(batch)?.join());
   expect(order).toEqual(["a,b,c,d", "pain", "a", "b", "b", "c", "d", "e"]);
+  expect((await log.readStream(ctx, "b")).map(({ id }) => id)).toEqual(["first", "second"]);
+});
+
+/** Urgent appends to some streams, each again as soon as it was answered: from the first flush on they are of every one. */
+const keepUrgent = (
+  append: (stream: string, parts: Partial<AppendRequest>) => Promise<unknown>,
+  ...streams: string[]
+) =>
+  Promise.all(
+    streams.map(async (stream) => {
+      for (let times = 0; times < 20; times++) await append(stream, { lane: "urgent" });
+    }),
+  );
+
+test.each<[string, Partial<GroupCommitLimits>, string[], string[], string[]]>([
+  ["they fill each flush", { maxBatch: 2 }, ["u", "v"], ["a", "b", "c"], ["u,v", "a,b", "u,v", "c,u"]],
+  ["they have more text than a flush", { maxBatchChars: 2 }, ["u", "v"], ["a", "b"], ["u", "a", "v", "b"]],
+  ["they are to the same stream", {}, ["u"], ["u", "a", "a", "a"], ["u,a", "u,a", "u,a"]],
+])("W10: urgent appends that keep coming leave the others every second flush: %s", async (...all) => {
+  const [, limits, urgent, normal, order] = all;
+  const { append, store, streamsOf } = await setup(limits);
+  const urgents = keepUrgent(append, ...urgent);
+  for (const outcome of await Promise.all(normal.map((stream) => append(stream)))) expect(outcome.ok).toBe(true);
+  expect(store.batches.length).toBeLessThanOrEqual(order.length + 1);
+  await urgents;
+  expect(order.map((_, batch) => streamsOf(batch)?.join())).toEqual(order);
+  expect(store.batches.length).toBeGreaterThan(20);
+});
+
+test("W10: of what is tried alone one goes after every urgent flush, and then the normal lane", async () => {
+  const { clock, store, append, streamsOf } = await setup();
+  store.next(refused());
+  const appends = [append("a"), append("b"), append("c")];
+  const release = store.hold();
+  await clock.settle();
+  const urgents = keepUrgent(append, "u", "v");
+  appends.push(append("d"));
+  release();
+  for (const outcome of await Promise.all(appends)) expect(outcome).toMatchObject({ ok: true });
+  await urgents;
+  const order = Array.from({ length: 8 }, (_, batch) => streamsOf(batch)?.join());
+  expect(order).toEqual(["a,b,c", "u,v", "a", "u,v", "b", "u,v", "c", "u,v,d"]);
+});
+
+test("W10: urgent appends that the database refuses, too, are tried alone among the urgent ones", async () => {
+  const { clock, log, store, append, streamsOf } = await setup({ maxWaitingChars: 10 });
+  store.next(refused(), refused());
+  const appends = [append("a"), append("b")];
+  const release = store.hold();
+  await clock.settle();
+  appends.push(append("u", { lane: "urgent" }), append("v", { lane: "urgent" }));
+  release();
+  for (const outcome of await Promise.all(appends)) expect(outcome).toMatchObject({ ok: true });
+  expect(store.batches.map((_, batch) => streamsOf(batch)?.join())).toEqual(["a,b", "u,v", "a", "u", "b", "v"]);
+  // What waits no more takes no room.
+  expect(log.stats().waitingAppends).toBe(0);
+  const held = store.hold();
+  const filling = Array.from({ length: 6 }, (_, nr) => append(`s${nr}`));
+  expect(await append("s6")).toMatchObject({ reason: "overloaded" });
+  held();
+  await Promise.all(filling);
+});
+
+test("what is tried alone is overtaken on its streams by nothing of the other lane", async () => {
+  const { clock, ctx, log, store, append, streamsOf } = await setup();
+  store.next(refused());
+  const appends = [append("a", { lane: "urgent" }), append("b", { lane: "urgent", id: "first" })];
+  const release = store.hold();
+  await clock.settle();
+  appends.push(append("b", { id: "second" }), append("c"));
+  release();
+  for (const outcome of await Promise.all(appends)) expect(outcome).toMatchObject({ ok: true });
+  expect(store.batches.map((_, batch) => streamsOf(batch)?.join())).toEqual(["a,b", "a", "c", "b", "b"]);
   expect((await log.readStream(ctx, "b")).map(({ id }) => id)).toEqual(["first", "second"]);
 });
 

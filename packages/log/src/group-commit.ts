@@ -28,13 +28,19 @@ export const defaultGroupCommitLimits: GroupCommitLimits = {
   maxRetryMs: 10_000,
 };
 
+const laneNames = ["urgent", "normal"] as const;
+type Lane = (typeof laneNames)[number];
+
 interface Waiting {
   readonly append: EncodedAppend;
   readonly chars: number;
+  readonly lane: Lane;
   /** When it was offered, in monotonic milliseconds: its caller's patience is counted from here, not from its first flush. */
   readonly offeredMs: number;
   /** Whether a try of it ended so that it may have happened. */
   inDoubt: boolean;
+  /** Whether it was in a flush that the database refused: it is tried alone, before what waits in its lane. */
+  isApart: boolean;
   resolve(outcome: CommitOutcome): void;
   reject(reason: unknown): void;
 }
@@ -45,6 +51,8 @@ export interface Flush {
   readonly outcomes: readonly CommitOutcome[];
   /** Number of the last record change in the log after it, where it changed any. */
   readonly lastChange: number | undefined;
+  /** How much of it callers sent, in characters of JSON. */
+  readonly chars: number;
 }
 
 /** An append that was decided, and whoever is to be told. */
@@ -71,7 +79,8 @@ export interface FlushListener {
  * takes the thread about as long as that, they go in two halves, one of which is written while the other is answered (`followUp`).
  *
  * States: idle → flushing (first append) → flushing (more waited) | idle. Closing refuses new appends and lets what waits go.
- * One flush at a time, so that commit order is position order (W9); appends of one lane keep their order per stream.
+ * One flush at a time, so that commit order is position order (W9); appends of one lane keep their order per stream. Urgent ones go first; where
+ * that kept the first normal one waiting, the next flush begins with the normal lane. So each has every second flush, whatever the other does.
  *
  * While the database is away a flush is sent again and again. Whoever has waited for `maxRetryMs` when a try fails is told so at that
  * moment, in the flush or in the queue: so every caller hears within that time and one try (W10), however many wait before it.
@@ -82,10 +91,9 @@ export class GroupCommit {
   readonly #limits: GroupCommitLimits;
   readonly #listener: FlushListener;
   readonly #follow: () => Follow | undefined;
-  #urgent: Waiting[] = [];
-  #normal: Waiting[] = [];
-  /** What was in a flush that the database refused: each is tried alone, before the queue, but for urgent ones of other streams. */
-  #apart: Waiting[] = [];
+  readonly #lanes: Record<Lane, Waiting[]> = { urgent: [], normal: [] };
+  /** Whether the next flush begins with the normal lane: urgent ones went before its first in the last. */
+  #isNormalNext = false;
   #waitingChars = 0;
   /** What is on its way and not decided, so that its callers can be told when nobody will wait for it any more. */
   #sent: readonly Waiting[] = [];
@@ -117,22 +125,24 @@ export class GroupCommit {
   }
 
   get waiting(): number {
-    return this.#urgent.length + this.#normal.length + this.#apart.length;
+    return this.#lanes.urgent.length + this.#lanes.normal.length;
   }
 
   /** Queues an append; undefined where the queue is full. Urgent appends are bounded by twice the number. */
-  offer(append: EncodedAppend, chars: number, lane: "normal" | "urgent"): Promise<CommitOutcome> | undefined {
+  offer(append: EncodedAppend, chars: number, lane: Lane): Promise<CommitOutcome> | undefined {
     if (this.#closed) return Promise.reject(logClosed());
     const share = lane === "urgent" ? 2 : 1;
     const full = this.waiting >= this.#limits.maxWaiting * share;
     if (full || this.#waitingChars + chars > this.#limits.maxWaitingChars * share) return undefined;
     const offeredMs = this.#runtime.clock.monotonicMs();
     return new Promise((resolve, reject) => {
-      (lane === "urgent" ? this.#urgent : this.#normal).push({
+      this.#lanes[lane].push({
         append,
         chars,
+        lane,
         offeredMs,
         inDoubt: false,
+        isApart: false,
         resolve,
         reject,
       });
@@ -204,7 +214,7 @@ export class GroupCommit {
     await this.#runtime.clock.nextTurn();
   }
 
-  /** As many appends as fit, urgent ones first; of appends to the same stream only the first, since the next depends on it. */
+  /** As many appends as fit; of appends to the same stream only the first, since the next depends on it. */
   #takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
     const names = new Set<string>();
@@ -216,6 +226,8 @@ export class GroupCommit {
         const waiting = queue[index] as Waiting;
         if (batch.length >= this.#limits.maxBatch) break;
         if (batch.length > 0 && chars + waiting.chars > this.#limits.maxBatchChars) break;
+        // What is tried alone is a flush of its own.
+        if (batch.length > 0 && (waiting.isApart || batch[0]?.isApart)) break;
         const touched = namesOf(waiting.append);
         if (touched.some((name) => names.has(name))) {
           left.push(waiting);
@@ -228,13 +240,20 @@ export class GroupCommit {
       }
       return index === queue.length ? left : left.concat(queue.slice(index));
     };
-    // What is tried alone was there before: nothing overtakes it on its streams, and nothing that is not urgent at all.
-    for (const { append } of this.#urgent.length === 0 ? [] : this.#apart)
-      for (const name of namesOf(append)) names.add(name);
-    this.#urgent = takeFrom(this.#urgent);
-    const [alone] = this.#apart;
-    if (alone === undefined) this.#normal = takeFrom(this.#normal);
-    else if (batch.length === 0) return this.#apart.splice(0, 1);
+    const lanes = this.#lanes;
+    const [oldest] = lanes.normal;
+    const isNormalFirst = this.#isNormalNext;
+    const [first, second]: [Lane, Lane] = isNormalFirst ? ["normal", "urgent"] : ["urgent", "normal"];
+    // What is tried alone was sent before: nothing of the other lane overtakes it on its streams.
+    for (const waiting of lanes[second]) {
+      if (!waiting.isApart) break;
+      for (const name of namesOf(waiting.append)) names.add(name);
+    }
+    lanes[first] = takeFrom(lanes[first]);
+    // Where none of one lane may go yet, the first of the other may.
+    if (batch.length === 0) names.clear();
+    lanes[second] = takeFrom(lanes[second]);
+    this.#isNormalNext = !isNormalFirst && oldest !== undefined && lanes.normal[0] === oldest;
     for (const waiting of batch) this.#waitingChars -= waiting.chars;
     return batch;
   }
@@ -250,7 +269,7 @@ export class GroupCommit {
       let flushed: Flushed;
       try {
         const result = await this.#store.commit(appends, clock.now(), this.#follow());
-        flushed = { flush: toFlush(appends, result), answers: toAnswers(sent, result) };
+        flushed = { flush: toFlush(sent, appends, result), answers: toAnswers(sent, result) };
       } catch (error) {
         sent = await this.#afterFailure(sent, failures, error);
         continue;
@@ -269,24 +288,39 @@ export class GroupCommit {
     const { clock, random } = this.#runtime;
     if (!(error instanceof ViableError && error.retryable)) {
       // One append the database will not take must not take its neighbours down.
-      if (sent.length > 1 && error instanceof ViableError && error.code === storeRefused) this.#apart.push(...sent);
-      // That the last try did not happen says nothing of those before it.
-      else for (const waiting of sent) waiting.reject(waiting.inDoubt ? logUnavailable(error) : error);
+      if (sent.length > 1 && error instanceof ViableError && error.code === storeRefused) this.#putBackApart(sent);
+      else this.#refuse(sent, error);
       return [];
     }
-    for (const waiting of sent) waiting.inDoubt = true;
     const waitMs = backoffMs({ baseMs: 50, maxMs: 1_000, maxAttempts: 1_000 }, failures, random) ?? 0;
     const left = this.#giveUp(sent, clock.monotonicMs() + waitMs, error);
     if (left.length > 0) await new Promise<void>((resolve) => void clock.setTimer(resolve, waitMs));
     return left;
   }
 
+  /** Each to the head of its lane, to be tried alone. */
+  #putBackApart(sent: readonly Waiting[]): void {
+    for (const waiting of sent) {
+      waiting.isApart = true;
+      this.#waitingChars += waiting.chars;
+    }
+    for (const lane of laneNames) this.#lanes[lane] = sent.filter((one) => one.lane === lane).concat(this.#lanes[lane]);
+  }
+
+  /** Tells everybody that it did not happen, as far as the last try goes: of those before it that says nothing. */
+  #refuse(sent: readonly Waiting[], error: unknown): void {
+    for (const waiting of sent) waiting.reject(waiting.inDoubt ? logUnavailable(error) : error);
+    if (sent.some(({ inDoubt }) => inDoubt)) this.#listener.lost();
+  }
+
   /** Tells everybody, also in the queue, who will have waited too long at `nextTryMs`; answers what of the batch is left. */
   #giveUp(sent: readonly Waiting[], nextTryMs: number, cause: unknown): readonly Waiting[] {
     const oldestMs = this.#closed ? Number.POSITIVE_INFINITY : nextTryMs - this.#limits.maxRetryMs;
     const error = logUnavailable(cause);
+    let isLost = false;
     const stays = (waiting: Waiting): boolean => {
       if (waiting.offeredMs >= oldestMs) return true;
+      isLost ||= waiting.inDoubt;
       waiting.reject(error);
       return false;
     };
@@ -295,11 +329,10 @@ export class GroupCommit {
       if (!stay) this.#waitingChars -= waiting.chars;
       return stay;
     };
-    this.#urgent = this.#urgent.filter(staysQueued);
-    this.#normal = this.#normal.filter(staysQueued);
-    this.#apart = this.#apart.filter(stays);
+    for (const waiting of sent) waiting.inDoubt = true;
+    for (const lane of laneNames) this.#lanes[lane] = this.#lanes[lane].filter(staysQueued);
     const left = sent.filter(stays);
-    if (left.length < sent.length) this.#listener.lost();
+    if (isLost) this.#listener.lost();
     return left;
   }
 }
@@ -317,12 +350,18 @@ function toAnswers(sent: readonly Waiting[], { outcomes }: CommitResult): Answer
 }
 
 /** All that was written, in the order in which it was. */
-function toFlush(appends: readonly EncodedAppend[], { outcomes, followed = [], lastChange }: CommitResult): Flush {
-  if (followed.length === 0) return { batch: appends, outcomes, lastChange };
+function toFlush(
+  sent: readonly Waiting[],
+  appends: readonly EncodedAppend[],
+  { outcomes, followed = [], lastChange }: CommitResult,
+): Flush {
+  const chars = sent.reduce((sum, waiting) => sum + waiting.chars, 0);
+  if (followed.length === 0) return { batch: appends, outcomes, lastChange, chars };
   return {
     batch: [...appends, ...followed.map(({ append }) => append)],
     outcomes: [...outcomes, ...followed.map(({ outcome }) => outcome)],
     lastChange,
+    chars,
   };
 }
 
