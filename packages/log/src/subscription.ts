@@ -1,5 +1,6 @@
 import type { Decoding } from "./event-types.ts";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
+import { maxPageBytes } from "./log-page.ts";
 
 export interface SubscriptionOptions {
   /** For people: shown in health and in errors. */
@@ -17,8 +18,8 @@ export interface SubscriptionOptions {
 
 /**
  * States: catching up (reads pages from the store) ⇄ live (handed each event as it comes) → parked | stopped.
- * A live one that falls more than `maxBufferedEvents` behind goes back to reading pages, so a slow handler costs nobody
- * memory and loses nothing.
+ * A live one that falls more than `maxBufferedEvents` or `maxBufferedChars` behind goes back to reading pages, so a slow handler costs
+ * nobody more memory than a page does, and loses nothing.
  */
 export interface Subscription {
   readonly name: string;
@@ -33,5 +34,7 @@ export interface Subscription {
 
 /** How many events a subscription may hold before it returns to reading pages. */
 export const maxBufferedEvents = 1_000;
+/** How much of their data, in characters of JSON, and the one event that goes beyond: as a page. Few large events are as many small ones. */
+export const maxBufferedChars = maxPageBytes;
 /** How many events a page holds; fewer where they are large. */
 export const pageEvents = 500;

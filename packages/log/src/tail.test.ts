@@ -5,12 +5,15 @@ import { createRuntime, rootContext, seededRandom, simulateTime, ViableError, wi
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createLog } from "./create-log.ts";
+import { anyType } from "./event-types.ts";
 import type { StoredEvent } from "./events.ts";
+import { toOrdinal } from "./events.ts";
 import type { Log } from "./log.ts";
 import { maxPageBytes } from "./log-page.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { storeUnavailable } from "./store.ts";
 import { maxBufferedEvents, pageEvents } from "./subscription.ts";
+import { Tail } from "./tail.ts";
 import { controlStore } from "./testing/controlled-store.ts";
 
 const unavailable = () => new ViableError(storeUnavailable, "away", { retryable: true });
@@ -305,6 +308,62 @@ test("a slow handler gets every event, in order, though more came than it may ho
   await clock.settle();
   expect(seen).toEqual(upTo(total));
   expect(subscription.state).toBe("live");
+});
+
+test("of large events a slow handler holds no more than a page does, and gets every one in order", async () => {
+  const { clock, ctx, log } = await setup();
+  const { seen, handle, block } = collect();
+  const subscription = log.subscribe(ctx, { name: "slow", after: "now", handle });
+  const release = block();
+  // One is under way, and four are a page.
+  await appendLarge(log, ctx, maxPageBytes / 2, 5);
+  expect(subscription.state).toBe("live");
+  await appendLarge(log, ctx, maxPageBytes / 2, 1);
+  expect(subscription.state).toBe("catching-up");
+  release();
+  await subscription.caughtUp();
+  await clock.settle();
+  expect(seen).toEqual([1, 2, 3, 4, 5, 1]);
+  expect(subscription.state).toBe("live");
+});
+
+test("a handler that keeps up with large events goes on being handed them, however many come", async () => {
+  const { clock, ctx, log, reads } = await setup();
+  const { seen, handle } = collect();
+  log.subscribe(ctx, { name: "quick", after: "now", handle });
+  const before = reads();
+  for (let times = 0; times < 4; times++) {
+    const text = "x".repeat(maxPageBytes / 4);
+    const events = [1, 2, 3].map((nr) => ({ type: "t", data: { nr, text } }));
+    await log.append(ctx, { streams: [{ stream: "large", expected: "any", events }] });
+    await clock.settle();
+  }
+  expect(seen).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3]);
+  expect(reads()).toBe(before);
+});
+
+test.each([
+  ["as much as a page has", maxPageBytes / 2, 0],
+  ["and what is more is read", maxPageBytes, 1],
+])("of the text of flushes that come during a reading is kept: %s", async (_, chars, readings) => {
+  const { clock, ctx, log, store, others, append, reads, holdReads } = await setup();
+  const tail = new Tail(store, clock, anyType, () => {});
+  await tail.start(ctx);
+  const { seen, handle } = collect();
+  tail.subscribe({ name: "all", after: "now", handle }, () => {});
+  const release = holdReads();
+  tail.wake();
+  await append(2, others);
+  for (const event of await log.readStream(ctx, "s2")) {
+    const ordinal = toOrdinal(event.position);
+    tail.take({ from: ordinal, to: ordinal, lastId: event.id, events: [event], chars });
+  }
+  const before = reads();
+  release();
+  await clock.settle();
+  expect(seen).toEqual([1, 2]);
+  expect(reads()).toBe(before + readings);
+  await tail.stop();
 });
 
 test("a filter passes over events, and the position with them", async () => {

@@ -6,11 +6,13 @@ import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { matchesFilter, passesFilter, toOrdinal, toPosition } from "./events.ts";
 import type { ReadFailure } from "./follower.ts";
 import { Follower } from "./follower.ts";
+import { countJsonChars } from "./json-chars.ts";
 import type { LogPage } from "./log-page.ts";
+import { maxPageBytes } from "./log-page.ts";
 import { notify } from "./notify.ts";
 import type { EncodedEvent, Store } from "./store.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
-import { maxBufferedEvents, pageEvents } from "./subscription.ts";
+import { maxBufferedChars, maxBufferedEvents, pageEvents } from "./subscription.ts";
 
 /** What a flush of this process wrote. */
 export interface ArrivedFlush {
@@ -20,10 +22,14 @@ export interface ArrivedFlush {
   readonly lastId: string;
   /** Its events, but for those that nobody listens to when it is their turn: who does is asked, and each made, as they are handed out. */
   readonly events: Iterable<StoredEvent>;
+  /** How much was sent with it, in characters of JSON: what it takes to keep it. */
+  readonly chars?: number;
 }
 
 /** How many flushes are kept during a reading: more than come while a page is read. One more, and they are read instead. */
 const maxArrivedFlushes = 100;
+/** How much of them is kept, in characters of JSON, and the one flush that goes beyond: as much as a page has. */
+const maxArrivedChars = maxPageBytes;
 
 /**
  * The process's one reader of the log: it sees every event once, in order, and fans it out in memory.
@@ -51,6 +57,7 @@ export class Tail {
   #reading = false;
   /** Flushes of this process that came during a reading, in order. */
   #arrived: ArrivedFlush[] = [];
+  #arrivedChars = 0;
   /** The event that is being handed out at this moment. */
   #current: StoredEvent | undefined;
   readonly #streams = new Map<string, Set<(event: StoredEvent) => void>>();
@@ -140,10 +147,11 @@ export class Tail {
     if (isGivenAgain) this.wake();
     if (!this.#reading) {
       this.#takeIn(flush);
-    } else if (this.#arrived.length < maxArrivedFlushes) {
+    } else if (this.#arrived.length < maxArrivedFlushes && this.#arrivedChars < maxArrivedChars) {
       this.#arrived.push(flush);
+      this.#arrivedChars += flush.chars ?? 0;
     } else {
-      this.#arrived = [];
+      this.#takeArrived();
       this.wake();
     }
   }
@@ -179,10 +187,15 @@ export class Tail {
       await this.#readPages();
     } finally {
       this.#reading = false;
-      const arrived = this.#arrived;
-      this.#arrived = [];
-      for (const flush of arrived) this.#takeIn(flush);
+      for (const flush of this.#takeArrived()) this.#takeIn(flush);
     }
+  }
+
+  #takeArrived(): ArrivedFlush[] {
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    this.#arrivedChars = 0;
+    return arrived;
   }
 
   async #readPages(): Promise<void> {
@@ -241,6 +254,12 @@ export class Tail {
   }
 }
 
+/** An event that waits for its handler. */
+interface Buffered {
+  readonly event: StoredEvent;
+  readonly chars: number;
+}
+
 /** See `subscription.ts` for the states and promises. */
 export class TailSubscription implements Subscription {
   readonly name: string;
@@ -253,7 +272,8 @@ export class TailSubscription implements Subscription {
   readonly #forget: () => void;
   state: Subscription["state"] = "catching-up";
   #ordinal: number;
-  #buffer: StoredEvent[] = [];
+  #buffer: Buffered[] = [];
+  #bufferedChars = 0;
   #working = false;
   #waiters: { ordinal: number; resolve: () => void }[] = [];
 
@@ -291,13 +311,30 @@ export class TailSubscription implements Subscription {
   offer(event: StoredEvent, isCurrent: boolean): void {
     if (this.state !== "live" || toOrdinal(event.position) <= this.#ordinal || !matchesFilter(event, this.#filter))
       return;
-    if (this.#buffer.length >= maxBufferedEvents) {
+    if (this.#buffer.length >= maxBufferedEvents || this.#bufferedChars >= maxBufferedChars) {
       this.state = "catching-up";
-      this.#buffer = [];
+      this.#dropBuffer();
       return;
     }
-    if (this.#working) this.#buffer.push(event);
+    if (this.#working) this.#hold(event);
     else this.#handleNow(event, isCurrent);
+  }
+
+  #hold(event: StoredEvent): void {
+    const chars = countJsonChars(event.data);
+    this.#buffer.push({ event, chars });
+    this.#bufferedChars += chars;
+  }
+
+  #nextHeld(): StoredEvent | undefined {
+    const held = this.#buffer.shift();
+    this.#bufferedChars -= held?.chars ?? 0;
+    return held?.event;
+  }
+
+  #dropBuffer(): void {
+    this.#buffer = [];
+    this.#bufferedChars = 0;
   }
 
   /** The tail has seen everything up to here. A live subscription with nothing to do has, too. */
@@ -339,7 +376,7 @@ export class TailSubscription implements Subscription {
       await before;
       while (this.state === "live" || this.state === "catching-up") {
         if (this.state === "live") {
-          const event = this.#buffer.shift();
+          const event = this.#nextHeld();
           if (event === undefined) break;
           await this.#handle(event);
         } else {
@@ -395,7 +432,7 @@ export class TailSubscription implements Subscription {
 
   #end(): void {
     this.#forget();
-    this.#buffer = [];
+    this.#dropBuffer();
     for (const waiter of this.#waiters) waiter.resolve();
     this.#waiters = [];
   }
