@@ -1,8 +1,10 @@
 import type { Context, JsonObject, Timer } from "@viable/kernel";
 import { rootContext, sleep, toWire, untilSettled, ViableError, waitFor, withContext } from "@viable/kernel";
+import { maxAppendChars, maxAppendItems } from "./encode.ts";
 import { undecodableEvent } from "./errors.ts";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { comparePositions, startPosition, toOrdinal, toPosition } from "./events.ts";
+import { countJsonChars } from "./json-chars.ts";
 import type { AppendOutcome, AppendRequest, Log } from "./log.ts";
 import type { Parked, Projection, ProjectionTarget, ProjectionWrites } from "./projection.ts";
 import { projectionStream } from "./projection-events.ts";
@@ -24,6 +26,21 @@ const idleProgressMs = 5_000;
 const tryAgainMs = 1_000;
 /** How often one event is tried that cannot be done, before it parks the generation: not every failure says that it may pass. */
 const triesPerEvent = 3;
+/** How many events of those that an immediate one is behind are done in a flush: as many as one append may hold, whose caller that answers. */
+const maxInFlushEvents = maxAppendItems;
+/** And how much of their data, in characters of JSON, and the page that goes beyond: as much as one append may hold, or all of a flush. */
+const maxInFlushChars = maxAppendChars;
+/** How many events that did not concern it are looked through again at each flush, before that is written down; they do not count above. */
+const maxPassedEvents = pageEvents / 2;
+
+/** What is done in one flush. */
+interface StepsInFlush {
+  /** The ordinal up to which nothing is left. */
+  readonly upTo: number;
+  /** Whether any of the events concerned it. */
+  readonly isOfEvents: boolean;
+  readonly writes: Required<Pick<ProjectionWrites, "records" | "with">>;
+}
 
 export interface ProjectionRunHooks {
   /** It has done everything that was there when it looked. Said again when that is so after more was done. */
@@ -74,6 +91,8 @@ export class ProjectionRun {
   #woken = false;
   #ears: Subscription | undefined;
   #unfollow: () => void = () => {};
+  /** The ordinal up to which a flush left events to the run, which listens to events until it has done them; 0 where none did. */
+  #leftUpTo = 0;
 
   constructor(log: Log, ctx: Context, projection: Projection, target: ProjectionTarget, hooks: ProjectionRunHooks) {
     this.#log = log;
@@ -123,12 +142,13 @@ export class ProjectionRun {
   }
 
   #listen(): void {
+    this.#ears?.stop();
     this.#ears = this.#log.subscribe(this.#ctx, {
       name: `projection ${this.target.name}`,
       after: "now",
       decoding: "none",
       // What is done in flushes need not be told of each event, but of what is told to all.
-      filter: this.#isImmediate ? { types: [] } : this.#filter,
+      filter: this.#isImmediate && this.#leftUpTo === 0 ? { types: [] } : this.#filter,
       handle: () => this.#awaken(),
       onParked: () => {
         this.#wentBack = true;
@@ -143,25 +163,53 @@ export class ProjectionRun {
   }
 
   /**
-   * What a flush of this process changes, in the transaction of that flush: the next step that `#goOn` would take, if it is the last.
-   * What it cannot do is left to that.
+   * What a flush of this process changes, in the transaction of that flush: the next steps that `#goOn` would take, as one. What it cannot do
+   * is left to that.
    */
   async #inFlush(reader: CommitReader): Promise<{ ctx: Context; request: AppendRequest } | undefined> {
     const { name, generation } = this.target;
     const [record] = await reader.getRecords([progressKey(name, generation)]);
     const progress = record?.value as unknown as Progress | undefined;
     if (record === undefined || progress === undefined || progress.parked !== undefined) return undefined;
+    const from = toOrdinal(progress.position);
     const head = await reader.head();
-    const behind = head - toOrdinal(progress.position);
-    if (behind > pageEvents) return undefined;
-    const { events, isEnd } = await reader.readAll(toOrdinal(progress.position), pageEvents, this.#filter);
-    if (!isEnd) return undefined;
+    const { upTo, isOfEvents, writes } = await this.#stepsInFlush(reader, from, head);
+    if (upTo < head) this.#leave(head);
     // That nothing of a flush concerned it is written down only before it would seem to be behind.
-    if (events.length === 0 && behind < pageEvents / 2) return undefined;
-    const writes = this.#projectAtOnce(events);
-    if (writes === undefined) return undefined;
-    const position = writes.upTo ?? toPosition(head);
-    return { ctx: this.#ctx, request: this.#toRequest({ position }, record.version, writes, []) };
+    if (upTo === from || (!isOfEvents && head - from < maxPassedEvents)) return undefined;
+    return { ctx: this.#ctx, request: this.#toRequest({ position: toPosition(upTo) }, record.version, writes, []) };
+  }
+
+  async #stepsInFlush(reader: CommitReader, from: number, head: number): Promise<StepsInFlush> {
+    let steps: StepsInFlush = { upTo: from, isOfEvents: false, writes: { records: [], with: [] } };
+    if (head - from > maxInFlushEvents + maxPassedEvents) return steps;
+    for (let chars = 0; steps.upTo < head && chars <= maxInFlushChars; ) {
+      const { events, isEnd } = await reader.readAll(steps.upTo, pageEvents, this.#filter);
+      const last = events.at(-1);
+      if (last === undefined) return { ...steps, upTo: head };
+      const step = this.#projectAtOnce(events);
+      if (step === undefined) return steps;
+      const isWhole = step.upTo === undefined || step.upTo === last.position;
+      steps = {
+        upTo: isWhole && isEnd ? head : toOrdinal(step.upTo ?? last.position),
+        isOfEvents: true,
+        writes: {
+          records: steps.writes.records.concat(step.records ?? []),
+          with: steps.writes.with.concat(step.with ?? []),
+        },
+      };
+      if (!isWhole) return steps;
+      if (!isEnd) for (const { data } of events) chars += countJsonChars(data);
+    }
+    return steps;
+  }
+
+  /** Wakes the run when the flush has happened, since its events are told then. Whoever stands by would do nothing about it. */
+  #leave(head: number): void {
+    if (this.state === "standby") return;
+    const isListening = this.#leftUpTo > 0;
+    this.#leftUpTo = head;
+    if (!isListening) this.#listen();
   }
 
   #projectAtOnce(events: readonly StoredEvent[]): ProjectionWrites | undefined {
@@ -424,6 +472,10 @@ export class ProjectionRun {
     // A position that only says that nothing was there is worth a write now and then.
     if (comparePositions(head, written) > 0 && clock.monotonicMs() - this.#seenWrittenMs >= idleProgressMs)
       await this.#record(ctx, { position: head }, []);
+    if (this.#leftUpTo > 0 && toOrdinal(head) >= this.#leftUpTo) {
+      this.#leftUpTo = 0;
+      this.#listen();
+    }
     await this.#tellCaughtUp();
     await this.#rest(ctx, this.#isImmediate ? lookMs : renewMs);
   }

@@ -21,8 +21,11 @@ export interface Projection {
   readonly filter?: EventFilter;
   /**
    * `eventual`, which costs appenders nothing: a moment after the append. `immediate`: in the flush of the append itself, so that who
-   * was answered reads what came of it. Every flush then takes some more round trips, `project` must answer at once and without
-   * reading, and while it is more than 500 events behind, or a process without it appends, it is eventual too. Default `eventual`.
+   * was answered reads what came of it. Every flush then takes some more round trips, and `project` must answer at once and without
+   * reading. A flush does no more than 2,000 events and 8,388,608 characters of their data (and the page that goes beyond), which is what one
+   * append may hold: the rest is done when it has happened, at once, as is what cannot be done in it. Within a second where what is to be written
+   * for it is refused, or more than one append may hold, and where another process appends, which leaves it or has no such projection.
+   * Default `eventual`.
    */
   readonly consistency?: "eventual" | "immediate";
   /** Before the first event of the log, or after the last one that there is when it is met first. Default `start`. */

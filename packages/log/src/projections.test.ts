@@ -111,7 +111,7 @@ async function settled<T>(clock: SimulatedTime, promise: Promise<T>): Promise<T>
 /** What folding the log from its beginning gives. */
 async function folded(log: Log, isLeftOut: (event: StoredEvent) => boolean = () => false) {
   const ctx = rootContext(createRuntime());
-  const paid = (await log.readAll(ctx, { filter: { types: ["paid"] }, decoding: "none" })).filter(
+  const paid = (await log.readAll(ctx, { filter: { types: ["paid"] }, decoding: "none", limit: 10_000 })).filter(
     (event) => !isLeftOut(event),
   );
   return {
@@ -387,15 +387,62 @@ test("immediate: where a process without it appends it is eventual, and then imm
   const { positions, projection } = table();
   const one = await startProcess(() => [projection]);
   await clock.advance(2_000);
-  for (let flushes = 0; flushes < 6; flushes++) await without.pay(...Array.from({ length: 100 }, () => 1));
+  for (let flushes = 0; flushes < 23; flushes++) await without.pay(...Array.from({ length: 100 }, () => 1));
   expect(positions).toEqual([]);
   await one.pay(2);
-  // Six hundred events are not done in a flush.
+  // More than two thousand events are not done in a flush.
   expect(positions).toEqual([]);
   await clock.advance(2_000);
   expect(positions).toEqual((await folded(one.log)).positions);
   await one.pay(3);
   expect(positions).toEqual((await folded(one.log)).positions);
+});
+
+test("immediate: all of the largest append, or of one in pages, is done in its flush", async () => {
+  const { clock, startProcess } = setup();
+  const pages: number[] = [];
+  const { positions, projection } = table();
+  const project: Projection["project"] = (events, ...rest) => {
+    pages.push(events.length);
+    return projection.project(events, ...rest);
+  };
+  const one = await startProcess(() => [{ ...projection, project }]);
+  await clock.advance(2_000);
+  const ctx = rootContext(createRuntime());
+  const pay = async (count: number, text: string) => {
+    const events = Array.from({ length: count }, () => ({ type: "paid", data: { amount: 1, text } }));
+    await one.log.append(ctx, { streams: [{ stream: "payments", expected: "any", events }] });
+    // No time has passed.
+    expect(positions).toEqual((await folded(one.log)).positions);
+  };
+  for (const count of [499, 500, 501]) await pay(count, "");
+  // What does not concern it is not written down at each flush, and is looked through again.
+  for (let others = 0; others < 200; others++) await one.other();
+  await pay(1_999, "");
+  // Of bytes it has more than two pages.
+  await pay(5, "é".repeat(maxPageBytes / 5 - 100));
+  expect(pages).toEqual([499, 500, 500, 1, 500, 500, 500, 499, 3, 2]);
+  expect((await one.status())[0]).toMatchObject({ lagEvents: 0 });
+});
+
+test("immediate: what a flush leaves is done as soon as the flush has happened", async () => {
+  const { clock, startProcess } = setup();
+  const { positions, projection } = table();
+  const one = await startProcess(() => [projection]);
+  const without = await startProcess(() => []);
+  await clock.advance(2_000);
+  for (let times = 0; times < 3; times++) {
+    for (let flushes = 0; flushes < 23; flushes++) await without.pay(...Array.from({ length: 100 }, () => 1));
+    const done = positions.length;
+    await one.pay(2);
+    expect(positions).toHaveLength(done);
+    await clock.advance(50);
+    expect(positions).toEqual((await folded(one.log)).positions);
+    // In between it is done in flushes again.
+    await one.pay(3);
+    expect(positions).toEqual((await folded(one.log)).positions);
+    await clock.advance(1_200);
+  }
 });
 
 const payLarge = async (log: Log, ...amounts: number[]) => {
@@ -428,7 +475,7 @@ test("of events so large that no page of them is full none is left out, and it t
   expect(await reader.read()).toMatchObject(await folded(writer.log));
 });
 
-test("immediate: where more is behind than a page holds, the flush leaves it, and none of it is left out", async () => {
+test("immediate: of more text than an append may hold the flush does a part, and leaves the rest", async () => {
   const { clock, startProcess } = setup();
   const { positions, projection } = table();
   const one = await startProcess(() => [projection]);
@@ -436,8 +483,8 @@ test("immediate: where more is behind than a page holds, the flush leaves it, an
   await clock.advance(2_000);
   await payLarge(other.log, 1, 2, 3, 4, 5);
   expect(await one.pay(6)).toMatchObject({ ok: true });
-  expect(positions).toHaveLength(0);
-  await clock.advance(5_000);
+  expect(positions).toHaveLength(3);
+  await clock.advance(50);
   expect(positions).toEqual((await folded(one.log)).positions);
 });
 
