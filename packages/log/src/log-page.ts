@@ -6,7 +6,11 @@ import type { StoredEvent } from "./events.ts";
  */
 export const maxPageBytes = 8 * 1024 * 1024;
 
-/** What was read at once, of one stream or of all. Where it is not the end there is at least one event, unless none was asked for. */
+/**
+ * What was read at once, of one stream or of all. Where it is not the end there is at least one event, unless none was asked for. Of the pages
+ * of several streams that are read together (`readStreams`) this holds for all of them as one: those whose turn had not come when the bytes
+ * were reached have no event and are not the end, also where there is no such stream.
+ */
 export interface LogPage {
   readonly events: readonly StoredEvent[];
   /**

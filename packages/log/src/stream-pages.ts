@@ -23,7 +23,8 @@ export interface FoundEvent {
 
 /**
  * @internal What was found as pages, one for each stream that was asked for. `found` is by stream, then by version; where it `isCut`, because
- * the bytes were reached, nobody knows what follows in the last stream of it and in those after.
+ * the bytes were reached, nobody knows what follows in the last stream of it and in those after: they are not the end, and those after have
+ * no event.
  */
 export function toStreamPages(
   streams: number,
