@@ -262,6 +262,8 @@ export class RunCarrier implements Part {
       if (run.standing === "needs_review" || !isFree(membership, run)) continue;
       if (run.idle === undefined || run.standing === "parked" || (run.idle !== null && run.idle <= now))
         this.#consider(run);
+      // Nothing of it is due, but when something is, nobody could do it: whoever has it in view is told now.
+      else if (!this.#isDefined(run)) this.#consider(run);
       else if (run.idle !== null) this.#schedule(run.runId, run.idle);
     }
   }
@@ -282,12 +284,17 @@ export class RunCarrier implements Part {
 
   /** Reads a run and carries it on, where that is this process's to do and it does not do it. */
   #consider(run: OpenRun): void {
-    const { membership, definitions } = this.#settings;
+    const { membership } = this.#settings;
     if (this.#state !== "running" || this.#drivers.has(run.runId)) return;
     if (!isFree(membership, run) || run.standing === "needs_review") return;
     if (run.unreadable !== undefined || this.#unfit.has(run.runId)) return;
-    if (run.standing === "parked" && definitions.byHash(run.reactor, run.hash) === undefined) return;
+    if (run.standing === "parked" && !this.#isDefined(run)) return;
     this.#loader.add(run.runId);
+  }
+
+  /** Whether the definition that it began with is here. */
+  #isDefined({ reactor, hash }: OpenRun): boolean {
+    return this.#settings.definitions.byHash(reactor, hash) !== undefined;
   }
 
   async #take(run: OpenRun, first: LogPage): Promise<void> {

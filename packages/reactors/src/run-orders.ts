@@ -11,7 +11,8 @@ import { runStream } from "./run-journal.ts";
 
 /** How often an order to a run is decided anew because somebody else wrote first. */
 const maxDecisions = 50;
-const definitionMissing = "The definition it began with is not here; ask a process that has it.";
+const definitionMissing =
+  "The definition it began with is not here: list it in the config again, beside the new one, or ask a process that has it.";
 
 /** What came of an order to a run. */
 export type Directed = { readonly ok: true } | { readonly ok: false; readonly reason: string };
