@@ -54,6 +54,36 @@ test.for(cases)("a step cannot change the input and the results it is handed by 
   expect(world.history(runId).some(({ event }) => event.type === "run.claimed")).toBe(kill);
 });
 
+test.for(cases)("nor what maps, groups and repeats come to, by a process %s", async ([, kill]) => {
+  const seen: Record<string, boolean> = {};
+  const definition = reactor("gathers", { input }, (steps) =>
+    steps
+      .map("m", { over: ({ input: from }) => from.list }, (each) =>
+        each
+          .step("x", { args: ({ element }) => ({ element }), run: (_ctx, { element }) => [element] })
+          .returns(({ results }) => results.x),
+      )
+      .group("g", {}, (inner) => inner.step("y", { run: () => [1] }).returns(({ results }) => ({ y: results.y })))
+      .sleep("z", { after: ["m", "g"], args: () => ({ forMs: 30_000 }) })
+      .step("b", {
+        after: ["z"],
+        args: ({ results }) => ({ map: results.m, group: results.g }),
+        run: (_ctx, { map, group }) => {
+          seen.map = isFrozen(map);
+          seen.group = isFrozen(group);
+          return 1;
+        },
+      })
+      .returns(({ results }) => results.b),
+  );
+  const world = await simulateProcesses({ seed: 1, definitions: [definition] });
+  const runId = await world.begin("gathers", { list: [7, 8] }, "k");
+  await world.time.advance(5_000);
+  if (kill) (world.processes[0] as SimulatedProcess).kill();
+  expect(await world.finish(runId)).toMatchObject({ type: "run.completed" });
+  expect(seen).toEqual({ map: true, group: true });
+});
+
 test.for(cases)(
   "nor a compensation why it is called, nor an undo what it takes back, by a process %s",
   async ([, kill]) => {

@@ -3,6 +3,7 @@ import { invariant, toWire } from "@viable/kernel";
 import type { Claim, RunEvent, RunEventData, UndoCause } from "@viable/protocol";
 import { resolve } from "./argument.ts";
 import { invalidResult, rejected } from "./errors.ts";
+import { freezeJson } from "./keep-json.ts";
 import type { OpenMap, OpenNode, Todo } from "./open-node.ts";
 import { openNode } from "./open-node.ts";
 import { OpenScope } from "./open-scope.ts";
@@ -233,7 +234,7 @@ export class Progress {
     if (this.#anew?.has(plan.index) === false && scope.owner === undefined) return;
     switch (plan.node.kind) {
       case "map": {
-        const list = resolve(plan.node.over, scope);
+        const list = freezeJson(resolve(plan.node.over, scope));
         const elements = Array.isArray(list) ? list : [];
         if (!Array.isArray(list)) {
           this.#fail(node, toWire(invalidResult(node.path, "what it maps over is no list")));
@@ -303,7 +304,8 @@ export class Progress {
   #finish(node: OpenNode, result: unknown): void {
     const { scope, plan } = node;
     this.open.delete(node.path);
-    scope.results[plan.index] = result;
+    // What is handed on is what the log says, also what is put together here: nobody changes it (W8).
+    scope.results[plan.index] = freezeJson(result);
     for (const index of plan.dependents) {
       const left = (scope.missing[index] as number) - 1;
       scope.missing[index] = left;
@@ -328,7 +330,7 @@ export class Progress {
         this.#openElements(owner, owner.map as OpenMap, owner.plan.node.maxConcurrency);
         return;
       case "repeat":
-        owner.last = resolve(scope.plan.returns, scope) ?? null;
+        owner.last = freezeJson(resolve(scope.plan.returns, scope) ?? null);
         this.#make(owner, "turn");
         return;
       default:

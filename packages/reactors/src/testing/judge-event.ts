@@ -4,6 +4,7 @@ import type { RunEvent, RunEventData, StepWait } from "@viable/protocol";
 import type { NodeDefinition } from "../definition.ts";
 import { truthOf } from "../driver/condition.ts";
 import { branchOf } from "../driver/decide-steps.ts";
+import { isResult } from "../driver/outcomes.ts";
 import { keepJson } from "../keep-json.ts";
 import type { OpenNode } from "../open-node.ts";
 import { staticPath } from "../plan.ts";
@@ -256,7 +257,9 @@ function judgeOnFailure(
 
 /** What an answer of `onFailure` comes to: with no restart left, and whatever else it says, the step fails. */
 function choiceOf(answer: unknown, mayRestart: boolean): unknown {
-  if (typeof answer === "object" && answer !== null) return answer;
+  if (isResult(answer)) return answer;
+  // Nobody waits for it: that it is broken must not end the process.
+  if (answer instanceof Promise) answer.catch(() => {});
   return answer === "review" || (answer === "restart" && mayRestart) ? answer : "fail";
 }
 
