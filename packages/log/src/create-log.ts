@@ -192,11 +192,9 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
     async getRecord(ctx, key) {
       return (await ask(ctx, () => store.getRecords([key], ctx.runtime.clock.now())))[0];
     },
-    async listRecords(ctx, prefix, options = {}) {
+    listRecords(ctx, prefix, options = {}) {
       const { after = "", limit } = options;
-      const page = await ask(ctx, () => store.listRecords(prefix, after, boundLimit(limit), ctx.runtime.clock.now()));
-      // `projections.ts` still takes the page itself for its records.
-      return Object.assign([...page.records], page);
+      return ask(ctx, () => store.listRecords(prefix, after, boundLimit(limit), ctx.runtime.clock.now()));
     },
     watchRecords: (ctx, prefix, callback) => recordWatch.watch(ctx, prefix, callback),
     stats() {
@@ -280,7 +278,7 @@ function takeEvents(flush: Flush, tail: Tail): number {
     last = ordinal;
     written += ordinal - outcome.firstOrdinal + 1;
   });
-  if (written > 0) tail.take({ from: first, to: last, lastId, events: heardOf(flush, tail) });
+  if (written > 0) tail.take({ from: first, to: last, lastId, events: heardOf(flush, tail), chars: flush.chars });
   return written;
 }
 

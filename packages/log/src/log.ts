@@ -139,11 +139,7 @@ export interface Log extends Part {
    * The records under a prefix in the order of their keys (UTF-8 bytes), after a key, at most `limit` (default 1,000, at most 10,000). A page
    * that fits memory, 8 MiB of values and the one that goes beyond them: it may be short, and yet not the end, as it says.
    */
-  listRecords(
-    ctx: Context,
-    prefix: string,
-    options?: { after?: string; limit?: number },
-  ): Promise<RecordPage & readonly StoredRecord[]>;
+  listRecords(ctx: Context, prefix: string, options?: { after?: string; limit?: number }): Promise<RecordPage>;
   /**
    * Calls back with the records under a prefix as they are, then with every change, until it is stopped or the context's signal aborts;
    * a deadline bounds only the beginning. Order per key; a key changed twice quickly may show once.

@@ -650,12 +650,12 @@ test("another generation is built beside: until it has caught up the old one is 
   letGo();
   await settled(clock, expect.poll(() => one.projections.target("sums")?.generation).toBe(2) as Promise<void>);
   expect(await one.read()).toEqual({ generation: 2, ...(await folded(one.log)), sum: 6 });
-  const left = async () => (await one.log.listRecords(ctx, "projected/sums/")).map(({ key }) => key);
+  const left = async () => (await one.log.listRecords(ctx, "projected/sums/")).records.map(({ key }) => key);
   expect(await left()).toEqual(["projected/sums/1/acme/sum", "projected/sums/2/acme/sum"]);
   await clock.advance(130_000);
   expect(await left()).toEqual(["projected/sums/2/acme/sum"]);
   expect((await one.status()).map(({ generation }) => generation)).toEqual([2]);
-  expect((await one.log.listRecords(ctx, "projections/sums/1/")).map(({ key }) => key)).toEqual([]);
+  expect((await one.log.listRecords(ctx, "projections/sums/1/")).records.map(({ key }) => key)).toEqual([]);
 });
 
 test("a retired generation that cannot be dropped keeps no other from it, and its status says why", async () => {

@@ -354,8 +354,8 @@ const told = (name: string, type: string, data: Record<string, JsonValue>): Appe
 async function deleteRecords(ctx: Context, log: Log, prefix: string): Promise<void> {
   for (;;) {
     const page = await log.listRecords(ctx, prefix, { limit: dropPage });
-    if (page.length === 0) return;
-    const records = page.map(({ key }) => ({ key, value: null, expected: "any" as const }));
+    if (page.records.length === 0) return;
+    const records = page.records.map(({ key }) => ({ key, value: null, expected: "any" as const }));
     const outcome = await log.append(ctx, { records });
     if (!outcome.ok && outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
   }

@@ -23,7 +23,7 @@ export interface ArrivedFlush {
   /** Its events, but for those that nobody listens to when it is their turn: who does is asked, and each made, as they are handed out. */
   readonly events: Iterable<StoredEvent>;
   /** How much was sent with it, in characters of JSON: what it takes to keep it. */
-  readonly chars?: number;
+  readonly chars: number;
 }
 
 /** How many flushes are kept during a reading: more than come while a page is read. One more, and they are read instead. */
@@ -149,7 +149,7 @@ export class Tail {
       this.#takeIn(flush);
     } else if (this.#arrived.length < maxArrivedFlushes && this.#arrivedChars < maxArrivedChars) {
       this.#arrived.push(flush);
-      this.#arrivedChars += flush.chars ?? 0;
+      this.#arrivedChars += flush.chars;
     } else {
       this.#takeArrived();
       this.wake();
