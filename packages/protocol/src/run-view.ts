@@ -116,7 +116,7 @@ export const runView = runSummary.extend({
       error: errorOnTheWire.optional(),
     })
     .optional(),
-  /** Why what it did is undone, or was. */
+  /** Why what it did is undone, or was; with the error as long as it has not ended, since then `error` has it. */
   cause: undoCause.optional(),
   /** Steps that succeeded and declare no undo, of a run that was undone. */
   kept: z.array(z.string()).optional(),

@@ -79,7 +79,8 @@ export function toRunView(
       cause: {
         kind: cause.kind,
         ...(cause.step !== undefined && { step: cause.step }),
-        ...(cause.error !== undefined && { error: shortenError(cause.error) }),
+        // Once it has ended, what it failed with is the run's own.
+        ...(cause.error !== undefined && state.ended === undefined && { error: shortenError(cause.error) }),
         ...(cause.by !== undefined && { by: cause.by }),
         ...(cause.reason !== undefined && { reason: cause.reason }),
       },
