@@ -1,11 +1,12 @@
 // What is refused of a config's reactors before anything is started, and how they are described.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { checkReactors } from "./check-reactors.ts";
 import type { ReactorDefinition } from "./definition.ts";
 import { fromJson, toJson } from "./definition-json.ts";
 import { Definitions } from "./definitions.ts";
 import { describeReactors } from "./describe-reactors.ts";
+import { processManager } from "./process-manager.ts";
 import { reactor } from "./reactor.ts";
 
 const input = z.strictObject({ size: z.number().default(1) });
@@ -91,6 +92,63 @@ test("a pool without a size is refused, wherever the step is that takes turns in
   expect(() => checkReactors([around], { database: 5 })).not.toThrow();
   for (const size of [0, -1, 1.5, Number.NaN, 10_001])
     expect(() => checkReactors([], { database: size })).toThrow("pools.database: must be a whole number");
+});
+
+test("a pool's name has a bound, and is told with its rule", () => {
+  expect(() => checkReactors([], { ["p".repeat(65)]: 5 })).toThrow(
+    `pools.${"p".repeat(65)}: its name must be 1 to 64 characters.`,
+  );
+  expect(() => checkReactors([], { "": 5 })).toThrow("pools.: its name must be 1 to 64 characters.");
+});
+
+describe("what only others can answer", () => {
+  const packs = (version: number, capability: string) =>
+    reactor("packs", { input, version }, (steps) =>
+      steps.task("pack", { capability, args: () => ({}) }).returns(() => 1),
+    ) as unknown as ReactorDefinition;
+
+  test("a task that no agent of the system can do is refused, also in a reactor that is composed", () => {
+    const outer = reactor("outer", { input }, (steps) =>
+      steps.compose("inner", packs(1, "shop.pakc") as never, { args: () => ({}) as never }).returns(() => 1),
+    ) as unknown as ReactorDefinition;
+    for (const definition of [packs(1, "shop.pakc"), outer])
+      expect(() => checkReactors([definition], {}, { capabilities: ["shop.pack", "bill"], managers: [] })).toThrow(
+        expect.objectContaining({
+          code: "config.invalid",
+          message:
+            'reactors.packs: the step "pack" has a task for "shop.pakc", which no agent of the system can do (near it: shop.pack).',
+        }),
+      );
+    expect(() => checkReactors([outer], {}, { capabilities: ["shop.pakc"], managers: [] })).not.toThrow();
+  });
+
+  test("an older version that runs are under way of may have tasks that nobody does any more", () => {
+    const both = [packs(1, "gone"), packs(2, "here")];
+    expect(() => checkReactors(both, {}, { capabilities: ["here"], managers: [] })).not.toThrow();
+  });
+
+  test("what a process manager sends and no step waits for is refused, whoever has that step", () => {
+    const waits = reactor("waits", { input }, (steps) =>
+      steps.group("g", {}, (group) => group.waitFor("paid", { event: "order.paid" }).returns(() => 1)).returns(() => 1),
+    );
+    const manager = (sends: string) =>
+      processManager({ name: "orders", reactor: pooled, on: [{ type: "shop.paid", key: () => "k", sends }] });
+    const composes = reactor("composes", { input }, (steps) =>
+      steps.compose("inner", waits, { args: () => ({ size: 1 }) }).returns(() => 1),
+    );
+    const check = (sends: string, definition: ReactorDefinition) => () =>
+      checkReactors([definition], {}, { capabilities: [], managers: [manager(sends)] });
+    for (const definition of [waits, composes] as unknown as ReactorDefinition[]) {
+      expect(check("order.paid", definition)).not.toThrow();
+      expect(check("order.payed", definition)).toThrow(
+        expect.objectContaining({
+          code: "config.invalid",
+          message:
+            'projections.orders: on.0 sends "order.payed", which no step of the system\'s reactors waits for (near it: order.paid).',
+        }),
+      );
+    }
+  });
 });
 
 test("reactors are described by name, with what new runs begin with and all that is here", () => {

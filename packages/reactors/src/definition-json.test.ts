@@ -656,6 +656,17 @@ describe("what is attached", () => {
     });
   });
 
+  test("where nothing is attached at all, or no functions, all of them are missing", () => {
+    const untyped = fromJson as (json: unknown, attachments?: object) => unknown;
+    for (const nothing of [[], [{}], [{ children: { child: {} } }]])
+      expect(() => untyped(toJson(order), ...nothing)).toThrow(
+        expect.objectContaining({
+          code: "reactor.functions_mismatch",
+          message: expect.stringMatching(/^The reactor "order" lacks .* The reactor "child" lacks pack\.run/),
+        }),
+      );
+  });
+
   test("one that has no place is refused, and so is a child", () => {
     const given = { functions: { ...asObject, "ship.payload": run }, children: { child, parent }, input };
     const told = 'The reactor "order" has no place for ship.payload, and does not compose parent.';

@@ -59,7 +59,7 @@ export function fromJson<Given>(
   attachments: Attachments<Given> & { readonly input: z.ZodType<unknown, Given> },
 ): ReactorDefinition<Given>;
 export function fromJson(json: unknown, attachments: Attachments): ReactorDefinition;
-export function fromJson(json: unknown, attachments: Attachments): ReactorDefinition {
+export function fromJson(json: unknown, attachments: Attachments = { functions: {} }): ReactorDefinition {
   const gaps: Gap[] = [];
   const definition = assemble(parse(json), "json", attachments, gaps);
   if (gaps.length > 0) throw functionsMismatch(gaps);
@@ -92,7 +92,7 @@ function write(definition: ReactorDefinition, written: Map<ReactorDefinition, un
 /** What a JSON says, with what it is given; what does not fit goes to `gaps`. Not planned, and not frozen. */
 function assemble(json: ReactorJson, at: string, attachments: Attachments, gaps: Gap[]): ReactorDefinition {
   const { name, description, version, reversible, maxConcurrency, timeoutMs, graph } = json;
-  const functions = toMap(attachments.functions);
+  const functions = toMap(attachments.functions ?? {});
   const givenChildren = toMap(attachments.children ?? {});
   const listed = new Set(json.functions);
   const gap: Gap = {

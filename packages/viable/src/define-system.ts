@@ -118,7 +118,7 @@ const shape = z.strictObject({
   schedules: z
     .array(z.custom<Schedule>((value) => isKind(value, "schedule"), "must be made by schedule({...})"))
     .default([]),
-  pools: z.record(z.string().min(1).max(100), z.number()).default({}),
+  pools: z.record(z.string(), z.number()).default({}),
   gateway: z
     .strictObject({
       host: z.string().min(1).default("127.0.0.1"),
@@ -167,10 +167,13 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
   checkProjections(
     projections.map((each) => (isProcessManager(each) ? reaction({ ...each, react: async () => {} }) : each)),
   );
-  checkReactors(reactors, pools);
-  checkBeginnings(reactors, [...schedules, ...projections.filter(isProcessManager)]);
+  const agents = [...services.flatMap((each) => each.agents), ...commands];
+  const managers = projections.filter(isProcessManager);
+  const capabilities = [...agents.map(({ capability }) => capability), ...systemCapabilities];
+  checkReactors(reactors, pools, { capabilities, managers });
+  checkBeginnings(reactors, [...schedules, ...managers]);
   checkServices(services, gateway.port);
-  checkCapabilities([...services.flatMap((each) => each.agents), ...commands]);
+  checkCapabilities(agents);
   // Made once here so that clashes of capabilities show now and not at start.
   createCatalogue(commands.length === 0 ? services : [...services, commandService(commands)]);
   return Object.freeze({

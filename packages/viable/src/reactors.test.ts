@@ -887,6 +887,18 @@ test("reactors and pools that cannot be run together are refused with the config
   expect(define({ reactors: [pooled] })).toThrow('the pool "database", which has no size');
   expect(define({ pools: { database: 0 } })).toThrow("pools.database: must be a whole number");
   expect(define({ reactors: [{} as never] })).toThrow("reactors.0: must be made by reactor(...)");
+  const asks = reactor("asks", { input: anything }, (steps) =>
+    steps.task("a", { capability: "nobody.has", args: () => ({}) }).returns(() => 1),
+  );
+  expect(define({ reactors: [asks] })).toThrow('the step "a" has a task for "nobody.has", which no agent');
+  const sends = processManager({
+    name: "sends",
+    reactor: double,
+    on: [{ type: "session.created", key: ({ stream }) => stream, sends: "order.payed" }],
+  });
+  expect(define({ reactors: [double], projections: [sends] })).toThrow('projections.sends: on.0 sends "order.payed"');
+  const longName = "p".repeat(65);
+  expect(define({ pools: { [longName]: 5 } })).toThrow(`pools.${longName}: its name must be 1 to 64 characters.`);
   const newer = reactor("double", { input: z.strictObject({ n: z.number() }), version: 2 }, (steps) =>
     steps.step("a", { run: () => 1 }).returns(() => 1),
   );
