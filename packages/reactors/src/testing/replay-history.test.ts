@@ -470,6 +470,25 @@ describe("a changed definition", () => {
     expect(replayHistory(described, events)).toMatchObject({ ok: true });
   });
 
+  test.for([
+    ["its definition", (definition: ReactorDefinition) => definition],
+    ["its JSON", toJson],
+  ] as const)("is not told beside what the run did not begin with, by the hash of %s", async ([, toBefore]) => {
+    const { events } = await testReactor(order, { input: { amount: 1 } });
+    expect(replayHistory(changed, events, { before: toBefore(changed as ReactorDefinition) })).toMatchObject({
+      disagreements: [
+        {
+          kind: "changed_definition",
+          change: { added: [], removed: ["wrap"], changed: [] },
+          message: expect.stringContaining(
+            `: removed wrap; \`before\` (${changed.hash}) is not what the run began with.`,
+          ),
+        },
+        { kind: "unexpected_event" },
+      ],
+    });
+  });
+
   test("inside of scopes is told by path", () => {
     const nested = (inner: string, answer: number) =>
       reactor("nested", { input: anything }, (steps) =>
@@ -814,6 +833,20 @@ describe("what is no history of a run of that reactor", () => {
   const read = async (): Promise<HistoryEvent[]> => [...(await testReactor(order, { input: { amount: 1 } })).events];
   const refused: [string, (events: HistoryEvent[]) => HistoryEvent[], object][] = [
     ["empty", () => [], { kind: "broken_history", version: 1, message: "It is empty." }],
+    [
+      "a page of a run's events, and no list",
+      (events: readonly HistoryEvent[]) => ({ events }) as never,
+      {
+        kind: "broken_history",
+        version: 1,
+        message: "It is no list of events: of a page of a run's events, hand in `events`, of all pages in order.",
+      },
+    ],
+    [
+      "a list of something else",
+      () => [null] as never,
+      { kind: "broken_history", version: 1, message: "The event 1 is none: it has no type." },
+    ],
     [
       "without its first events",
       (events) => events.slice(1),

@@ -65,9 +65,9 @@ export type Replayed = (
 export interface ReplayOptions {
   /**
    * The definition that the run began with, as it is kept beside the history (`toJson`) or in the code. With it, a changed definition is told
-   * step by step; without it, only steps are named that the history knows and the definition does not.
+   * step by step; without it, or where its hash is not the recorded one, only steps are named that the history knows and the definition does not.
    */
-  readonly before?: Pick<ReactorJson | ReactorDefinition, "graph">;
+  readonly before?: Pick<ReactorJson | ReactorDefinition, "graph"> & { readonly hash?: string };
 }
 
 /**
@@ -121,9 +121,14 @@ type Started = RunEvent & { type: "run.started" };
 
 /** The events, in the shape of today and frozen; or why they are not the events of a run. */
 function readHistory(events: Iterable<HistoryEvent>): readonly [Started, ...RunEvent[]] | Disagreement {
+  // It comes out of a file, most often.
+  if (typeof (events as Partial<Iterable<HistoryEvent>> | null)?.[Symbol.iterator] !== "function")
+    return broken(1, "It is no list of events: of a page of a run's events, hand in `events`, of all pages in order.");
   const read: RunEvent[] = [];
-  for (const { type, data, version, undecodable, omitted } of events) {
+  for (const event of events) {
     const at = read.length + 1;
+    if (typeof event?.type !== "string") return broken(at, `The event ${at} is none: it has no type.`);
+    const { type, data, version, undecodable, omitted } = event;
     if (version !== undefined && version !== at)
       return broken(at, `The event ${at} is missing: there is the event ${version} instead. All of a run are needed.`);
     const kept = keepJson(data, Number.POSITIVE_INFINITY);
@@ -156,9 +161,11 @@ function findShapeProblem(type: string, data: unknown): string | undefined {
 function findChange(
   today: ReactorDefinition,
   history: readonly [Started, ...RunEvent[]],
-  before: ReplayOptions["before"],
+  given: ReplayOptions["before"],
 ): Disagreement {
   const { data } = history[0];
+  const isOther = given?.hash !== undefined && given.hash !== data.hash;
+  const before = isOther ? undefined : given;
   const known = planOf(today).nodes;
   const named = history.flatMap((event) => ("step" in event.data ? [staticPath(event.data.step)] : []));
   const change: GraphChange =
@@ -168,6 +175,7 @@ function findChange(
   const said = Object.entries(change).flatMap(([what, paths]) =>
     paths.length === 0 ? [] : [`${what} ${(paths as readonly string[]).join(", ")}`],
   );
+  if (isOther) said.push(`\`before\` (${given.hash}) is not what the run began with`);
   const told =
     said.length > 0
       ? said.join("; ")

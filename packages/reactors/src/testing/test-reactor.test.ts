@@ -1,4 +1,5 @@
 // That a run under test is the engine's, in a world whose time passes as it is needed; and that what a test asks for can be.
+import { inspect } from "node:util";
 import { systemClock } from "@viable/kernel";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -40,13 +41,21 @@ test.each([
   ["a task of a step that is none", { step: "fly", role: "task" }, /"fly" has no task/],
   ["a function of a task", { step: "pack", role: "undo" }, /"pack" has no undo/],
   ["a try before the first", { step: "fly", attempt: 0 }, /There is no attempt 0/],
+  [
+    "a try after the last",
+    { step: "wave", attempt: 4 },
+    /There is no attempt 4 of "wave": it is tried 3 times at most/,
+  ],
+  ["a try after the last of one that says nothing", { step: "both/nod", attempt: 6 }, /tried 5 times at most/],
+  ["an undo after the last", { step: "book", role: "undo", attempt: 6 }, /"book" undo: it is tried 5 times at most/],
 ] as const)("what could never happen is refused, to fail or to die at: %s", async (_what, calls, message) => {
   const around = reactor("around", { input: z.strictObject({ to: z.string() }) }, (steps) =>
     steps
       .compose("trip", trip, { args: ({ input }) => ({ to: input.to }) })
       .approval("ask", { title: "May we?" })
       .task("pack", { capability: "pack", args: () => ({}) })
-      .group("both", {}, (inner) => inner.step("wave", { run: () => 1 }).returns(() => 1))
+      .step("wave", { retry: { maxAttempts: 3 }, run: () => 1 })
+      .group("both", {}, (inner) => inner.step("nod", { run: () => 1 }).returns(() => 1))
       .returns(() => 1),
   );
   const wrong = expect.objectContaining({ code: "reactor.wrong_test", message: expect.stringMatching(message) });
@@ -74,6 +83,19 @@ test("what can happen is not: of a step or a task, in a composed run, and of ele
   ] as const;
   const run = await testReactor(around, { input: { to: "rome" }, doTask: () => null, failAt });
   expect(run.status).toBe("completed");
+});
+
+test("what was to fail or to die at and no call met is told", async () => {
+  const each = reactor("each", { input: z.strictObject({}) }, (steps) =>
+    steps
+      .map("m", { over: () => [1] }, (element) => element.step("z", { run: () => 1 }).returns(() => 1))
+      .returns(() => 1),
+  );
+  const [met, unmet, second] = [{ step: "m[0]/z", attempt: 1 }, { step: "m[7]/z" }, { step: "m/z", attempt: 2 }];
+  const [dies, diesLater] = [{ step: "m/z" }, { step: "m/z", when: "after" }] as const;
+  const run = await testReactor(each, { input: {}, failAt: [met, unmet, second], crashAt: [dies, diesLater] });
+  expect(run.lines.at(-1)).toBe("run.failed: run of m[0]/z was made to fail.");
+  expect(run.unmet).toEqual([unmet, second, diesLater]);
 });
 
 test("a task cannot fail in a test where nobody has it done", async () => {
@@ -153,5 +175,64 @@ describe("a process that has died", () => {
     );
     const run = await testReactor(asks, { input: {}, crashAt: [{ step: "a" }] });
     expect([run.status, run.elapsedMs]).toEqual(["waiting", 0]);
+  });
+});
+
+describe("what a test asks for", () => {
+  const asks = reactor("asks", { input: none }, (steps) =>
+    steps
+      .map("m", { over: () => [1, 2] }, (each) => each.approval("x", { title: "May it?" }).returns(() => 1))
+      .returns(() => 1),
+  );
+  const wrong = (message: string, next: string) =>
+    expect.objectContaining({ code: "reactor.wrong_test", message, next: expect.stringContaining(next) });
+
+  test("to let pass is a time that there is", async () => {
+    for (const ms of [Number.NaN, Number.POSITIVE_INFINITY, -5, 1e300]) {
+      const run = await testReactor(asks, { input: {} });
+      await expect(run.advance(ms)).rejects.toEqual(
+        wrong(`${ms} is no time that can pass.`, "a number of milliseconds from 0 on"),
+      );
+      expect(run.elapsedMs).toBe(0);
+    }
+  });
+
+  test("to be approved is one that is asked for", async () => {
+    const run = await testReactor(asks, { input: {} });
+    await expect(run.approve()).rejects.toEqual(
+      wrong("2 approvals are asked for (m[0]/x, m[1]/x), and one is to be decided.", "Name its step"),
+    );
+    await expect(run.approve({ step: "m/x" })).rejects.toEqual(
+      wrong("2 approvals are asked for (m[0]/x, m[1]/x), and one is to be decided.", "Name its step"),
+    );
+    await expect(run.reject({ step: "y" })).rejects.toEqual(
+      wrong(
+        'No approval is asked for by "y": those that are, are asked for by m[0]/x, m[1]/x.',
+        "Name one of these steps",
+      ),
+    );
+    await (await run.approve({ step: "m[0]/x" })).approve();
+    await expect(run.approve({ step: "m[0]/x" })).rejects.toEqual(
+      wrong("No approval is asked for.", "`waits` says what the run waits for"),
+    );
+  });
+
+  test("to be seen of a run is how it stands", async () => {
+    const run = await testReactor(asks, { input: {} });
+    expect(inspect(run)).toMatch(/^TestRun {\n {2}status: 'waiting',[\s\S]*lines: \[[\s\S]*waits: \[/);
+  });
+});
+
+describe("what takes longer than a test waits", () => {
+  test("of something real is told, with what can be done", async () => {
+    const real = reactor("real", { input: none }, (steps) =>
+      steps.step("x", { run: () => forReal(60).then(() => 1) }).returns(({ results }) => results.x),
+    );
+    const run = await testReactor(real, { input: {}, patienceMs: 5 });
+    expect(run.error).toMatchObject({ code: "reactor.step_timed_out" });
+    expect(run.problems).toEqual([
+      "run x has not ended within 5 ms of real time, and simulated time goes on without it. Where it waits for something real, as a file, give it longer: patienceMs.",
+    ]);
+    expect((await testReactor(real, { input: {}, patienceMs: 10_000 })).problems).toEqual([]);
   });
 });

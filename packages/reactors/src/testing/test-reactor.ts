@@ -1,3 +1,5 @@
+import type { InspectOptions } from "node:util";
+import { inspect } from "node:util";
 import type { Context, ErrorOnTheWire, JsonObject, JsonValue } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, systemClock, ViableError } from "@viable/kernel";
 import type { Log, Store } from "@viable/log";
@@ -5,6 +7,7 @@ import { createLog, createMemoryStore } from "@viable/log";
 import type { ReviewDecision, RunEvent, RunStatus, StepWait } from "@viable/protocol";
 import type { NodeDefinition, ReactorDefinition } from "../definition.ts";
 import type { DoTask, TaskRequest } from "../do-task.ts";
+import { clearingRetry } from "../driver/compensate.ts";
 import { reactorEventTypes } from "../event-types.ts";
 import type { RunState } from "../fold-run.ts";
 import { foldRun } from "../fold-run.ts";
@@ -33,7 +36,7 @@ import { functionRoles, wrapFunctions } from "./wrap-functions.ts";
 const defaultPatienceMs = 200;
 /** How often a pool's places are given where the test does not say how many there are. */
 const defaultPoolSize = 10;
-/** How often time may leap until a run ends or waits: what takes more goes round in circles. */
+/** How often time may leap until a run ends or waits: what takes more goes round in circles, and by then has taken half a minute. */
 const maxLeaps = 100_000;
 /** How often nothing may have come of a leap to when the runs are looked through, in milliseconds of simulated time. */
 const sweepMs = 5_000;
@@ -136,8 +139,8 @@ export async function testReactor<Input, Output>(
 /** What of a process calls functions. */
 interface Calling {
   readonly clock: ProcessClock;
-  /** How many of the functions that it has called have not come to an end. */
-  underWay: number;
+  /** Calls of functions that have not come to an end. */
+  readonly underWay: Set<Omit<TestCall, "atMs">>;
 }
 
 /** The process that carries the run on. */
@@ -161,6 +164,10 @@ export class TestRun implements TestedRun {
   readonly #problems: string[] = [];
   readonly #calls: TestCall[] = [];
   readonly #crashes: Set<CallsOf>;
+  /** Entries of `failAt` at which something has failed. */
+  readonly #failed = new Set<CallsOf>();
+  /** Of what is waited for too long was told. */
+  readonly #impatientOf = new Set<string>();
   readonly #startMs: number;
   #process: TestProcess;
   #epoch = 0;
@@ -249,7 +256,13 @@ export class TestRun implements TestedRun {
     );
   }
 
-  /** What the engine has told of that went wrong and shows nowhere else, in sentences. */
+  /** Entries of `failAt` and `crashAt` that no call has met so far: what a test says of them it has not proved. */
+  get unmet(): readonly CallsOf[] {
+    const { failAt = [], crashAt = [] } = this.#options;
+    return [...failAt.filter((each) => !this.#failed.has(each)), ...crashAt.filter((each) => this.#crashes.has(each))];
+  }
+
+  /** What the engine has told of that went wrong and shows nowhere else, in sentences; and what was waited for in vain. */
   get problems(): readonly string[] {
     return [...this.#problems];
   }
@@ -270,6 +283,12 @@ export class TestRun implements TestedRun {
               : [],
           ),
     );
+  }
+
+  /** What `console.log` shows of it. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { status, result, error, lines, waits, problems } = this;
+    return `TestRun ${inspect({ status, result, error, lines, waits, problems }, options)}`;
   }
 
   // What is done to it; each lets time pass until it has ended or waits again
@@ -313,6 +332,11 @@ export class TestRun implements TestedRun {
 
   /** Lets time pass, in milliseconds, whatever it waits for: so that a wait's time is up. It stops early where the run has ended. */
   async advance(ms: number): Promise<this> {
+    if (!(ms >= 0 && this.#clock.now() + ms <= maxTimeMs))
+      throw wrongTest(
+        `${ms} is no time that can pass`,
+        "Say a number of milliseconds from 0 on, up to the last date there is.",
+      );
     return await this.#pass(this.#clock.now() + ms);
   }
 
@@ -332,13 +356,7 @@ export class TestRun implements TestedRun {
   ): Promise<this> {
     const asked = this.waits.filter(({ wait }) => wait.for === "approval");
     const [one, ...others] = step === undefined ? asked : asked.filter((each) => isStep(each.step, step));
-    if (one === undefined || others.length > 0 || one.wait.for !== "approval") {
-      const steps = asked.map((each) => each.step).join(", ");
-      throw wrongTest(
-        `${asked.length} approvals are asked for${steps === "" ? "" : ` (${steps})`}, and one is to be decided`,
-        "Name its step; `waits` says what the run waits for.",
-      );
-    }
+    if (one === undefined || others.length > 0 || one.wait.for !== "approval") throw notOneApproval(asked, step);
     const { ctx, reactors } = this.#process;
     const decided = { decision, ...(reason !== undefined && { reason }) };
     return await this.#direct(reactors.decide({ ...ctx, principal: by }, one.wait.approvalId, decided));
@@ -357,7 +375,7 @@ export class TestRun implements TestedRun {
     this.#epoch += 1;
     const random = seededRandom(seed * 1_000 + this.#epoch);
     const clock = new ProcessClock(this.#clock);
-    const calling: Calling = { clock, underWay: 0 };
+    const calling: Calling = { clock, underWay: new Set() };
     const runtime = createRuntime({ clock, random });
     const ctx = rootContext(runtime, { principal, ...(tenant !== undefined && { tenant }) });
     const commit: Store["commit"] = async (batch, now, follow) => {
@@ -423,23 +441,26 @@ export class TestRun implements TestedRun {
     const crashed = die("before");
     if (crashed !== undefined) return crashed;
     const failing = fails("before");
-    if (failing !== undefined) throw errorAt(failing, call);
+    if (failing !== undefined) throw this.#errorAt(failing, call);
     const after = (result: unknown): unknown => {
       if (isDead()) return never();
       const crashedAfter = die("after");
       if (crashedAfter !== undefined) return crashedAfter;
       const failingAfter = fails("after");
-      if (failingAfter !== undefined) throw errorAt(failingAfter, call);
+      if (failingAfter !== undefined) throw this.#errorAt(failingAfter, call);
       return result;
     };
     const answered = run();
     if (!(answered instanceof Promise)) return after(answered);
-    calling.underWay += 1;
-    const ended = () => {
-      calling.underWay -= 1;
-    };
+    calling.underWay.add(call);
+    const ended = () => void calling.underWay.delete(call);
     answered.then(ended, ended);
     return answered.then(after);
+  }
+
+  #errorAt(failing: FailAt, { role, step }: Omit<TestCall, "atMs">): unknown {
+    this.#failed.add(failing);
+    return "error" in failing ? failing.error : new Error(`${role} of ${step} was made to fail.`);
   }
 
   // Time
@@ -467,9 +488,12 @@ export class TestRun implements TestedRun {
       if (sweeps > maxIdleSweeps) break;
       await this.#clock.leapTo(soonestMs ?? nowMs + sweepMs);
     }
-    throw new Error(
-      ["The run does not end, and waits for nobody:", ...this.lines.slice(-20), ...this.#problems].join("\n"),
+    const told = ["The run does not end, and waits for nobody:", ...this.lines.slice(-20), ...this.#problems].join(
+      "\n",
     );
+    throw new ViableError("reactor.endless_test", told, {
+      next: `Have it end, or wait for somebody, within ${maxLeaps} times that something is due: less turns, elements or tries do.`,
+    });
   }
 
   /** Lets all go on that can without time passing. What waits for something real is given some real time. */
@@ -479,10 +503,19 @@ export class TestRun implements TestedRun {
     const untilMs = systemClock.monotonicMs() + patienceMs;
     // Each function that is waited for has a timer for the end of its time: where there are no others, it waits for something else.
     const { calling } = this.#process;
-    const waitsForReal = () => calling.underWay > 0 && calling.clock.awaited <= calling.underWay;
+    const waitsForReal = () => calling.underWay.size > 0 && calling.clock.awaited <= calling.underWay.size;
     while (waitsForReal() && systemClock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => void systemClock.setTimer(resolve, 1));
       await this.#clock.settle();
+    }
+    if (!waitsForReal()) return;
+    for (const { role, step } of calling.underWay) {
+      const what = `${role} ${step}`;
+      if (this.#impatientOf.has(what)) continue;
+      this.#impatientOf.add(what);
+      this.#problems.push(
+        `${what} has not ended within ${patienceMs} ms of real time, and simulated time goes on without it. Where it waits for something real, as a file, give it longer: patienceMs.`,
+      );
     }
   }
 
@@ -594,6 +627,12 @@ export class TestRun implements TestedRun {
       );
     if (!called.includes(role))
       throw wrongTest(`"${step}" has no ${role}`, `It is called for: ${[...new Set(called)].join(", ")}.`);
+    const tries = Math.max(...meant.map((each) => triesOf(each, role)));
+    if (attempt > tries)
+      throw wrongTest(
+        `There is no attempt ${attempt} of "${step}"${role === "run" ? "" : ` ${role}`}: it is tried ${tries} times at most`,
+        "Name one of these, or allow more (retry.maxAttempts).",
+      );
     if (this.#options.doTask === undefined && meant.every(({ node }) => node.kind === "task"))
       throw wrongTest(`Nobody has the task of "${step}" done`, "Hand in who does: doTask.");
   }
@@ -603,6 +642,12 @@ export class TestRun implements TestedRun {
 const rolesOf = ({ node, functions }: PlanNode): TestRole[] => {
   if (node.kind === "task") return ["run", "task"];
   return node.kind === "step" ? functionRoles.filter((role) => functions[role] !== undefined) : [];
+};
+
+/** How often it is called for that, at most, before it has failed or a person is asked; who then has it tried again has it counted anew. */
+const triesOf = ({ node }: PlanNode, role: TestRole): number => {
+  if (role === "compensate" || role === "undo") return clearingRetry.maxAttempts;
+  return node.kind === "step" || node.kind === "task" ? node.retry.maxAttempts : 0;
 };
 
 const kinds: { readonly [Kind in NodeDefinition["kind"]]: string } = {
@@ -637,8 +682,21 @@ const isMeant = ({ step, role = "run", attempt }: CallsOf, call: Omit<TestCall, 
   (role === call.role || (role === "run" && call.role === "task")) &&
   (attempt === undefined || attempt === call.attempt);
 
-const errorAt = (failing: FailAt, { role, step }: Omit<TestCall, "atMs">): unknown =>
-  "error" in failing ? failing.error : new Error(`${role} of ${step} was made to fail.`);
+/** Why there is not one approval that is meant. */
+function notOneApproval(asked: readonly TestWait[], step: string | undefined): ViableError {
+  const steps = asked.map((each) => each.step).join(", ");
+  if (asked.length === 0)
+    return wrongTest("No approval is asked for", "`waits` says what the run waits for, and `lines` what has happened.");
+  if (step !== undefined && !asked.some((each) => isStep(each.step, step)))
+    return wrongTest(
+      `No approval is asked for by "${step}": those that are, are asked for by ${steps}`,
+      "Name one of these steps, or let happen what comes before it.",
+    );
+  return wrongTest(
+    `${asked.length} approvals are asked for (${steps}), and one is to be decided`,
+    "Name its step, with the number of its element; `waits` says what the run waits for.",
+  );
+}
 
 /** `reactor.wrong_test`: what the test asks for cannot be. */
 const wrongTest = (message: string, next: string): ViableError =>
