@@ -70,6 +70,35 @@ test("elements, branches and turns have the types of what they are of", () => {
   expectTypeOf<NonNullable<(typeof definition)["output"]>["poll"]>().toEqualTypeOf<number>();
 });
 
+test("a map goes over what is, or may be, a list", () => {
+  const input = z.strictObject({
+    name: z.string(),
+    n: z.number(),
+    some: z.array(z.string()).nullable(),
+    any: z.unknown(),
+  });
+  const maps = () =>
+    reactor("maps", { input }, (steps) =>
+      steps
+        .waitFor("got", { event: "got" })
+        .map("some", { over: ({ input }) => input.some }, (each) => each.returns(() => 1))
+        .map("any", { over: ({ input }) => input.any }, (each) => each.returns(() => 1))
+        .map("sent", { over: ({ results }) => results.got }, (each) => each.returns(() => 1))
+        .map("pair", { over: ({ input }) => [input.name, "b"] }, (each) =>
+          each
+            .step("one", { args: ({ element }) => ({ element }), run: (_ctx, { element }) => element.length })
+            .returns(({ results }) => results.one),
+        )
+        // @ts-expect-error A text is none.
+        .map("text", { over: ({ input }) => input.name }, (each) => each.returns(() => 1))
+        // @ts-expect-error Nor is a number.
+        .map("number", { over: ({ input }) => input.n }, (each) => each.returns(() => 1))
+        .returns(({ results }) => results.pair),
+    );
+  expectTypeOf<NonNullable<ReturnType<typeof maps>["output"]>>().toEqualTypeOf<number[]>();
+  expect(maps).not.toThrow();
+});
+
 test("what is spread has the types of its members, and what is written beside them counts", () => {
   const definition = reactor("count", { input: z.strictObject({ n: z.number(), name: z.string() }) }, (steps) =>
     steps

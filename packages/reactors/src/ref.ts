@@ -44,6 +44,18 @@ export type Resolved<T> = T extends { readonly [refers]: infer Value }
       ? { [Index in keyof T]: Resolved<T[Index]> }
       : { [Key in keyof T]: Resolved<T[Key]> };
 
+/**
+ * Takes a ref to what may be a list, or is not known; of one to a text or a number it asks for something that none has, whose name says why. What is
+ * written out is looked at where it is.
+ */
+export type ListAlone<T> = T extends { readonly [refers]: infer Value }
+  ? unknown extends Value
+    ? unknown
+    : [Extract<Value, readonly unknown[]>] extends [never]
+      ? { readonly "a map goes over a list": never }
+      : unknown
+  : unknown;
+
 /** How a proxy is asked what it stands for. */
 const standsFor = Symbol("stands for");
 

@@ -22,7 +22,7 @@ import {
 import { invalidDefinition } from "./errors.ts";
 import { findDifference } from "./find-difference.ts";
 import { judgeBy } from "./judge-by.ts";
-import type { Ref, Resolved, Template } from "./ref.ts";
+import type { ListAlone, Ref, Resolved, Template } from "./ref.ts";
 import { refsTo, refTo, toArgument } from "./ref.ts";
 import type { StepContext } from "./step-context.ts";
 import type {
@@ -103,7 +103,7 @@ export class Steps<Given, Results> {
   map<const Name extends string, List extends Template, Output, const Collect extends "results" | "count" = "results">(
     name: Name,
     settings: Common & {
-      readonly over: (from: From<Given, Results>) => List;
+      readonly over: (from: From<Given, Results>) => List & ListAlone<List>;
       /** How many elements are under way at the same time. Default 100, at most 10,000. */
       readonly maxConcurrency?: number;
       readonly ordered?: boolean;
