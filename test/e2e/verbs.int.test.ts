@@ -159,8 +159,8 @@ describe("executions", () => {
     expect((await place.run("executions", "replay", id, "--until", "soon")).status).toBe(2);
   });
 
-  test("that are not there end with 2", async () => {
-    expect((await place.run("executions", "show", "exe_nothing")).status).toBe(2);
+  test("that are not there end with 1, and a limit that is no number with 2", async () => {
+    expect((await place.run("executions", "show", "exe_nothing")).status).toBe(1);
     expect((await place.run("executions", "list", "--limit", "many")).status).toBe(2);
   });
 });
@@ -178,7 +178,7 @@ test("swarms are listed, shown, scaled and restarted", async () => {
     },
     () => "The queen was not started again.",
   );
-  expect((await place.run("swarms", "show", "nowhere")).status).toBe(2);
+  expect((await place.run("swarms", "show", "nowhere")).status).toBe(1);
   const unknown = await place.run("swarms", "scale", "nowhere", "2");
   expect(unknown.status).toBe(1);
   expect(unknown.err).toContain("There are text, desk, system.");
