@@ -133,7 +133,7 @@ async function call(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, d
       ...(attempt > 1 && { attempt }),
     });
   } catch (error) {
-    if (!run.hasLeft) callFailed(run, node, said, step, reached, error);
+    if (!run.hasLeft) callFailed(run, node, said, step, reached, error, Math.round(clock.monotonicMs() - beganMs));
   } finally {
     done();
   }
@@ -157,6 +157,7 @@ function callFailed(
   call: StepCall,
   reached: Reached,
   thrown: unknown,
+  ms: number,
 ): void {
   const error = toRecordableError(thrown);
   // It stands as begun: what it came to is found out as after a crash. One that answered has happened, and its answer cannot be kept.
@@ -169,7 +170,7 @@ function callFailed(
   const isWorthIt = isWorthAnother(said.retry, error, thrown);
   const waitMs = isWorthIt ? backoffMs(said.retry, call.attempt, run.ctx.runtime.random) : undefined;
   const { hasRun } = node;
-  failAttempt(run, node.path, call.attempt, error, waitMs);
+  failAttempt(run, node.path, call.attempt, error, waitMs, ms);
   // The log does not tell a failed guard from a failed call. As long as this driver has the run it knows better.
   const after = reached === "nothing" ? run.progress.open.get(node.path) : undefined;
   if (after !== undefined) after.hasRun = hasRun;

@@ -45,16 +45,17 @@ export function fail(run: DrivenRun, node: OpenNode, error: unknown): void {
   failAttempt(run, node.path, node.attempt + 1, toRecordableError(error), undefined);
 }
 
-/** An attempt failed; the next one follows after `waitMs`, where there is such a wait and the run goes on. */
+/** An attempt failed, after `ms` where that is known; the next one follows after `waitMs`, where there is such a wait and the run goes on. */
 export function failAttempt(
   run: DrivenRun,
   step: string,
   attempt: number,
   error: ErrorOnTheWire,
   waitMs: number | undefined,
+  ms?: number,
 ): void {
   // Its details are handed to the step's compensation, and tell later why the run goes no further.
-  const failed = freezeJson({ step, attempt, error });
+  const failed = freezeJson({ step, attempt, error, ...(ms !== undefined && { ms }) });
   const again = waitMs === undefined ? failed : { ...failed, retryAt: Math.ceil(nowOf(run) + waitMs) };
   if (run.progress.phase === "going") record(run, { type: "step.failed", data: again });
   else record(run, { type: "step.failed", data: failed }, undefined, { ifGoing: { type: "step.failed", data: again } });
