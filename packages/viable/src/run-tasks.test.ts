@@ -8,12 +8,16 @@ import type { Executions, Intake, IntakeOutcome } from "@viable/swarm";
 import { expect, test } from "vitest";
 import { createRunTasks } from "./run-tasks.ts";
 
-const refuse = (kind: (IntakeOutcome & { ok: false })["kind"], retryAfterMs?: number): IntakeOutcome => ({
+const refuse = (
+  kind: (IntakeOutcome & { ok: false })["kind"],
+  retryAfterMs?: number,
+  reasons: readonly string[] = ["So."],
+): IntakeOutcome => ({
   ok: false,
   kind,
   code: `intake.${kind}`,
   message: "No.",
-  reasons: ["So."],
+  reasons,
   ...(retryAfterMs !== undefined && { retryAfterMs }),
 });
 const runId = `run_${"0".repeat(26)}`;
@@ -125,6 +129,14 @@ test("refused for good, it has failed", async () => {
   const { asked, submitted } = await world({ outcomes: [refuse("denied")] });
   await expect(asked).rejects.toMatchObject({ code: "intake.denied", message: "No. So.", retryable: false });
   expect(submitted).toHaveLength(1);
+});
+
+test.each([
+  [[], "No."],
+  [["args.a is missing", "args.b is no number"], "No. args.a is missing; args.b is no number"],
+])("its error tells the reasons %j apart", async (reasons, message) => {
+  const { asked } = await world({ outcomes: [refuse("invalid", undefined, reasons)] });
+  await expect(asked).rejects.toMatchObject({ message });
 });
 
 test.each([

@@ -111,7 +111,9 @@ const toGrant = (
 });
 
 function refused({ code, message, reasons, retryAfterMs }: IntakeOutcome & { ok: false }): ViableError {
-  return new ViableError(code, [message, ...reasons].join(" "), { retryable: retryAfterMs !== undefined });
+  return new ViableError(code, [message, reasons.join("; ")].filter((part) => part !== "").join(" "), {
+    retryable: retryAfterMs !== undefined,
+  });
 }
 
 function resultOf({ status, result, error }: ExecutionState): JsonValue {
