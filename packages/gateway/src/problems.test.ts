@@ -14,6 +14,14 @@ test.each([storeNoSpace, storeRefused])("%s is an answer to come back to, with w
   });
 });
 
+test.each([
+  [404, "reactor.not_found"],
+  [422, "reactor.invalid_input"],
+])("what a caller can mend is told with what to do: %s for %s", (status, code) => {
+  const error = { code, message: "There is no run x.", next: "Lists tell which there are.", retryable: false };
+  expect(ofError(error)).toEqual({ status, code, detail: error.message, next: error.next });
+});
+
 test("a defect is told without its text", () => {
   const problem = ofError({ code: "internal", message: "secret is not a function", retryable: false });
   expect(problem.status).toBe(500);

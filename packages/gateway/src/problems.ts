@@ -117,7 +117,14 @@ export function ofError(error: ErrorOnTheWire): ProblemParts {
       ...(error.next !== undefined && { next: error.next }),
     };
   }
-  if (error.code.endsWith(".not_found")) return { status: 404, code: error.code, detail: error.message };
+  if (error.code.endsWith(".not_found")) {
+    return {
+      status: 404,
+      code: error.code,
+      detail: error.message,
+      ...(error.next !== undefined && { next: error.next }),
+    };
+  }
   if (/\.(invalid[a-z_]*|too_large|unknown_[a-z_]+)$/.test(error.code)) {
     return {
       status: 422,
