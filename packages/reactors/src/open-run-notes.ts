@@ -10,9 +10,11 @@ const prefix = "reactors/open/";
 const checkpointKey = "reactors/open-at";
 /** How often what is open is noted, in milliseconds: that much of the log is read again after a crash. */
 const noteEveryMs = 5_000;
-/** Records of one append, and their characters of JSON: below the log's bounds. */
-const noteRecords = 1_000;
-const noteChars = 4 * 1024 * 1024;
+/** Records of one append, and their characters of JSON: few enough that whoever appends meanwhile waits some 20 ms for them, and not 100. */
+const noteRecords = 200;
+const noteChars = 1024 * 1024;
+/** How many notes are read at once: nobody waits for that. */
+const readNotes = 1_000;
 /** Of how many waits a run is noted: one that has more is read from the log at a start, which is less than to write them every few seconds. */
 const maxNotedWaits = 1_000;
 
@@ -180,7 +182,7 @@ export class OpenRunNotes {
 
   async *#all(ctx: Context): AsyncGenerator<{ readonly runId: string; readonly value: JsonValue }> {
     for (let after: string | undefined = ""; after !== undefined; ) {
-      const { records, isEnd } = await this.#log.listRecords(ctx, prefix, { after, limit: noteRecords });
+      const { records, isEnd } = await this.#log.listRecords(ctx, prefix, { after, limit: readNotes });
       for (const { key, value } of records) yield { runId: key.slice(prefix.length), value };
       after = isEnd ? undefined : records.at(-1)?.key;
     }
