@@ -70,11 +70,11 @@ export const misshapen = (
 ): ViableError => {
   const told = problems.slice(0, maxTold).map(({ path, reason }) => `${path}: ${reason}`);
   const rest = count > told.length ? `; and ${count - told.length} more` : "";
-  const [what, who] =
+  const [code, what, who] =
     of === "payload"
-      ? [`The step ${step} was sent`, "Send"]
-      : [`The task of the step ${step} came to`, "Have the agent answer"];
-  return new ViableError(`reactor.invalid_${of}`, `${what} what does not fit: ${told.join("; ")}${rest}.`, {
+      ? ["reactor.invalid_payload", `The step ${step} was sent`, "Send"]
+      : ["reactor.invalid_result", `The task of the step ${step} came to`, "Have the agent answer"];
+  return new ViableError(code, `${what} what does not fit: ${told.join("; ")}${rest}.`, {
     retryable,
     next: `${who} what the schema of the step's ${of} asks for, or change that.`,
     details: { step, problems: problems.map(({ path, reason }) => ({ path, reason })) },
