@@ -613,6 +613,11 @@ describe("a JSON that cannot be run", () => {
       'reactor "order", graph.returns: takes an element of "ship", and does not stand in it.',
     ],
     [
+      "a wait whose end has another name",
+      { "graph.nodes.3.args": { from: "object", members: { timeout: { from: "value", value: 5 } } } },
+      'reactor "order", paid: its args say "timeout", and may say key, timeoutMs.',
+    ],
+    [
       "two steps of one name",
       { "graph.nodes.1.name": "reserve" },
       'reactor "order", reserve: another step that can be seen here has that name.',
