@@ -23,6 +23,8 @@ const maxActiveRuns = 10_000;
 const maxResting = 1_000;
 /** How often runs are looked through for those that nobody carries on, in milliseconds: word of a gone process may not have come. */
 const sweepEveryMs = 5_000;
+/** How many runs are looked at in one turn of the loop: some 2 ms. */
+const seenAtOnce = 2_000;
 /** Of how many runs it is told that they cannot be read here: after another release had the database it may be all of them. */
 const maxToldUnreadable = 20;
 
@@ -61,6 +63,8 @@ export class RunCarrier implements Part {
   readonly #beginning = new Set<string>();
   readonly #wakeUps: WakeUps;
   #sweepTimer: Timer | undefined;
+  /** How often runs have been looked through. */
+  #sweeps = 0;
   #stopGone: () => void = () => {};
   #state: "idle" | "running" | "stopped" = "idle";
 
@@ -95,9 +99,9 @@ export class RunCarrier implements Part {
 
   async start(ctx: Context): Promise<void> {
     this.#state = "running";
-    this.#stopGone = this.#settings.membership.onGone(() => this.#sweep());
+    this.#stopGone = this.#settings.membership.onGone(() => void this.#sweep());
     await this.open.start(ctx);
-    this.#sweep();
+    void this.#sweep();
     this.#sweepAgain();
   }
 
@@ -250,29 +254,43 @@ export class RunCarrier implements Part {
     }
   }
 
-  /** Looks for runs that nobody carries on. */
-  #sweep(): void {
+  /**
+   * Looks for runs that nobody carries on, some in each turn of the loop: to look at 100,000 takes a tenth of a second, which nothing that
+   * wakes meanwhile is to wait for. Where another one begins before this is over, it ends: that one looks at all.
+   */
+  async #sweep(): Promise<void> {
     const { membership, runtime } = this.#settings;
     for (const driver of [...this.#drivers.values()])
       if (!membership.canClaim || membership.epoch !== driver.epoch) driver.lose("its process was held for gone");
-    if (this.#state !== "running" || !membership.canClaim) return;
-    const now = runtime.clock.now();
+    const sweep = ++this.#sweeps;
+    const goesOn = () => this.#state === "running" && membership.canClaim && sweep === this.#sweeps;
+    if (!goesOn()) return;
+    let seen = 0;
     for (const run of this.open.all()) {
-      // First, since this may be said of all but a few: whatever else is asked of 100,000 that sleep holds everything up for 200 ms.
-      if (isAsleep(run, now) && this.#isDefined(run)) continue;
-      if (this.#drivers.has(run.runId) || this.#beginning.has(run.runId) || this.#loader.isWaiting(run.runId)) continue;
-      if (run.standing === "needs_review" || !isFree(membership, run)) continue;
-      if (run.idle === undefined || run.standing === "parked" || (run.idle !== null && run.idle <= now))
-        this.#consider(run);
-      // Nothing of it is due, but when something is, nobody could do it: whoever has it in view is told now.
-      else if (!this.#isDefined(run)) this.#consider(run);
-      else if (run.idle !== null) this.#schedule(run.runId, run.idle);
+      this.#look(run, runtime.clock.now());
+      seen += 1;
+      if (seen % seenAtOnce !== 0) continue;
+      await runtime.clock.nextTurn();
+      if (!goesOn()) return;
     }
+  }
+
+  /** Has a run carried on, or looked at again when something of it is due. */
+  #look(run: OpenRun, now: number): void {
+    const { runId, idle, standing } = run;
+    // First, since nearly all of many are: the rest takes a hundred times as long.
+    if (isAsleep(run, now) && this.#isDefined(run)) return;
+    if (this.#drivers.has(runId) || this.#beginning.has(runId) || this.#loader.isWaiting(runId)) return;
+    if (standing === "needs_review" || !isFree(this.#settings.membership, run)) return;
+    const isDue = idle === undefined || standing === "parked" || (idle !== null && idle <= now);
+    // Where nobody could do it once something is due, that is said now.
+    if (isDue || !this.#isDefined(run)) this.#consider(run);
+    else if (idle !== null) this.#schedule(runId, idle);
   }
 
   #sweepAgain(): void {
     const again = () => {
-      this.#sweep();
+      void this.#sweep();
       this.#sweepAgain();
     };
     this.#sweepTimer = this.#settings.runtime.clock.setTimer(again, sweepEveryMs, { background: true });
