@@ -14,6 +14,7 @@ export { listApprovals, listRuns, originOfRun, readRunView } from "./list-runs.t
 export { toMermaid } from "./mermaid.ts";
 export type { OpenRun } from "./open-run.ts";
 export type { AskedApproval } from "./open-runs.ts";
+export { staticPath } from "./plan.ts";
 export type { Correlation, ProcessManager, ProcessManagerSettings } from "./process-manager.ts";
 export { reactionOf } from "./reaction-of.ts";
 export { reactor } from "./reactor.ts";
@@ -34,3 +35,5 @@ export type { SendOptions } from "./send-event.ts";
 export type { StepContext } from "./step-context.ts";
 export type { From, RetrySettings, Scope, TemplateOf } from "./step-settings.ts";
 export type { Steps } from "./steps.ts";
+export type { Thrown } from "./thrown.ts";
+export { stackOf } from "./thrown.ts";

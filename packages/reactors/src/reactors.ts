@@ -20,6 +20,7 @@ import type { Directed, OrderOptions, Review } from "./run-orders.ts";
 import { cancelRun, reviewRun, undoRun } from "./run-orders.ts";
 import type { SendOptions } from "./send-event.ts";
 import { sendEvent } from "./send-event.ts";
+import type { Thrown } from "./thrown.ts";
 
 /** How many runs without an outcome there may be; at a few hundred bytes each, and every process knows them all. */
 const defaultMaxOpenRuns = 1_000_000;
@@ -38,6 +39,8 @@ export interface ReactorsSettings {
   readonly maxOpenRuns?: number;
   /** Told in a sentence of what went wrong and shows nowhere else. */
   onProblem?(message: string): void;
+  /** Told of each error without a code that a function of a step threw, in each try: it may be a defect, and events hold no stack. */
+  onThrown?(thrown: Thrown): void;
 }
 
 /**
@@ -118,6 +121,7 @@ export function createReactors(settings: ReactorsSettings): Reactors {
   const carrier = new RunCarrier({
     ...{ log, runtime, membership, definitions, pools, doTask },
     onEnded: (runId, ending) => endings.tell(runId, ending),
+    onThrown: (thrown) => settings.onThrown?.(thrown),
     onProblem: (message) => settings.onProblem?.(message),
   });
   const { open } = carrier;

@@ -9,6 +9,7 @@ import { readProgress } from "./read-progress.ts";
 import { endingOf } from "./run-endings.ts";
 import { cancelRun, undoRun } from "./run-orders.ts";
 import { judgeInput, toStart } from "./run-start.ts";
+import type { Thrown } from "./thrown.ts";
 
 /** The parts of a process that runs are carried on by. */
 export interface ProcessParts extends RunSource {
@@ -16,6 +17,8 @@ export interface ProcessParts extends RunSource {
   readonly membership: Membership;
   readonly pools: Pools;
   readonly doTask: DoTask | undefined;
+  /** A function of a step threw what may be a defect. */
+  onThrown(thrown: Thrown): void;
 }
 
 /** What a run that is carried on asks of its process and of the log. `claim` answers this process's claim, where it can take more. */
@@ -28,6 +31,7 @@ export function createRunPorts(
     log,
     pools,
     doTask,
+    onThrown: (thrown) => parts.onThrown(thrown),
     mayGoOn: (epoch) => membership.canClaim && membership.epoch === epoch,
     startOf: (definition, input, parent) =>
       toStart(definition, judgeInput(definition, input), runtime.clock.now(), { claim: claim(1), parent }),

@@ -47,6 +47,7 @@ import { serviceApp } from "./service-app.ts";
 import { serviceHost } from "./settings.ts";
 import { createSystemBus } from "./system-bus.ts";
 import { systemCommands } from "./system-commands.ts";
+import { createThrownNotices } from "./thrown-notices.ts";
 import { systemViews } from "./views.ts";
 
 /** What a system stands on; the composition root's caller chooses. */
@@ -212,6 +213,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     pools: definition.pools,
     doTask: createRunTasks({ log, executions, intake, ready: allRegistered.promise }),
     onProblem: (message) => notice("warn", message),
+    onThrown: createThrownNotices(runtime.clock, (message) => notice("warn", message)),
   });
   const projections = createProjections(
     log,

@@ -8,7 +8,7 @@ import { truthOf } from "./condition.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { enterPool } from "./enter-pool.ts";
 import { functionOf, newCall } from "./new-call.ts";
-import { failAttempt, isOurs, isTimeout, keepForUndo, resultIn, succeed } from "./outcomes.ts";
+import { failAttempt, isOurs, isTimeout, keepForUndo, keepThrown, resultIn, succeed } from "./outcomes.ts";
 import { record, recordDurably } from "./record.ts";
 import type { StepCall } from "./step-call.ts";
 
@@ -159,7 +159,8 @@ function callFailed(
   thrown: unknown,
   ms: number,
 ): void {
-  const error = toRecordableError(thrown);
+  // What one that was told to end throws is no defect, but how it ended.
+  const error = call.isTold ? toRecordableError(thrown) : keepThrown(run, node.path, thrown);
   // It stands as begun: what it came to is found out as after a crash. One that answered has happened, and its answer cannot be kept.
   const isUnknown = reached === "answer" || (reached === "call" && (call.isTold || isTimeout(error)));
   if (said.kind === "step" && !said.idempotent && isUnknown) {

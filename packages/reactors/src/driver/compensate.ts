@@ -4,7 +4,7 @@ import type { OpenNode } from "../open-node.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { callInPool, notCalled } from "./enter-pool.ts";
 import { functionOf, newCall } from "./new-call.ts";
-import { isTimeout, resultIn, succeed } from "./outcomes.ts";
+import { isTimeout, keepThrown, resultIn, succeed } from "./outcomes.ts";
 import { record, recordDurably } from "./record.ts";
 import { needsReview } from "./reviews.ts";
 import type { StepCall } from "./step-call.ts";
@@ -57,10 +57,11 @@ async function tryToClear<T>(
         run.active.set(path, call);
         return await clear(call);
       });
-    } catch (error) {
+    } catch (thrown) {
       const waitMs = backoffMs(clearingRetry, attempt, random);
-      const isUnknown = !idempotent && isTimeout(toRecordableError(error));
-      if (waitMs === undefined || isUnknown || run.hasLeft) throw error;
+      if (run.hasLeft) throw thrown;
+      const isUnknown = isTimeout(keepThrown(run, path, thrown)) && !idempotent;
+      if (waitMs === undefined || isUnknown) throw thrown;
       // A call of its own: one whose time was up has ended, and waits for nothing any more.
       const pause = newCall(run, path, attempt);
       run.active.set(path, pause);

@@ -8,6 +8,7 @@ import type { Pools } from "../pools.ts";
 import type { Progress } from "../progress.ts";
 import type { RunEnding } from "../read-run.ts";
 import type { Pending } from "../run-journal.ts";
+import type { Thrown } from "../thrown.ts";
 import type { StepCall } from "./step-call.ts";
 
 /** Under what the undo stands among what is under way and due: no step's path. */
@@ -32,6 +33,8 @@ export interface RunPorts {
   outcomeOf(ctx: Context, runId: string): Promise<RunEnding | undefined>;
   /** Tells a composed run to end (`cancel`), or to be undone; the driver hears of it when it has. */
   direct(ctx: Context, runId: string, directive: "cancel" | "undo", reason: string): Promise<void>;
+  /** A function of a step threw what may be a defect. */
+  onThrown(thrown: Thrown): void;
   /** The run as the log has it, or undefined where its claim is another's by now. */
   reload(ctx: Context, runId: string): Promise<Progress | undefined>;
 }

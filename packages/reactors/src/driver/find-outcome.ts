@@ -1,11 +1,11 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
-import { backoffMs, toRecordableError } from "@viable/kernel";
+import { backoffMs } from "@viable/kernel";
 import type { ReviewDuring } from "@viable/protocol";
 import type { OpenNode } from "../open-node.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { callInPool, notCalled } from "./enter-pool.ts";
 import { newCall } from "./new-call.ts";
-import { failAttempt, keepForUndo, resultIn, succeed } from "./outcomes.ts";
+import { failAttempt, keepForUndo, keepThrown, resultIn, succeed } from "./outcomes.ts";
 import { record } from "./record.ts";
 import { needsReview } from "./reviews.ts";
 
@@ -39,7 +39,7 @@ export async function findOutcome(run: DrivenRun, node: OpenNode, during: Review
       failAttempt(run, path, attempt, ended, waitMs);
     } else beginAnew(run, path);
   } catch (error) {
-    if (!run.hasLeft) needsReview(run, path, during, unknown, { error: toRecordableError(error) });
+    if (!run.hasLeft) needsReview(run, path, during, unknown, { error: keepThrown(run, path, error) });
   }
   // Begun anew, another call stands there by now.
   if (run.active.get(path) === call) run.active.delete(path);

@@ -42,7 +42,7 @@ export function succeed(run: DrivenRun, { path }: OpenNode, result: unknown, { a
 
 /** A step failed for good, in what was about to be its next attempt. */
 export function fail(run: DrivenRun, node: OpenNode, error: unknown): void {
-  failAttempt(run, node.path, node.attempt + 1, toRecordableError(error), undefined);
+  failAttempt(run, node.path, node.attempt + 1, keepThrown(run, node.path, error), undefined);
 }
 
 /** An attempt failed, after `ms` where that is known; the next one follows after `waitMs`, where there is such a wait and the run goes on. */
@@ -59,6 +59,15 @@ export function failAttempt(
   const again = waitMs === undefined ? failed : { ...failed, retryAt: Math.ceil(nowOf(run) + waitMs) };
   if (run.progress.phase === "going") record(run, { type: "step.failed", data: again });
   else record(run, { type: "step.failed", data: failed }, undefined, { ifGoing: { type: "step.failed", data: again } });
+}
+
+/** What was thrown in a step, as an event keeps it. That has no stack: of what may be a defect, which only a stack locates, the process is told. */
+export function keepThrown(run: DrivenRun, step: string, thrown: unknown): ErrorOnTheWire {
+  const error = toRecordableError(thrown);
+  const { runId, ports, progress } = run;
+  if (error.code === "internal" && !isOurs(thrown))
+    ports.onThrown({ runId, reactor: progress.plan.definition.name, step, error: thrown });
+  return error;
 }
 
 /** What a function answered that may answer a result, or nothing. Throws where it is neither. */

@@ -1,5 +1,5 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
-import { backoffMs, invariant, toRecordableError } from "@viable/kernel";
+import { backoffMs, invariant } from "@viable/kernel";
 import { mayPass } from "@viable/log";
 import type { RunEvent, UndoCause } from "@viable/protocol";
 import type { StepNode } from "../definition.ts";
@@ -10,7 +10,7 @@ import type { DrivenRun } from "./driven-run.ts";
 import { nowOf, undoKey, wakeFor } from "./driven-run.ts";
 import { callInPool } from "./enter-pool.ts";
 import { functionOf, newCall } from "./new-call.ts";
-import { isTimeout } from "./outcomes.ts";
+import { isTimeout, keepThrown } from "./outcomes.ts";
 import { record, recordDurably } from "./record.ts";
 import { needsReview } from "./reviews.ts";
 import type { UndoTarget } from "./undo-walk.ts";
@@ -68,7 +68,7 @@ async function undo(run: DrivenRun, target: UndoTarget): Promise<void> {
     if (run.hasLeft) return;
     // A composed run could not be asked: that is no try, and is asked again.
     if (said.kind !== "step" && mayPass(thrown)) throw thrown;
-    const error = toRecordableError(thrown);
+    const error = keepThrown(run, step, thrown);
     const isUnknown = isOnce && isTimeout(error);
     const waitMs = isUnknown ? undefined : backoffMs(clearingRetry, attempt, run.ctx.runtime.random);
     if (waitMs === undefined) needsReview(run, step, "undo", "it could not be undone", { error, of });
