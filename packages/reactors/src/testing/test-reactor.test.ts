@@ -236,3 +236,34 @@ describe("what takes longer than a test waits", () => {
     expect((await testReactor(real, { input: {}, patienceMs: 10_000 })).problems).toEqual([]);
   });
 });
+
+describe("a step that breaks", () => {
+  const breakHere = (order: { at?: { nix: number } }): number => (order.at as { nix: number }).nix;
+  const breaks = reactor("breaks", { input: z.strictObject({ steps: z.array(z.number()) }) }, (steps) =>
+    steps
+      .map("each", { over: ({ input }) => input.steps }, (each) =>
+        each.step("x", { run: () => breakHere({}) }).returns(() => 1),
+      )
+      .returns(() => 1),
+  );
+
+  test("is shown with its stack, which is no problem of the engine's", async () => {
+    const run = await testReactor(breaks, { input: { steps: [0] } });
+    expect(run.thrown).toEqual([expect.stringMatching(/^each\[0\]\/x: TypeError: .*nix.*\n {4}at breakHere /)]);
+    expect(run.problems).toEqual([]);
+    expect(inspect(run)).toContain("at breakHere ");
+  });
+
+  test("is shown as often as somebody reads", async () => {
+    const run = await testReactor(breaks, { input: { steps: Array.from({ length: 30 }, (_, nr) => nr) } });
+    expect(run.thrown).toHaveLength(20);
+  });
+
+  test("is not shown where the test made it fail", async () => {
+    const run = await testReactor(breaks, {
+      input: { steps: [0] },
+      failAt: [{ step: "each/x", error: new Error("as asked") }],
+    });
+    expect([run.status, run.thrown]).toEqual(["failed", []]);
+  });
+});

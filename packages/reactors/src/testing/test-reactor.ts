@@ -22,6 +22,8 @@ import { maxTimeMs } from "../run-bounds.ts";
 import { runStream } from "../run-journal.ts";
 import type { Directed } from "../run-orders.ts";
 import { statusOf } from "../run-view.ts";
+import type { Thrown } from "../thrown.ts";
+import { stackOf } from "../thrown.ts";
 import { describeEvent } from "./describe-event.ts";
 import { LeapingClock } from "./leaping-clock.ts";
 import { ProcessClock } from "./process-clock.ts";
@@ -41,6 +43,8 @@ const maxLeaps = 100_000;
 /** How often nothing may have come of a leap to when the runs are looked through, in milliseconds of simulated time. */
 const sweepMs = 5_000;
 const maxIdleSweeps = 4;
+/** Of how many errors a test shows the stack: as many as somebody reads. */
+const maxThrown = 20;
 
 /** What a step's function, or a task of a step, is called for. */
 export type TestRole = FunctionRole | "task";
@@ -162,6 +166,9 @@ export class TestRun implements TestedRun {
   readonly #folded = new Map<string, Progress>();
   readonly #states = new Map<string, RunState>();
   readonly #problems: string[] = [];
+  readonly #thrown: string[] = [];
+  /** What was thrown because the test says so. */
+  readonly #made = new Set<unknown>();
   readonly #calls: TestCall[] = [];
   readonly #crashes: Set<CallsOf>;
   /** Entries of `failAt` at which something has failed. */
@@ -267,6 +274,14 @@ export class TestRun implements TestedRun {
     return [...this.#problems];
   }
 
+  /**
+   * Where steps broke: stacks of what their functions threw that says by no code what failed, each behind its step. Events hold none. The first
+   * twenty, without what the test made fail.
+   */
+  get thrown(): readonly string[] {
+    return [...this.#thrown];
+  }
+
   /** How much simulated time has passed since it began, in milliseconds. */
   get elapsedMs(): number {
     return this.#clock.now() - this.#startMs;
@@ -287,8 +302,8 @@ export class TestRun implements TestedRun {
 
   /** What `console.log` shows of it. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
-    const { status, result, error, lines, waits, problems } = this;
-    return `TestRun ${inspect({ status, result, error, lines, waits, problems }, options)}`;
+    const { status, result, error, lines, waits, problems, thrown } = this;
+    return `TestRun ${inspect({ status, result, error, lines, waits, problems, thrown }, options)}`;
   }
 
   // What is done to it; each lets time pass until it has ended or waits again
@@ -403,6 +418,7 @@ export class TestRun implements TestedRun {
       pools: pools ?? this.#namedPools(),
       ...(tasks !== undefined && { doTask: tasks }),
       onProblem: (message) => void this.#problems.push(message),
+      onThrown: (thrown) => this.#noteThrown(thrown),
     });
     return { calling, ctx, log, reactors };
   }
@@ -460,7 +476,14 @@ export class TestRun implements TestedRun {
 
   #errorAt(failing: FailAt, { role, step }: Omit<TestCall, "atMs">): unknown {
     this.#failed.add(failing);
-    return "error" in failing ? failing.error : new Error(`${role} of ${step} was made to fail.`);
+    const error = "error" in failing ? failing.error : new Error(`${role} of ${step} was made to fail.`);
+    this.#made.add(error);
+    return error;
+  }
+
+  #noteThrown({ step, error }: Thrown): void {
+    const stack = this.#made.has(error) || this.#thrown.length >= maxThrown ? undefined : stackOf(error);
+    if (stack !== undefined) this.#thrown.push(`${step}: ${stack}`);
   }
 
   // Time
