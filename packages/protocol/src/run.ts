@@ -125,6 +125,7 @@ export const runEvents = {
     /** What it was called with, kept where it can be undone. */
     args: keptJson.optional(),
     ms: z.number().optional(),
+    /** Which attempt, beyond the first. By a guard: there where an attempt before it in this run may have done it, and then it is undone as any. */
     attempt: z.number().int().optional(),
     /** How it came to its result without having run: by its guard, by its compensation, by a person, or in the run this one forks. */
     by: z.enum(["guard", "compensation", "review", "fork"]).optional(),

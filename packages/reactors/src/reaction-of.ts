@@ -17,8 +17,8 @@ const maxKeyChars = 150;
  *
  * Promised: each event does what it says at least once, in order, in one process at a time; done again after a crash it counts once, since
  * a run is known by its key, and what is sent by the event it was made of. It acts in the event's tenant (W11). What cannot be done
- * (a key or an input that throws or does not fit, a key under which somebody else has begun a run, a run that follows from others over
- * more than sixteen hops) parks it before that event, with the reason, as every projection.
+ * (a key or an input that throws or does not fit, data too large to be sent, a key under which somebody else has begun a run, a run that
+ * follows from others over more than sixteen hops) parks it before that event, with the reason, as every projection.
  *
  * Not promised: that a run began before what was sent to it; but what was sent under its key waits for it. That an event for a key without
  * a run is told of.

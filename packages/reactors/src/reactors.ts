@@ -81,7 +81,8 @@ export interface Reactors extends Part {
   decide(ctx: Context, approvalId: string, decision: ApprovalDecision, options?: OrderOptions): Promise<Decided>;
   /**
    * Hands something over to runs that wait for this event and key, now or later. Each run that asks for it takes it once. With an `id`
-   * it can be repeated.
+   * it can be repeated. Throws `reactor.invalid_input`, also for a payload of more than 4 MiB of JSON, and `reactor.not_taken` where the log is
+   * busy.
    */
   send(ctx: Context, event: string, key: string, payload: JsonValue, options?: SendOptions): Promise<void>;
   readonly definitions: readonly ReactorDefinition[];

@@ -83,7 +83,10 @@ export interface StepSettings<Given, Results, Args, Result> extends Common {
     args: Resolved<NoInfer<Args>>,
     ctx: StepContext,
   ) => { readonly result: Kept<Result> } | undefined | Promise<{ readonly result: Kept<Result> } | undefined>;
-  /** Does it. What it returns must be plain JSON of at most 4 MiB; what it throws is its failure. At least once, see `idempotent`. */
+  /**
+   * Does it. What it returns must be plain JSON of at most 4 MiB; what it throws is its failure. At least once, see `idempotent`. What it is
+   * handed is frozen: copy what you change.
+   */
   readonly run: (ctx: StepContext, args: Resolved<NoInfer<Args>>) => Result;
   /**
    * It has failed for good: puts right what it may have left half done. Where it answers `{ result }` the run goes on with that; else

@@ -279,6 +279,7 @@ export class Steps<Given, Results> {
       /**
        * It ended without a result: says what then. `restart` begins another run of it after a growing wait, `maxRestarts` times at most; `fail`
        * fails this step; `review` asks a person; `{ result }` goes on with that. Default `fail`.
+       * It answers at once; anything else fails this step with `reactor.invalid_result`.
        */
       readonly onFailure?: (
         error: Error,
