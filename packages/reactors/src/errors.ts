@@ -50,6 +50,20 @@ export const stepTimedOut = (step: string, timeoutMs: number): ViableError =>
     next: "Give it more time (timeoutMs), or let it honour its signal.",
   });
 
+/** `reactor.invalid_result`: what a run comes to cannot be kept exactly. */
+export const invalidOutput = (reason: string): ViableError =>
+  new ViableError("reactor.invalid_result", `What the run comes to cannot be kept: ${reason}.`, {
+    next: "Let it come to plain JSON; keep the bulk in a file or in memory, and let it come to where.",
+    details: { reason },
+  });
+
+/** `reactor.invalid_result`: a function that may answer a result, or how it goes on, answered something else. */
+export const invalidAnswer = (step: string, role: string, reason: string): ViableError =>
+  new ViableError("reactor.invalid_result", `The ${role} of the step ${step} answered what it may not: ${reason}.`, {
+    next: "Answer one of these; a result stands in an object, as { result: 5 }.",
+    details: { step, role, reason },
+  });
+
 /** `reactor.invalid_result`: what a step returned cannot be kept exactly. */
 export const invalidResult = (step: string, reason: string): ViableError =>
   new ViableError("reactor.invalid_result", `The step ${step} returned what cannot be kept: ${reason}.`, {

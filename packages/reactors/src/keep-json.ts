@@ -12,10 +12,10 @@ export interface Kept {
 const levelsAround = 4;
 
 /**
- * A frozen copy of a value, as JSON will give it back: members that are undefined are left out. A text says why there can be none. The
- * copy keeps what steps are handed apart from what whoever returned it goes on changing.
+ * A frozen copy of a value, as JSON will give it back: members that are undefined are left out. A text says why there can be none, and
+ * where, from what the value is called (`root`). The copy keeps what steps are handed apart from what whoever returned it goes on changing.
  */
-export function keepJson(value: unknown, maxChars: number): Kept | string {
+export function keepJson(value: unknown, maxChars: number, root = "result"): Kept | string {
   const count = { chars: 0, max: maxChars };
   try {
     const copy = copyOf(value ?? null, 0, count);
@@ -23,7 +23,7 @@ export function keepJson(value: unknown, maxChars: number): Kept | string {
   } catch (error) {
     if (error === tooLarge) return `more than ${maxChars} characters of JSON`;
     if (error !== notJson) return "it cannot be looked at";
-    const problem = findJsonProblem(value, "result");
+    const problem = findJsonProblem(value, root);
     return problem === undefined
       ? `nested deeper than ${maxJsonDepth - levelsAround} levels`
       : `${problem.path}: ${problem.reason}`;

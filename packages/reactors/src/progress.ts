@@ -2,7 +2,7 @@ import type { ErrorOnTheWire } from "@viable/kernel";
 import { invariant, toWire } from "@viable/kernel";
 import type { Claim, RunEvent, RunEventData, UndoCause } from "@viable/protocol";
 import { resolve } from "./argument.ts";
-import { invalidResult, rejected } from "./errors.ts";
+import { invalidStepArgument, rejected } from "./errors.ts";
 import { freezeJson } from "./keep-json.ts";
 import type { OpenMap, OpenNode, Todo } from "./open-node.ts";
 import { openNode } from "./open-node.ts";
@@ -237,7 +237,7 @@ export class Progress {
         const list = freezeJson(resolve(plan.node.over, scope));
         const elements = Array.isArray(list) ? list : [];
         if (!Array.isArray(list)) {
-          this.#fail(node, toWire(invalidResult(node.path, "what it maps over is no list")));
+          this.#fail(node, toWire(invalidStepArgument(node.path, "what it maps over is no list")));
           return;
         }
         const outputs = plan.node.collect === "results" ? [] : undefined;

@@ -32,13 +32,20 @@ export function parseInput(
 export function judgeInput({ name, input: schema }: ReactorDefinition, input: unknown): JsonValue {
   const parsed = parseInput(schema, input);
   if ("reason" in parsed) throw invalidInput(name, parsed.path, parsed.reason);
-  const kept = keepJson(parsed.data, maxResultChars);
-  if (typeof kept === "string") {
-    // What is no JSON is named where it stands, and it stands in no result.
-    const problem = kept.startsWith("result") ? findJsonProblem(parsed.data, "input") : undefined;
-    throw invalidInput(name, problem?.path ?? "input", problem?.reason ?? kept);
-  }
+  const kept = keepInput(parsed.data);
+  if ("reason" in kept) throw invalidInput(name, kept.path, kept.reason);
   return kept.value;
+}
+
+/** An input as it is kept, or why it cannot be. */
+export function keepInput(
+  input: unknown,
+): { readonly value: JsonValue } | { readonly path: string; readonly reason: string } {
+  const kept = keepJson(input, maxResultChars, "input");
+  if (typeof kept !== "string") return kept;
+  // What is no JSON is named where it stands; what is too large, or cannot be looked at, stands nowhere in particular.
+  const problem = kept.startsWith("input") ? findJsonProblem(input, "input") : undefined;
+  return problem ?? { path: "input", reason: kept };
 }
 
 /** What is wrong with a key that a run is to be known by, or that something is sent under. */

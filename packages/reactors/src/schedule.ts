@@ -1,9 +1,7 @@
 import type { JsonValue } from "@viable/kernel";
 import { defaultTenant, nearestNames, ViableError } from "@viable/kernel";
 import type { ReactorDefinition } from "./definition.ts";
-import { keepJson } from "./keep-json.ts";
-import { maxResultChars } from "./run-bounds.ts";
-import { parseInput } from "./run-start.ts";
+import { keepInput, parseInput } from "./run-start.ts";
 import type { Timetable } from "./timetable.ts";
 import { timeAfter } from "./timetable.ts";
 
@@ -148,8 +146,8 @@ function checkInput<Input>({ input, reactor }: ScheduleSettings<Input>, refuse: 
   if (typeof input === "function") return input as (planned: PlannedTime) => unknown;
   const parsed = parseInput(reactor.input, input);
   if ("reason" in parsed) throw refuse(parsed.path, parsed.reason, `Hand in what "${reactor.name}" asks for.`);
-  const kept = keepJson(input, maxResultChars);
-  if (typeof kept === "string") throw refuse("input", kept);
+  const kept = keepInput(input);
+  if ("reason" in kept) throw refuse(kept.path, kept.reason);
   return kept.value;
 }
 

@@ -31,7 +31,7 @@ export async function sendEvent(
   if (!eventPattern.test(event)) throw invalidSend("event", eventRule);
   const problem = findKeyProblem(key);
   if (problem !== undefined) throw invalidSend("key", problem);
-  const kept = keepJson(payload, maxResultChars);
+  const kept = keepJson(payload, maxResultChars, "payload");
   if (typeof kept === "string") throw invalidPayload(kept);
   const data = { event, key, payload, ...(source !== undefined && { source }) };
   const outcome = await log.append(ctx, {
@@ -52,7 +52,7 @@ export async function sendEvent(
 
 /** `reactor.invalid_input`: what is sent could not be kept as a step's result. Nothing was recorded. */
 const invalidPayload = (reason: string): ViableError =>
-  new ViableError("reactor.invalid_input", `send, payload: ${reason}.`, {
+  new ViableError("reactor.invalid_input", `send, ${reason.startsWith("payload") ? reason : `payload: ${reason}`}.`, {
     next: "Send plain JSON; keep the bulk in a file or in memory and send where.",
     details: { path: "payload", reason },
   });

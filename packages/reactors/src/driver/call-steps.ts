@@ -109,7 +109,7 @@ async function call(run: DrivenRun, node: OpenNode, said: StepNode | TaskNode, d
       return;
     }
     if (guard !== undefined) {
-      const guarded = resultIn(await step.call(() => guard(args, step), said.timeoutMs), path);
+      const guarded = resultIn(await step.call(() => guard(args, step), said.timeoutMs), path, "guard");
       if (guarded !== undefined) {
         // What an attempt before this one may have done is this run's own: noted as that, it can be taken back.
         const own = mayHaveRun(run, node) ? { attempt, args: keepForUndo(node, args) } : {};

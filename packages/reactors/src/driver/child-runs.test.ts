@@ -39,7 +39,7 @@ test.for<[string, () => unknown, string]>([
   ]);
   const allowed = '"restart", "fail", "review" or { result }';
   expect(run.error?.message).toBe(
-    `The step c returned what cannot be kept: its onFailure may answer ${allowed}, and answered ${told}.`,
+    `The onFailure of the step c answered what it may not: it may answer ${allowed}, and answered ${told}.`,
   );
 });
 

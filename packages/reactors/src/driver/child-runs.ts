@@ -2,7 +2,7 @@ import type { ErrorOnTheWire } from "@viable/kernel";
 import { backoffMs, fromWire, invariant } from "@viable/kernel";
 import type { RunEvent, StepWait } from "@viable/protocol";
 import type { ComposeNode } from "../definition.ts";
-import { invalidResult } from "../errors.ts";
+import { invalidAnswer } from "../errors.ts";
 import type { OpenNode } from "../open-node.ts";
 import { errorOf } from "../read-run.ts";
 import { runIdFor } from "../run-id.ts";
@@ -79,7 +79,7 @@ function childFailed(
     // What it comes to is nobody's business: it must not take down the process where it rejects.
     if (answer instanceof Promise) answer.catch(() => undefined);
     const allowed = '"restart", "fail", "review" or { result }';
-    throw invalidResult(node.path, `its onFailure may answer ${allowed}, and answered ${tell(answer)}`);
+    throw invalidAnswer(node.path, "onFailure", `it may answer ${allowed}, and answered ${tell(answer)}`);
   }
   const restarts = { ...clearingRetry, maxAttempts: maxRestarts + 1 };
   const waitMs = answer === "restart" ? backoffMs(restarts, attempt, run.ctx.runtime.random) : undefined;

@@ -28,7 +28,7 @@ export async function compensate(run: DrivenRun, node: OpenNode): Promise<void> 
       const isFirst = call.attempt === 1;
       if (!said.idempotent && isFirst && !(await recordDurably(run, { type: "step.started", data }))) return notCalled;
       const answer = await call.call(() => functionOf(plan, "compensate")(call, failure), said.timeoutMs);
-      return resultIn(answer, path);
+      return resultIn(answer, path, "compensate");
     });
     if (answered === notCalled) return;
     if (answered === undefined) record(run, { type: "step.compensated", data: { step: path } });

@@ -26,7 +26,7 @@ export async function findOutcome(run: DrivenRun, node: OpenNode, during: Review
     const args = run.progress.argsOf(node);
     const found = await callInPool(run, path, said.pool, async () => {
       run.active.set(path, call);
-      return resultIn(await call.call(() => ask(call, args), said.timeoutMs), path);
+      return resultIn(await call.call(() => ask(call, args), said.timeoutMs), path, "findOutcome");
     });
     if (found === notCalled) return;
     if (found !== undefined) succeed(run, node, found.result, { args: keepForUndo(node, args) });

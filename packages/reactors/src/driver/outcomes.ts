@@ -1,7 +1,7 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
 import { toRecordableError, ViableError } from "@viable/kernel";
 import type { RunEventData } from "@viable/protocol";
-import { invalidResult, invalidStepArgument } from "../errors.ts";
+import { invalidAnswer, invalidResult, invalidStepArgument } from "../errors.ts";
 import type { Kept } from "../keep-json.ts";
 import { freezeJson, keepJson } from "../keep-json.ts";
 import type { OpenNode } from "../open-node.ts";
@@ -22,7 +22,7 @@ interface Success extends Pick<RunEventData<"step.succeeded">, "by" | "ms" | "at
  */
 export function keepForUndo({ path, plan }: OpenNode, args: unknown): Kept | undefined {
   if (plan.functions.undo === undefined) return undefined;
-  const kept = keepJson(args, maxUndoArgsChars);
+  const kept = keepJson(args, maxUndoArgsChars, "args");
   if (typeof kept === "string") throw invalidStepArgument(path, `its undo could not be handed its arguments: ${kept}`);
   return kept;
 }
@@ -70,11 +70,15 @@ export function keepThrown(run: DrivenRun, step: string, thrown: unknown): Error
   return error;
 }
 
-/** What a function answered that may answer a result, or nothing. Throws where it is neither. */
-export function resultIn(answer: unknown, step: string): { readonly result: unknown } | undefined {
+/** What a function answered that may answer a result, or nothing. Throws `reactor.invalid_result` where it is neither. */
+export function resultIn(
+  answer: unknown,
+  step: string,
+  role: "guard" | "compensate" | "findOutcome",
+): { readonly result: unknown } | undefined {
   if (answer === undefined || answer === null) return undefined;
   if (isResult(answer)) return answer;
-  throw invalidResult(step, "an answer is { result } or nothing");
+  throw invalidAnswer(step, role, "it may answer { result } or nothing");
 }
 
 export const isResult = (answer: unknown): answer is { readonly result: unknown } =>

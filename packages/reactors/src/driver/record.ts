@@ -1,6 +1,6 @@
 import { toWire } from "@viable/kernel";
 import type { RunEvent } from "@viable/protocol";
-import { invalidResult } from "../errors.ts";
+import { invalidOutput } from "../errors.ts";
 import { keepJson } from "../keep-json.ts";
 import { maxResultChars } from "../run-bounds.ts";
 import type { Pending } from "../run-journal.ts";
@@ -63,7 +63,6 @@ export const isDone = ({ progress }: DrivenRun): boolean => progress.output !== 
 /** Records what the run comes to, or that it cannot be kept. */
 export function complete(run: DrivenRun): void {
   const kept = keepJson(run.progress.output?.value, maxResultChars);
-  if (typeof kept === "string")
-    record(run, { type: "run.gave_up", data: { error: toWire(invalidResult("returns", kept)) } });
+  if (typeof kept === "string") record(run, { type: "run.gave_up", data: { error: toWire(invalidOutput(kept)) } });
   else record(run, { type: "run.completed", data: { result: kept.value } }, kept.chars);
 }

@@ -38,12 +38,14 @@ export function awaitEvent(run: DrivenRun, node: OpenNode, { event }: EventNode)
     awaitReceived(run, node, wait);
     return;
   }
-  const { key = null, timeoutMs } = argsOf(run, node);
-  const until = endOf(run, timeoutMs);
+  const { key, timeoutMs } = argsOf(run, node);
+  const until = endOf(run, node, timeoutMs);
   if (until === undefined) fail(run, node, invalidStepArgument(path, "timeoutMs must be a number of milliseconds"));
-  else if (key !== null && (typeof key !== "string" || key.length === 0 || key.length > maxKeyChars))
+  else if (key === undefined && !isSaid(node, "key"))
+    beginWait(run, node, { for: "event", event, key: run.runId, ...until });
+  else if (typeof key !== "string" || key.length === 0 || key.length > maxKeyChars)
     fail(run, node, invalidStepArgument(path, `key must be text of 1 to ${maxKeyChars} characters`));
-  else beginWait(run, node, { for: "event", event, key: key ?? run.runId, ...until });
+  else beginWait(run, node, { for: "event", event, key, ...until });
 }
 
 function awaitReceived(run: DrivenRun, node: OpenNode, wait: StepWait & { for: "event" }): void {
@@ -86,8 +88,8 @@ export function awaitApproval(run: DrivenRun, node: OpenNode, { title }: Approva
     return;
   }
   const { details, timeoutMs } = argsOf(run, node);
-  const kept = details === undefined ? undefined : keepJson(details, maxResultChars);
-  const until = endOf(run, timeoutMs);
+  const kept = details === undefined ? undefined : keepJson(details, maxResultChars, "details");
+  const until = endOf(run, node, timeoutMs);
   if (until === undefined) fail(run, node, invalidStepArgument(path, "timeoutMs must be a number of milliseconds"));
   else if (typeof kept === "string") fail(run, node, invalidStepArgument(path, kept));
   else {
@@ -105,9 +107,17 @@ function beginWait(run: DrivenRun, node: OpenNode, wait: StepWait): void {
 const argsOf = (run: DrivenRun, node: OpenNode) =>
   run.progress.argsOf(node) as { readonly [Name in "forMs" | "until" | "key" | "timeoutMs" | "details"]?: unknown };
 
+/** Whether a wait is told something. What leads to nothing is not taken for what was never said: it would wait without an end, or for something else. */
+function isSaid({ plan }: OpenNode, name: "key" | "timeoutMs"): boolean {
+  const { args } = plan.node;
+  return args.from === "object"
+    ? Object.hasOwn(args.members, name)
+    : args.from === "value" && Object.hasOwn(Object(args.value), name);
+}
+
 /** Until when it waits at most: for ever where nothing is said; undefined where what is said is no time. */
-function endOf(run: DrivenRun, timeoutMs: unknown): { until?: number } | undefined {
-  if (timeoutMs === undefined || timeoutMs === null) return {};
+function endOf(run: DrivenRun, node: OpenNode, timeoutMs: unknown): { until?: number } | undefined {
+  if (timeoutMs === undefined && !isSaid(node, "timeoutMs")) return {};
   const until = typeof timeoutMs === "number" ? nowOf(run) + timeoutMs : Number.NaN;
   return until <= maxTimeMs ? { until } : undefined;
 }
