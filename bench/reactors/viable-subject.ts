@@ -31,8 +31,9 @@ export interface ViableSettings extends Place {
 /** How many elements of one run go on at the same time. */
 const maxConcurrency = 1_000;
 
-// As `viable start` has it (`limitHeapGrowth`).
+// As `viable start` has it (`tuneCollector`).
 setFlagsFromString("--heap-growing-percent=100");
+setFlagsFromString("--no-allocation-site-pretenuring");
 
 const { databaseUrl, isGateClosed = false, leaseMs } = readSettings<ViableSettings>();
 const runtime = createRuntime();

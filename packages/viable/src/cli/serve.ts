@@ -8,11 +8,11 @@ import { stateDirectory } from "../state-directory.ts";
 import { exitStatus } from "./exit-status.ts";
 import { formatDuration } from "./format-duration.ts";
 import { isAlive } from "./gateway.ts";
-import { limitHeapGrowth } from "./limit-heap-growth.ts";
 import type { Paint } from "./paint.ts";
 import { paint } from "./paint.ts";
 import { printError } from "./print-error.ts";
 import type { Shell } from "./shell.ts";
+import { tuneCollector } from "./tune-collector.ts";
 
 /** What a running system is, for whoever started it. */
 export interface Running {
@@ -50,7 +50,7 @@ export async function serve(
   settings: Settings,
   options: ServeOptions,
 ): Promise<number> {
-  limitHeapGrowth();
+  tuneCollector();
   shell.whenUnread = "go on";
   const interrupt = shell.catchInterrupt();
   const life = new AbortController();

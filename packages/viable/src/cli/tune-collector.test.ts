@@ -23,8 +23,8 @@ async function peakOf(prelude: string): Promise<number> {
 }
 
 test("a heap whose growth is limited comes to less under the same load", async () => {
-  const module = new URL("./limit-heap-growth.ts", import.meta.url).href;
-  const limited = await peakOf(`import { limitHeapGrowth } from ${JSON.stringify(module)}; limitHeapGrowth();`);
+  const module = new URL("./tune-collector.ts", import.meta.url).href;
+  const limited = await peakOf(`import { tuneCollector } from ${JSON.stringify(module)}; tuneCollector();`);
   const unlimited = await peakOf("");
   expect(limited).toBeGreaterThan(0);
   expect(limited).toBeLessThan(0.9 * unlimited);
