@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { configFileName, loadConfig } from "../config-file.ts";
-import { isProcessManager } from "../define-system.ts";
 import { readSettings } from "../settings.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData } from "./output.ts";
@@ -30,18 +29,9 @@ export function addConfig(program: Command, shell: Shell): void {
     const file = configOf(shell, given);
     const definition = await loadConfig(file);
     readSettings(definition, file, shell.environment);
-    const agents = definition.services.reduce((sum, each) => sum + each.agents.length, definition.commands.length);
-    const { name: system, services, reactors, schedules, projections, pools } = definition;
-    const processManagers = projections.filter(isProcessManager).length;
-    const counts = {
-      services: services.length,
-      agents,
-      reactors: reactors.length,
-      schedules: schedules.length,
-      projections: projections.length - processManagers,
-      processManagers,
-      pools: Object.keys(pools).length,
-    };
+    const { countConfig } = await import("./describe-config.ts");
+    const { name: system } = definition;
+    const counts = countConfig(definition);
     printData(shell, options.output, { ok: true, file, system, ...counts }, () => {
       const told = Object.entries(counts).filter(([, count]) => count > 0);
       const parts = [system, ...told.map(([name, count]) => tellCount(name, count))];

@@ -20,6 +20,20 @@ const variables = [
   "VIABLE_SERVICE_PORTS",
 ];
 
+/** How many of each a config has. */
+export function countConfig({ services, commands, reactors, schedules, projections, pools }: SystemDefinition) {
+  const processManagers = projections.filter(isProcessManager).length;
+  return {
+    services: services.length,
+    agents: services.reduce((sum, each) => sum + each.agents.length, commands.length),
+    reactors: reactors.length,
+    schedules: schedules.length,
+    projections: projections.length - processManagers,
+    processManagers,
+    pools: Object.keys(pools).length,
+  };
+}
+
 /** A config as plain data. Functions are left out, and so is the password of a database. */
 export function describeConfig(
   file: string,
