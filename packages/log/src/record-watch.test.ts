@@ -16,7 +16,8 @@ async function setup(memory: Store = createMemoryStore()) {
   let act: ((when: "before" | "after") => Promise<void>) | undefined;
   /** The keys of others' changes that the process was handed. */
   const read: string[] = [];
-  let readAct = async () => {};
+  let readAct: ((when: "before" | "after") => Promise<void>) | undefined;
+  let commitAct = async () => {};
   const store: Store = {
     ...memory,
     exclusive: false,
@@ -27,10 +28,16 @@ async function setup(memory: Store = createMemoryStore()) {
       return page;
     },
     async readChanges(...args) {
-      await readAct();
+      await readAct?.("before");
       const page = await memory.readChanges(...args);
       read.push(...page.changes.map(({ key }) => key));
+      await readAct?.("after");
       return page;
+    },
+    async commit(...args) {
+      const outcomes = await memory.commit(...args);
+      await commitAct();
+      return outcomes;
     },
   };
   const log = createLog(store, runtime);
@@ -54,10 +61,18 @@ async function setup(memory: Store = createMemoryStore()) {
     put,
     watch,
     read,
-    /** Does something once, when changes have been asked for and not been read. */
-    whileReading: (once: () => Promise<unknown>) => {
-      readAct = async () => {
-        readAct = async () => {};
+    /** Does something once, when changes have been asked for, just before or just after they are read. */
+    whileReading: (wanted: "before" | "after", once: () => Promise<unknown>) => {
+      readAct = async (when) => {
+        if (when !== wanted) return;
+        readAct = undefined;
+        await once();
+      };
+    },
+    /** Does something once, when an append of the log's own is in the database and not answered. */
+    whileCommitting: (once: () => Promise<unknown>) => {
+      commitAct = async () => {
+        commitAct = async () => {};
         await once();
       };
     },
@@ -131,19 +146,93 @@ test("a watch that begins while changes are read for earlier ones misses none of
   const { clock, log, others, put, watch, whileReading } = await setup();
   const first = await watch("a");
   await put("a", 1, others);
-  let second: { seen: string[] } | undefined;
-  whileReading(async () => {
-    second = await watch("b");
-    await put("b", 1, others);
-  });
+  await put("b", 1, others);
+  let read = () => {};
+  whileReading("before", () => new Promise<void>((resolve) => (read = resolve)));
   log.wake();
   await clock.settle();
+  const second = watch("b");
+  // Long enough for a listing that waits for nothing: the page was asked for without its prefix.
+  await clock.settle();
+  await put("b", null, others);
+  await put("bb", 1, others);
+  read();
+  const { seen } = await second;
   expect(first.seen).toEqual(["a=1@1"]);
-  expect(second?.seen).toEqual(["b=1@1"]);
-  await put("b", 2, others);
+  expect(seen).toEqual(["bb=1@1"]);
+  await put("b", 3, others);
   log.wake();
   await clock.settle();
-  expect(second?.seen).toEqual(["b=1@1", "b=2@2"]);
+  expect(seen).toEqual(["bb=1@1", "b=3@3"]);
+});
+
+test("watches that begin during each reading hold up nobody: every page goes to those that it was read for", async () => {
+  const { clock, log, others, put, watch, whileReading } = await setup();
+  const { seen } = await watch("a");
+  await put("a", 1, others);
+  const begun: Promise<unknown>[] = [];
+  const heard: number[] = [];
+  const begin = async () => {
+    heard.push(seen.length);
+    begun.push(watch("b"));
+    if (begun.length < 5) whileReading("before", begin);
+  };
+  whileReading("before", begin);
+  log.wake();
+  await clock.settle();
+  await Promise.all(begun);
+  expect(heard).toEqual([0, 1, 1, 1, 1]);
+});
+
+test("a watch that cannot be listed yet, since a page is on its way that never comes, ends with its context's deadline", async () => {
+  const { clock, ctx, log, whileReading } = await setup();
+  whileReading("before", () => new Promise(() => {}));
+  log.wake();
+  await clock.settle();
+  const bounded = withContext(ctx, { deadline: clock.now() + 1_000 });
+  const begun = expect(log.watchRecords(bounded, "", () => {})).rejects.toMatchObject({
+    code: "context.deadline_exceeded",
+  });
+  await clock.advance(1_000);
+  await begun;
+});
+
+test("a page of changes that was read before the listing and arrives after it tells nothing older", async () => {
+  const { clock, log, others, put, watch, whileListing, whileReading } = await setup();
+  await put("a", 1, others);
+  let arrive = () => {};
+  whileReading("after", () => new Promise<void>((resolve) => (arrive = resolve)));
+  whileListing("before", async () => {
+    log.wake();
+    await clock.settle();
+    await put("a", 2, others);
+  });
+  const { seen } = await watch("a");
+  expect(seen).toEqual(["a=2@2"]);
+  arrive();
+  await clock.settle();
+  await put("a", 3, others);
+  log.wake();
+  await clock.settle();
+  expect(seen).toEqual(["a=2@2", "a=3@3"]);
+});
+
+test("an append of the log's own that is answered after the listing, and before which others' was listed, tells nothing older", async () => {
+  const { clock, others, put, watch, whileCommitting } = await setup();
+  let answer = () => {};
+  whileCommitting(() => new Promise<void>((resolve) => (answer = resolve)));
+  const writing = put("a", 1);
+  await clock.settle();
+  await put("a", 2, others);
+  const { seen } = await watch("a");
+  expect(seen).toEqual(["a=2@2"]);
+  answer();
+  await writing;
+  await clock.settle();
+  expect(seen).toEqual(["a=2@2"]);
+  await put("a", 3);
+  await clock.settle();
+  expect(seen).toEqual(["a=2@2", "a=3@3"]);
 });
 
 test("pages that end early, since what is in them is large, are read on to the end", async () => {

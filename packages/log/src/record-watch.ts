@@ -17,6 +17,8 @@ interface Watcher {
   readonly callback: (change: RecordChange) => void;
   /** Changes that came while the first listing was under way, another list where it has to begin anew; undefined once it is done. */
   early: RecordChange[] | undefined;
+  /** The versions that it was listed, by key, for as long as something older may still arrive. */
+  listed: Map<string, number> | undefined;
 }
 
 /**
@@ -36,8 +38,8 @@ export class RecordWatch {
   /** Whether what was shown may not be there any more. */
   #showsAgain = false;
   readonly #watchers = new Set<Watcher>();
-  /** How many watches have begun. */
-  #begun = 0;
+  /** The page of changes that is being read, or was read last. */
+  #page: Promise<boolean> | undefined;
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
@@ -62,13 +64,12 @@ export class RecordWatch {
   /** Resolves, once what there is has been shown, with how to stop. The signal stops it too, whenever it comes. */
   async watch(ctx: Context, prefix: string, callback: (change: RecordChange) => void): Promise<() => void> {
     throwIfDone(ctx);
-    const watcher: Watcher = { prefix, callback, early: [] };
+    const watcher: Watcher = { prefix, callback, early: [], listed: undefined };
     const stop = () => {
       this.#watchers.delete(watcher);
       ctx.signal.removeEventListener("abort", stop);
     };
     this.#watchers.add(watcher);
-    this.#begun += 1;
     ctx.signal.addEventListener("abort", stop, { once: true });
     try {
       await this.#begin(ctx, watcher);
@@ -82,6 +83,9 @@ export class RecordWatch {
 
   /** Shows a watcher what there is, then what changed while it was shown. */
   async #begin(ctx: Context, watcher: Watcher): Promise<void> {
+    // A page that is on its way was asked for without its prefix: what is listed must not be older than that page. The next is asked for
+    // with it, so one is all that it waits for, and nobody waits for it.
+    await waitFor(ctx, Promise.allSettled([this.#page]));
     const versions = new Map<string, number>();
     let early: RecordChange[];
     do {
@@ -97,10 +101,13 @@ export class RecordWatch {
         },
       );
     } while (watcher.early !== early);
+    watcher.listed = versions;
     for (const change of early) {
-      if (change.version > (versions.get(change.key) ?? 0)) watcher.callback(change);
+      if (isNew(watcher, change)) watcher.callback(change);
     }
     watcher.early = undefined;
+    // A page or a flush that is older than the listing may arrive after it; what is read from here on is not.
+    this.wake();
   }
 
   async #list(
@@ -146,17 +153,24 @@ export class RecordWatch {
 
   async #readNew(): Promise<void> {
     if (this.#showsAgain) await this.#showAll();
-    for (;;) {
-      const begun = this.#begun;
-      const prefixes = new Set([...this.#watchers].map(({ prefix }) => prefix));
-      const page = await this.#store.readChanges(this.#change, pageChanges, [...prefixes]);
-      // Who began meanwhile may have listed before this was read, and was not asked for: it must not be passed over.
-      if (this.#begun !== begun) continue;
-      for (const change of page.changes) this.#dispatch(change);
-      if (page.lastChange < this.#change) return this.showAgain();
-      this.#change = page.isEnd ? page.lastChange : (page.changes.at(-1)?.change ?? this.#change);
-      if (page.isEnd) return;
+    do this.#page = this.#readPage();
+    while (!(await this.#page));
+  }
+
+  /** Answers whether it was the last page. */
+  async #readPage(): Promise<boolean> {
+    const watchers = [...this.#watchers];
+    const begun = watchers.filter(({ early }) => early === undefined);
+    const prefixes = new Set(watchers.map(({ prefix }) => prefix));
+    const page = await this.#store.readChanges(this.#change, pageChanges, [...prefixes]);
+    for (const change of page.changes) this.#dispatch(change);
+    if (page.lastChange < this.#change) {
+      this.showAgain();
+      return true;
     }
+    this.#change = page.isEnd ? page.lastChange : (page.changes.at(-1)?.change ?? this.#change);
+    if (page.isEnd) for (const watcher of begun) watcher.listed = undefined;
+    return page.isEnd;
   }
 
   async #showAll(): Promise<void> {
@@ -166,13 +180,16 @@ export class RecordWatch {
       const { change } = await this.#store.head();
       for (const watcher of [...this.#watchers]) {
         // One that is only beginning may have listed what is not there any more, or before what is passed over now.
-        if (watcher.early !== undefined) watcher.early = [];
-        else
-          await this.#list(
-            watcher.prefix,
-            (page) => page,
-            (record) => notify(watcher.callback, record),
-          );
+        if (watcher.early !== undefined) {
+          watcher.early = [];
+          continue;
+        }
+        watcher.listed = undefined;
+        await this.#list(
+          watcher.prefix,
+          (page) => page,
+          (record) => notify(watcher.callback, record),
+        );
       }
       this.#change = change;
     } catch (error) {
@@ -187,10 +204,12 @@ export class RecordWatch {
     const change = decodeChange(encoded);
     for (const watcher of watchers) {
       if (watcher.early !== undefined) watcher.early.push(change);
-      else notify(watcher.callback, change);
+      else if (isNew(watcher, change)) notify(watcher.callback, change);
     }
   }
 }
+
+const isNew = ({ listed }: Watcher, { key, version }: RecordChange): boolean => version > (listed?.get(key) ?? 0);
 
 function changesOf(flush: Flush): Omit<EncodedRecordChange, "change">[] {
   return flush.batch.flatMap(({ records }, index) => {
