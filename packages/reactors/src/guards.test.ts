@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { reactor } from "./reactor.ts";
+import { simulateProcesses } from "./testing/simulate-processes.ts";
 import { testReactor } from "./testing/test-reactor.ts";
 
 const input = z.unknown();
@@ -113,4 +114,44 @@ test("also where the guard could not say so at once: a guard that failed has don
   const run = await testReactor(definition, { input: 1 });
   expect(run.lines.at(-1)).toBe("run.failed: no");
   expect(world.isThere).toBe(true);
+});
+
+test("what the outcome was looked for and not found of is not this run's, whatever its guard finds then", async () => {
+  let isTheirs = false;
+  const undone: unknown[] = [];
+  const definition = reactor("books", { input: z.unknown() }, (steps) =>
+    steps
+      .step("book", {
+        idempotent: false,
+        guard: () => (isTheirs ? { result: "theirs" } : undefined),
+        findOutcome: () => {
+          isTheirs = true;
+          return undefined;
+        },
+        run: () => "ours",
+        undo: (_ctx, { result }) => void undone.push(result),
+      })
+      .step("fail", {
+        after: ["book"],
+        retry: { maxAttempts: 1 },
+        run: (): number => {
+          throw new Error("no");
+        },
+      })
+      .returns(() => 1),
+  );
+  let isMet = false;
+  const world = await simulateProcesses({
+    seed: 1,
+    definitions: [definition],
+    fate: ({ when, what, kind }) => {
+      if (isMet || kind !== "effect" || when !== "before" || what !== "run book") return "go";
+      isMet = true;
+      return "kill";
+    },
+  });
+  const runId = await world.begin("books", 1, "k");
+  expect(await world.finish(runId)).toMatchObject({ type: "run.failed" });
+  expect(isTheirs).toBe(true);
+  expect(undone).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonValue, Part, Runtime } from "@viable/kernel";
-import { ViableError } from "@viable/kernel";
+import { toWire, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { BeginOptions, Begun, ForkOptions } from "./begin-run.ts";
 import { beginRun, forkRun } from "./begin-run.ts";
@@ -122,7 +122,15 @@ export function createReactors(settings: ReactorsSettings): Reactors {
   const carrier = new RunCarrier({
     ...{ log, runtime, membership, definitions, pools, doTask },
     onEnded: (runId, ending) => endings.tell(runId, ending),
-    onThrown: (thrown) => settings.onThrown?.(thrown),
+    onThrown(thrown) {
+      try {
+        settings.onThrown?.(thrown);
+      } catch (error) {
+        settings.onProblem?.(
+          `${thrown.runId}: Whoever is told what a step throws has thrown: ${toWire(error).message}`,
+        );
+      }
+    },
     onProblem: (message) => settings.onProblem?.(message),
   });
   const { open } = carrier;

@@ -63,8 +63,9 @@ export class RunCarrier implements Part {
   readonly #beginning = new Set<string>();
   readonly #wakeUps: WakeUps;
   #sweepTimer: Timer | undefined;
-  /** How often runs have been looked through. */
-  #sweeps = 0;
+  #isSweeping = false;
+  /** Somebody is gone since they began to be looked through, or it is time again. */
+  #isSweepWanted = false;
   #stopGone: () => void = () => {};
   #state: "idle" | "running" | "stopped" = "idle";
 
@@ -254,46 +255,54 @@ export class RunCarrier implements Part {
     }
   }
 
-  /**
-   * Looks for runs that nobody carries on, some in each turn of the loop: to look at 100,000 takes a tenth of a second, which nothing that
-   * wakes meanwhile is to wait for. Where another one begins before this is over, it ends: that one looks at all.
-   */
+  /** Looks for runs that nobody carries on; where that is under way, once more when it is over. */
   async #sweep(): Promise<void> {
-    const { membership, runtime } = this.#settings;
+    const { membership } = this.#settings;
     for (const driver of [...this.#drivers.values()])
       if (!membership.canClaim || membership.epoch !== driver.epoch) driver.lose("its process was held for gone");
-    const sweep = ++this.#sweeps;
-    const goesOn = () => this.#state === "running" && membership.canClaim && sweep === this.#sweeps;
-    if (!goesOn()) return;
+    this.#isSweepWanted = true;
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    try {
+      while (this.#isSweepWanted) {
+        this.#isSweepWanted = false;
+        await this.#lookThrough();
+      }
+    } finally {
+      this.#isSweeping = false;
+    }
+  }
+
+  /** Some in each turn of the loop: to look at 100,000 takes a tenth of a second, which nothing that wakes meanwhile is to wait for. */
+  async #lookThrough(): Promise<void> {
+    const { membership, runtime } = this.#settings;
     let seen = 0;
     for (const run of this.open.all()) {
+      if (this.#state !== "running" || !membership.canClaim) return;
       this.#look(run, runtime.clock.now());
       seen += 1;
-      if (seen % seenAtOnce !== 0) continue;
-      await runtime.clock.nextTurn();
-      if (!goesOn()) return;
+      if (seen % seenAtOnce === 0) await runtime.clock.nextTurn();
     }
   }
 
   /** Has a run carried on, or looked at again when something of it is due. */
   #look(run: OpenRun, now: number): void {
     const { runId, idle, standing } = run;
-    // First, since nearly all of many are: the rest takes a hundred times as long.
-    if (isAsleep(run, now) && this.#isDefined(run)) return;
+    const isForNobody = !this.#isDefined(run) && this.#isAlone;
+    // First, since nearly all of many are asleep: the rest takes a hundred times as long.
+    if (isAsleep(run, now) && !isForNobody) return;
     if (this.#drivers.has(runId) || this.#beginning.has(runId) || this.#loader.isWaiting(runId)) return;
     if (standing === "needs_review" || !isFree(this.#settings.membership, run)) return;
     const isDue = idle === undefined || standing === "parked" || (idle !== null && idle <= now);
     // Where nobody could do it once something is due, that is said now.
-    if (isDue || !this.#isDefined(run)) this.#consider(run);
+    if (isDue || isForNobody) this.#consider(run);
     else if (idle !== null) this.#schedule(runId, idle);
   }
 
   #sweepAgain(): void {
-    const again = () => {
-      void this.#sweep();
-      this.#sweepAgain();
-    };
-    this.#sweepTimer = this.#settings.runtime.clock.setTimer(again, sweepEveryMs, { background: true });
+    const again = () => void this.#sweep().then(() => this.#sweepAgain());
+    if (this.#state === "running")
+      this.#sweepTimer = this.#settings.runtime.clock.setTimer(again, sweepEveryMs, { background: true });
   }
 
   // Which runs are carried on here
@@ -310,6 +319,12 @@ export class RunCarrier implements Part {
     if (run.unreadable !== undefined || this.#unfit.has(run.runId)) return;
     if (run.standing === "parked" && !this.#isDefined(run)) return;
     this.#loader.add(run.runId);
+  }
+
+  /** Whether no other process is alive that may have what is not here. */
+  get #isAlone(): boolean {
+    const { membership } = this.#settings;
+    return membership.members().every(({ id }) => id === membership.processId);
   }
 
   /** Whether the definition that it began with is here. */
@@ -411,6 +426,8 @@ export class RunCarrier implements Part {
     const { runId, progress } = driver;
     this.#forget(driver);
     this.#wakeUps.remove(runId);
+    const run = this.open.get(runId);
+    if (run !== undefined) run.scheduledMs = undefined;
     if (how === "ended" && progress.ended !== undefined) this.#settings.onEnded(runId, progress.ended);
     this.#loader.loadNext();
   }

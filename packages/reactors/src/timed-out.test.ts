@@ -1,7 +1,9 @@
 // That a run whose time is up begins nothing more, whoever comes to have it, though nobody had it when its time was up.
+import { rootContext, sleep } from "@viable/kernel";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { reactor } from "./reactor.ts";
+import type { StepContext } from "./step-context.ts";
 import { describeEvent } from "./testing/describe-event.ts";
 import type { Breakpoint, ProcessWorld, SimulatedProcess } from "./testing/simulate-processes.ts";
 import { simulateProcesses } from "./testing/simulate-processes.ts";
@@ -145,4 +147,24 @@ test("nothing more is begun where the time is up before its timer comes, as afte
     data: { cause: { error: { code: "reactor.run_timed_out" } } },
   });
   expect(calls(world)).toEqual(["process 1: run reserve", "process 1: undo reserve"]);
+});
+
+test.for([
+  ["its turn", undefined],
+  ["a place in its pool", "bank"],
+] as const)("nor does what waits for %s", async ([, pool]) => {
+  const run = ({ runtime }: StepContext) => sleep(rootContext(runtime), 10_000).then(() => 1);
+  const said = { run, ...(pool !== undefined && { pool }) };
+  const definition = reactor("late", { input, timeoutMs, maxConcurrency: pool === undefined ? 1 : 10 }, (steps) =>
+    steps
+      .step("one", said)
+      .step("two", said)
+      .returns(() => 1),
+  );
+  const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [definition], pools: { bank: 1 } });
+  const runId = await world.begin("late", 1, "k");
+  await world.time.advance(5_000);
+  first(world).clock.wallOffsetMs = hourMs;
+  expect(await world.finish(runId)).toMatchObject({ type: "run.failed" });
+  expect(calls(world)).toEqual(["process 1: run one"]);
 });

@@ -59,3 +59,19 @@ test("it is let be as long as a process lives that has it", async () => {
   await world.time.advance(600_000);
   expect(world.history(runId).map(({ event }) => event.type)).toEqual(["run.started", "step.waiting"]);
 });
+
+test("where its process is gone it is left to those that live, of which one may have it", async () => {
+  const naps = reactor("naps", { input, version: 1 }, (steps) =>
+    steps.sleep("nap", { args: () => ({ forMs: 300_000 }) }).returns(() => 1),
+  );
+  const others = reactor("naps", { input, version: 2 }, (steps) =>
+    steps.step("sit", { run: () => 1 }).returns(() => 1),
+  );
+  const world = await simulateProcesses({ seed: 1, processes: 1, definitions: [naps] });
+  const runId = await world.begin("naps", 1, "k");
+  const [first] = world.processes as [SimulatedProcess];
+  for (const definition of [naps, others, others]) await world.start([definition]);
+  first.kill();
+  expect(await world.finish(runId)).toMatchObject({ type: "run.completed" });
+  expect(world.history(runId).map(({ event }) => event.type)).not.toContain("run.parked");
+});

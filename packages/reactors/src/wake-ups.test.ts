@@ -146,3 +146,19 @@ test("a run that waits for several times, and has a deadline, goes on at each of
     "run.failed 60",
   ]);
 });
+
+test("a short wait that is asked for after wall time has jumped is not kept until a timer of before", async () => {
+  const time = simulateTime();
+  let jumpMs = 0;
+  const clock = { ...time, now: () => time.now() + jumpMs };
+  const woken: string[] = [];
+  const wakeUps = new WakeUps(createRuntime({ clock, random: seededRandom(1) }), (runId) => woken.push(runId));
+  wakeUps.add("far", time.now() + 48 * 3_600_000);
+  await time.advance(1_000);
+  jumpMs = 3_600_000;
+  wakeUps.add("soon", clock.now() + 100);
+  await time.advance(99);
+  expect(woken).toEqual([]);
+  await time.advance(1);
+  expect(woken).toEqual(["soon"]);
+});

@@ -22,6 +22,7 @@ export class WakeUps {
   readonly #next = new Map<string, number>();
   /** All of these times, and some that count no more. */
   #times = new DueTimes<string>();
+  /** It fires at that monotonic time, whatever becomes of wall time. */
   #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
   #isStopped = false;
 
@@ -59,13 +60,12 @@ export class WakeUps {
   #arm(): void {
     const firstMs = this.#times.firstMs;
     if (firstMs === undefined || this.#isStopped) return;
-    if (this.#timer !== undefined && this.#timer.atMs <= firstMs) return;
-    this.#timer?.timer.cancel();
     const { clock } = this.#runtime;
-    const now = clock.now();
-    const atMs = Math.min(firstMs, now + lookMs);
-    const timer = clock.setTimer(() => this.#fire(), Math.max(0, atMs - now), { background: true });
-    this.#timer = { atMs, timer };
+    const waitMs = Math.min(Math.max(0, firstMs - clock.now()), lookMs);
+    const atMs = clock.monotonicMs() + waitMs;
+    if (this.#timer !== undefined && this.#timer.atMs <= atMs) return;
+    this.#timer?.timer.cancel();
+    this.#timer = { atMs, timer: clock.setTimer(() => this.#fire(), waitMs, { background: true }) };
   }
 
   #fire(): void {

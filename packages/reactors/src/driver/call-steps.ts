@@ -7,6 +7,7 @@ import { isToClear, mayHaveRun } from "./clear-up.ts";
 import { truthOf } from "./condition.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { enterPool } from "./enter-pool.ts";
+import { giveUpWhereLate } from "./give-up-where-late.ts";
 import { functionOf, newCall } from "./new-call.ts";
 import { failAttempt, isOurs, isTimeout, keepForUndo, keepThrown, resultIn, succeed } from "./outcomes.ts";
 import { record, recordDurably } from "./record.ts";
@@ -60,6 +61,7 @@ function callNext(run: DrivenRun): void {
 
 /** What is called now that it is its turn; undefined where the run goes no further by now, or is not this driver's. */
 function nodeToCall(run: DrivenRun, path: string): OpenNode | undefined {
+  if (!run.hasLeft) giveUpWhereLate(run);
   const node = run.hasLeft ? undefined : run.progress.open.get(path);
   return node !== undefined && (run.progress.phase === "going" || isToClear(run, node)) ? node : undefined;
 }

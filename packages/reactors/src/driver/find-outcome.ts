@@ -37,6 +37,8 @@ export async function findOutcome(run: DrivenRun, node: OpenNode, during: Review
       const attempt = node.attempt + 1;
       const waitMs = ended.retryable ? backoffMs(said.retry, attempt, run.ctx.runtime.random) : undefined;
       failAttempt(run, path, attempt, ended, waitMs);
+      const after = run.progress.open.get(path);
+      if (after !== undefined) after.hasRun = false;
     } else beginAnew(run, path);
   } catch (error) {
     if (!run.hasLeft) needsReview(run, path, during, unknown, { error: keepThrown(run, path, error) });
@@ -58,6 +60,7 @@ function beginAnew(run: DrivenRun, path: string): void {
   const node = run.progress.open.get(path);
   if (node === undefined) return;
   node.begun = undefined;
+  node.hasRun = false;
   run.active.delete(path);
   run.launch([node]);
 }

@@ -1,7 +1,6 @@
 import type { Context } from "@viable/kernel";
-import { invariant, toWire, ViableError } from "@viable/kernel";
+import { invariant, ViableError } from "@viable/kernel";
 import type { StepWait } from "@viable/protocol";
-import { runTimedOut } from "../errors.ts";
 import type { OpenNode } from "../open-node.ts";
 import type { Progress } from "../progress.ts";
 import { askAgain } from "./ask-log.ts";
@@ -14,6 +13,7 @@ import { acceptResult, chooseBranch, decideTurn } from "./decide-steps.ts";
 import type { DrivenRun, RunPorts } from "./driven-run.ts";
 import { mayGoOn, nowOf, undoKey, wakeFor } from "./driven-run.ts";
 import { findOutcome } from "./find-outcome.ts";
+import { giveUpWhereLate } from "./give-up-where-late.ts";
 import { failAttempt } from "./outcomes.ts";
 import { complete, isDone, record } from "./record.ts";
 import { causeOf, endUndone, undoNext } from "./undo-run.ts";
@@ -206,19 +206,11 @@ export class RunDriver {
 
   // What can be done
 
-  /** Its time is up, and not all of it is done: it goes no further. */
-  #giveUpWhereLate(): void {
-    const run = this.#run;
-    const { deadline, phase, plan } = run.progress;
-    if (deadline === undefined || nowOf(run) < deadline || phase !== "going" || isDone(run)) return;
-    record(run, { type: "run.gave_up", data: { error: toWire(runTimedOut(plan.definition.name, deadline)) } });
-  }
-
   #launch(nodes: readonly OpenNode[]): void {
     const run = this.#run;
     if (run.isHalted || run.hasLeft) return;
     // Nobody may have had it when its time was up, and a timer may come later than what goes on with it.
-    this.#giveUpWhereLate();
+    giveUpWhereLate(run);
     if (nodes.length === 0) return;
     if (!mayGoOn(run)) {
       this.lose("its lease ran out");
