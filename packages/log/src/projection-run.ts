@@ -30,16 +30,34 @@ const triesPerEvent = 3;
 const maxInFlushEvents = maxAppendItems;
 /** And how much of their data, in characters of JSON, and the page that goes beyond: as much as one append may hold, or all of a flush. */
 const maxInFlushChars = maxAppendChars;
+/** How much is written for that at most: as much as one append may hold, beside the progress (a record of less than 1,000 characters). */
+const maxInFlushWrites: WriteSize = { rows: 1_000, records: maxAppendItems - 1, chars: maxAppendChars - 1_000 };
 /** How many events that did not concern it are looked through again at each flush, before that is written down; they do not count above. */
 const maxPassedEvents = pageEvents / 2;
+
+/** How much some writes are; characters are counted, never more than they have. */
+interface WriteSize {
+  readonly rows: number;
+  readonly records: number;
+  readonly chars: number;
+}
 
 /** What is done in one flush. */
 interface StepsInFlush {
   /** The ordinal up to which nothing is left. */
   readonly upTo: number;
-  /** Whether any of the events concerned it. */
-  readonly isOfEvents: boolean;
+  /** The ordinal of the last event that it is of; 0 where none concerned it. */
+  readonly lastDone: number;
   readonly writes: Required<Pick<ProjectionWrites, "records" | "with">>;
+}
+
+/** What was wanted in a flush. */
+interface Wanted {
+  /** The version of the progress that it would have been written over. */
+  readonly version: number;
+  /** The log's last ordinal in that flush. */
+  readonly head: number;
+  readonly lastDone: number;
 }
 
 export interface ProjectionRunHooks {
@@ -93,6 +111,10 @@ export class ProjectionRun {
   #unfollow: () => void = () => {};
   /** The ordinal up to which a flush left events to the run, which listens to events until it has done them; 0 where none did. */
   #leftUpTo = 0;
+  /** What a flush should have written last: the next finds that it has, or has not. */
+  #wanted: Wanted | undefined;
+  /** The ordinal of the last of some events that could not be done in a flush: until the run has come past it no flush tries again. */
+  #undoableUpTo = 0;
 
   constructor(log: Log, ctx: Context, projection: Projection, target: ProjectionTarget, hooks: ProjectionRunHooks) {
     this.#log = log;
@@ -147,8 +169,7 @@ export class ProjectionRun {
       name: `projection ${this.target.name}`,
       after: "now",
       decoding: "none",
-      // What is done in flushes need not be told of each event, but of what is told to all.
-      filter: this.#isImmediate && this.#leftUpTo === 0 ? { types: [] } : this.#filter,
+      filter: this.#filterOfNews,
       handle: () => this.#awaken(),
       onParked: () => {
         this.#wentBack = true;
@@ -163,6 +184,15 @@ export class ProjectionRun {
   }
 
   /**
+   * What is done in flushes need not be told of each event, but of what is told to all. Where a flush has left something to one that rests, any
+   * of its events says that it has happened: there may be none that concerns it.
+   */
+  get #filterOfNews(): EventFilter {
+    if (this.#isImmediate && this.#leftUpTo === 0) return { types: [] };
+    return this.#isImmediate && this.state === "live" ? {} : this.#filter;
+  }
+
+  /**
    * What a flush of this process changes, in the transaction of that flush: the next steps that `#goOn` would take, as one. What it cannot do
    * is left to that.
    */
@@ -173,26 +203,49 @@ export class ProjectionRun {
     if (record === undefined || progress === undefined || progress.parked !== undefined) return undefined;
     const from = toOrdinal(progress.position);
     const head = await reader.head();
-    const { upTo, isOfEvents, writes } = await this.#stepsInFlush(reader, from, head);
+    this.#noteRefused(record.version, head);
+    const { upTo, lastDone, writes } = await this.#stepsInFlush(reader, from, head);
     if (upTo < head) this.#leave(head);
     // That nothing of a flush concerned it is written down only before it would seem to be behind.
-    if (upTo === from || (!isOfEvents && head - from < maxPassedEvents)) return undefined;
+    if (upTo === from || (lastDone === 0 && head - from < maxPassedEvents)) return undefined;
+    this.#wanted = { version: record.version, head, lastDone };
     return { ctx: this.#ctx, request: this.#toRequest({ position: toPosition(upTo) }, record.version, writes, []) };
   }
 
+  /**
+   * Notes what the flush before did not write, though it was wanted: it was refused. But a flush that is tried again, as the database was
+   * away, has not written it either. That one finds the log no further than it was.
+   */
+  #noteRefused(version: number, head: number): void {
+    const wanted = this.#wanted;
+    if (wanted === undefined || (wanted.version === version && head <= wanted.head)) return;
+    this.#wanted = undefined;
+    if (wanted.version !== version || wanted.lastDone === 0) return;
+    this.#undoableUpTo = wanted.lastDone;
+    // That flush has happened: what the run is to do is there.
+    this.#awaken();
+  }
+
   async #stepsInFlush(reader: CommitReader, from: number, head: number): Promise<StepsInFlush> {
-    let steps: StepsInFlush = { upTo: from, isOfEvents: false, writes: { records: [], with: [] } };
-    if (head - from > maxInFlushEvents + maxPassedEvents) return steps;
+    let steps: StepsInFlush = { upTo: from, lastDone: 0, writes: { records: [], with: [] } };
+    if (from < this.#undoableUpTo || head - from > maxInFlushEvents + maxPassedEvents) return steps;
+    let size: WriteSize = { rows: 0, records: 0, chars: 0 };
     for (let chars = 0; steps.upTo < head && chars <= maxInFlushChars; ) {
       const { events, isEnd } = await reader.readAll(steps.upTo, pageEvents, this.#filter);
       const last = events.at(-1);
       if (last === undefined) return { ...steps, upTo: head };
       const step = this.#projectAtOnce(events);
-      if (step === undefined) return steps;
-      const isWhole = step.upTo === undefined || step.upTo === last.position;
+      if (step !== undefined) size = sizeWith(size, step);
+      if (step === undefined || isBeyond(size, maxInFlushWrites)) {
+        // What is only too much with the pages before it the next flush may do.
+        if (step === undefined || steps.lastDone === 0) this.#undoableUpTo = toOrdinal(last.position);
+        return steps;
+      }
+      const doneUpTo = step.upTo ?? last.position;
+      const isWhole = doneUpTo === last.position;
       steps = {
-        upTo: isWhole && isEnd ? head : toOrdinal(step.upTo ?? last.position),
-        isOfEvents: true,
+        upTo: isWhole && isEnd ? head : toOrdinal(doneUpTo),
+        lastDone: toOrdinal(doneUpTo),
         writes: {
           records: steps.writes.records.concat(step.records ?? []),
           with: steps.writes.with.concat(step.with ?? []),
@@ -246,6 +299,8 @@ export class ProjectionRun {
     if (this.#wentBack) {
       await this.#hooks.onWentBack();
       this.#wentBack = false;
+      this.#wanted = undefined;
+      this.#undoableUpTo = 0;
       this.#progress = undefined;
       this.state = "catching-up";
     }
@@ -257,6 +312,7 @@ export class ProjectionRun {
       this.#woken = true;
       return;
     }
+    if (this.state === "standby") this.state = "catching-up";
     this.#progress ??= await this.#begin(ctx);
     const { parked } = this.#progress.value;
     if (parked !== undefined && this.#triedParked) await this.#standStill(ctx, parked);
@@ -469,9 +525,9 @@ export class ProjectionRun {
     const { clock } = ctx.runtime;
     this.#seen = head;
     const written = this.#progress?.value.position ?? startPosition;
-    // A position that only says that nothing was there is worth a write now and then.
-    if (comparePositions(head, written) > 0 && clock.monotonicMs() - this.#seenWrittenMs >= idleProgressMs)
-      await this.#record(ctx, { position: head }, []);
+    // A position that only says that nothing was there is worth a write now and then; and at once where flushes leave all until it is written.
+    const isDue = this.#leftUpTo > 0 || clock.monotonicMs() - this.#seenWrittenMs >= idleProgressMs;
+    if (comparePositions(head, written) > 0 && isDue) await this.#record(ctx, { position: head }, []);
     if (this.#leftUpTo > 0 && toOrdinal(head) >= this.#leftUpTo) {
       this.#leftUpTo = 0;
       this.#listen();
@@ -576,6 +632,20 @@ const leaseLost = (name: string): ViableError =>
 /** Whether a position is of one of some events, or none is said. */
 const isWithin = (events: readonly StoredEvent[], position: Position | undefined): boolean =>
   position === undefined || events.some((event) => event.position === position);
+
+function sizeWith(before: WriteSize, { records = [], with: rows = [] }: ProjectionWrites): WriteSize {
+  let { chars } = before;
+  for (const { value } of records) chars += value === null ? 0 : countJsonChars(value);
+  for (const row of rows) {
+    if (!("sql" in row)) continue;
+    chars += row.sql.length;
+    for (const param of row.params) chars += param?.length ?? 0;
+  }
+  return { rows: before.rows + rows.length, records: before.records + records.length, chars };
+}
+
+const isBeyond = (size: WriteSize, max: WriteSize): boolean =>
+  size.rows > max.rows || size.records > max.records || size.chars > max.chars;
 
 /** How many events lie between two positions, all filters apart. */
 export const lagBetween = (position: Position, head: Position): number =>

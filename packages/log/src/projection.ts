@@ -23,8 +23,9 @@ export interface Projection {
    * `eventual`, which costs appenders nothing: a moment after the append. `immediate`: in the flush of the append itself, so that who
    * was answered reads what came of it. Every flush then takes some more round trips, and `project` must answer at once and without
    * reading. A flush does no more than 2,000 events and 8,388,608 characters of their data (and the page that goes beyond), which is what one
-   * append may hold: the rest is done when it has happened, at once, as is what cannot be done in it. Within a second where what is to be written
-   * for it is refused, or more than one append may hold, and where another process appends, which leaves it or has no such projection.
+   * append may hold, and writes no more for them than that: 1,000 rows, and of records and text what an append may. The rest is done when it has
+   * happened, at once, as is what cannot be done in it. Where a row is refused, with the next flush or within a second; within a second where
+   * another process appends, which leaves it or has no such projection.
    * Default `eventual`.
    */
   readonly consistency?: "eventual" | "immediate";

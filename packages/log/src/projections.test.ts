@@ -12,9 +12,10 @@ import type { StoredEvent } from "./events.ts";
 import type { Log } from "./log.ts";
 import { maxPageBytes } from "./log-page.ts";
 import { createMemoryStore } from "./memory-store.ts";
-import type { Projection } from "./projection.ts";
+import type { Projection, ProjectionWrites } from "./projection.ts";
 import { logEventTypes } from "./projection-events.ts";
 import { createProjections } from "./projections.ts";
+import type { RowWrite } from "./row-write.ts";
 import { storeUnavailable } from "./store.ts";
 import { controlStore } from "./testing/controlled-store.ts";
 
@@ -536,6 +537,179 @@ test("immediate: what cannot be kept harms no append, nor does one that does les
   await clock.advance(20_000);
   expect(some).toEqual((await folded(one.log)).positions);
   expect((await one.status()).find(({ name }) => name === "long")?.parked).toMatchObject({ code: "log.invalid_event" });
+});
+
+/** As `table`, with rows or records of their own for each event; says how many events it was handed, and how often. */
+function each(writesOf: (event: StoredEvent, done: (event: StoredEvent) => RowWrite, key: string) => ProjectionWrites) {
+  const positions: string[] = [];
+  const asked = { times: 0, events: 0 };
+  const done = (event: StoredEvent): RowWrite => ({
+    apply: () => {
+      positions.push(event.position);
+      return () => positions.pop();
+    },
+  });
+  const project: Projection["project"] = (events, target) => {
+    asked.times += 1;
+    asked.events += events.length;
+    const writes = events.map((event) => writesOf(event, done, target.key("acme", event.position)));
+    return {
+      records: writes.flatMap(({ records = [] }) => records),
+      with: writes.flatMap((write) => write.with ?? []),
+    };
+  };
+  return { positions, asked, projection: { ...table().projection, project } };
+}
+
+const nothingMore: RowWrite = { apply: () => () => {} };
+const many = (count: number) => Array.from({ length: count }, () => 1);
+
+test("immediate: a flush does as many pages as one append may write for, and leaves the rest to be done at once", async () => {
+  const { clock, startProcess } = setup();
+  const { positions, asked, projection } = each((event, done) => ({ with: [done(event)] }));
+  const one = await startProcess(() => [projection]);
+  await clock.advance(2_000);
+  await one.pay(...many(1_000));
+  expect(positions).toEqual((await folded(one.log)).positions);
+  await one.pay(...many(1_001));
+  expect(positions).toHaveLength(2_000);
+  await clock.advance(50);
+  expect(positions).toEqual((await folded(one.log)).positions);
+  expect(asked.events).toBeLessThan(2_010);
+});
+
+test.each<[string, Parameters<typeof each>[0]]>([
+  ["rows", (event, done) => ({ with: [done(event), nothingMore, nothingMore] })],
+  [
+    "records",
+    (event, done, key) => ({
+      records: [1, 2, 3, 4].map((at) => ({ key: `${key}/${at}`, value: at, expected: "any" })),
+      with: [done(event)],
+    }),
+  ],
+  [
+    "characters",
+    (event, done, key) => ({
+      records: [{ key, value: "x".repeat(20_000), expected: "any" }],
+      with: [done(event)],
+    }),
+  ],
+])(
+  "immediate: where one page is more %s than an append may hold no flush tries it again, and it is done at once",
+  async (_, writesOf) => {
+    const { clock, startProcess } = setup();
+    const { positions, asked, projection } = each(writesOf);
+    const one = await startProcess(() => [projection]);
+    const without = await startProcess(() => []);
+    await clock.advance(2_000);
+    for (let paid = 0; paid < 5; paid++) await without.pay(...many(100));
+    await one.other();
+    expect(positions).toEqual([]);
+    // What the run does goes with flushes of this process, too.
+    for (let others = 0; others < 20; others++) await one.other();
+    expect(asked.times).toBeLessThan(8);
+    await clock.advance(50);
+    await one.pay(1);
+    expect(positions).toEqual((await folded(one.log)).positions);
+  },
+);
+
+test("immediate: a row that is refused is tried in one flush, and then by the run until that has come past it", async () => {
+  const { clock, startProcess } = setup();
+  const refused: RowWrite = {
+    apply() {
+      throw new Error("there is one already");
+    },
+  };
+  const { positions, asked, projection } = each((event, done) => ({
+    with: [event.data.amount === 13 ? refused : done(event)],
+  }));
+  const one = await startProcess(() => [projection]);
+  await clock.advance(2_000);
+  await one.pay(1);
+  await one.pay(13);
+  for (let flushes = 0; flushes < 30; flushes++) await one.pay(2);
+  expect(positions).toHaveLength(1);
+  expect(asked.times).toBeLessThan(15);
+  await clock.advance(2_500);
+  const [status] = await one.status();
+  expect(status?.parked).toMatchObject({ message: expect.stringContaining("there is one already") });
+  await one.projections.skip(rootContext(createRuntime()), "sums", status?.parked?.position as string, "");
+  await clock.advance(2_000);
+  await one.pay(3);
+  const { positions: all } = await folded(one.log, ({ data }) => data.amount === 13);
+  expect(positions).toEqual(all);
+});
+
+test("immediate: a flush that is tried again does for it what it did the first time", async () => {
+  const { clock, store, startProcess } = setup();
+  const { positions, projection } = table();
+  const one = await startProcess(() => [projection]);
+  await clock.advance(2_000);
+  await one.pay(1);
+  const { commit } = store;
+  let failures = 0;
+  // All is asked, and then the database is lost before it has committed.
+  store.commit = async (batch, now, follow) => {
+    if (failures++ > 2) return await commit(batch, now, follow);
+    const lost = new ViableError(storeUnavailable, "away", { retryable: true });
+    return await commit(batch, now, async (reader) => {
+      await follow?.(reader);
+      throw lost;
+    });
+  };
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const doneWhenAnswered = one.pay(2).then(() => {
+    resolve();
+    return [...positions];
+  });
+  await settled(clock, promise);
+  expect(failures).toBeGreaterThan(2);
+  expect(await doneWhenAnswered).toEqual((await folded(one.log)).positions);
+});
+
+test("immediate: after very many events that do not concern it in one flush it is immediate again", async () => {
+  const { ctx, clock, startProcess } = setup();
+  const { positions, projection } = table();
+  const one = await startProcess(() => [projection]);
+  await clock.advance(2_000);
+  await one.pay(1);
+  const other = (stream: string) => {
+    const events = Array.from({ length: 1_500 }, () => ({ type: "else", data: {} }));
+    return one.log.append(ctx, { streams: [{ stream, expected: "any", events }] });
+  };
+  for (let times = 0; times < 3; times++) {
+    await Promise.all([other("a"), other("b")]);
+    await clock.advance(50);
+    await one.pay(2);
+    expect(positions).toEqual((await folded(one.log)).positions);
+  }
+});
+
+test("immediate: what a flush leaves while it is told that it has caught up is done at once, too", async () => {
+  const { clock, store, startProcess } = setup();
+  const { positions, projection } = each((event, done) => ({ with: [done(event)] }));
+  const payer = await startProcess(() => []);
+  // One that has taken its place already: being told writes nothing.
+  const before = await startProcess(() => [projection]);
+  await before.read();
+  await before.stop();
+  const { getRecords } = store;
+  let reads = 0;
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  store.getRecords = async (keys, now) => {
+    // First when it begins, and then when it is told.
+    if (keys[0] === "projections/sums" && ++reads > 1) await held;
+    return await getRecords(keys, now);
+  };
+  const one = await startProcess(() => [projection]);
+  await clock.advance(50);
+  expect(reads).toBe(2);
+  await one.pay(...many(1_200));
+  expect(positions).toHaveLength(1_000);
+  letGo();
+  await clock.advance(50);
+  expect(positions).toEqual((await folded(payer.log)).positions);
 });
 
 test("under a load that never ends a new generation is still read, when it has done what was there", async () => {
