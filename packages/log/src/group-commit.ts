@@ -51,7 +51,7 @@ export interface Flush {
   readonly outcomes: readonly CommitOutcome[];
   /** Number of the last record change in the log after it, where it changed any. */
   readonly lastChange: number | undefined;
-  /** How much of it callers sent, in characters of JSON. */
+  /** How much of it callers sent and followers added, in characters of JSON and of rows. */
   readonly chars: number;
 }
 
@@ -357,12 +357,26 @@ function toFlush(
 ): Flush {
   const chars = sent.reduce((sum, waiting) => sum + waiting.chars, 0);
   if (followed.length === 0) return { batch: appends, outcomes, lastChange, chars };
+  const followedChars = followed.reduce((sum, { append }) => sum + charsOf(append), 0);
   return {
     batch: [...appends, ...followed.map(({ append }) => append)],
     outcomes: [...outcomes, ...followed.map(({ outcome }) => outcome)],
     lastChange,
-    chars,
+    chars: chars + followedChars,
   };
+}
+
+/** How much an append is, counted as that of a caller is. */
+function charsOf({ streams, records, with: rows = [] }: EncodedAppend): number {
+  let chars = 0;
+  for (const { events } of streams) for (const { data } of events) chars += data.length;
+  for (const { value } of records) chars += value?.length ?? 0;
+  for (const row of rows) {
+    if (!("sql" in row)) continue;
+    chars += row.sql.length;
+    for (const param of row.params) chars += param?.length ?? 0;
+  }
+  return chars;
 }
 
 function namesOf(append: EncodedAppend): string[] {
