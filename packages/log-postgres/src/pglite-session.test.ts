@@ -18,7 +18,7 @@ type WorkerSays = { message: [WorkerReply]; error: [Error]; exit: [number] };
 const { threads, requests, behaviour } = vi.hoisted(() => ({
   threads: [] as EventEmitter<WorkerSays>[],
   requests: [] as WorkerRequest[],
-  behaviour: { ends: true },
+  behaviour: { ends: true, start: async (): Promise<WorkerReply> => ({ id: 0, rows: [], touched: 0 }) },
 }));
 
 vi.mock("node:worker_threads", () => ({
@@ -26,7 +26,7 @@ vi.mock("node:worker_threads", () => ({
     constructor() {
       super();
       threads.push(this);
-      queueMicrotask(() => this.emit("message", { id: 0, rows: [], touched: 0 }));
+      queueMicrotask(async () => this.emit("message", await behaviour.start()));
     }
     postMessage(request: WorkerRequest) {
       requests.push(request);
@@ -42,11 +42,14 @@ vi.mock("node:worker_threads", () => ({
 const anything = { name: "anything", text: "SELECT" };
 const unavailable = { code: storeUnavailable, retryable: true };
 
+const starts = behaviour.start;
+
 /** A directory that says it has a database. */
 let somewhere: string;
 beforeEach(async () => {
   threads.length = 0;
   behaviour.ends = true;
+  behaviour.start = starts;
   somewhere = await mkdtemp(join(tmpdir(), "viable-pglite-"));
   await writeFile(join(somewhere, databaseMark), "");
 });
@@ -70,6 +73,25 @@ test("the next thread begins when the one that was lost has ended, and not befor
   threads[0]?.emit("exit", 1);
   expect(await answered).toHaveLength(1);
   expect(threads).toHaveLength(2);
+});
+
+test("a database that goes while the next thread starts is gone, and no full disk, whatever the thread says", async () => {
+  const { clock, session } = await loseThread();
+  behaviour.start = async () => {
+    await rm(join(somewhere, databaseMark));
+    return { id: 0, error: { message: "no space left on device", sqlState: undefined, fatal: true } };
+  };
+  const turnedAway = expect(session.read(anything, [])).rejects.toMatchObject({
+    ...unavailable,
+    message: expect.stringContaining("is gone"),
+  });
+  behaviour.ends = true;
+  threads[0]?.emit("exit", 1);
+  await clock.settle();
+  await turnedAway;
+  await writeFile(join(somewhere, databaseMark), "");
+  behaviour.start = starts;
+  expect(await session.read(anything, [])).toHaveLength(1);
 });
 
 test("W10: while a lost thread does not end, requests are turned away in time", async () => {

@@ -184,6 +184,8 @@ export class PgliteSession implements Session {
       this.#link = undefined;
       this.#exited = exited;
     }).catch(async (error: unknown) => {
+      // A volume may have gone since: how full the one below its mount point is says nothing.
+      if (former !== undefined) await checkIsThere(former.dataDir);
       throw (await isDiskFull(this.#place.dataDir, error)) ? diskFull(error) : error;
     });
     try {
