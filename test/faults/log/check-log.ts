@@ -64,6 +64,8 @@ export class LogCheck {
   readonly #records = new Map<string, { version: number; by: string }>();
   /** Records that one sender alone writes, without events: what is known of each, by the last acknowledgement or the last look at it. */
   readonly #alone = new Map<string, { version: number; by: string }>();
+  /** The number of the last append that each sender was answered; where it has died with one unheard, none can be beyond it. */
+  readonly #answered = new Map<string, number>();
   #found = new Map<string, Found>();
   /** Appends that are there, though their answer was never heard: they were under way when something died. */
   unheard = 0;
@@ -126,6 +128,10 @@ export class LogCheck {
       if (told.conflicts.has(append)) this.#note("unasked", `${append} was answered with a conflict, and is there`);
     }
     const heard = this.#judgeAcks(told);
+    for (const append of [...heard, ...told.conflicts]) {
+      const sender = senderOf(append);
+      this.#answered.set(sender, Math.max(this.#answered.get(sender) ?? 0, numberOf(append)));
+    }
     this.#judgeUnheard(heard, told);
     this.#judgeRecords(records);
     this.#judgeAlone(records, told);
@@ -171,17 +177,27 @@ export class LogCheck {
     this.#alone.set(key, { version, by: ack.id });
   }
 
-  /** Of each sender at most one append can have been under way when something died. */
-  #judgeUnheard(heard: ReadonlySet<string>, told: Told): void {
-    const senders = new Set<string>();
+  #judgeUnheard(heard: ReadonlySet<string>, { conflicts, isAll }: Told): void {
     for (const append of this.#found.keys()) {
-      if (heard.has(append) || told.conflicts.has(append)) continue;
-      this.unheard += 1;
-      const sender = senderOf(append);
-      if (told.isAll && senders.has(sender))
-        this.#note("unasked", `${append}: more than one of its sender's appends was never answered`);
-      senders.add(sender);
+      if (heard.has(append) || conflicts.has(append)) continue;
+      if (!this.#takeUnheard(append, isAll))
+        this.#note(
+          "unasked",
+          `${append} was never answered, and is not its sender's one append after the last that was`,
+        );
     }
+  }
+
+  /**
+   * Whether something can be there unheard: a sender's next append goes out after the answer to the last, so it comes after all that were
+   * answered, and when its sender has died it is the only one.
+   */
+  #takeUnheard(append: string, isAll: boolean): boolean {
+    this.unheard += 1;
+    const sender = senderOf(append);
+    if (numberOf(append) <= (this.#answered.get(sender) ?? 0)) return false;
+    if (isAll) this.#answered.set(sender, Number.POSITIVE_INFINITY);
+    return true;
   }
 
   #judgeRecords(records: readonly StoredRecord[]): void {
@@ -216,7 +232,8 @@ export class LogCheck {
       if (version === record.version) continue;
       if (conflicts.has(writer))
         this.#note("unasked", `${writer} was answered with a conflict, and ${record.key} is its`);
-      if (writer === by || (isAll && record.version > version + 1))
+      if (!isOwn(record.key, writer)) this.#note("unasked", `${writer} wrote ${record.key}, which is another sender's`);
+      if (!this.#takeUnheard(writer, isAll) || (isAll && record.version > version + 1))
         this.#note(
           "record",
           `${record.key} is at ${record.version} by ${writer}, and ${by} was the last told, at ${version}`,
@@ -234,3 +251,10 @@ const byKey = (records: readonly StoredRecord[]): Map<string, StoredRecord> =>
   new Map(records.map((record) => [record.key, record]));
 
 const writerOf = (record: StoredRecord): string => (record.value as { append: string }).append;
+
+/** The number of an append among its sender's. */
+const numberOf = (append: string): number => Number(append.slice(append.lastIndexOf("-") + 1));
+
+/** Whether a record that one sender alone writes, `own/<slot>/<writer>`, is an append's: of a process whose name ends with the slot. */
+const isOwn = (key: string, append: string): boolean =>
+  `-${senderOf(append)}`.endsWith(`-${key.split("/").slice(1).join("-")}`);
