@@ -16,7 +16,7 @@ export const maxNameChars = 512;
 /** How many streams, events and records one append may touch: it is one decision, not an import. */
 export const maxAppendItems = 2_000;
 /** How many rows may be written with an append, each a statement that the flush waits for: whoever writes more writes them in one. */
-const maxRowWrites = 1_000;
+export const maxRowWrites = 1_000;
 
 /** Checks a request and turns it into text and numbers. Throws `log.invalid_event`; then nothing was written. */
 export function encodeAppend(

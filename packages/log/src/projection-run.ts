@@ -1,6 +1,6 @@
 import type { Context, JsonObject, Timer } from "@viable/kernel";
 import { rootContext, sleep, toWire, untilSettled, ViableError, waitFor, withContext } from "@viable/kernel";
-import { maxAppendChars, maxAppendItems } from "./encode.ts";
+import { maxAppendChars, maxAppendItems, maxRowWrites } from "./encode.ts";
 import { undecodableEvent } from "./errors.ts";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
 import { comparePositions, startPosition, toOrdinal, toPosition } from "./events.ts";
@@ -31,7 +31,7 @@ const maxInFlushEvents = maxAppendItems;
 /** And how much of their data, in characters of JSON, and the page that goes beyond: as much as one append may hold, or all of a flush. */
 const maxInFlushChars = maxAppendChars;
 /** How much is written for that at most: as much as one append may hold, beside the progress (a record of less than 1,000 characters). */
-const maxInFlushWrites: WriteSize = { rows: 1_000, records: maxAppendItems - 1, chars: maxAppendChars - 1_000 };
+const maxInFlushWrites: WriteSize = { rows: maxRowWrites, records: maxAppendItems - 1, chars: maxAppendChars - 1_000 };
 /** How many events that did not concern it are looked through again at each flush, before that is written down; they do not count above. */
 const maxPassedEvents = pageEvents / 2;
 

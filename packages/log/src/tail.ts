@@ -22,7 +22,7 @@ export interface ArrivedFlush {
   readonly lastId: string;
   /** Its events, but for those that nobody listens to when it is their turn: who does is asked, and each made, as they are handed out. */
   readonly events: Iterable<StoredEvent>;
-  /** How much was sent with it, in characters of JSON: what it takes to keep it. */
+  /** How much was sent with it and added by followers, in characters of JSON: what it takes to keep it. */
   readonly chars: number;
 }
 
