@@ -7,7 +7,7 @@ import { toPosition } from "./events.ts";
 import type { AppendRequest } from "./log.ts";
 import type { RecordWrite } from "./records.ts";
 import type { RowWrite } from "./row-write.ts";
-import type { EncodedAppend, EncodedEvent, EncodedRecordWrite } from "./store.ts";
+import type { EncodedAppend, EncodedEvent, EncodedRecordWrite, EncodedStreamAppend } from "./store.ts";
 
 /** How large an append may be, in characters of JSON: a flush of several must fit a message to the database. */
 export const maxAppendChars = 8 * 1024 * 1024;
@@ -18,70 +18,88 @@ export const maxAppendItems = 2_000;
 /** How many rows may be written with an append, each a statement that the flush waits for: whoever writes more writes them in one. */
 export const maxRowWrites = 1_000;
 
+/** What of an append is taken in already. */
+interface Taken {
+  chars: number;
+  items: number;
+}
+
 /** Checks a request and turns it into text and numbers. Throws `log.invalid_event`; then nothing was written. */
 export function encodeAppend(
   ctx: Context,
   request: AppendRequest,
   types: EventTypes,
 ): { append: EncodedAppend; chars: number } {
+  const taken: Taken = { chars: 0, items: 0 };
   const now = ctx.runtime.clock.now();
-  let chars = 0;
-  let items = 0;
-  const takeItem = (): void => {
-    items += 1;
-    if (items > maxAppendItems) throw invalidEvent({ path: "append", reason: `more than ${maxAppendItems} items` });
-  };
-  const takeText = (text: string): string => {
-    chars += text.length;
-    if (chars > maxAppendChars)
-      throw invalidEvent({ path: "append", reason: `larger than ${maxAppendChars} characters` });
-    return text;
-  };
   checkName("tenant", ctx.tenant);
-  const named = new Set<string>();
-  const streams = (request.streams ?? []).map((write) => {
-    takeItem();
-    checkName("stream", write.stream);
-    if (named.has(write.stream))
-      throw invalidEvent({ path: "stream", reason: `"${write.stream}" is named twice in one append` });
-    named.add(write.stream);
-    if (write.session !== undefined) checkName("session", write.session);
-    if (write.correlation !== undefined) checkName("correlation", write.correlation);
-    const kept = metadataOf(ctx, write);
-    const metadata = JSON.stringify(kept);
-    return {
-      stream: write.stream,
-      expected: encodeExpected(write.expected, "stream", write.stream),
-      events: write.events.map((event): EncodedEvent => {
-        takeItem();
-        checkName("type", event.type);
-        if (event.id !== undefined) checkName("id", event.id);
-        const data = takeText(encodeJson(event.data, `${event.type}.data`));
-        const schemaVersion = types.check(event, data);
-        return {
-          id: event.id ?? ctx.runtime.ids.next("evt"),
-          type: event.type,
-          data,
-          tenant: ctx.tenant,
-          session: write.session ?? null,
-          correlation: write.correlation ?? null,
-          metadata: schemaVersion === 1 ? metadata : JSON.stringify({ ...kept, schemaVersion }),
-          time: now,
-        };
-      }),
-    };
-  });
-  const records = (request.records ?? []).map((write) => {
-    takeItem();
-    return encodeRecord(write, takeText);
-  });
+  const writes = request.streams ?? [];
+  if (writes.length > 1) checkNamedOnce(writes);
+  const streams = writes.map((write) => encodeStream(ctx, write, types, now, taken));
+  const records = (request.records ?? []).map((write) => encodeRecord(write, taken));
   const rows = request.with ?? [];
-  for (const row of rows) checkRow(row, takeText);
+  for (const row of rows) checkRow(row, taken);
   if (rows.length > maxRowWrites) throw invalidEvent({ path: "with", reason: `more than ${maxRowWrites} writes` });
-  if (rows.length > 0 && items === 0)
+  if (rows.length > 0 && taken.items === 0)
     throw invalidEvent({ path: "with", reason: "needs an event or a record, by which a repeat is recognised" });
   const append = { id: idOf(ctx, request, streams), streams, records };
-  return { append: rows.length === 0 ? append : { ...append, with: rows }, chars };
+  return { append: rows.length === 0 ? append : { ...append, with: rows }, chars: taken.chars };
+}
+
+function checkNamedOnce(writes: readonly StreamAppend[]): void {
+  const named = new Set<string>();
+  for (const { stream } of writes) {
+    if (named.has(stream)) throw invalidEvent({ path: "stream", reason: `"${stream}" is named twice in one append` });
+    named.add(stream);
+  }
+}
+
+function encodeStream(
+  ctx: Context,
+  write: StreamAppend,
+  types: EventTypes,
+  now: number,
+  taken: Taken,
+): EncodedStreamAppend {
+  takeItem(taken);
+  checkName("stream", write.stream);
+  if (write.session !== undefined) checkName("session", write.session);
+  if (write.correlation !== undefined) checkName("correlation", write.correlation);
+  const kept = metadataOf(ctx, write);
+  const metadata = JSON.stringify(kept);
+  return {
+    stream: write.stream,
+    expected: encodeExpected(write.expected, "stream", write.stream),
+    events: write.events.map((event): EncodedEvent => {
+      takeItem(taken);
+      checkName("type", event.type);
+      if (event.id !== undefined) checkName("id", event.id);
+      const data = takeText(encodeJson(event.data, `${event.type}.data`), taken);
+      const schemaVersion = types.check(event, data);
+      return {
+        id: event.id ?? ctx.runtime.ids.next("evt"),
+        type: event.type,
+        data,
+        tenant: ctx.tenant,
+        session: write.session ?? null,
+        correlation: write.correlation ?? null,
+        metadata: schemaVersion === 1 ? metadata : JSON.stringify({ ...kept, schemaVersion }),
+        time: now,
+      };
+    }),
+  };
+}
+
+function takeItem(taken: Taken): void {
+  taken.items += 1;
+  if (taken.items > maxAppendItems) throw invalidEvent({ path: "append", reason: `more than ${maxAppendItems} items` });
+}
+
+function takeText(text: string, taken: Taken): string {
+  taken.chars += text.length;
+  if (taken.chars > maxAppendChars)
+    throw invalidEvent({ path: "append", reason: `larger than ${maxAppendChars} characters` });
+  return text;
 }
 
 /** What the append is known by when it is sent again. */
@@ -92,12 +110,13 @@ function idOf(ctx: Context, request: AppendRequest, streams: EncodedAppend["stre
   return request.id ?? ctx.runtime.ids.next("apd");
 }
 
-function encodeRecord(write: RecordWrite, takeText: (text: string) => string): EncodedRecordWrite {
+function encodeRecord(write: RecordWrite, taken: Taken): EncodedRecordWrite {
+  takeItem(taken);
   checkName("key", write.key);
   return {
     key: write.key,
     expected: encodeExpected(write.expected, "record", write.key),
-    value: write.value === null ? null : takeText(encodeJson(write.value, `record ${write.key}`)),
+    value: write.value === null ? null : takeText(encodeJson(write.value, `record ${write.key}`), taken),
     expiresAt: encodeExpiry(write),
   };
 }
@@ -108,11 +127,11 @@ function encodeExpiry({ key, expiresAt = null }: RecordWrite): number | null {
   throw invalidEvent({ path: `record ${key}.expiresAt`, reason: "must be a finite number of milliseconds, or null" });
 }
 
-function checkRow(row: RowWrite, takeText: (text: string) => string): void {
+function checkRow(row: RowWrite, taken: Taken): void {
   if ("apply" in row) return;
   for (const text of [row.sql, ...row.params]) {
     if (text === null) continue;
-    takeText(text);
+    takeText(text, taken);
     if (text.includes("\u0000") || !text.isWellFormed())
       throw invalidEvent({ path: "with", reason: "must be well-formed text without NUL" });
   }

@@ -106,7 +106,10 @@ export function passesFilter(
 }
 
 function matchesGlob(text: string, glob: string): boolean {
-  if (!glob.includes("*")) return text === glob;
+  const star = glob.indexOf("*");
+  if (star < 0) return text === glob;
+  // Nearly all are of this kind, and each event is held against each of them.
+  if (star === glob.length - 1) return text.startsWith(glob.slice(0, star));
   const parts = glob.split("*");
   const first = parts[0] as string;
   const last = parts[parts.length - 1] as string;

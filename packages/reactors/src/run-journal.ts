@@ -1,6 +1,6 @@
 import type { Context } from "@viable/kernel";
 import { backoffMs, sleep } from "@viable/kernel";
-import type { Log, NewEvent } from "@viable/log";
+import type { AppendOutcome, Log, NewEvent, StreamAppend } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
 
@@ -52,35 +52,31 @@ export async function writeRun(
   let at = version;
   for (let from = 0; from < pending.length; ) {
     const part = partOf(pending, from);
-    const events = part.map(({ event }): NewEvent => event);
-    // Known by its id, it can be sent again until it is known what became of it.
-    const first = events[0] as NewEvent;
-    events[0] = { ...first, id: ctx.runtime.ids.next("evt") };
-    const own = { stream: runStream(runId), expected: at, events, correlation: runId };
-    const others = part.flatMap(({ begins }) =>
-      begins === undefined
-        ? []
-        : [
-            {
-              stream: runStream(begins.runId),
-              expected: 0,
-              events: [begins.event],
-              correlation: runId,
-              causation: runId,
-            },
-          ],
-    );
-    const append = () => log.append(ctx, { streams: [own, ...others] });
-    const outcome = await untilAnswered(ctx, append, mayGoOn, (answer) =>
-      !answer.ok && answer.reason === "overloaded" ? answer.retryAfterMs : undefined,
-    );
+    const request = { streams: toWrites(ctx, runId, at, part) };
+    const outcome = await untilAnswered(ctx, () => log.append(ctx, request), mayGoOn, whenOverloaded);
     if (outcome === undefined) return { kind: "lost" };
     if (!outcome.ok) return { kind: "overtaken", written: from, version: at };
-    at += events.length;
+    at += part.length;
     from += part.length;
   }
   return { kind: "written", version: at };
 }
+
+/** The run's own events, and the first of another that begins with them. Known by the id of the first, they can be sent again until it is known what became of them. */
+function toWrites(ctx: Context, runId: string, at: number, part: readonly Pending[]): StreamAppend[] {
+  const events = part.map(({ event }): NewEvent => event);
+  events[0] = { ...(events[0] as NewEvent), id: ctx.runtime.ids.next("evt") };
+  const writes: StreamAppend[] = [{ stream: runStream(runId), expected: at, events, correlation: runId }];
+  for (const { begins } of part) {
+    if (begins === undefined) continue;
+    const stream = runStream(begins.runId);
+    writes.push({ stream, expected: 0, events: [begins.event], correlation: runId, causation: runId });
+  }
+  return writes;
+}
+
+const whenOverloaded = (answer: AppendOutcome): number | undefined =>
+  !answer.ok && answer.reason === "overloaded" ? answer.retryAfterMs : undefined;
 
 /**
  * What the log answers; asked again where it is away, or where its answer says after how many milliseconds, for as long as `mayGoOn` says;
