@@ -94,9 +94,9 @@ export class Place implements AsyncDisposable {
     return this.#spawn(["start", "--", ...words], { command: "npm", folder: root });
   }
 
-  /** A running system. */
-  async start(): Promise<Running> {
-    const system = this.begin("start");
+  /** A running system, or the part of it that the words ask for. */
+  async start(...words: string[]): Promise<Running> {
+    const system = this.begin("start", ...words);
     await system.saw("durability");
     return system;
   }

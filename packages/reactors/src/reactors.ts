@@ -35,6 +35,8 @@ export interface ReactorsSettings {
   readonly pools?: { readonly [name: string]: number };
   /** Has tasks of `task` steps done. */
   readonly doTask?: DoTask;
+  /** Whether runs are carried on here; where not, what is begun here is carried on by others. Default true. */
+  readonly takesRuns?: boolean;
   /** Default 1,000,000. */
   readonly maxOpenRuns?: number;
   /** Told in a sentence of what went wrong and shows nowhere else. */
@@ -121,6 +123,7 @@ export function createReactors(settings: ReactorsSettings): Reactors {
   const source = { log, definitions };
   const carrier = new RunCarrier({
     ...{ log, runtime, membership, definitions, pools, doTask },
+    takesRuns: settings.takesRuns ?? true,
     onEnded: (runId, ending) => endings.tell(runId, ending),
     onThrown(thrown) {
       try {

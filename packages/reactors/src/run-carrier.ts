@@ -29,6 +29,8 @@ const seenAtOnce = 2_000;
 const maxToldUnreadable = 20;
 
 export interface CarrierSettings extends ProcessParts {
+  /** Whether runs are carried on here at all. */
+  readonly takesRuns: boolean;
   /** A run has ended, here or elsewhere. */
   onEnded(runId: string, ending: RunEnding): void;
   onProblem(message: string): void;
@@ -144,7 +146,7 @@ export class RunCarrier implements Part {
   /** This process's claim, where it can take more. */
   claim(attempt: number): Claim | undefined {
     const { processId, epoch, canClaim } = this.#settings.membership;
-    if (!canClaim || this.#active >= maxActiveRuns || this.#state !== "running") return undefined;
+    if (!canClaim || this.#active >= maxActiveRuns || !this.#takesRuns) return undefined;
     return { processId, epoch, attempt };
   }
 
@@ -278,7 +280,7 @@ export class RunCarrier implements Part {
     const { membership, runtime } = this.#settings;
     let seen = 0;
     for (const run of this.open.all()) {
-      if (this.#state !== "running" || !membership.canClaim) return;
+      if (!this.#takesRuns || !membership.canClaim) return;
       this.#look(run, runtime.clock.now());
       seen += 1;
       if (seen % seenAtOnce === 0) await runtime.clock.nextTurn();
@@ -307,6 +309,10 @@ export class RunCarrier implements Part {
 
   // Which runs are carried on here
 
+  get #takesRuns(): boolean {
+    return this.#state === "running" && this.#settings.takesRuns;
+  }
+
   get #active(): number {
     return this.#drivers.size - this.#resting.size;
   }
@@ -314,7 +320,7 @@ export class RunCarrier implements Part {
   /** Reads a run and carries it on, where that is this process's to do and it does not do it. */
   #consider(run: OpenRun): void {
     const { membership } = this.#settings;
-    if (this.#state !== "running" || this.#drivers.has(run.runId)) return;
+    if (!this.#takesRuns || this.#drivers.has(run.runId)) return;
     if (!isFree(membership, run) || run.standing === "needs_review") return;
     if (run.unreadable !== undefined || this.#unfit.has(run.runId)) return;
     if (run.standing === "parked" && !this.#isDefined(run)) return;

@@ -6,7 +6,7 @@ import type { Store, StoredEvent } from "@viable/log";
 import { createMemoryStore, startPosition, toOrdinal } from "@viable/log";
 import type { ClientType, CommandAnswer, ExecutionView, SendCommand } from "@viable/protocol";
 import type { SystemDefinition } from "viable";
-import type { Notice, System } from "viable/run";
+import type { Hosting, Notice, System } from "viable/run";
 import { createSystem } from "viable/run";
 
 export interface TestSystemOptions {
@@ -16,6 +16,8 @@ export interface TestSystemOptions {
   readonly store?: Store;
   /** The time the system lives in. Simulated, and its own, unless given. */
   readonly time?: SimulatedTime;
+  /** What of the system this process runs, where others on the same store run the rest. All of it unless given. */
+  readonly hosting?: Hosting;
 }
 
 /** A client of a test system, in one session. */
@@ -73,7 +75,7 @@ export async function startTestSystem(
   const system = createSystem(
     definition,
     { store, runtime },
-    { servicePorts: "none", threads: 1, onNotice: (notice) => notices.push(notice) },
+    { hosting: options.hosting, servicePorts: "none", threads: 1, onNotice: (notice) => notices.push(notice) },
   );
 
   const settled = async <T>(promise: Promise<T>, maxMs = defaultMaxMs): Promise<T> => {

@@ -34,6 +34,8 @@ import { commandService, isProcessManager, systemService } from "./define-system
 import { durabilityNote } from "./durability-note.ts";
 import { eventTypes } from "./event-types.ts";
 import { readHealth } from "./health.ts";
+import type { Hosting } from "./hosting.ts";
+import { hostAll } from "./hosting.ts";
 import { createMetrics } from "./metrics.ts";
 import { migrationCommands } from "./migration-commands.ts";
 import { createMigrationWatch } from "./migration-watch.ts";
@@ -59,6 +61,8 @@ export interface SystemPorts {
 }
 
 export interface SystemOptions {
+  /** What of the system this process runs. Default: all of it. */
+  readonly hosting?: Hosting | undefined;
   /** Where the gateway listens; undefined for a system without one, as in tests that call it in process. */
   readonly gateway?: { readonly host: string; readonly port: number };
   /** Whether services listen on the ports they declare, on any free ones, or on none. */
@@ -152,11 +156,14 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     ]),
     ...definition.services,
   ].sort((a, b) => a.startPriority - b.startPriority);
+  const hosting = options.hosting ?? hostAll(definition);
+  const hasSwarms = hosting.roles.includes("swarm");
+  const hosted = services.filter(({ name }) => (name === systemService ? hasSwarms : hosting.services.includes(name)));
 
   const membership = joinCluster({
     log,
     runtime,
-    hosts: services.map((service) => service.name),
+    hosts: hosted.map((service) => service.name),
     exclusive: ports.store.exclusive,
     onLost: ({ epoch, reason }) =>
       notice(
@@ -211,6 +218,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     membership,
     definitions: definition.reactors,
     pools: definition.pools,
+    takesRuns: hasSwarms,
     doTask: createRunTasks({ log, executions, intake, ready: allRegistered.promise }),
     onProblem: (message) => notice("warn", message),
     onThrown: createThrownNotices(runtime.clock, (message) => notice("warn", message)),
@@ -428,9 +436,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         // What stops after the swarms has time of its own, however much of theirs they used.
         started.push({ name: "swarms", stop: (stopCtx) => tree.stop(within(stopCtx, definition.limits.drainMs)) });
         started.push({ name: "service listeners", stop: (stopCtx) => closeAll(stopCtx, listeners) });
-        for (const service of services) await startSwarm(ctx, service);
+        for (const service of hosted) await startSwarm(ctx, service);
         allRegistered.resolve();
-        if (options.gateway !== undefined) {
+        if (options.gateway !== undefined && hosting.roles.includes("gateway")) {
           const opened = await listen((request, env) => app.fetch(request, env), {
             ...options.gateway,
             name: "gateway",

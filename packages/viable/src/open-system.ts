@@ -36,6 +36,7 @@ export async function openSystem(
     definition,
     { store: openStore(settings, state), runtime: ctx.runtime },
     {
+      hosting: settings.hosting,
       gateway: { host: settings.host, port: settings.port },
       servicePorts: settings.servicePorts,
       threads: settings.threads,

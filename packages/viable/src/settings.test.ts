@@ -22,6 +22,8 @@ const read = (environment: Record<string, string>) => readSettings(system, confi
 const ofTheConfig = {
   stateDir: join(resolve("somewhere"), ".viable"),
   databaseUrl: undefined,
+  natsUrl: undefined,
+  hosting: { roles: ["gateway", "swarm"], services: [] },
   cacheDir: join(homedir(), ".cache", "viable"),
   host: "127.0.0.2",
   port: 4300,
@@ -37,6 +39,7 @@ test("each variable overrides its setting and no other", () => {
   expect(read({ VIABLE_STATE_DIR: "/state" })).toEqual({ ...ofTheConfig, stateDir: resolve("/state") });
   expect(read({ XDG_CACHE_HOME: "/cache" })).toEqual({ ...ofTheConfig, cacheDir: join("/cache", "viable") });
   expect(read({ DATABASE_URL: "postgres://h/d" })).toEqual({ ...ofTheConfig, databaseUrl: "postgres://h/d" });
+  expect(read({ NATS_URL: "nats://h:4222" })).toEqual({ ...ofTheConfig, natsUrl: "nats://h:4222" });
   expect(read({ VIABLE_SEALS_FILE: "/mnt/seals.jsonl" })).toEqual({
     ...ofTheConfig,
     sealsFile: resolve("/mnt/seals.jsonl"),

@@ -2,6 +2,8 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { ViableError } from "@viable/kernel";
 import type { SystemDefinition } from "./define-system.ts";
+import type { Hosting, HostingAsked } from "./hosting.ts";
+import { isPart, readHosting } from "./hosting.ts";
 
 /** What may be set from outside the config, per machine. Read once, here, and handed down as plain options. */
 export interface Settings {
@@ -9,6 +11,10 @@ export interface Settings {
   readonly stateDir: string;
   /** A PostgreSQL server (`DATABASE_URL`); the embedded database where absent. */
   readonly databaseUrl: string | undefined;
+  /** NATS servers, joined by commas (`NATS_URL`), by which processes hear each other at once; a bus within the process where absent. */
+  readonly natsUrl?: string | undefined;
+  /** What of the system this process runs (`--only` and `--roles`, else `VIABLE_ONLY` and `VIABLE_ROLES`): all of it where nothing is said. */
+  readonly hosting?: Hosting | undefined;
   /** Where the seals of the log are kept besides it (`VIABLE_SEALS_FILE`); in the state folder where absent. */
   readonly sealsFile?: string | undefined;
   /** Where what is made once is kept, for all systems of a user (`XDG_CACHE_HOME`, or `.cache/` in the home folder); nowhere where absent. */
@@ -25,12 +31,20 @@ export const serviceHost = "127.0.0.1";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The settings of a system on this machine: the config's, overridden by the environment's. */
-export function readSettings(system: SystemDefinition, configFile: string, environment: Environment): Settings {
+/** The settings of a system on this machine: the config's, overridden by the environment's, and those by what was asked for on the command line. */
+export function readSettings(
+  system: SystemDefinition,
+  configFile: string,
+  environment: Environment,
+  asked: HostingAsked = {},
+): Settings {
   const sealsFile = variable(environment, "VIABLE_SEALS_FILE");
+  const databaseUrl = variable(environment, "DATABASE_URL");
   return {
     stateDir: resolve(variable(environment, "VIABLE_STATE_DIR") ?? join(dirname(configFile), ".viable")),
-    databaseUrl: variable(environment, "DATABASE_URL"),
+    databaseUrl,
+    natsUrl: variable(environment, "NATS_URL"),
+    hosting: hostingOf(system, environment, asked, databaseUrl),
     sealsFile: sealsFile === undefined ? undefined : resolve(sealsFile),
     cacheDir: cacheFolder(environment),
     host: variable(environment, "VIABLE_HOST") ?? system.gateway.host,
@@ -38,6 +52,31 @@ export function readSettings(system: SystemDefinition, configFile: string, envir
     threads: wholeNumber(environment, "VIABLE_THREADS", 1, 256) ?? system.limits.threads,
     servicePorts: oneOf(environment, "VIABLE_SERVICE_PORTS", ["declared", "any"] as const) ?? "declared",
   };
+}
+
+function hostingOf(
+  system: SystemDefinition,
+  environment: Environment,
+  asked: HostingAsked,
+  databaseUrl: string | undefined,
+): Hosting {
+  const hosting = readHosting(
+    system,
+    {
+      only: asked.only ?? variable(environment, "VIABLE_ONLY"),
+      roles: asked.roles ?? variable(environment, "VIABLE_ROLES"),
+    },
+    {
+      only: asked.only === undefined ? "VIABLE_ONLY" : "--only",
+      roles: asked.roles === undefined ? "VIABLE_ROLES" : "--roles",
+    },
+  );
+  if (databaseUrl !== undefined || !isPart(system, hosting)) return hosting;
+  throw new ViableError(
+    "config.invalid",
+    "Only a part of the system is to run here, and on the embedded database no other process can run the rest.",
+    { next: "Name a PostgreSQL server in DATABASE_URL, for this process and the others; or run the whole here." },
+  );
 }
 
 /** Only what is absolute names a cache: a relative one would be whatever lies in the folder one happens to stand in. */

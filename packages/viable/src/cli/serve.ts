@@ -23,6 +23,8 @@ export interface Running {
   readonly durability: string;
   readonly durabilityNote: string;
   readonly services: readonly { readonly name: string; readonly url: string | undefined; readonly agents: number }[];
+  /** Services that are left to other processes. */
+  readonly elsewhere: readonly string[];
   /** From being asked for to the open door, in milliseconds. */
   readonly startMs: number;
 }
@@ -134,14 +136,13 @@ function describe({ system, state }: OpenedSystem, definition: SystemDefinition,
     stateDir: state.path,
     durability: system.log.durability,
     durabilityNote: system.durabilityNote,
-    services: definition.services.map((service) => ({
-      name: service.name,
-      url: system.swarms
-        .get(service.name)
-        ?.status()
-        .healthUrl?.replace(/\/health$/, ""),
-      agents: service.agents.length,
-    })),
+    services: definition.services.flatMap(({ name, agents }) => {
+      const swarm = system.swarms.get(name);
+      return swarm === undefined
+        ? []
+        : [{ name, url: swarm.status().healthUrl?.replace(/\/health$/, ""), agents: agents.length }];
+    }),
+    elsewhere: definition.services.flatMap(({ name }) => (system.swarms.has(name) ? [] : [name])),
     startMs,
   };
 }

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { ViableError } from "@viable/kernel";
 import type { Command } from "commander";
 import { configFileName, findConfig, loadConfig } from "../config-file.ts";
+import { roles } from "../hosting.ts";
 import { readSettings } from "../settings.ts";
 import { formatDuration } from "./format-duration.ts";
 import type { OutputOptions } from "./output.ts";
@@ -13,19 +14,29 @@ import { renderPairs, renderTable } from "./table.ts";
 
 interface StartOptions extends OutputOptions {
   readonly config?: string;
+  readonly only?: string;
+  readonly roles?: string;
 }
 
-/** `viable start`: the system of a config, until a signal. */
+/** `viable start`: the system of a config, or a part of it, until a signal. */
 export function addStart(program: Command, shell: Shell): void {
   const command = program
     .command("start")
     .description("start the system and keep it up; SIGTERM or Ctrl-C drains it")
     .option("--config <file>", `the config; else the nearest ${configFileName}`)
-    .addHelpText("after", "\nExample:\n  $ VIABLE_PORT=4200 viable start --config ./viable.config.ts");
+    .option(
+      "--only <services>",
+      "run the swarms of these services alone, joined by commas; other processes run the rest",
+    )
+    .option("--roles <roles>", `what this process is for, joined by commas: ${roles.join(", ")}; default: all`)
+    .addHelpText(
+      "after",
+      "\nSeveral processes on one PostgreSQL make one system, on one machine or many.\n\nExamples:\n  $ VIABLE_PORT=4200 viable start --config ./viable.config.ts\n  $ DATABASE_URL=postgres://db/viable NATS_URL=nats://bus viable start --only ai,storage --roles swarm",
+    );
   addOutputOption(command).action(async (options: StartOptions) => {
     const file = configOf(shell, options.config);
     const definition = await loadConfig(file);
-    const settings = readSettings(definition, file, shell.environment);
+    const settings = readSettings(definition, file, shell.environment, options);
     // Here and not above: the verbs that only ask a running system do not load one.
     const { serve } = await import("./serve.ts");
     shell.exitStatus = await serve(shell, definition, settings, {
@@ -59,6 +70,7 @@ export function renderRunning(screen: Screen, running: Running): string {
       ["state", running.stateDir],
       ["process", String(running.pid)],
       ["durability", running.durabilityNote],
+      ...(running.elsewhere.length === 0 ? [] : [["elsewhere", running.elsewhere.join(", ")] as const]),
     ]),
     "\n",
     renderTable(

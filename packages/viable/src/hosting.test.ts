@@ -1,0 +1,125 @@
+// What of a system a process runs: how it is asked for, and that processes which run a part each make one system.
+import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
+import { createMemoryStore } from "@viable/log";
+import type { TestSystem } from "@viable/testing";
+import { startTestSystem } from "@viable/testing";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { hostAll, isPart, readHosting } from "./hosting.ts";
+import { agent, defineSystem, reactor, service } from "./index.ts";
+
+const named = (name: string) =>
+  service({
+    name,
+    description: "Says who it is.",
+    port: 0,
+    agents: [
+      agent({
+        name: "teller",
+        capability: `${name}.tell`,
+        description: "Says who it is, or what another does.",
+        input: z.strictObject({ ask: z.string().optional() }),
+        handle: async (ctx, { ask }) => {
+          if (ask === undefined) return { service: ctx.service };
+          const outcome = await ctx.delegate(`${ask}.tell`, {});
+          return outcome.ok ? { service: ctx.service, asked: outcome.result } : { refused: outcome.error.code };
+        },
+      }),
+    ],
+  });
+
+const greeting = reactor("greeting", { input: z.unknown() }, (steps) =>
+  steps.step("greet", { run: () => "hello" }).returns(({ results }) => results.greet),
+);
+
+const system = defineSystem({ name: "parts", services: [named("ai"), named("storage")], reactors: [greeting] });
+const flags = { only: "--only", roles: "--roles" };
+
+describe("what is asked of a process", () => {
+  test("is everything where nothing is said", () => {
+    expect(readHosting(system, {}, flags)).toEqual(hostAll(system));
+    expect(isPart(system, hostAll(system))).toBe(false);
+  });
+
+  test("is some services, in the config's order, or some roles", () => {
+    expect(readHosting(system, { only: " storage , ai" }, flags)).toEqual(hostAll(system));
+    const storage = readHosting(system, { only: "storage", roles: "swarm" }, flags);
+    expect(storage).toEqual({ roles: ["swarm"], services: ["storage"] });
+    expect(isPart(system, storage)).toBe(true);
+    expect(readHosting(system, { roles: "gateway" }, flags)).toEqual({ roles: ["gateway"], services: [] });
+  });
+
+  test.each([
+    [{ only: "storrage" }, '"storrage" is no service', "Did you mean storage?"],
+    [{ only: "nothing-like-it" }, '"nothing-like-it" is no service', "There are ai, storage."],
+    [{ only: " , " }, "--only names no service", "Name some of ai, storage."],
+    [{ roles: "gatewya" }, '"gatewya" is no role', "Did you mean gateway?"],
+    [{ only: "ai", roles: "gateway" }, "--only names services", "add swarm to the roles"],
+  ])("is refused where it makes no sense: %j", (asked, message, next) => {
+    expect(() => readHosting(system, asked, flags)).toThrow(
+      expect.objectContaining({
+        code: "config.invalid",
+        message: expect.stringContaining(message),
+        next: expect.stringContaining(next),
+      }),
+    );
+  });
+});
+
+describe("processes that run a part each", () => {
+  const start = async (...parts: ReturnType<typeof hostAll>[]) => {
+    const random = seededRandom(7);
+    const time = simulateTime({ random });
+    const store = { ...createMemoryStore(), exclusive: false };
+    const all: TestSystem[] = [];
+    for (const [index, hosting] of parts.entries())
+      all.push(await startTestSystem(system, { seed: index + 1, store, time, hosting }));
+    // Each hears of the others' swarms by its next look at the log.
+    await time.advance(2_000);
+    return { all, ctx: rootContext(createRuntime({ clock: time, random })), time };
+  };
+  const part = (services: string, roles = "gateway,swarm") => readHosting(system, { only: services, roles }, flags);
+
+  test("have only those swarms, and do what the others are asked for", async () => {
+    const { all } = await start(part("ai"), part("storage"));
+    const [ai, storage] = all as [TestSystem, TestSystem];
+    expect([...ai.system.swarms.keys()].sort()).toEqual(["ai", "system"]);
+    const client = await ai.connect();
+    expect(await client.run("storage.tell")).toMatchObject({ status: "completed", result: { service: "storage" } });
+    expect(await client.run("ai.tell", { ask: "storage" })).toMatchObject({
+      result: { service: "ai", asked: { service: "storage" } },
+    });
+    const back = await storage.connect();
+    expect(await back.run("storage.tell", { ask: "ai" })).toMatchObject({
+      result: { service: "storage", asked: { service: "ai" } },
+    });
+    for (const each of all) await each.stop();
+  });
+
+  test("say which service nobody runs, and go on when somebody does", async () => {
+    const { all, time } = await start(part("ai"));
+    const [ai] = all as [TestSystem];
+    const client = await ai.connect();
+    await expect(client.run("storage.tell")).rejects.toMatchObject({ code: "registry.no_swarm" });
+    const later = await startTestSystem(system, { seed: 9, store: ai.store, time, hosting: part("storage") });
+    await time.advance(2_000);
+    expect(await client.run("storage.tell")).toMatchObject({ status: "completed" });
+    for (const each of [later, ai]) await each.stop();
+  });
+
+  test("a gateway alone takes commands, carries nothing out, and begins runs that others carry on", async () => {
+    const { all } = await start(readHosting(system, { roles: "gateway" }, flags), part("ai", "swarm"));
+    const [gateway, ai] = all as [TestSystem, TestSystem];
+    expect(gateway.system.swarms.size).toBe(0);
+    const client = await gateway.connect();
+    expect(await client.run("ai.tell")).toMatchObject({ result: { service: "ai" } });
+    const begun = await gateway.settled(gateway.system.reactors.begin(gateway.ctx, "greeting", null));
+    expect(begun.ok).toBe(true);
+    if (!begun.ok) return;
+    const ended = await gateway.settled(gateway.system.reactors.whenEnded(gateway.ctx, begun.runId));
+    expect(ended).toMatchObject({ type: "run.completed", data: { result: "hello" } });
+    const claims = await gateway.events("run.started", "run.claimed");
+    expect(claims.map(({ data }) => data.claim ?? data.processId)).toEqual([undefined, ai.system.membership.processId]);
+    for (const each of all) await each.stop();
+  });
+});
