@@ -7,7 +7,7 @@ import { migrate } from "./migrate.ts";
 import type { ServerSettings } from "./postgres-session.ts";
 import { PostgresSession } from "./postgres-session.ts";
 import { restoreInto } from "./restore.ts";
-import type { Connection } from "./session.ts";
+import type { Connection, Statement } from "./session.ts";
 import { snapshotOver } from "./snapshot.ts";
 import { createSqlStore } from "./sql-store.ts";
 
@@ -34,6 +34,8 @@ export interface StoreWarning {
 export interface PostgresStore extends Store {
   /** What is wrong with the server's settings, as of the latest connection; empty where nothing is. */
   readonly warnings: readonly StoreWarning[];
+  /** The server's wall time, in milliseconds since 1970. */
+  serverMs(): Promise<number>;
 }
 
 /**
@@ -82,6 +84,10 @@ export function createPostgresStore(options: PostgresStoreOptions): PostgresStor
       await using own = await opened().connect();
       return await explainOver(own.connection, request);
     },
+    async serverMs() {
+      const [row] = await opened().read(serverTime, []);
+      return Number(row?.ms);
+    },
     async close() {
       await session?.close();
       session = undefined;
@@ -111,6 +117,12 @@ export function createPostgresStore(options: PostgresStoreOptions): PostgresStor
     session = opening;
   }
 }
+
+/** As of now, where a transaction's time is that of its beginning. */
+const serverTime: Statement = {
+  name: "viable_server_time",
+  text: "SELECT extract(epoch FROM clock_timestamp()) * 1000 AS ms",
+};
 
 /** What survives under these settings, and what to say about those that make it less than a power cut. */
 function judge(settings: ServerSettings): { durability: Durability; warnings: StoreWarning[] } {

@@ -57,6 +57,8 @@ export interface SystemPorts {
   /** What it warns of is told at start and shown in health. */
   readonly store: Store & { readonly warnings?: readonly StoreWarning[] };
   readonly runtime?: Runtime;
+  /** Brought into step when the log is open, before anything goes by the runtime's time. */
+  readonly clock?: Part;
   readonly bus?: Bus;
 }
 
@@ -416,7 +418,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       try {
         await begin(ctx, "log", log);
         for (const { message, next } of ports.store.warnings ?? []) notice("warn", `${message} ${next}`);
-        // Stops last but for the log, so that it seals what the others write while they stop.
+        if (ports.clock !== undefined) await begin(ctx, "clock", ports.clock);
+        // Stops last but for the log and its time, so that it seals what the others write while they stop.
         if (sealer !== undefined) await begin(ctx, "sealer", sealer);
         await begin(ctx, "bus", bus);
         await begin(ctx, "membership", membership);

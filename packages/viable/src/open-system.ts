@@ -1,9 +1,11 @@
 import type { Context } from "@viable/kernel";
+import { createRuntime } from "@viable/kernel";
 import { createPgliteStore, createPostgresStore } from "@viable/log-postgres";
 import { openSealKey } from "@viable/security";
 import type { Notice, System, SystemPorts } from "./create-system.ts";
 import { createSystem } from "./create-system.ts";
 import type { SystemDefinition } from "./define-system.ts";
+import { createServerClock } from "./server-clock.ts";
 import type { Settings } from "./settings.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import { stateDirectory } from "./state-directory.ts";
@@ -32,20 +34,16 @@ export async function openSystem(
   const state = stateDirectory(settings.stateDir);
   state.prepare();
   const kept = state.readToken();
-  const system = createSystem(
-    definition,
-    { store: openStore(settings, state), runtime: ctx.runtime },
-    {
-      hosting: settings.hosting,
-      gateway: { host: settings.host, port: settings.port },
-      servicePorts: settings.servicePorts,
-      threads: settings.threads,
-      ownerToken: kept,
-      backups: state.backups,
-      seals: { key: openSealKey(state.path), file: settings.sealsFile ?? state.seals, keys: state.path },
-      ...(options.onNotice !== undefined && { onNotice: options.onNotice }),
-    },
-  );
+  const system = createSystem(definition, openPorts(ctx, settings, state, options), {
+    hosting: settings.hosting,
+    gateway: { host: settings.host, port: settings.port },
+    servicePorts: settings.servicePorts,
+    threads: settings.threads,
+    ownerToken: kept,
+    backups: state.backups,
+    seals: { key: openSealKey(state.path), file: settings.sealsFile ?? state.seals, keys: state.path },
+    ...(options.onNotice !== undefined && { onNotice: options.onNotice }),
+  });
   await system.start(ctx);
   if (system.ownerToken !== kept) state.writeToken(system.ownerToken);
   const gateway = system.gatewayUrl === undefined ? undefined : { url: system.gatewayUrl, pid: process.pid };
@@ -60,8 +58,36 @@ export async function openSystem(
   };
 }
 
+/** On a server, which other processes are on too, all go by its time. */
+function openPorts(
+  { runtime }: Context,
+  settings: Settings,
+  state: StateDirectory,
+  { onNotice }: OpenOptions,
+): SystemPorts {
+  if (settings.databaseUrl === undefined) return { store: openEmbedded(settings, state), runtime };
+  const store = createPostgresStore({ connectionString: settings.databaseUrl });
+  const clock = createServerClock({
+    clock: runtime.clock,
+    serverMs: () => store.serverMs(),
+    onOff: (aheadMs) => onNotice?.({ level: "warn", message: tellOff(aheadMs) }),
+  });
+  return { store, clock, runtime: createRuntime({ clock, random: runtime.random }) };
+}
+
+function tellOff(aheadMs: number): string {
+  const seconds = Math.round(Math.abs(aheadMs) / 1_000);
+  const where = aheadMs > 0 ? "ahead of" : "behind";
+  return seconds < 2
+    ? "This machine's clock goes with the database server's again."
+    : `This machine's clock is ${seconds} s ${where} the database server's. The system goes by the server's; set the one that is wrong.`;
+}
+
 /** The store that this machine's settings name, not yet open. */
 export const openStore = (settings: Settings, state: StateDirectory): SystemPorts["store"] =>
   settings.databaseUrl === undefined
-    ? createPgliteStore({ dataDir: state.database, cacheDir: settings.cacheDir })
+    ? openEmbedded(settings, state)
     : createPostgresStore({ connectionString: settings.databaseUrl });
+
+const openEmbedded = ({ cacheDir }: Settings, { database }: StateDirectory) =>
+  createPgliteStore({ dataDir: database, cacheDir });
