@@ -19,6 +19,8 @@ export type { IdKind, Ids } from "./ids.ts";
 export { createIds, idFromDigest, isId } from "./ids.ts";
 export type { JsonObject, JsonProblem, JsonValue } from "./json.ts";
 export { canonicalJson, findJsonProblem, jsonDepth, maxJsonDepth } from "./json.ts";
+export type { Kept } from "./keep-json.ts";
+export { freezeJson, keepJson } from "./keep-json.ts";
 export type { Part } from "./lifecycle.ts";
 export { nearestNames } from "./nearest.ts";
 export type { Random } from "./random.ts";

@@ -1,9 +1,8 @@
 import type { ErrorOnTheWire } from "@viable/kernel";
-import { invariant, toWire } from "@viable/kernel";
+import { freezeJson, invariant, toWire } from "@viable/kernel";
 import type { Claim, RunEvent, RunEventData, UndoCause } from "@viable/protocol";
 import { resolve } from "./argument.ts";
 import { invalidStepArgument, rejected } from "./errors.ts";
-import { freezeJson } from "./keep-json.ts";
 import type { OpenMap, OpenNode, Todo } from "./open-node.ts";
 import { openNode } from "./open-node.ts";
 import { OpenScope } from "./open-scope.ts";

@@ -1,9 +1,8 @@
 import type { Context, ErrorOnTheWire } from "@viable/kernel";
-import { ViableError } from "@viable/kernel";
+import { freezeJson, ViableError } from "@viable/kernel";
 import type { Log, LogPage, ReadStreamOptions, StoredEvent } from "@viable/log";
 import type { RunEvent } from "@viable/protocol";
 import { runEvents } from "@viable/protocol";
-import { freezeJson } from "./keep-json.ts";
 import { runStream } from "./run-journal.ts";
 
 /** How many events of a run are read at once. */

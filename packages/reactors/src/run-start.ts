@@ -1,10 +1,9 @@
 import type { JsonValue } from "@viable/kernel";
-import { findJsonProblem } from "@viable/kernel";
+import { findJsonProblem, keepJson } from "@viable/kernel";
 import type { Claim, RunEventData } from "@viable/protocol";
 import type { ReactorDefinition } from "./definition.ts";
 import { invalidInput } from "./errors.ts";
 import { isAsync, takesTime } from "./judge-by.ts";
-import { keepJson } from "./keep-json.ts";
 import { maxKeyChars, maxResultChars } from "./run-bounds.ts";
 
 /** What a schema makes of an input, or why it does not fit and where. It is judged at once: one that throws, or takes its time, fits nothing. */

@@ -1,9 +1,8 @@
 import type { Context, JsonValue } from "@viable/kernel";
-import { ViableError } from "@viable/kernel";
+import { keepJson, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { eventPattern, eventRule } from "./definition-rules.ts";
 import { invalidSend } from "./errors.ts";
-import { keepJson } from "./keep-json.ts";
 import { awaitedStream } from "./open-runs.ts";
 import { maxResultChars } from "./run-bounds.ts";
 import { findKeyProblem } from "./run-start.ts";

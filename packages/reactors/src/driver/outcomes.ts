@@ -1,9 +1,7 @@
-import type { ErrorOnTheWire } from "@viable/kernel";
-import { toRecordableError, ViableError } from "@viable/kernel";
+import type { ErrorOnTheWire, Kept } from "@viable/kernel";
+import { freezeJson, keepJson, toRecordableError, ViableError } from "@viable/kernel";
 import type { RunEventData } from "@viable/protocol";
 import { invalidAnswer, invalidResult, invalidStepArgument } from "../errors.ts";
-import type { Kept } from "../keep-json.ts";
-import { freezeJson, keepJson } from "../keep-json.ts";
 import type { OpenNode } from "../open-node.ts";
 import { maxResultChars, maxUndoArgsChars } from "../run-bounds.ts";
 import type { DrivenRun } from "./driven-run.ts";

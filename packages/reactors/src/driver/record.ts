@@ -1,7 +1,6 @@
-import { toWire } from "@viable/kernel";
+import { keepJson, toWire } from "@viable/kernel";
 import type { RunEvent } from "@viable/protocol";
 import { invalidOutput } from "../errors.ts";
-import { keepJson } from "../keep-json.ts";
 import { maxResultChars } from "../run-bounds.ts";
 import type { Pending } from "../run-journal.ts";
 import { isToClear, tellCalls } from "./clear-up.ts";

@@ -1,5 +1,5 @@
+import { freezeJson } from "@viable/kernel";
 import type { ReviewDuring, RunEventData } from "@viable/protocol";
-import { freezeJson } from "../keep-json.ts";
 import type { DrivenRun } from "./driven-run.ts";
 import { record } from "./record.ts";
 

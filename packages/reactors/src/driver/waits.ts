@@ -1,9 +1,9 @@
 import type { Context, JsonValue } from "@viable/kernel";
+import { keepJson } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { StepWait } from "@viable/protocol";
 import type { ApprovalNode, EventNode } from "../definition.ts";
 import { invalidStepArgument, waitTimedOut } from "../errors.ts";
-import { keepJson } from "../keep-json.ts";
 import type { OpenNode } from "../open-node.ts";
 import { awaitedStream } from "../open-runs.ts";
 import { maxKeyChars, maxResultChars, maxTimeMs } from "../run-bounds.ts";

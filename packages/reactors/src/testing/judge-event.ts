@@ -1,11 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import { fromWire } from "@viable/kernel";
+import { fromWire, keepJson } from "@viable/kernel";
 import type { RunEvent, RunEventData, StepWait } from "@viable/protocol";
 import type { NodeDefinition } from "../definition.ts";
 import { truthOf } from "../driver/condition.ts";
 import { branchOf } from "../driver/decide-steps.ts";
 import { isResult } from "../driver/outcomes.ts";
-import { keepJson } from "../keep-json.ts";
 import type { OpenNode } from "../open-node.ts";
 import { staticPath } from "../plan.ts";
 import type { Progress } from "../progress.ts";

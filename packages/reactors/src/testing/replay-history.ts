@@ -1,8 +1,8 @@
+import { keepJson } from "@viable/kernel";
 import type { RunEvent } from "@viable/protocol";
 import { runEvents } from "@viable/protocol";
 import type { ReactorDefinition } from "../definition.ts";
 import { isToClear, isToFail, reasonToClear } from "../driver/clear-up.ts";
-import { keepJson } from "../keep-json.ts";
 import type { OpenNode } from "../open-node.ts";
 import { planOf, staticPath } from "../plan.ts";
 import { Progress } from "../progress.ts";

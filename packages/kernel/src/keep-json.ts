@@ -1,19 +1,19 @@
-import type { JsonValue } from "@viable/kernel";
-import { findJsonProblem, maxJsonDepth } from "@viable/kernel";
+import type { JsonValue } from "./json.ts";
+import { findJsonProblem, maxJsonDepth } from "./json.ts";
 
-/** What a step came to, as it is kept: nobody can change it any more, and it is what will be read back. */
+/** A value as it is kept: nobody can change it any more, and it is what will be read back. */
 export interface Kept {
   readonly value: JsonValue;
   /** How many characters of JSON it takes, at most. */
   readonly chars: number;
 }
 
-/** Levels that an event puts around what is kept. */
+/** Levels that are left for what is put around it, as by an event. */
 const levelsAround = 4;
 
 /**
  * A frozen copy of a value, as JSON will give it back: members that are undefined are left out. A text says why there can be none, and
- * where, from what the value is called (`root`). The copy keeps what steps are handed apart from what whoever returned it goes on changing.
+ * where, from what the value is called (`root`). The copy keeps what is handed on apart from what whoever returned it goes on changing.
  */
 export function keepJson(value: unknown, maxChars: number, root = "result"): Kept | string {
   const count = { chars: 0, max: maxChars };

@@ -1,7 +1,7 @@
 // That what is kept is what JSON gives back, frozen and counted; and what JSON would change is refused with its place.
-import { maxJsonDepth } from "@viable/kernel";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { maxJsonDepth } from "./json.ts";
 import { freezeJson, keepJson } from "./keep-json.ts";
 
 const most = 4 * 1024 * 1024;
