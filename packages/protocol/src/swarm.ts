@@ -39,16 +39,39 @@ export type SwarmView = z.infer<typeof swarmView>;
 export const swarmList = z.object({ swarms: z.array(swarmView) });
 export type SwarmList = z.infer<typeof swarmList>;
 
-/** What a swarm tells the meta registry (the seed's registration). */
+/** The grammar of SemVer 2.0.0, with numbers that a double holds. */
+const semverPattern =
+  /^(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})(?:-((?:0|[1-9]\d{0,14}|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d{0,14}|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?$/;
+/** Longer ones nobody reads; npm's bound is 256. */
+const semver = z.string().max(128).regex(semverPattern, "must be a version such as 1.4.0 (SemVer 2.0.0)");
+/** Words that swarms are grouped by: a comma and a space tell several apart, so neither may be in one. */
+const label = z
+  .string()
+  .max(64)
+  .regex(/^[a-z0-9]+([._:/-][a-z0-9]+)*$/, "must be lower case words joined by . _ : / or -");
+const httpUrl = z.url({ protocol: /^https?$/, error: "must be an address that begins with http:// or https://" });
+
+/** What a swarm tells the meta registry (the seed's registration). What is missing in one of an earlier release has the value named here. */
 export const registration = z.object({
-  service: z.string(),
-  capabilities: z.array(z.string()),
-  processId: z.string(),
+  service: z.string().min(1),
+  /** At most 1,000: a swarm with more is several. Every process holds all of them. */
+  capabilities: z.array(z.string().min(1).max(200)).max(1_000),
+  processId: z.string().min(1),
   epoch: z.number().int(),
+  /** Of the service, by SemVer. `0.0.0`, which promises nothing to anybody, where it says none: a range such as `^1` leaves it out. */
+  version: semver.default("0.0.0"),
+  /** What else it is known by: `gpu`, `region:eu`. None where it says none. */
+  tags: z.array(label).max(32).default([]),
+  /** The part of the system that it belongs to: `storage`. */
+  subsystem: label.optional(),
+  /** The tenants that it is open to; all of them where absent. */
+  tenants: z.array(z.string().min(1).max(512)).max(1_000).optional(),
+  /** When it registered, by its own clock. */
+  registeredAt: z.iso.datetime().optional(),
   /** Where true: what it offers is used where nobody else offers it, or where a migration rule sends tasks to it. */
   legacy: z.boolean().optional(),
-  healthUrl: z.string().optional(),
-  metricsUrl: z.string().optional(),
+  healthUrl: httpUrl.optional(),
+  metricsUrl: httpUrl.optional(),
 });
 export type Registration = z.infer<typeof registration>;
 
@@ -78,6 +101,8 @@ export type Traffic = z.infer<typeof traffic>;
 const registryStats = z.object({
   /** Swarms that it knows of, this process's own among them. */
   entries: z.number().int(),
+  /** Entries that stand in the log and are not obeyed, since they do not hold; the answer to a discovery says why. */
+  entriesRefused: z.number().int().default(0),
   /** Routing decisions, and how many of them found nobody. */
   routed: z.number().int(),
   refused: z.number().int(),
@@ -98,11 +123,19 @@ export const registryMetrics = z.object({
 });
 export type RegistryMetrics = z.infer<typeof registryMetrics>;
 
+/** An entry that is not obeyed, and why. */
+const refusedEntry = z.object({ service: z.string(), processId: z.string(), reason: z.string() });
+
 export const discovery = z.object({
-  capability: z.string(),
+  /** Absent where it was not asked for by capability. */
+  capability: z.string().optional(),
   swarms: z.array(registration),
   /** Known names that are near, where nothing was found. */
   near: z.array(z.string()),
+  /** How many more there are than the answer holds; absent where it holds all. */
+  more: z.number().int().optional(),
+  /** Entries that could have been meant and do not hold; absent where there are none. */
+  refused: z.array(refusedEntry).optional(),
 });
 export type Discovery = z.infer<typeof discovery>;
 

@@ -24,10 +24,56 @@ export interface OtherEntry {
 
 export type Entry = OwnEntry | OtherEntry;
 
-/** The entries that this process knows of, by key, and by what they offer. */
+/** What entries may be looked for by; each that is named must hold. */
+export interface EntryQuery {
+  readonly capability?: string | undefined;
+  /** A capability without its operation: whoever offers one of its operations. */
+  readonly group?: string | undefined;
+  readonly subsystem?: string | undefined;
+  readonly tags?: readonly string[] | undefined;
+}
+
+const none: ReadonlySet<Entry> = new Set();
+
+/** Entries by the words that each is known by. */
+class WordIndex {
+  readonly #byWord = new Map<string, Set<Entry>>();
+
+  of(word: string): ReadonlySet<Entry> {
+    return this.#byWord.get(word) ?? none;
+  }
+
+  add(words: Iterable<string>, entry: Entry): void {
+    for (const word of words) {
+      const known = this.#byWord.get(word);
+      if (known === undefined) this.#byWord.set(word, new Set([entry]));
+      else known.add(entry);
+    }
+  }
+
+  remove(words: Iterable<string>, entry: Entry): void {
+    for (const word of words) {
+      const known = this.#byWord.get(word);
+      if (known?.delete(entry) === true && known.size === 0) this.#byWord.delete(word);
+    }
+  }
+
+  clear(): void {
+    this.#byWord.clear();
+  }
+}
+
+/** The entries that this process knows of, by key, and by what they are looked for by. */
 export class EntryTable {
   readonly #entries = new Map<string, Entry>();
-  readonly #byCapability = new Map<string, Set<Entry>>();
+  readonly #capabilities = new WordIndex();
+  readonly #groups = new WordIndex();
+  readonly #subsystems = new WordIndex();
+  readonly #tags = new WordIndex();
+
+  get size(): number {
+    return this.#entries.size;
+  }
 
   get(key: string): Entry | undefined {
     return this.#entries.get(key);
@@ -38,33 +84,49 @@ export class EntryTable {
   }
 
   /** Those that offer a capability. */
-  offering(capability: string): Iterable<Entry> {
-    return this.#byCapability.get(capability) ?? [];
+  offering(capability: string): ReadonlySet<Entry> {
+    return this.#capabilities.of(capability);
+  }
+
+  /** Those that all of a query holds for, of all entries where it names nothing: as long as the shortest of its lists. */
+  find({ capability, group, subsystem, tags = [] }: EntryQuery): readonly Entry[] {
+    const lists: ReadonlySet<Entry>[] = tags.map((tag) => this.#tags.of(tag));
+    if (capability !== undefined) lists.push(this.#capabilities.of(capability));
+    if (group !== undefined) lists.push(this.#groups.of(group));
+    if (subsystem !== undefined) lists.push(this.#subsystems.of(subsystem));
+    const [shortest, ...others] = lists.sort((a, b) => a.size - b.size);
+    if (shortest === undefined) return [...this.#entries.values()];
+    return [...shortest].filter((entry) => others.every((list) => list.has(entry)));
   }
 
   /** Takes an entry in, in the place of the one with the same key. */
   put(key: string, entry: Entry): void {
     this.remove(key);
     this.#entries.set(key, entry);
-    for (const capability of entry.registration.capabilities) {
-      const offering = this.#byCapability.get(capability) ?? new Set();
-      this.#byCapability.set(capability, offering.add(entry));
-    }
+    const { capabilities, subsystem, tags } = entry.registration;
+    this.#capabilities.add(capabilities, entry);
+    this.#groups.add(groupsOf(capabilities), entry);
+    this.#tags.add(tags, entry);
+    if (subsystem !== undefined) this.#subsystems.add([subsystem], entry);
   }
 
   remove(key: string): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
-    for (const capability of entry.registration.capabilities) {
-      const offering = this.#byCapability.get(capability);
-      offering?.delete(entry);
-      if (offering?.size === 0) this.#byCapability.delete(capability);
-    }
+    const { capabilities, subsystem, tags } = entry.registration;
+    this.#capabilities.remove(capabilities, entry);
+    this.#groups.remove(groupsOf(capabilities), entry);
+    this.#tags.remove(tags, entry);
+    if (subsystem !== undefined) this.#subsystems.remove([subsystem], entry);
   }
 
   clear(): void {
     this.#entries.clear();
-    this.#byCapability.clear();
+    for (const index of [this.#capabilities, this.#groups, this.#subsystems, this.#tags]) index.clear();
   }
 }
+
+/** The names without operation that stand for the capabilities with one: `backup` for `backup.restore`. */
+const groupsOf = (capabilities: readonly string[]): Set<string> =>
+  new Set(capabilities.flatMap((each) => (each.includes(".") ? [each.slice(0, each.lastIndexOf("."))] : [])));

@@ -1,4 +1,4 @@
 export type { Migration, MigrationOutcome } from "./migration-rules.ts";
-export type { Registered, Registry, RegistrySettings, RouteOutcome } from "./registry.ts";
+export type { DiscoveryQuery, Registered, Registry, RegistrySettings, RouteOutcome } from "./registry.ts";
 export { createRegistry } from "./registry.ts";
 export type { RoutedTask } from "./route.ts";

@@ -29,14 +29,20 @@ const through = (way: Way, log: Log): Log => ({
 const overloaded = { ok: false, reason: "overloaded", waiting: 10_000, retryAfterMs: 100 } as const;
 
 /** One process with its registry, on a store that others may share. */
-async function joinProcess(store: Store, time: SimulatedTime, seed: number, hub: MemoryHub = createMemoryHub()) {
+async function joinProcess(
+  store: Store,
+  time: SimulatedTime,
+  seed: number,
+  hub: MemoryHub = createMemoryHub(),
+  services?: readonly string[],
+) {
   const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
   const ctx = rootContext(runtime);
   const log = createLog(store, runtime);
   const bus = createMemoryBus(runtime, { hub });
   const membership = joinCluster({ log, runtime, hosts: [] });
   const way = { appends: 0, pass: (append: () => Promise<AppendOutcome>) => append() };
-  const registry = createRegistry({ log: through(way, log), bus, membership });
+  const registry = createRegistry({ log: through(way, log), bus, membership, ...(services && { services }) });
   const settled = async <T>(promise: Promise<T>): Promise<T> => {
     let done = false;
     const end = () => {
@@ -58,10 +64,10 @@ async function joinProcess(store: Store, time: SimulatedTime, seed: number, hub:
       service: string,
       capabilities: string[],
       measure: () => SwarmMeasurement = () => idle,
-      more: Pick<Registration, "legacy"> = {},
+      more: Partial<Registration> = {},
     ) {
       const { processId, epoch } = membership;
-      const registration = { service, capabilities, processId, epoch, ...more };
+      const registration = { service, capabilities, processId, epoch, version: "0.0.0", tags: [], ...more };
       const registered = await settled(registry.register(ctx, registration, measure));
       return { registered, withdraw: (within = ctx) => settled(registered.withdraw(within)) };
     },
@@ -184,29 +190,166 @@ describe("the registry", () => {
     await time.advance(1_500);
     expect(found()).toBe(1);
   });
+});
 
-  test("does not send work to an entry it cannot read", async () => {
+describe("an entry that another process wrote", () => {
+  async function written(...values: readonly { readonly [member: string]: unknown }[]) {
     const time = simulateTime();
     const store = { ...createMemoryStore(), exclusive: false };
-    const here = await joinProcess(store, time, 1);
-    await store.commit(
-      [
-        {
-          streams: [],
-          records: [
-            {
-              key: "registry/odd/prc_x",
-              expected: -1,
-              value: '{"service":1,"capabilities":["work"]}',
-              expiresAt: null,
-            },
-          ],
-        },
-      ],
-      time.now(),
+    const here = await joinProcess(store, time, 1, undefined, ["ai", "tools"]);
+    const { processId, epoch } = (await joinProcess(store, time, 2)).membership;
+    const write = async (value: { readonly [member: string]: unknown } | null, key = `registry/ai/${processId}`) => {
+      const text = value && JSON.stringify({ service: "ai", capabilities: ["work"], processId, epoch, ...value });
+      await store.commit(
+        [{ streams: [], records: [{ key, expected: -1, value: text, expiresAt: time.now() + 30_000 }] }],
+        time.now(),
+      );
+      await time.advance(1_500);
+    };
+    for (const value of values) await write(value);
+    const found = () => here.registry.discover("work").swarms.map(({ service }) => service);
+    return { time, here, processId, write, found };
+  }
+  const inMs = (ms: number) => new Date(simulateTime().now() + ms).toISOString();
+
+  test("of an earlier release holds: it says no version, and has no tags", async () => {
+    const { here } = await written({});
+    expect(here.registry.discover("work").swarms).toMatchObject([{ service: "ai", version: "0.0.0", tags: [] }]);
+    expect(here.registry.discover("work", { version: "^1" }).swarms).toEqual([]);
+  });
+
+  test.each<[string, { readonly [member: string]: unknown }, RegExp]>([
+    ["whose version is none", { version: "1.4" }, /^version: must be a version such as 1\.4\.0/],
+    ["that stands where another should", { service: "tools" }, /another's key/],
+    ["whose health is at no address", { healthUrl: "localhost" }, /^healthUrl: must be an address/],
+    ["whose metrics are at no web address", { metricsUrl: "file:///etc/passwd" }, /^metricsUrl: must be an address/],
+    ["that registered in the future", { registeredAt: inMs(3_600_000) }, /^registeredAt: .* 35\d\d s in the future$/],
+    [
+      "that offers too much",
+      { capabilities: Array.from({ length: 1_001 }, (_, index) => `c${index}`) },
+      /^capabilities/,
+    ],
+    ["that offers no names", { capabilities: "work" }, /^capabilities/],
+    ["with tags that cannot be told apart", { tags: ["gpu,eu"] }, /^tags\.0/],
+  ])("%s is not obeyed, is counted, and is told of with the reason", async (_what, value, reason) => {
+    const { here, processId, write, found } = await written({}, value);
+    expect(here.registry.route("work")).toMatchObject({ ok: false });
+    expect(found()).toEqual([]);
+    expect(here.registry.discover(undefined).refused).toEqual([
+      { service: "ai", processId, reason: expect.stringMatching(reason) },
+    ]);
+    expect(here.registry.stats()).toMatchObject({ entries: 0, entriesRefused: 1 });
+    await write({});
+    expect(found()).toEqual(["ai"]);
+    expect(here.registry.discover("work")).not.toHaveProperty("refused");
+  });
+
+  test("of a service that the config of this process does not have is not obeyed", async () => {
+    const { here, processId, write, found } = await written();
+    await write({ service: "foreign" }, `registry/foreign/${processId}`);
+    expect(found()).toEqual([]);
+    const reason = "its service is not in the config of this process";
+    expect(here.registry.discover("work").refused).toEqual([{ service: "foreign", processId, reason }]);
+  });
+
+  test("that was registered by a clock which is ten minutes ahead is obeyed", async () => {
+    const { found } = await written({ registeredAt: inMs(600_000) });
+    expect(found()).toEqual(["ai"]);
+  });
+
+  test("and does not hold is forgotten with its time, and when it is taken back", async () => {
+    const { time, here, write } = await written({ version: "new" });
+    await write(null);
+    expect(here.registry.stats().entriesRefused).toBe(0);
+    await write({ version: "new" });
+    await time.advance(31_000);
+    expect(here.registry.stats().entriesRefused).toBe(0);
+  });
+
+  test("and does not hold is told of to those only that it would be open to (W11)", async () => {
+    const { here } = await written({ version: "new", tenants: ["acme"] });
+    const refused = (tenant?: string) => here.registry.discover("work", { tenant }).refused?.length;
+    expect([refused("acme"), refused("other"), refused()]).toEqual([1, undefined, undefined]);
+  });
+});
+
+describe("discovery", () => {
+  async function threeServices() {
+    const process = await joinProcess(createMemoryStore(), simulateTime(), 1);
+    const { register, registry } = process;
+    await register("old", ["work", "backup.restore"], undefined, { version: "1.4.2", tags: ["cpu"] });
+    await register("new", ["work"], undefined, { version: "2.0.0", tags: ["gpu", "region:eu"], subsystem: "ai" });
+    await register("own", ["work", "secret"], undefined, { version: "2.1.0", tags: ["gpu"], tenants: ["acme"] });
+    const found = (...query: Parameters<typeof registry.discover>) =>
+      registry.discover(...query).swarms.map(({ service }) => service);
+    return { ...process, found };
+  }
+
+  test("goes by version, subsystem and tags, each by itself and all together (S3)", async () => {
+    const { found } = await threeServices();
+    expect(found("work", { version: "^1" })).toEqual(["old"]);
+    expect(found("work", { version: ">=1 <3" })).toEqual(["old", "new"]);
+    expect(found("work", { subsystem: "ai" })).toEqual(["new"]);
+    expect(found("work", { tags: ["gpu", "region:eu"] })).toEqual(["new"]);
+    expect(found("work", { tags: ["gpu", "cpu"] })).toEqual([]);
+    expect(found(undefined, { tags: ["cpu"] })).toEqual(["old"]);
+    expect(found("backup", { tags: ["cpu"] })).toEqual(["old"]);
+    expect(found("backup", { tags: ["gpu"] })).toEqual([]);
+    expect(found("work", { subsystem: "ai", tags: ["gpu"], version: "2" })).toEqual(["new"]);
+  });
+
+  test("shows a tenant what is open to it, and names nothing else as near (W11)", async () => {
+    const { registry, found } = await threeServices();
+    expect(found("work", { tenant: "acme" })).toEqual(["old", "new", "own"]);
+    expect(found("work", { tenant: "other" })).toEqual(["old", "new"]);
+    expect(found("work")).toEqual(["old", "new"]);
+    expect(registry.discover("secrets", { tenant: "acme" }).near).toEqual(["secret"]);
+    expect(registry.discover("secrets", { tenant: "other" }).near).toEqual([]);
+  });
+
+  test("a task goes only where its tenant may go (W11)", async () => {
+    const { registry } = await threeServices();
+    expect(registry.route("secret", { tenant: "acme" })).toMatchObject({ ok: true });
+    for (const tenant of ["other", undefined])
+      expect(registry.route("secret", { tenant })).toMatchObject({ ok: false, near: [] });
+    const routed = registry.route("work", { tenant: "other" });
+    expect(routed.ok && routed.decision.candidates.map(({ service }) => service).sort()).toEqual(["new", "old"]);
+    expect(registry.route("work", { tenant: "other", service: "own" })).toMatchObject({
+      ok: false,
+      reasons: [expect.anything(), "These do: new, old."],
+    });
+  });
+
+  test("forgets all that a swarm was found by when it is withdrawn", async () => {
+    const { register, found } = await threeServices();
+    const { withdraw } = await register("gone", ["group.one", "group.two"], undefined, { tags: ["t"], subsystem: "s" });
+    expect([found("group"), found(undefined, { tags: ["t"] }), found(undefined, { subsystem: "s" })]).toEqual(
+      Array.from({ length: 3 }, () => ["gone"]),
     );
-    await time.advance(1_500);
-    expect(here.registry.discover("work").swarms).toEqual([]);
+    await withdraw();
+    expect([found("group"), found(undefined, { tags: ["t"] }), found(undefined, { subsystem: "s" })].flat()).toEqual(
+      [],
+    );
+  });
+
+  test("by a range that is none is refused", async () => {
+    const { registry } = await threeServices();
+    expect(() => registry.discover("work", { version: "newest" })).toThrow(
+      expect.objectContaining({ code: "registry.invalid_query" }),
+    );
+  });
+
+  test("answers with a thousand swarms, and says how many more there are", async () => {
+    const { register, registry } = await joinProcess(createMemoryStore(), simulateTime(), 1);
+    for (let index = 0; index < 1_003; index++) await register(`s${index}`, ["work"]);
+    expect(registry.discover("work")).toMatchObject({ more: 3, swarms: { length: 1_000 } });
+  });
+
+  test("a swarm that says of itself what does not hold is refused where it registers", async () => {
+    const { register } = await joinProcess(createMemoryStore(), simulateTime(), 1);
+    await expect(register("odd", ["work"], undefined, { version: "1" })).rejects.toMatchObject({
+      code: "registry.invalid_registration",
+    });
   });
 });
 

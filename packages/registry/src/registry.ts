@@ -11,25 +11,37 @@ import type {
   RouteDecision,
   SwarmMeasurement,
 } from "@viable/protocol";
-import { swarmMeasurement } from "@viable/protocol";
+import { registration as registrationShape, swarmMeasurement } from "@viable/protocol";
 import type { Candidate } from "./candidate.ts";
-import { entryKey, entryPrefix, fromEntryRecord, toEntryRecord } from "./entry-record.ts";
-import type { Entry, OwnEntry } from "./entry-table.ts";
+import type { RefusedEntry } from "./entry-record.ts";
+import { entryKey, entryPrefix, readEntryRecord, toEntryRecord } from "./entry-record.ts";
+import type { Entry, EntryQuery, OwnEntry } from "./entry-table.ts";
 import { EntryTable } from "./entry-table.ts";
 import type { Migration, MigrationOutcome } from "./migration-rules.ts";
 import { createMigrationRules } from "./migration-rules.ts";
 import type { RoutedTask } from "./route.ts";
 import { chooseRoute } from "./route.ts";
+import type { VersionRange } from "./version-range.ts";
+import { parseVersionRange } from "./version-range.ts";
 
 /** How often an entry is renewed in the time that it holds: two renewals may fail. */
 const renewalsPerEntry = 3;
 /** Measurements travel here: best effort, and only the newest counts. */
 const measurementSubject = "registry.measurement";
 
+/** Swarms that the answer to one discovery holds: a person reads no more, and a program asks for less. The rest are counted. */
+const maxFound = 1_000;
+/** Entries that do not hold and are remembered with their reason: far more than anybody mends by hand. The oldest go first. */
+const maxRefused = 1_000;
+/** Of those, how many one answer tells of. */
+const maxRefusedTold = 20;
+
 export interface RegistrySettings {
   readonly log: Log;
   readonly bus: Bus;
   readonly membership: Membership;
+  /** The services that this process's config knows: an entry of another is not obeyed. Where absent, any is. */
+  readonly services?: readonly string[];
   /** How long an entry holds that is not renewed, in milliseconds. Default 30,000: the seed's health check interval. */
   readonly entryMs?: number;
   /** How often each swarm tells its load on the bus, in milliseconds. Default 1,000. */
@@ -45,6 +57,17 @@ export type RouteOutcome =
       readonly reasons: readonly string[];
       readonly near: readonly string[];
     };
+
+/** Which swarms are looked for, beside what they offer: all that is named must hold. */
+export interface DiscoveryQuery {
+  /** A range as npm writes it: `^1.4`, `>=2 <4`. */
+  readonly version?: string | undefined;
+  /** Whose question it is: only what is open to this tenant is found (W11). Where absent, what is open to all of them. */
+  readonly tenant?: string | undefined;
+  readonly subsystem?: string | undefined;
+  /** Each must be among the swarm's own. */
+  readonly tags?: readonly string[] | undefined;
+}
 
 /** A swarm's own entry: withdrawn when it stops. */
 export interface Registered {
@@ -69,10 +92,13 @@ export interface Registered {
  * record's renewal, a third of `entryMs` at most where all goes well, unless a bus reaches both processes and tells of it sooner.
  */
 export interface Registry extends Part {
-  /** `measure` answers from memory: it is asked at every routing decision. */
+  /** `measure` answers from memory: it is asked at every routing decision. Throws `registry.invalid_registration`. */
   register(ctx: Context, registration: Registration, measure: () => SwarmMeasurement): Promise<Registered>;
-  /** Who offers a capability; for a name without operation that nobody offers as it is, who offers an operation of it. */
-  discover(capability: string): Discovery;
+  /**
+   * Who offers a capability, or anything where none is named, and fits the query; for a name without operation that nobody offers as it is,
+   * who offers an operation of it. Answered from indexes. Throws `registry.invalid_query` where the range of versions cannot be read.
+   */
+  discover(capability: string | undefined, query?: DiscoveryQuery): Discovery;
   /** Where a task goes. With a `service`, there or nowhere; with a `key`, as that service's migration rule says. */
   route(capability: string, task?: RoutedTask): RouteOutcome;
   /** What this process's registry has done since it started. */
@@ -95,7 +121,9 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const { log, bus, membership } = settings;
   const entryMs = settings.entryMs ?? 30_000;
   const measureEveryMs = settings.measureEveryMs ?? 1_000;
+  const services = settings.services && new Set(settings.services);
   const entries = new EntryTable();
+  const refusals = new Map<string, RefusedEntry & { readonly expiresAt: number }>();
   const rules = createMigrationRules(log);
   const counts = { routed: 0, refused: 0, local: 0, meanRouteMs: 0 };
   let started: Context | undefined;
@@ -106,12 +134,17 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const keyOf = (of: { readonly service: string; readonly processId: string }) => entryKey(of.service, of.processId);
 
   const onChange = ({ key, value, expiresAt }: RecordChange) => {
-    const record = value === null ? undefined : fromEntryRecord(value);
     // What this process offers it knows from its swarms: its own records tell it nothing.
-    if (entries.get(key)?.local === true || record?.registration.processId === membership.processId) return;
-    // An entry of another version that we cannot read is one we cannot send work to.
-    if (record === undefined) return entries.remove(key);
-    entries.put(key, { local: false, ...record, expiresAt: expiresAt ?? Number.POSITIVE_INFINITY, routed: 0 });
+    if (entries.get(key)?.local === true || key.endsWith(`/${membership.processId}`)) return;
+    refusals.delete(key);
+    if (value === null) return entries.remove(key);
+    const until = expiresAt ?? Number.POSITIVE_INFINITY;
+    const read = readEntryRecord(key, value, { now: nowMs(), services });
+    if (read.ok) return entries.put(key, { local: false, ...read.record, expiresAt: until, routed: 0 });
+    // Unknown means no: what it was before does not hold any more either.
+    entries.remove(key);
+    if (refusals.size >= maxRefused) refusals.delete(refusals.keys().next().value as string);
+    refusals.set(key, { ...read.refused, expiresAt: until });
   };
   const onMeasurement = (message: JsonObject) => {
     const entry = typeof message.key === "string" ? entries.get(message.key) : undefined;
@@ -136,31 +169,45 @@ export function createRegistry(settings: RegistrySettings): Registry {
       : entry;
   const nowMs = () => started?.runtime.clock.now() ?? 0;
   const clockMs = () => started?.runtime.clock.monotonicMs() ?? 0;
-  const candidatesFor = (capability: string): Candidate[] => {
+  const candidatesFor = (capability: string, tenant: string | undefined): Candidate[] => {
     const now = nowMs();
-    return [...entries.offering(capability)].filter((entry) => isAlive(entry, now)).map(toCandidate);
-  };
-  /** A name without its operation stands for all of them: `backup` for whoever offers `backup.restore`. */
-  const candidatesIn = (group: string): Candidate[] => {
-    const now = nowMs();
-    return [...entries]
-      .map(([, entry]) => entry)
-      .filter(
-        (entry) => isAlive(entry, now) && entry.registration.capabilities.some((each) => each.startsWith(`${group}.`)),
-      )
+    return [...entries.offering(capability)]
+      .filter((entry) => isAlive(entry, now) && isOpenTo(entry.registration, tenant))
       .map(toCandidate);
   };
-  const nearTo = (capability: string): string[] => {
+  const nearTo = (capability: string, tenant: string | undefined): string[] => {
     const now = nowMs();
-    const alive = [...entries].filter(([, entry]) => isAlive(entry, now));
-    return nearestNames(capability, new Set(alive.flatMap(([, { registration }]) => registration.capabilities)));
+    const alive = entries.find({}).filter((entry) => isAlive(entry, now) && isOpenTo(entry.registration, tenant));
+    const names = new Set(alive.flatMap(({ registration }) => registration.capabilities));
+    // Where it is offered, by swarms that may not be used for this, it is no other name to try.
+    names.delete(capability);
+    return nearestNames(capability, names);
   };
+  const find = (by: EntryQuery, tenant: string | undefined, isIn: VersionRange): Registration[] => {
+    const now = nowMs();
+    return entries
+      .find(by)
+      .filter(
+        (entry) => isAlive(entry, now) && isOpenTo(entry.registration, tenant) && isIn(entry.registration.version),
+      )
+      .map((entry) => toCandidate(entry).registration);
+  };
+  /** Entries that do not hold, where one that did might have been an answer. */
+  const refusedOf = (capability: string | undefined, tenant: string | undefined) =>
+    [...refusals.values()]
+      .filter(
+        ({ capabilities, tenants }) =>
+          (tenants === "all" || (tenants !== undefined && isOpenTo({ tenants }, tenant))) &&
+          (capability === undefined || capabilities === undefined || capabilities.includes(capability)),
+      )
+      .slice(-maxRefusedTold)
+      .map(({ service, processId, reason }) => ({ service, processId, reason }));
   const routeNow = (capability: string, task: RoutedTask): RouteOutcome => {
-    const candidates = candidatesFor(capability);
+    const candidates = candidatesFor(capability, task.tenant);
     const decision = chooseRoute(capability, candidates, task, rules.of);
     if (decision === undefined) {
       if (task.service !== undefined && candidates.length > 0) return notThere(capability, task.service, candidates);
-      const near = nearTo(capability);
+      const near = nearTo(capability, task.tenant);
       const reasons = [`No running swarm offers "${capability}".`];
       if (near.length > 0) reasons.push(`Near to it: ${near.join(", ")}.`);
       return { ok: false, code: "registry.no_swarm", reasons, near };
@@ -173,6 +220,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const forgetTheDead = () => {
     const now = nowMs();
     for (const [key, entry] of [...entries]) if (!isAlive(entry, now)) entries.remove(key);
+    for (const [key, { expiresAt }] of refusals) if (expiresAt <= now) refusals.delete(key);
   };
   const write = async (ctx: Context, entry: OwnEntry) => {
     const { registration, measure } = entry;
@@ -228,8 +276,13 @@ export function createRegistry(settings: RegistrySettings): Registry {
       unsubscribe();
       rules.stop();
       entries.clear();
+      refusals.clear();
     },
-    async register(ctx, registration, measure) {
+    async register(ctx, given, measure) {
+      const registration = checkRegistration({
+        ...given,
+        registeredAt: new Date(ctx.runtime.clock.now()).toISOString(),
+      });
       const key = keyOf(registration);
       const entry: OwnEntry = { local: true, registration, measure, written: undefined, writing: false };
       await write(ctx, entry);
@@ -242,10 +295,25 @@ export function createRegistry(settings: RegistrySettings): Registry {
         },
       };
     },
-    discover(capability) {
-      const exact = candidatesFor(capability);
-      const swarms = (exact.length > 0 ? exact : candidatesIn(capability)).map((candidate) => candidate.registration);
-      return { capability, swarms, near: swarms.length > 0 ? [] : nearTo(capability) };
+    discover(capability, { version, tenant, subsystem, tags } = {}) {
+      const isIn = version === undefined ? () => true : parseVersionRange(version);
+      if (isIn === undefined)
+        throw new ViableError("registry.invalid_query", `"${version}" is no range of versions.`, {
+          next: "Write one as npm does, such as ^1.4 or >=2 <4.",
+        });
+      const exact = find({ capability, subsystem, tags }, tenant, isIn);
+      const found =
+        exact.length > 0 || capability === undefined
+          ? exact
+          : find({ group: capability, subsystem, tags }, tenant, isIn);
+      const refused = refusedOf(capability, tenant);
+      return {
+        ...(capability !== undefined && { capability }),
+        swarms: found.slice(0, maxFound),
+        near: found.length > 0 || capability === undefined ? [] : nearTo(capability, tenant),
+        ...(found.length > maxFound && { more: found.length - maxFound }),
+        ...(refused.length > 0 && { refused }),
+      };
     },
     route(capability, task = {}) {
       const startedMs = clockMs();
@@ -256,10 +324,27 @@ export function createRegistry(settings: RegistrySettings): Registry {
       else if (outcome.local) counts.local += 1;
       return outcome;
     },
-    stats: () => ({ entries: [...entries].length, ...counts }),
+    stats: () => ({ entries: entries.size, entriesRefused: refusals.size, ...counts }),
     migrations: rules.all,
     setMigration: (ctx, service, rule, { expected } = {}) => rules.set(ctx, service, rule, expected ?? "any"),
   };
+}
+
+/** Whether a tenant may know of a swarm and use it (W11). Who says of no tenant that it asks sees what is open to all. */
+const isOpenTo = (
+  { tenants }: { readonly tenants?: readonly string[] | undefined },
+  tenant: string | undefined,
+): boolean => tenants === undefined || (tenant !== undefined && tenants.includes(tenant));
+
+function checkRegistration(given: Registration): Registration {
+  const parsed = registrationShape.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new ViableError(
+    "registry.invalid_registration",
+    `The registration of ${given.service} does not hold: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}.`,
+    { next: "Other processes would not obey it: change what the service says of itself." },
+  );
 }
 
 /** Somebody offers it, but not the one that was asked for by name. */

@@ -12,7 +12,7 @@ const fresh: SwarmMeasurement = { ...idle, completed: 0, latencyMs: 0 };
 function candidate(processId: string, parts: Partial<Candidate> & { service?: string } = {}): Candidate {
   const { service = "work", ...rest } = parts;
   return {
-    registration: { service, capabilities: ["work"], processId, epoch: 1 },
+    registration: { service, version: "0.0.0", tags: [], capabilities: ["work"], processId, epoch: 1 },
     measurement: idle,
     local: false,
     routed: 0,
@@ -91,7 +91,16 @@ describe("a burst before anything was measured", () => {
 
 describe("swarms of one process", () => {
   test("a new one is taken to be as fast as the fastest, and of equals gets the task before those that did more", () => {
-    const used = here({ registration: { service: "a", capabilities: ["work"], processId: "prc_here", epoch: 1 } });
+    const used = here({
+      registration: {
+        service: "a",
+        version: "0.0.0",
+        tags: [],
+        capabilities: ["work"],
+        processId: "prc_here",
+        epoch: 1,
+      },
+    });
     const added = candidate("prc_here", { service: "b", local: true, measurement: fresh });
     expect(chooseRoute("work", [used, added])?.chosen.service).toBe("b");
   });

@@ -9,6 +9,8 @@ export interface RoutedTask {
   readonly key?: string | undefined;
   /** The one service that may do it. */
   readonly service?: string | undefined;
+  /** Whose task it is: it goes where that tenant may go (W11). Where absent, to what is open to all of them. */
+  readonly tenant?: string | undefined;
 }
 
 /** How many candidates a decision records: more explain nothing to a person, and the event is kept for ever. */

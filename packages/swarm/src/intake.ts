@@ -360,7 +360,11 @@ export function createIntake(settings: IntakeSettings): Intake {
     joinKey: string | undefined,
   ): Promise<Accepted> => {
     for (let tries = 0; tries < maxJoinTries; tries++) {
-      const routed = registry.route(request.command, { key: executionId, service: request.service });
+      const routed = registry.route(request.command, {
+        key: executionId,
+        service: request.service,
+        tenant: ctx.tenant,
+      });
       if (!routed.ok) {
         return {
           ok: false,

@@ -1,4 +1,5 @@
 import { ViableError } from "@viable/kernel";
+import { registration } from "@viable/protocol";
 import type { AgentDefinition } from "./agent.ts";
 
 export interface ServiceSettings {
@@ -20,6 +21,19 @@ export interface ServiceSettings {
    * sends a share of another service's tasks to it (S11). Default false.
    */
   readonly legacy?: boolean;
+  /** By SemVer, such as `1.4.0`: routing rules and whoever looks for it may ask for a range. Default `0.0.0`, which promises nothing. */
+  readonly version?: string;
+  /** What else it may be looked for by: lower case words joined by `. _ : / -`, such as `gpu` or `region:eu`. At most 32. */
+  readonly tags?: readonly string[];
+  /** The part of the system that it belongs to, such as `storage`. */
+  readonly subsystem?: string;
+  /** The tenants that may find and use it; all of them unless told (W11). */
+  readonly tenants?: readonly string[];
+  /**
+   * Tasks that its agents may have delegated and not got an outcome of, in one process; one more is refused as overloaded. Default 100: the
+   * seed's `max_concurrent_delegations`.
+   */
+  readonly maxConcurrentDelegations?: number;
   /**
    * How the swarm's parts (memory, queen, pool, health monitor, meta client) are restarted when one dies. Default
    * `one-for-one`: they share no state that the others could not do without for a moment.
@@ -27,8 +41,12 @@ export interface ServiceSettings {
   readonly supervision?: "one-for-one" | "one-for-all" | "rest-for-one";
 }
 
+const entryShape = registration.pick({ capabilities: true, version: true, tags: true, subsystem: true, tenants: true });
+
 /** A service as data. Its capabilities are those of its agents. */
-export interface ServiceDefinition extends Required<ServiceSettings> {
+export interface ServiceDefinition
+  extends Required<Omit<ServiceSettings, "subsystem" | "tenants">>,
+    Pick<ServiceSettings, "subsystem" | "tenants"> {
   readonly kind: "service";
   readonly capabilities: readonly string[];
 }
@@ -55,6 +73,17 @@ export function service(settings: ServiceSettings): ServiceDefinition {
   const maxQueued = settings.maxQueued ?? 1_000;
   if (!Number.isInteger(maxQueued) || maxQueued < 0 || maxQueued > 1_000_000)
     fail("maxQueued", "must be a whole number from 0 to 1000000");
+  const maxConcurrentDelegations = settings.maxConcurrentDelegations ?? 100;
+  if (!Number.isInteger(maxConcurrentDelegations) || maxConcurrentDelegations < 1 || maxConcurrentDelegations > 10_000)
+    fail("maxConcurrentDelegations", "must be a whole number from 1 to 10000");
+  const capabilities = [...new Set(settings.agents.map((each) => each.capability))];
+  // What it says of itself must hold where others read it.
+  const known = entryShape.safeParse({ ...settings, capabilities });
+  if (!known.success) {
+    const [issue] = known.error.issues;
+    return fail(issue?.path.join(".") ?? "settings", issue?.message ?? "do not fit");
+  }
+  const { version, tags, subsystem, tenants } = known.data;
   return Object.freeze({
     kind: "service",
     name: settings.name,
@@ -65,7 +94,12 @@ export function service(settings: ServiceSettings): ServiceDefinition {
     maxQueued,
     startPriority: settings.startPriority ?? 100,
     legacy: settings.legacy ?? false,
+    version,
+    tags: Object.freeze(tags),
+    ...(subsystem !== undefined && { subsystem }),
+    ...(tenants !== undefined && { tenants: Object.freeze(tenants) }),
+    maxConcurrentDelegations,
     supervision: settings.supervision ?? "one-for-one",
-    capabilities: Object.freeze([...new Set(settings.agents.map((each) => each.capability))]),
+    capabilities: Object.freeze(capabilities),
   });
 }

@@ -101,6 +101,21 @@ describe("an agent or a service", () => {
       () => service({ name: "a", description: "", port: 0, agents: [doer()], workers: 0 }),
       "workers must be a whole number from 1",
     ],
+    [
+      "a version",
+      () => service({ name: "a", description: "", port: 0, agents: [doer()], version: "1.4" }),
+      'service "a": version must be a version such as 1.4.0',
+    ],
+    [
+      "a tag",
+      () => service({ name: "a", description: "", port: 0, agents: [doer()], tags: ["gpu", "a, b"] }),
+      'service "a": tags.1 must be lower case words',
+    ],
+    [
+      "no delegations",
+      () => service({ name: "a", description: "", port: 0, agents: [doer()], maxConcurrentDelegations: 0 }),
+      "maxConcurrentDelegations must be a whole number from 1 to 10000",
+    ],
   ])("with %s that does not fit is refused", (_what, define, reason) => {
     expect(define).toThrow(
       expect.objectContaining({ code: "config.invalid", message: expect.stringContaining(reason) }),

@@ -1,5 +1,5 @@
 // What the system's views show to a session, and what only to whoever may read the tenant as a whole (W11).
-import { memoryPage } from "@viable/protocol";
+import { discovery, memoryPage } from "@viable/protocol";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { expect, test } from "vitest";
@@ -42,6 +42,34 @@ test("a session sees what the system can do and how it is, and of the log only i
   const { events } = await t.settled(api.events({ limit: 100 }));
   expect(events.map(({ type }) => type)).toEqual(["session.created", "execution.accepted", "execution.completed"]);
   expect(new Set(events.map(({ sessionId }) => sessionId))).toEqual(new Set([mine.sessionId]));
+});
+
+test("swarms are found by version, subsystem and tags, of the caller's own tenant (W11)", async () => {
+  const known = { description: "Works.", port: 0, agents: [echo] };
+  await using t = await startTestSystem(
+    defineSystem({
+      name: "shown",
+      services: [
+        service({ ...known, name: "old", version: "1.4.2", tags: ["cpu"] }),
+        service({ ...known, name: "new", version: "2.0.0", tags: ["gpu", "region:eu"], subsystem: "ai" }),
+        service({ ...known, name: "secret", version: "2.0.0", tags: ["gpu"], tenants: ["acme"] }),
+      ],
+    }),
+  );
+  const ask = async (query: string) => {
+    const headers = { authorization: `Bearer ${t.system.ownerToken}` };
+    const url = `http://test.invalid/v1/registry/discover?${query}`;
+    const asked = t.system.fetch(new Request(url, { headers }));
+    return await t.settled(Promise.resolve(asked).then(async (response) => await response.json()));
+  };
+  const found = async (query: string) => discovery.parse(await ask(query)).swarms.map(({ service: name }) => name);
+  expect(await found("capability=echo")).toEqual(["old", "new"]);
+  expect(await found("capability=echo&version=%5E1")).toEqual(["old"]);
+  expect(await found("capability=echo&subsystem=ai&version=2.x&tag=gpu,region:eu&tenant=default")).toEqual(["new"]);
+  expect(await found("tag=gpu")).toEqual(["new"]);
+  const refused = { status: 422, code: "registry.invalid_query" };
+  for (const query of ["", "version=1", "capability=echo&version=newest", "capability=echo&tenant=acme"])
+    expect(await ask(query), query).toMatchObject(refused);
 });
 
 test("memory is the tenant's as a whole: a session does not read it", async () => {

@@ -1,10 +1,10 @@
 import type { Membership } from "@viable/cluster";
-import type { View } from "@viable/gateway";
+import type { View, ViewRequest } from "@viable/gateway";
 import { queryNumber } from "@viable/gateway";
-import type { JsonValue } from "@viable/kernel";
+import type { Context, JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Log, ProjectionStatus, Projections } from "@viable/log";
-import type { MemoryEntryView, ProjectionView, RegistryMetrics, Traffic } from "@viable/protocol";
+import type { Discovery, MemoryEntryView, ProjectionView, RegistryMetrics, Traffic } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import type { AccessCounter, Catalogue, MemoryEntry, Swarm } from "@viable/swarm";
 import { createMemory, globalMemoryService } from "@viable/swarm";
@@ -58,12 +58,7 @@ export function systemViews({
       name: "registry",
       scope: "session",
       path: "/registry/discover",
-      read: (_ctx, { query }) => {
-        const capability = query.capability ?? "";
-        if (capability === "")
-          throw new ViableError("registry.invalid_query", "Name a capability: ?capability=secret_scan.");
-        return registry.discover(capability) as unknown as JsonValue;
-      },
+      read: (ctx, { query }) => discover(registry, ctx, query) as unknown as JsonValue,
     },
     {
       name: "registry metrics",
@@ -96,6 +91,19 @@ export function systemViews({
       },
     },
   ];
+}
+
+/** Answers what is asked of who offers what: of the caller's own tenant, and of no other (W11). */
+function discover(registry: Registry, ctx: Context, query: ViewRequest["query"]): Discovery {
+  const { capability, version, subsystem, tag, tenant = ctx.tenant } = query;
+  if (!capability && !subsystem && !tag)
+    throw new ViableError("registry.invalid_query", "Name a capability, a subsystem or tags: ?capability=secret_scan.");
+  if (tenant !== ctx.tenant)
+    throw new ViableError("registry.invalid_query", `What is open to "${tenant}" is shown to that tenant.`, {
+      next: `Ask with a token of its own, or leave the tenant out: yours is "${ctx.tenant}".`,
+    });
+  const tags = tag?.split(",").filter((each) => each !== "");
+  return registry.discover(capability || undefined, { version, tenant, subsystem: subsystem || undefined, tags });
 }
 
 const toProjectionView = ({ parked, ...rest }: ProjectionStatus): ProjectionView => ({

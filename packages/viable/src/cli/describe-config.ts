@@ -59,12 +59,17 @@ export function describeConfig(
     fromEnvironment: variables.filter((name) => variable(environment, name) !== undefined),
     clients: definition.clients,
     services: definition.services.map(
-      ({ name, description, port, workers, maxQueued, startPriority, supervision, agents }) => ({
+      ({ name, description, port, workers, maxQueued, startPriority, supervision, agents, ...known }) => ({
         name,
         description,
+        version: known.version,
+        tags: known.tags,
+        ...(known.subsystem !== undefined && { subsystem: known.subsystem }),
+        ...(known.tenants !== undefined && { tenants: known.tenants }),
         port,
         workers,
         maxQueued,
+        maxConcurrentDelegations: known.maxConcurrentDelegations,
         startPriority,
         supervision,
         agents: agents.map(describeAgent),

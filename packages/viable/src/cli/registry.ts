@@ -47,14 +47,30 @@ export function addRegistry(program: Command, shell: Shell): void {
 }
 
 function renderDiscovery(shell: Shell, found: Discovery): string {
+  const refused = found.refused ?? [];
+  return [renderSwarms(shell, found), ...(refused.length === 0 ? [] : ["\n", renderRefused(shell, refused)])].join("");
+}
+
+/** Entries that stand in the log and are not obeyed. */
+const renderRefused = (shell: Shell, refused: NonNullable<Discovery["refused"]>): string =>
+  renderTable(
+    shell.out,
+    ["REFUSED ENTRY OF", "PROCESS", "REASON"],
+    refused.map(({ service, processId, reason }) => [service, processId, reason]),
+  );
+
+function renderSwarms(shell: Shell, found: Discovery): string {
   if (found.swarms.length === 0) return "";
   return renderTable(
     shell.out,
-    ["SERVICE", "PROCESS", "EPOCH", "HEALTH", "CAPABILITIES"],
+    ["SERVICE", "VERSION", "PROCESS", "EPOCH", "SUBSYSTEM", "TAGS", "HEALTH", "CAPABILITIES"],
     found.swarms.map((each) => [
       each.service,
+      each.version,
       each.processId,
       String(each.epoch),
+      each.subsystem ?? "",
+      each.tags.join(", "),
       each.healthUrl ?? "",
       each.capabilities.join(", "),
     ]),
