@@ -169,6 +169,15 @@ describe("claims on a resource (S5)", () => {
     ]);
   });
 
+  test("a holder that raises its priority while another claims is not displaced by what was decided before", async () => {
+    const { one, two } = await twoProcesses();
+    granted(await one.claim("disk", { by: "a", policy: priority, priority: 1 }));
+    const raised = one.conflicts.claim(one.ctx, "disk", { by: "a", policy: priority, priority: 9 });
+    const other = two.conflicts.claim(two.ctx, "disk", { by: "b", policy: priority, priority: 5 });
+    await one.settled(Promise.all([raised, other]));
+    expect(await two.holder("disk")).toMatchObject({ by: "a", priority: 9 });
+  });
+
   test("within one process too, who is displaced is told", async () => {
     const { one } = await twoProcesses();
     const first = granted(await one.claim("draft", { by: "a", policy: newest }));
