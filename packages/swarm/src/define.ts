@@ -13,5 +13,8 @@ export { createCatalogue } from "./catalogue.ts";
 export type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 export type { Memory, MemoryEntry, MemoryWrite } from "./memory.ts";
 export type { ProjectionReader } from "./projection-reader.ts";
+export type { QueryContext, QueryDefinition, QuerySettings } from "./queries/query.ts";
+export { query } from "./queries/query.ts";
+export type { QueryOutcome, QueryRefusal } from "./queries/query-outcome.ts";
 export type { ServiceDefinition, ServiceSettings } from "./service.ts";
 export { service } from "./service.ts";

@@ -1,6 +1,7 @@
 import { ViableError } from "@viable/kernel";
 import { registration } from "@viable/protocol";
 import type { AgentDefinition } from "./agent.ts";
+import type { QueryDefinition } from "./queries/query.ts";
 
 export interface ServiceSettings {
   /** Lower case words joined by `-`. */
@@ -10,6 +11,8 @@ export interface ServiceSettings {
   /** The service's own port for `/health`, `/ready` and `/metrics`; 0 takes any free one. */
   readonly port: number;
   readonly agents: readonly AgentDefinition[];
+  /** What it answers at once, read-only and unrecorded. Default none. */
+  readonly queries?: readonly QueryDefinition[];
   /** Workers at start, 3 to 5 in the seed. Default 3. */
   readonly workers?: number;
   /** Tasks that may wait for a worker; one more is refused as overloaded. Default 1,000. */
@@ -61,11 +64,17 @@ export function service(settings: ServiceSettings): ServiceDefinition {
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(settings.name)) fail("name", "must be lower case words joined by -");
   if (!Number.isInteger(settings.port) || settings.port < 0 || settings.port > 65_535)
     fail("port", "must be a whole number from 0 to 65535");
-  if (settings.agents.length === 0) fail("agents", "must name at least one agent");
-  const names = new Set<string>();
-  for (const { name } of settings.agents) {
-    if (names.has(name)) fail("agents", `names "${name}" twice`);
-    names.add(name);
+  const queries = settings.queries ?? [];
+  if (settings.agents.length === 0 && queries.length === 0) fail("agents", "must name at least one agent or query");
+  for (const [field, named] of [
+    ["agents", settings.agents],
+    ["queries", queries],
+  ] as const) {
+    const names = new Set<string>();
+    for (const { name } of named) {
+      if (names.has(name)) fail(field, `names "${name}" twice`);
+      names.add(name);
+    }
   }
   const workers = settings.workers ?? 3;
   if (!Number.isInteger(workers) || workers < 1 || workers > 1_000)
@@ -90,6 +99,7 @@ export function service(settings: ServiceSettings): ServiceDefinition {
     description: settings.description,
     port: settings.port,
     agents: Object.freeze([...settings.agents]),
+    queries: Object.freeze([...queries]),
     workers,
     maxQueued,
     startPriority: settings.startPriority ?? 100,

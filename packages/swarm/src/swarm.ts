@@ -246,7 +246,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         ctx,
         {
           service: service.name,
-          capabilities: [...service.capabilities],
+          capabilities: [...service.capabilities, ...service.queries.map(({ name }) => name)],
           processId: membership.processId,
           epoch: membership.epoch,
           version: service.version,

@@ -1,3 +1,5 @@
+import type { MemoryHub } from "@viable/bus";
+import { createMemoryBus } from "@viable/bus";
 import type { Client } from "@viable/client";
 import { createClient } from "@viable/client";
 import type { Context, SimulatedTime } from "@viable/kernel";
@@ -18,6 +20,8 @@ export interface TestSystemOptions {
   readonly time?: SimulatedTime;
   /** What of the system this process runs, where others on the same store run the rest. All of it unless given. */
   readonly hosting?: Hosting;
+  /** Where its bus hears those of other processes. A bus of its own unless given. */
+  readonly hub?: MemoryHub;
 }
 
 /** A client of a test system, in one session. */
@@ -72,9 +76,10 @@ export async function startTestSystem(
   const runtime = createRuntime({ clock: time, random });
   const ctx = rootContext(runtime);
   const notices: Notice[] = [];
+  const { hub } = options;
   const system = createSystem(
     definition,
-    { store, runtime },
+    { store, runtime, ...(hub !== undefined && { bus: createMemoryBus(runtime, { hub }) }) },
     { hosting: options.hosting, servicePorts: "none", threads: 1, onNotice: (notice) => notices.push(notice) },
   );
 

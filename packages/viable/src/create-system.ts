@@ -18,12 +18,14 @@ import type { SealKey, Tokens } from "@viable/security";
 import { createSealer, createTokens, mintOwnerToken, sealFile } from "@viable/security";
 import type { SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
-import type { Executions, Intake, ServiceDefinition, Swarm } from "@viable/swarm";
+import type { Executions, Intake, Queries, ServiceDefinition, Swarm } from "@viable/swarm";
 import {
   AccessCounter,
   createCatalogue,
   createExecutions,
   createIntake,
+  createQueries,
+  createQueryCatalogue,
   createSwarm,
   createTraffic,
   ThreadPool,
@@ -94,6 +96,7 @@ export interface System extends Part {
   readonly registry: Registry;
   readonly executions: Executions;
   readonly intake: Intake;
+  readonly queries: Queries;
   readonly reactors: Reactors;
   readonly tokens: Tokens;
   readonly membership: Membership;
@@ -122,7 +125,7 @@ const closeMs = 1_000;
 
 /**
  * Puts a system together and starts and stops it in order: log, sealer, bus, membership, tokens, registry, executions, projections, the
- * counter of accesses to memory, threads, intake, the watch of migrations, reactors, schedules, each service's listener and swarm by start priority,
+ * counter of accesses to memory, threads, intake, queries, the watch of migrations, reactors, schedules, each service's listener and swarm by start priority,
  * gateway; and back. Stopping, all listeners are closed before the swarms. Runs begin nothing more from the first moment on, and are waited for
  * after the swarms, since tasks of theirs may be under way there. The gateway, which takes no new commands from then on either, is the last
  * to go: who waits for an outcome is kept until then. The only place that knows all rooms.
@@ -229,6 +232,16 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     log,
     definition.projections.map((each) => (isProcessManager(each) ? reactionOf(each, reactors) : each)),
   );
+  const queries = createQueries({
+    log,
+    bus,
+    registry,
+    membership,
+    catalogue: createQueryCatalogue(services),
+    projections,
+    accesses,
+    isHosted: (service) => swarms.has(service),
+  });
   const schedules = createSchedules({
     log,
     runtime,
@@ -393,6 +406,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     registry,
     executions,
     intake,
+    queries,
     reactors,
     tokens,
     membership,
@@ -431,6 +445,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "memory accesses", accesses);
         started.push({ name: "threads", stop: () => threads.stop() });
         await begin(ctx, "intake", intake);
+        await begin(ctx, "queries", queries);
         await begin(ctx, "migration watch", migrationWatch);
         await reactors.start(ctx);
         started.push({ name: "reactors", stop: haltRuns });

@@ -12,9 +12,12 @@ export type {
   Memory,
   MemoryEntry,
   ProjectionReader,
+  QueryContext,
+  QueryDefinition,
+  QueryOutcome,
   ServiceDefinition,
   ThreadAgentContext,
 } from "@viable/swarm/define";
-export { agent, service, threadAgent } from "@viable/swarm/define";
+export { agent, query, service, threadAgent } from "@viable/swarm/define";
 export type { SystemDefinition, SystemSettings } from "./define-system.ts";
 export { defineSystem } from "./define-system.ts";

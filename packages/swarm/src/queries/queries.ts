@@ -1,0 +1,289 @@
+import type { Bus } from "@viable/bus";
+import { maxMessageChars, toSubjectToken } from "@viable/bus";
+import type { Membership } from "@viable/cluster";
+import type { Context, JsonObject, JsonValue, Part } from "@viable/kernel";
+import { codeOf, invariant, keepJson, nearestNames, toRecordableError, withContext } from "@viable/kernel";
+import type { ConcurrencyLimit } from "@viable/limits";
+import { createConcurrencyLimit } from "@viable/limits";
+import type { Log, Projections } from "@viable/log";
+import { maxHops, toFieldProblems } from "@viable/protocol";
+import type { Registry } from "@viable/registry";
+import type { Grant, SignedGrants } from "@viable/security";
+import { attenuate, authorize, createSignedGrants, openSystemKey } from "@viable/security";
+import type { AccessCounter } from "../access-counter.ts";
+import { createMemory, globalMemoryService } from "../memory-records.ts";
+import { readProjection } from "../projection-reader.ts";
+import type { QueryDefinition } from "./query.ts";
+import type { QueryReach } from "./query-call.ts";
+import { QueryCall } from "./query-call.ts";
+import type { QueryCatalogue, QueryOffer } from "./query-catalogue.ts";
+import type { QueryOutcome } from "./query-outcome.ts";
+import { refuseQuery } from "./query-outcome.ts";
+
+/** A message of the bus holds an answer, and what is said around it. */
+const maxAnswerChars = maxMessageChars - 10_000;
+/** How many processes are asked one after the other, where one does not answer or is full: more would only add to what is too much already. */
+const maxTries = 3;
+/** When it is worth asking again what is full here, in milliseconds: answers take less. */
+const overloadedMs = 100;
+/** Questions of other processes that are looked at here at once, and that may wait for that; each query has a bound of its own, too. */
+const remoteBounds = { maxConcurrent: 2_000, maxWaiting: 10_000 };
+
+export interface QueriesSettings {
+  readonly log: Log;
+  readonly bus: Bus;
+  readonly registry: Registry;
+  readonly membership: Membership;
+  readonly catalogue: QueryCatalogue;
+  readonly projections: Projections;
+  readonly accesses: AccessCounter;
+  /** Whether this process runs a service. */
+  isHosted(service: string): boolean;
+}
+
+export interface QueryRequest {
+  readonly grant: Grant;
+  readonly query: string;
+  readonly args: JsonValue;
+  /** Over how many hops it came here: queries may ask queries. 0 unless told. */
+  readonly hops?: number;
+}
+
+/** Counts of this process since it started. */
+export interface QueriesStats {
+  /** Asked here, and what came of it. */
+  readonly asked: number;
+  readonly answered: number;
+  readonly refused: number;
+  readonly failed: number;
+  /** Of those asked here, which another process was asked. */
+  readonly remote: number;
+  /** Answered here for other processes. */
+  readonly served: number;
+}
+
+/**
+ * Questions to services: authorised, bounded and traced, answered at once, and not recorded. A process that runs a service which answers is
+ * asked first, this one before all others; where one is full or does not answer, up to two others are.
+ *
+ * Promised: nobody is asked who may not be (W4, W11), here and again where it is answered; an answer is a copy that nobody can change; what waits is
+ * bounded by the caller's deadline and the query's time (W10). Not promised: that a query is answered once: it may be asked again elsewhere, which
+ * changes nothing, since it reads.
+ */
+export interface Queries extends Part {
+  ask(ctx: Context, request: QueryRequest): Promise<QueryOutcome>;
+  readonly catalogue: QueryCatalogue;
+  stats(): QueriesStats;
+}
+
+export function createQueries(settings: QueriesSettings): Queries {
+  const { log, bus, registry, membership, catalogue } = settings;
+  const limits = new Map<QueryDefinition, ConcurrencyLimit>();
+  const counts = { asked: 0, answered: 0, refused: 0, failed: 0, remote: 0, served: 0 };
+  let signed: SignedGrants | undefined;
+  let unsubscribe = () => {};
+
+  const limitOf = (query: QueryDefinition): ConcurrencyLimit => {
+    const known = limits.get(query) ?? createConcurrencyLimit({ max: query.maxConcurrent });
+    limits.set(query, known);
+    return known;
+  };
+  const reachOf = (ctx: Context, request: QueryRequest, offer: QueryOffer): QueryReach => ({
+    memory: (own, service) => createMemory(log, own, service, settings.accesses),
+    globalMemory: (own) => createMemory(log, own, globalMemoryService, settings.accesses),
+    projection: (own, name) => readProjection(own, log, settings.projections, name),
+    ask(query, args) {
+      const principal = `agent:${offer.service.name}/${offer.query.name}`;
+      const grant = attenuate(request.grant, { principal, clientType: "agent" });
+      return self.ask(ctx, { grant, query, args, hops: (request.hops ?? 0) + 1 });
+    },
+  });
+
+  /** Whether it may be asked at all, and with these arguments: the same here and where it is answered. */
+  const judge = (ctx: Context, { grant, query, args, hops = 0 }: QueryRequest): Judged => {
+    const offers = catalogue.find(query)?.filter(({ service }) => service.tenants?.includes(ctx.tenant) ?? true);
+    const [first] = offers ?? [];
+    if (offers === undefined || first === undefined) {
+      const near = nearestNames(query, catalogue.names());
+      const reasons = near.length === 0 ? [] : [`Did you mean ${near.join(", ")}?`];
+      return refuseQuery("unknown", "query.unknown", `There is no query "${query}".`, { reasons });
+    }
+    const { tenant } = ctx;
+    const { sessionId } = grant;
+    const wanted = { subject: query, operation: "read", risk: "low", sessionId, tenant } as const;
+    const decision = authorize(grant, wanted, ctx.runtime.clock.now());
+    if (decision.decision === "denied")
+      return refuseQuery("denied", decision.code, `"${query}" was denied.`, { reasons: decision.reasons });
+    if (hops > maxHops)
+      return refuseQuery("denied", "query.too_deep", `It was asked over more than ${maxHops} hops.`, {
+        reasons: ["Queries seem to ask each other in a circle."],
+      });
+    const parsed = first.query.input.safeParse(args);
+    if (parsed.success) return { ok: true, offers, input: parsed.data };
+    const errors = toFieldProblems(parsed.error, "args");
+    return refuseQuery("invalid", "query.invalid_arguments", `The arguments do not fit "${query}".`, {
+      reasons: errors.map(({ path, reason }) => `${path}: ${reason}`),
+      errors,
+    });
+  };
+
+  const answerHere = async (
+    ctx: Context,
+    request: QueryRequest,
+    offer: QueryOffer,
+    input: unknown,
+  ): Promise<QueryOutcome> => {
+    const { query, service } = offer;
+    const place = limitOf(query).tryEnter();
+    if (!place.ok)
+      return refuseQuery(
+        "overloaded",
+        "query.overloaded",
+        `${place.max} of "${query.name}" are answered at this time.`,
+        {
+          retryAfterMs: overloadedMs,
+        },
+      );
+    const deadline = Math.min(ctx.deadline ?? Number.POSITIVE_INFINITY, ctx.runtime.clock.now() + query.timeoutMs);
+    const call = new QueryCall(ctx, service.name, query.name, deadline, reachOf(ctx, request, offer));
+    try {
+      const answered = query.answer(call, input as never);
+      const result = isPromise(answered) ? await call.settled(answered) : answered;
+      const kept = keepJson(result, maxAnswerChars, "answer");
+      if (typeof kept === "string")
+        return refuseQuery("failed", "query.invalid_answer", `"${query.name}" answered what is no answer: ${kept}.`);
+      return {
+        ok: true,
+        result: kept.value,
+        answeredBy: { service: service.name, processId: membership.processId },
+      };
+    } catch (error) {
+      return refuseThrown(query.name, error);
+    } finally {
+      place.leave();
+    }
+  };
+
+  /** Asks processes that run a service which answers it, the best first, as the registry has them. */
+  const askElsewhere = async (
+    ctx: Context,
+    request: QueryRequest,
+    offers: readonly QueryOffer[],
+  ): Promise<QueryOutcome> => {
+    const { query, args, grant, hops = 0 } = request;
+    const routed = registry.route(query, { tenant: ctx.tenant });
+    if (!routed.ok) {
+      const [message = "", ...reasons] = routed.reasons;
+      return refuseQuery("unavailable", routed.code, message, { reasons, retryAfterMs: 1_000 });
+    }
+    counts.remote += 1;
+    const timeoutMs = Math.max(...offers.map((offer) => offer.query.timeoutMs));
+    const deadline = Math.min(ctx.deadline ?? Number.POSITIVE_INFINITY, ctx.runtime.clock.now() + timeoutMs);
+    const bounded = withContext(ctx, { deadline });
+    const message = { query, args, hops, grant: signedGrants().sign(grant) };
+    const processes = new Set(
+      [routed.decision.chosen, ...routed.decision.candidates].map(({ processId }) => processId),
+    );
+    let last: QueryOutcome = refuseQuery("unavailable", "query.unreachable", `Nobody could be asked "${query}".`);
+    for (const processId of [...processes].slice(0, maxTries)) {
+      last = await askProcess(bounded, processId, query, message);
+      if (last.ok || (last.kind !== "unavailable" && last.kind !== "overloaded")) return last;
+    }
+    return last;
+  };
+  const askProcess = async (
+    ctx: Context,
+    processId: string,
+    query: string,
+    message: JsonObject,
+  ): Promise<QueryOutcome> => {
+    try {
+      return (await bus.request(ctx, subjectOf(processId), message)) as unknown as QueryOutcome;
+    } catch (error) {
+      const code = codeOf(error) ?? "";
+      if (code.startsWith("context.")) return refuseThrown(query, error);
+      const { message: why } = toRecordableError(error);
+      return refuseQuery("unavailable", "query.unreachable", `"${query}" could not be asked of ${processId}.`, {
+        reasons: [why],
+        retryAfterMs: 1_000,
+      });
+    }
+  };
+
+  /** A question of another process. Its word for who asks counts where it is signed by one of this system. */
+  const answerOther = async (ctx: Context, { query, args, hops, grant: text }: JsonObject): Promise<QueryOutcome> => {
+    const grant = typeof text === "string" ? signedGrants().read(text) : undefined;
+    if (grant === undefined || grant.tenant !== ctx.tenant || typeof query !== "string" || !Number.isInteger(hops))
+      return refuseQuery("denied", "query.unknown_authority", "Nobody of this system asks this.");
+    const request = { grant, query, args: args ?? null, hops: hops as number };
+    // Who speaks on the bus is whoever sent the message; who asks is whom the grant names.
+    const asker = withContext(ctx, { principal: grant.principal });
+    const judged = judge(asker, request);
+    if (!judged.ok) return judged;
+    const own = judged.offers.find(({ service }) => settings.isHosted(service.name));
+    if (own === undefined)
+      return refuseQuery("unavailable", "query.not_here", `${membership.processId} does not answer "${query}".`);
+    counts.served += 1;
+    return await answerHere(asker, request, own, judged.input);
+  };
+
+  const signedGrants = (): SignedGrants => {
+    invariant(signed !== undefined, "W4", "queries are asked before they have started");
+    return signed;
+  };
+
+  const self: Queries = {
+    catalogue,
+    async start(ctx) {
+      signed = createSignedGrants(await openSystemKey(ctx, log));
+      unsubscribe = bus.subscribe(subjectOf(membership.processId), remoteBounds, (asker, message) =>
+        answerOther(asker, message).then(toAnswer),
+      );
+    },
+    async stop() {
+      unsubscribe();
+    },
+    async ask(ctx, request) {
+      counts.asked += 1;
+      const judged = judge(ctx, request);
+      const outcome = judged.ok ? await askBest(ctx, request, judged) : judged;
+      if (outcome.ok) counts.answered += 1;
+      else if (outcome.kind === "failed" || outcome.kind === "timed_out") counts.failed += 1;
+      else counts.refused += 1;
+      return outcome;
+    },
+    stats: () => ({ ...counts }),
+  };
+
+  const askBest = (
+    ctx: Context,
+    request: QueryRequest,
+    { offers, input }: Judged & { readonly ok: true },
+  ): Promise<QueryOutcome> => {
+    const own = offers.find(({ service }) => settings.isHosted(service.name));
+    return own === undefined ? askElsewhere(ctx, request, offers) : answerHere(ctx, request, own, input);
+  };
+
+  return self;
+}
+
+type Judged =
+  | { readonly ok: true; readonly offers: readonly QueryOffer[]; readonly input: unknown }
+  | (QueryOutcome & { readonly ok: false });
+
+const subjectOf = (processId: string): string => `queries.${toSubjectToken(processId)}`;
+
+/** Outcomes are JSON: what is left out of them where it is undefined is left out on the way, too. */
+const toAnswer = (outcome: QueryOutcome): JsonValue => outcome as unknown as JsonValue;
+
+function refuseThrown(query: string, thrown: unknown): QueryOutcome {
+  const error = toRecordableError(thrown);
+  if (error.code === "context.deadline_exceeded")
+    return refuseQuery("timed_out", "query.timed_out", `"${query}" was not answered in time.`);
+  if (error.code === "context.cancelled")
+    return refuseQuery("cancelled", error.code, `Nobody waits for "${query}" any more.`);
+  return { ok: false, kind: "failed", error, reasons: [] };
+}
+
+const isPromise = (value: unknown): value is Promise<JsonValue> =>
+  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
