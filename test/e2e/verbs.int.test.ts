@@ -42,6 +42,19 @@ describe("exec", () => {
     expect((await place.run(...words, "--output", "table")).out).toBe("words  2\nloud   false\n");
   });
 
+  test("ask prints a query's answer, records nothing, and says what there is where it is misspelt", async () => {
+    const before = (await executions()).length;
+    expect(await place.json("ask", "text.longest", "--text", "a few words")).toEqual({ word: "words" });
+    expect(await place.json("ask", "text.longest", "--json", '{"text": "a bc"}')).toEqual({ word: "bc" });
+    const misspelt = await place.run("ask", "text.longst");
+    expect(misspelt.status).toBe(2);
+    expect(misspelt.err).toContain('no query "text.longst". Did you mean text.longest?');
+    const missing = await place.run("ask", "text.longest");
+    expect(missing.status).toBe(2);
+    expect(missing.err).toContain("args.text: expected string, received undefined");
+    expect((await executions()).length).toBe(before);
+  });
+
   test("takes a relative path from where it is called", async () => {
     expect(await place.json("exec", "folder.tell", "--path", "inner/one")).toEqual({ path: place.path("inner/one") });
   });

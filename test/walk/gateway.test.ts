@@ -6,7 +6,7 @@ import { createClient } from "@viable/client";
 import { mintOwnerToken } from "@viable/security";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
-import { agent, defineSystem, reactor, service } from "viable";
+import { agent, defineSystem, query, reactor, service, ViableError } from "viable";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 
@@ -43,6 +43,23 @@ const settings = {
             });
             return "waited";
           },
+        }),
+      ],
+      queries: [
+        query({
+          name: "double",
+          description: "Doubles.",
+          input: z.strictObject({ n: z.number() }),
+          answer: (_ctx, { n }) => {
+            if (n < 0) throw new ViableError("work.negative", "It is below zero.", { next: "Ask for more." });
+            return n * 2;
+          },
+        }),
+        query({
+          name: "never",
+          description: "Never answers.",
+          input: z.strictObject({}),
+          answer: () => new Promise<never>(() => {}),
         }),
       ],
     }),
@@ -100,6 +117,7 @@ const guarded = [
   ["GET", "/v1/sessions/ses_00000000000000000000000000"],
   ["DELETE", "/v1/sessions/ses_00000000000000000000000000"],
   ["POST", "/v1/sessions/ses_00000000000000000000000000/commands"],
+  ["POST", "/v1/sessions/ses_00000000000000000000000000/queries"],
   ["GET", "/v1/sessions/ses_00000000000000000000000000/events"],
   ["GET", "/v1/executions"],
   ["GET", "/v1/executions/exe_00000000000000000000000000"],
@@ -107,6 +125,7 @@ const guarded = [
   ["GET", "/v1/executions/exe_00000000000000000000000000/events"],
   ["GET", "/v1/health"],
   ["GET", "/v1/commands"],
+  ["GET", "/v1/queries"],
   ["GET", "/v1/swarms"],
   ["GET", "/v1/swarms/work"],
   ["GET", "/v1/registry/discover?capability=echo"],
@@ -161,6 +180,48 @@ describe("without a valid token", () => {
     );
     const actual = routes.filter((route) => !open.includes(route.path)).map((route) => `${route.method} ${route.path}`);
     expect(new Set(actual)).toEqual(new Set(known));
+    await t.stop();
+  });
+});
+
+describe("a query", () => {
+  test("is answered with 200 and who answered, and the log is as it was", async () => {
+    const { t, json, open } = await setup();
+    const { sessionId, token } = await open();
+    const before = (await t.events()).length;
+    const ask = (body: object) =>
+      json(`/v1/sessions/${sessionId}/queries`, { method: "POST", token, body: JSON.stringify(body) });
+    expect(await ask({ query: "double", args: { n: 21 } })).toMatchObject({
+      status: 200,
+      body: { query: "double", result: 42, answeredBy: { service: "work", processId: t.system.membership.processId } },
+    });
+    for (const [body, status, code] of [
+      [{ query: "duoble" }, 404, "query.unknown"],
+      [{ query: "double", args: { n: "x" } }, 422, "query.invalid_arguments"],
+      [{ query: "double", args: { n: -1 } }, 500, "work.negative"],
+      [{ query: "never", deadlineMs: 50 }, 504, "query.timed_out"],
+      [{ query: "double", more: 1 }, 422, "gateway.invalid_query"],
+    ] as const)
+      expect(await ask(body)).toMatchObject({ status, body: { code } });
+    expect((await t.events()).length).toBe(before);
+    expect((await json("/v1/queries", { token })).body).toMatchObject({
+      queries: [{ query: "double", services: ["work"], available: true }, { query: "never" }],
+    });
+    await t.stop();
+  });
+
+  test("is refused in a session that has ended, and in another's", async () => {
+    const { t, json, open } = await setup();
+    const [mine, other] = [await open(), await open()];
+    const ask = (sessionId: string, token: string) =>
+      json(`/v1/sessions/${sessionId}/queries`, {
+        method: "POST",
+        token,
+        body: JSON.stringify({ query: "double", args: { n: 1 } }),
+      });
+    expect(await ask(other.sessionId, mine.token)).toMatchObject({ status: 404 });
+    await json(`/v1/sessions/${mine.sessionId}`, { method: "DELETE", token: mine.token });
+    expect((await ask(mine.sessionId, t.system.ownerToken)).body).toMatchObject({ code: "gateway.session_ended" });
     await t.stop();
   });
 });

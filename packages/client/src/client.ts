@@ -2,6 +2,7 @@ import type { Clock, JsonValue } from "@viable/kernel";
 import { systemClock } from "@viable/kernel";
 import type {
   ApprovalList,
+  AskQuery,
   CloudEvent,
   CommandAnswer,
   CommandList,
@@ -16,6 +17,8 @@ import type {
   MemoryPage,
   Problem,
   ProjectionList,
+  QueryAnswer,
+  QueryList,
   ReactorList,
   RunPage,
   RunStatus,
@@ -44,6 +47,8 @@ import {
   memoryPage,
   problem as problemSchema,
   projectionList,
+  queryAnswer,
+  queryList,
   reactorList,
   runPage,
   runView,
@@ -113,6 +118,9 @@ export interface Client {
     command: SendCommand,
     options?: { idempotencyKey?: string; signal?: AbortSignal },
   ): Promise<CommandAnswer>;
+  /** Asks a query and waits for its answer. Nothing is recorded, and asking again changes nothing. */
+  ask(sessionId: string, query: AskQuery, options?: { signal?: AbortSignal }): Promise<QueryAnswer>;
+  queries(): Promise<QueryList>;
   execution(executionId: string): Promise<ExecutionView>;
   executions(query?: { limit?: number; before?: string; session?: string }): Promise<ExecutionPage>;
   cancel(executionId: string): Promise<ExecutionView>;
@@ -282,6 +290,12 @@ export function createClient(settings: ClientSettings): Client {
         ...(options.signal !== undefined && { signal: options.signal }),
         headers: keyHeader(options.idempotencyKey),
       }),
+    ask: (sessionId, body, options = {}) =>
+      json("POST", `/v1/sessions/${encodeURIComponent(sessionId)}/queries`, queryAnswer, {
+        body,
+        ...(options.signal !== undefined && { signal: options.signal }),
+      }),
+    queries: () => read("/v1/queries", queryList),
     execution: (executionId) => read(`/v1/executions/${encodeURIComponent(executionId)}`, executionView),
     executions: (query = {}) => read(`/v1/executions${toQuery(query)}`, executionPage),
     cancel: (executionId) => json("DELETE", `/v1/executions/${encodeURIComponent(executionId)}`, executionView),

@@ -28,7 +28,7 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
   // One execution of the session below, of which the log alone knows more.
   const execution = { executionId, tenant: "default", status: "running", session: "" };
   const executions = { get: async () => execution, owner: async () => execution } as never;
-  const receive = createReceive({ runtime, tokens, sessions, executions, intake: absent });
+  const receive = createReceive({ runtime, tokens, sessions, executions, intake: absent, queries: absent });
   const app = createHttpApp({
     system: "alone",
     runtime,

@@ -186,6 +186,11 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     }
     return c.json(answer, 200, headers);
   });
+  app.post("/v1/sessions/:id/queries", async (c) => {
+    const caller = await who(c);
+    const session = await receive.session(caller, c.req.param("id"));
+    return c.json(await receive.query(caller, session, await bodyOf(c)));
+  });
   app.get("/v1/sessions/:id/events", async (c) => {
     const caller = await reader(c, "session events", "session");
     const session = await receive.session(caller, c.req.param("id"));

@@ -2,7 +2,7 @@ import type { ErrorOnTheWire } from "@viable/kernel";
 import { storeNoSpace, storeRefused } from "@viable/log";
 import type { FieldProblem, Problem } from "@viable/protocol";
 import type { Grant } from "@viable/security";
-import type { IntakeOutcome } from "@viable/swarm";
+import type { IntakeOutcome, QueryOutcome, QueryRefusal } from "@viable/swarm";
 import { metLimitHeaders } from "./rate-limit-headers.ts";
 
 /** The one table from kinds of refusal to HTTP: codes belong to the rooms, numbers belong to this transport. */
@@ -17,6 +17,17 @@ const statusOfKind: Record<(IntakeOutcome & { ok: false })["kind"], number> = {
   stopping: 503,
 };
 
+const statusOfQuery: Record<QueryRefusal, number> = {
+  unknown: 404,
+  invalid: 422,
+  denied: 403,
+  overloaded: 503,
+  unavailable: 503,
+  failed: 500,
+  timed_out: 504,
+  cancelled: 503,
+};
+
 const titles: Record<number, string> = {
   400: "Bad request",
   401: "Not authenticated",
@@ -29,6 +40,7 @@ const titles: Record<number, string> = {
   429: "Too many requests",
   500: "Internal error",
   503: "Not available",
+  504: "Not in time",
 };
 
 export interface ProblemParts {
@@ -86,6 +98,19 @@ export function ofRefusal(refusal: IntakeOutcome & { ok: false }, grant: Grant):
     headers: metLimitHeaders(refusal, grant),
   });
 }
+
+/** A query without an answer. What it failed with is its service's word to whoever asked, as a command's error is. */
+export const ofQuery = ({ kind, error, reasons, errors, retryAfterMs }: QueryOutcome & { ok: false }): HttpProblem =>
+  new HttpProblem({
+    status: statusOfQuery[kind],
+    code: error.code,
+    detail: error.message,
+    reasons,
+    retryable: error.retryable,
+    ...(error.next !== undefined && { next: error.next }),
+    ...(errors !== undefined && { errors }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 
 /** An error that a room threw. What a caller can mend or wait for is told; the rest is ours, and its text stays with us. */
 export function ofError(error: ErrorOnTheWire): ProblemParts {

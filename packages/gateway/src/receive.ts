@@ -1,11 +1,12 @@
 import type { Context, Runtime } from "@viable/kernel";
 import { isTraceparent, newTraceparent, rootContext, withContext } from "@viable/kernel";
-import type { CommandAnswer, CommandMode } from "@viable/protocol";
-import { isOutcome, sendCommand, toFieldProblems } from "@viable/protocol";
+import type { CommandAnswer, CommandMode, QueryAnswer } from "@viable/protocol";
+import { askQuery, isOutcome, sendCommand, toFieldProblems } from "@viable/protocol";
 import type { Grant, Tokens } from "@viable/security";
 import { authorize } from "@viable/security";
-import type { ExecutionState, Executions, Intake, Quota } from "@viable/swarm";
-import { HttpProblem, notFound, ofRefusal, unauthenticated } from "./problems.ts";
+import type { ExecutionState, Executions, Intake, Queries, Quota } from "@viable/swarm";
+import type { z } from "zod";
+import { HttpProblem, notFound, ofQuery, ofRefusal, unauthenticated } from "./problems.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { grantInSession, isOpen } from "./sessions.ts";
 import type { ReadScope } from "./view.ts";
@@ -44,6 +45,8 @@ export interface Receive {
   /** A session that may be used now. */
   session(who: Authenticated, sessionId: string): Promise<Session>;
   command(who: Authenticated, session: Session, body: unknown, idempotencyKey: string | undefined): Promise<Received>;
+  /** Asks, and waits for the answer. Nothing is recorded. */
+  query(who: Authenticated, session: Session, body: unknown): Promise<QueryAnswer>;
   execution(who: Authenticated, executionId: string): Promise<ExecutionState>;
   /** Refuses as `execution` does, without asking how the execution stands. */
   mayFollow(who: Authenticated, executionId: string): Promise<void>;
@@ -56,13 +59,15 @@ export interface ReceiveSettings {
   readonly sessions: Sessions;
   readonly executions: Executions;
   readonly intake: Intake;
+  readonly queries: Queries;
 }
 
 /** A session's token sees that session's executions; an unbound one sees its tenant's. */
 const sees = ({ sessionId }: Grant, execution: { readonly session: string | undefined }): boolean =>
   sessionId === undefined || execution.session === sessionId;
 
-export function createReceive({ runtime, tokens, sessions, executions, intake }: ReceiveSettings): Receive {
+export function createReceive(settings: ReceiveSettings): Receive {
+  const { runtime, tokens, sessions, executions, intake, queries } = settings;
   const self: Receive = {
     async authenticate({ token, traceparent, signal }) {
       if (token === undefined) throw unauthenticated();
@@ -106,26 +111,8 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
       return session;
     },
     async command(who, session, body, idempotencyKey) {
-      if (!isOpen(session, runtime.clock.now())) {
-        throw new HttpProblem({
-          status: 409,
-          code: "gateway.session_ended",
-          detail: "The session has ended.",
-          next: "Open another with POST /v1/sessions.",
-        });
-      }
-      const parsed = sendCommand.safeParse(body);
-      if (!parsed.success) {
-        const errors = toFieldProblems(parsed.error, "body");
-        throw new HttpProblem({
-          status: 422,
-          code: "gateway.invalid_command",
-          detail: "The request is not a command.",
-          errors,
-          reasons: errors.map(({ path, reason }) => `${path}: ${reason}`),
-        });
-      }
-      const { command, args, mode, deadlineMs } = parsed.data;
+      requireOpen(session, runtime.clock.now());
+      const { command, args, mode, deadlineMs } = parseBody(sendCommand, body, "command");
       const grant = grantInSession(who.grant, session);
       // What is accepted goes on although its client goes away: only waiting for it ends then.
       const ctx = rootContext(runtime, {
@@ -143,6 +130,15 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
       if (!outcome.ok) throw ofRefusal(outcome, grant);
       const state = await waitAsAsked(who.ctx, outcome.executionId, mode);
       return { answer: toAnswer(outcome.executionId, state), quota: outcome.quota };
+    },
+    async query(who, session, body) {
+      requireOpen(session, runtime.clock.now());
+      const { query, args, deadlineMs } = parseBody(askQuery, body, "query");
+      const ctx =
+        deadlineMs === undefined ? who.ctx : withContext(who.ctx, { deadline: runtime.clock.now() + deadlineMs });
+      const outcome = await queries.ask(ctx, { grant: grantInSession(who.grant, session), query, args: args as never });
+      if (!outcome.ok) throw ofQuery(outcome);
+      return { query, result: outcome.result as QueryAnswer["result"], answeredBy: outcome.answeredBy };
     },
     async execution(who, executionId) {
       const { ctx, grant } = who;
@@ -218,4 +214,27 @@ export function createReceive({ runtime, tokens, sessions, executions, intake }:
     };
   };
   return self;
+}
+
+function requireOpen(session: Session, now: number): void {
+  if (isOpen(session, now)) return;
+  throw new HttpProblem({
+    status: 409,
+    code: "gateway.session_ended",
+    detail: "The session has ended.",
+    next: "Open another with POST /v1/sessions.",
+  });
+}
+
+function parseBody<Shape extends z.ZodType>(shape: Shape, body: unknown, what: string): z.output<Shape> {
+  const parsed = shape.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const errors = toFieldProblems(parsed.error, "body");
+  throw new HttpProblem({
+    status: 422,
+    code: `gateway.invalid_${what}`,
+    detail: `The request is not a ${what}.`,
+    errors,
+    reasons: errors.map(({ path, reason }) => `${path}: ${reason}`),
+  });
 }

@@ -47,6 +47,8 @@ export type {
   UndoCause,
 } from "./run.ts";
 export { awaitedEvents, endedRunStatuses, isEndedRun, reviewDecision, runEvents, runStatus } from "./run.ts";
+export type { AskQuery, QueryAnswer, QueryDescriptor, QueryList } from "./query.ts";
+export { askQuery, maxQueryMs, queryAnswer, queryDescriptor, queryList } from "./query.ts";
 export type {
   ApprovalList,
   ApprovalView,

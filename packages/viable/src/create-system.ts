@@ -42,6 +42,7 @@ import { createMetrics } from "./metrics.ts";
 import { migrationCommands } from "./migration-commands.ts";
 import { createMigrationWatch } from "./migration-watch.ts";
 import { projectionCommands } from "./projection-commands.ts";
+import { queryViews } from "./query-views.ts";
 import { reactorCommands } from "./reactor-commands.ts";
 import { reactorViews } from "./reactor-views.ts";
 
@@ -255,7 +256,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     maxThreads: options.threads ?? Math.max(1, availableParallelism() - 1),
   });
   const sessions = createSessions({ log, tokens, clientLimits: definition.clients });
-  const receive = createReceive({ runtime, tokens, sessions, executions, intake });
+  const receive = createReceive({ runtime, tokens, sessions, executions, intake, queries });
 
   const onSupervisorEvent = (event: SupervisorEvent) => {
     // Stopping ends what it cannot wait for; that is no crash.
@@ -308,6 +309,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     views: [
       ...systemViews({ catalogue, registry, swarms, log, accesses, membership, projections, traffic: traffic.pairs }),
       ...reactorViews({ log, reactors, schedules }),
+      ...queryViews(queries.catalogue, registry),
     ],
     health,
     metrics: () => metrics.all(),

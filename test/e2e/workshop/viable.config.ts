@@ -1,4 +1,4 @@
-import { agent, defineSystem, service } from "viable";
+import { agent, defineSystem, query, service } from "viable";
 import { z } from "zod";
 
 const pause = (signal: AbortSignal, ms: number) =>
@@ -68,10 +68,23 @@ const breaker = agent({
   },
 });
 
+const longest = query({
+  name: "text.longest",
+  description: "The longest word of a text.",
+  input: z.strictObject({ text: z.string() }),
+  answer: (_ctx, { text }) => ({ word: text.split(/\s+/).reduce((a, b) => (b.length > a.length ? b : a), "") }),
+});
+
 export default defineSystem({
   name: "workshop",
   services: [
-    service({ name: "text", description: "Works on texts.", port: 4191, agents: [counter, folder] }),
+    service({
+      name: "text",
+      description: "Works on texts.",
+      port: 4191,
+      agents: [counter, folder],
+      queries: [longest],
+    }),
     service({ name: "desk", description: "Sits and waits.", port: 4192, agents: [sleeper, chief, breaker] }),
   ],
   limits: { drainMs: 3_000 },

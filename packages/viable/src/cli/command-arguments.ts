@@ -144,3 +144,16 @@ function parseJson(text: string): { value: JsonValue } | undefined {
     return undefined;
   }
 }
+
+/** All arguments at once, as `--json` gives them. */
+export function parseJsonObject(text: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw wrongUsage(`--json does not parse: ${error instanceof Error ? error.message : error}.`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw wrongUsage("--json must be an object.", `Write it like --json '{"key": "value"}'.`);
+  return value as JsonObject;
+}

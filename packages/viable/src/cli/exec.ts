@@ -1,9 +1,8 @@
-import type { JsonObject } from "@viable/kernel";
 import { nearestNames } from "@viable/kernel";
 import type { CommandDescriptor, ExecutionView } from "@viable/protocol";
 import { isOutcome, maxDeadlineMs } from "@viable/protocol";
 import type { Command } from "commander";
-import { parseCommandArguments, resolvePaths } from "./command-arguments.ts";
+import { parseCommandArguments, parseJsonObject, resolvePaths } from "./command-arguments.ts";
 import { exitStatus, wrongUsage } from "./exit-status.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
@@ -115,16 +114,4 @@ function toTimeoutMs(text: string | undefined): number | undefined {
   if (!(ms >= 1 && ms <= maxDeadlineMs))
     throw wrongUsage(`--timeout: "${text}" is not a number of seconds from 0.001 to ${maxDeadlineMs / 1_000}.`);
   return ms;
-}
-
-function parseJsonObject(text: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw wrongUsage(`--json does not parse: ${error instanceof Error ? error.message : error}.`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw wrongUsage("--json must be an object.", `Write it like --json '{"key": "value"}'.`);
-  return value as JsonObject;
 }

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
 import { addApprovals } from "./approvals.ts";
+import { addAsk } from "./ask.ts";
 import { addBackup } from "./backup.ts";
 import { addConfig } from "./config.ts";
 import { addDev } from "./dev.ts";
@@ -26,6 +27,7 @@ const verbs = [
   addDev,
   addStart,
   addExec,
+  addAsk,
   addExecutions,
   addReactors,
   addApprovals,
