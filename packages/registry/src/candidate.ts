@@ -9,4 +9,24 @@ export interface Candidate {
   readonly local: boolean;
   /** How many tasks this process has routed to it since that measurement; 0 for its own, whose measurement has them. */
   readonly routed: number;
+  /** How much of its share of tasks it gets while it is on its way back after it failed: above 0, and 1 where it is absent. */
+  readonly share?: number | undefined;
+  /** Why one task is to try whether it is well again; absent where none is. */
+  readonly probe?: string | undefined;
 }
+
+/** A swarm that could have taken a task and was not considered, and why. */
+export interface LeftOut {
+  readonly service: string;
+  readonly processId: string;
+  readonly reason: string;
+}
+
+export const leaveOut = ({ registration: { service, processId } }: Candidate, reason: string): LeftOut => ({
+  service,
+  processId,
+  reason,
+});
+
+export const addressOf = ({ registration }: Candidate): string => `${registration.service}/${registration.processId}`;
+export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -32,10 +32,10 @@ export const entryPrefix = "registry/";
 export const entryKey = (service: string, processId: string): string => `${entryPrefix}${service}/${processId}`;
 
 /**
- * How far ahead of this process's clock an entry may say that it was registered, in milliseconds. It decides neither who lives nor who owns
- * what, and clocks of a system may be ten minutes apart: what is further ahead is a mistake or made up.
+ * How far ahead of this process's clock an entry may say that it was registered, in milliseconds. Processes of one database server go by its
+ * clock and ask for it each minute: what is further ahead is a mistake or made up. It decides neither who lives nor who owns what.
  */
-const maxAheadMs = 15 * 60_000;
+const maxAheadMs = 60_000;
 
 export const toEntryRecord = (known: Registration, measurement: SwarmMeasurement): JsonObject => ({
   ...known,

@@ -3,24 +3,19 @@ import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, Part, Timer } from "@viable/kernel";
 import { nearestNames, sleep, ViableError, withContext } from "@viable/kernel";
 import type { Log, RecordChange } from "@viable/log";
-import type {
-  Discovery,
-  MigrationRule,
-  Registration,
-  RegistryStats,
-  RouteDecision,
-  SwarmMeasurement,
-} from "@viable/protocol";
+import type { Discovery, MigrationRule, Registration, RegistryStats, SwarmMeasurement } from "@viable/protocol";
 import { registration as registrationShape, swarmMeasurement } from "@viable/protocol";
-import type { Candidate } from "./candidate.ts";
+import type { Candidate, LeftOut } from "./candidate.ts";
 import type { RefusedEntry } from "./entry-record.ts";
 import { entryKey, entryPrefix, readEntryRecord, toEntryRecord } from "./entry-record.ts";
 import type { Entry, EntryQuery, OwnEntry } from "./entry-table.ts";
 import { EntryTable } from "./entry-table.ts";
 import type { Migration, MigrationOutcome } from "./migration-rules.ts";
 import { createMigrationRules } from "./migration-rules.ts";
-import type { RoutedTask } from "./route.ts";
-import { chooseRoute } from "./route.ts";
+import type { RoutedTask, RoutingDecision } from "./route.ts";
+import { chooseRoute, maxRecorded } from "./route.ts";
+import type { RoutingRule } from "./routing-rules.ts";
+import { applyRuling, indexRules } from "./routing-rules.ts";
 import type { VersionRange } from "./version-range.ts";
 import { parseVersionRange } from "./version-range.ts";
 
@@ -42,6 +37,8 @@ export interface RegistrySettings {
   readonly membership: Membership;
   /** The services that this process's config knows: an entry of another is not obeyed. Where absent, any is. */
   readonly services?: readonly string[];
+  /** What the config says of where tasks may go. None where absent: each goes to the least loaded that offers it. */
+  readonly rules?: readonly RoutingRule[];
   /** How long an entry holds that is not renewed, in milliseconds. Default 30,000: the seed's health check interval. */
   readonly entryMs?: number;
   /** How often each swarm tells its load on the bus, in milliseconds. Default 1,000. */
@@ -50,10 +47,11 @@ export interface RegistrySettings {
 
 /** What came of looking for a swarm to take a task. */
 export type RouteOutcome =
-  | { readonly ok: true; readonly decision: RouteDecision; readonly local: boolean }
+  | { readonly ok: true; readonly decision: RoutingDecision; readonly local: boolean }
   | {
       readonly ok: false;
-      readonly code: "registry.no_swarm";
+      /** Nobody offers it who may take it now; or a rule of the config says that nobody may. */
+      readonly code: "registry.no_swarm" | "registry.refused";
       readonly reasons: readonly string[];
       readonly near: readonly string[];
     };
@@ -99,7 +97,10 @@ export interface Registry extends Part {
    * who offers an operation of it. Answered from indexes. Throws `registry.invalid_query` where the range of versions cannot be read.
    */
   discover(capability: string | undefined, query?: DiscoveryQuery): Discovery;
-  /** Where a task goes. With a `service`, there or nowhere; with a `key`, as that service's migration rule says. */
+  /**
+   * Where a task goes: to one that is open to its `tenant`, as the first routing rule for it says. With a `service`, there or nowhere; with
+   * a `key`, as that service's migration rule says.
+   */
   route(capability: string, task?: RoutedTask): RouteOutcome;
   /** What this process's registry has done since it started. */
   stats(): RegistryStats;
@@ -124,7 +125,8 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const services = settings.services && new Set(settings.services);
   const entries = new EntryTable();
   const refusals = new Map<string, RefusedEntry & { readonly expiresAt: number }>();
-  const rules = createMigrationRules(log);
+  const migrations = createMigrationRules(log);
+  const rulingOf = indexRules(settings.rules ?? []);
   const counts = { routed: 0, refused: 0, local: 0, meanRouteMs: 0 };
   let started: Context | undefined;
   let unwatch = () => {};
@@ -203,15 +205,25 @@ export function createRegistry(settings: RegistrySettings): Registry {
       .slice(-maxRefusedTold)
       .map(({ service, processId, reason }) => ({ service, processId, reason }));
   const routeNow = (capability: string, task: RoutedTask): RouteOutcome => {
+    const ruling = rulingOf(capability, task.tenant);
+    const { rule } = ruling;
+    if (rule?.refuse !== undefined) {
+      const reasons = [`The rule "${rule.name}" refuses "${capability}": ${rule.refuse}`];
+      return { ok: false, code: "registry.refused", reasons, near: [] };
+    }
     const candidates = candidatesFor(capability, task.tenant);
-    const decision = chooseRoute(capability, candidates, task, rules.of);
-    if (decision === undefined) {
-      if (task.service !== undefined && candidates.length > 0) return notThere(capability, task.service, candidates);
+    const { allowed, leftOut } = applyRuling(ruling, candidates);
+    const how = rule && { policy: rule.policy, weights: rule.weights, rule: rule.name };
+    const chosen = chooseRoute(capability, allowed, task, migrations.of, how);
+    if (chosen === undefined) {
+      if (allowed.length === 0 && leftOut.length > 0) return noneAllowed(capability, leftOut);
+      if (task.service !== undefined && allowed.length > 0) return notThere(capability, task.service, allowed);
       const near = nearTo(capability, task.tenant);
       const reasons = [`No running swarm offers "${capability}".`];
       if (near.length > 0) reasons.push(`Near to it: ${near.join(", ")}.`);
       return { ok: false, code: "registry.no_swarm", reasons, near };
     }
+    const decision = leftOut.length === 0 ? chosen : { ...chosen, leftOut: leftOut.slice(0, maxRecorded) };
     const entry = entries.get(keyOf(decision.chosen));
     if (entry?.local === false) entry.routed += 1;
     return { ok: true, decision, local: entry?.local === true };
@@ -266,7 +278,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     async start(ctx) {
       started = ctx;
       unwatch = await log.watchRecords(ctx, entryPrefix, onChange);
-      await rules.start(ctx);
+      await migrations.start(ctx);
       unsubscribe = bus.subscribe(measurementSubject, {}, (_ctx, message) => onMeasurement(message));
       beat = ctx.runtime.clock.setTimer(() => onBeat(ctx), measureEveryMs, { background: true });
     },
@@ -274,7 +286,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
       beat?.cancel();
       unwatch();
       unsubscribe();
-      rules.stop();
+      migrations.stop();
       entries.clear();
       refusals.clear();
     },
@@ -325,8 +337,8 @@ export function createRegistry(settings: RegistrySettings): Registry {
       return outcome;
     },
     stats: () => ({ entries: entries.size, entriesRefused: refusals.size, ...counts }),
-    migrations: rules.all,
-    setMigration: (ctx, service, rule, { expected } = {}) => rules.set(ctx, service, rule, expected ?? "any"),
+    migrations: migrations.all,
+    setMigration: (ctx, service, rule, { expected } = {}) => migrations.set(ctx, service, rule, expected ?? "any"),
   };
 }
 
@@ -345,6 +357,19 @@ function checkRegistration(given: Registration): Registration {
     `The registration of ${given.service} does not hold: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}.`,
     { next: "Other processes would not obey it: change what the service says of itself." },
   );
+}
+
+/** Somebody offers it, and a rule lets none of them take it. */
+function noneAllowed(capability: string, leftOut: readonly LeftOut[]): RouteOutcome {
+  const told = leftOut
+    .slice(0, maxRecorded)
+    .map(({ service, processId, reason }) => `${service} in ${processId}: ${reason}.`);
+  return {
+    ok: false,
+    code: "registry.no_swarm",
+    reasons: [`No running swarm may take "${capability}".`, ...told],
+    near: [],
+  };
 }
 
 /** Somebody offers it, but not the one that was asked for by name. */

@@ -1,11 +1,15 @@
 import type { MigrationRule, RouteCandidate, RouteDecision } from "@viable/protocol";
-import type { Candidate } from "./candidate.ts";
-import { leastLoaded, remoteClaimMs } from "./policies/least-loaded.ts";
+import type { Candidate, LeftOut } from "./candidate.ts";
+import { addressOf, compareText } from "./candidate.ts";
+import { standingOf } from "./policies/least-loaded.ts";
+import type { PolicyName } from "./policies/policies.ts";
+import { policies } from "./policies/policies.ts";
+import type { Scored } from "./policies/policy.ts";
 import { shareOf } from "./share-of.ts";
 
 /** What is known of a task beside what it asks for. */
 export interface RoutedTask {
-  /** What it is known by, as its execution's id: migration rules go by it. Without one none has a say. */
+  /** What it is known by, as its execution's id: chance and migration rules go by it. Without one no migration rule has a say. */
   readonly key?: string | undefined;
   /** The one service that may do it. */
   readonly service?: string | undefined;
@@ -13,13 +17,26 @@ export interface RoutedTask {
   readonly tenant?: string | undefined;
 }
 
-/** How many candidates a decision records: more explain nothing to a person, and the event is kept for ever. */
-const maxRecorded = 8;
-
-interface Scored {
-  readonly candidate: Candidate;
-  readonly score: number;
+/** How one of several is chosen. */
+export interface HowToChoose {
+  readonly policy: PolicyName;
+  readonly weights: { readonly [service: string]: number };
+  /** The rule that says so: named in the reason, and in what chance is drawn from. */
+  readonly rule?: string;
 }
+
+/** A decision with what the rules and what was measured have left out. */
+export interface RoutingDecision extends RouteDecision {
+  /** The routing rule that it went by; absent where none was for it. */
+  rule?: string;
+  /** Who offers it and was not considered, and why; absent where nobody was left out. */
+  leftOut?: LeftOut[];
+  /** The task tries whether a swarm is well again that had failed. */
+  probe?: true;
+}
+
+/** How many candidates a decision records, and how many that were left out: more explain nothing to a person, and the event is kept for ever. */
+export const maxRecorded = 8;
 
 /** Those that a task is to be chosen for among, best first, and what made it so. */
 interface Side {
@@ -28,32 +45,41 @@ interface Side {
   readonly why?: Pick<RouteDecision, "pinned" | "migration">;
 }
 
+const byLoad: HowToChoose = { policy: "least-loaded", weights: {} };
+
 /**
  * Chooses a swarm for a task. A service that is asked for by name is the only one that counts. Otherwise legacy services get what nobody
  * else offers, and what the migration rule of the service that would get it sends to them, by the task's key: the same key always goes
  * to the same side (W8), and one that stays at some percentage stays at every higher one.
  *
- * On each side the lowest score wins; of equals one of this process, then the one that has done least, so that a new one gets its first
- * tasks, then by name, so that the same measurements give the same choice (W8).
+ * On each side the policy chooses. Scores tell the load, the lowest is best; of equals one of this process, then the one that has done least, so
+ * that a new one gets its first tasks, then by name. What goes by chance goes by the task's key: the same measurements and the same
+ * task give the same choice (W8). One that is to be tried gets the task before any other of its side.
  */
 export function chooseRoute(
   capability: string,
   candidates: readonly Candidate[],
   task: RoutedTask = {},
   ruleOf: (service: string) => MigrationRule | undefined = () => undefined,
-): RouteDecision | undefined {
-  const scoreOf = leastLoaded(candidates);
+  how: HowToChoose = byLoad,
+): RoutingDecision | undefined {
+  const scoreOf = standingOf(candidates);
   const scored = candidates.map((candidate): Scored => ({ candidate, score: scoreOf(candidate) })).sort(compare);
-  const { from, reason, why } = chooseSide(scored, task, ruleOf);
-  const [best] = from;
+  const { from, reason, why } = chooseSide(scored, task, ruleOf, how);
+  const tried = task.key === undefined ? undefined : from.find(({ candidate }) => candidate.probe !== undefined);
+  const best = tried ?? from[0];
   if (best === undefined) return undefined;
   const { service, processId, epoch } = best.candidate.registration;
+  const ordered = [best, ...from.filter((each) => each !== best), ...scored.filter((each) => !from.includes(each))];
+  const because = tried === undefined ? reason : `probe: ${tried.candidate.probe}`;
   return {
     capability,
-    policy: "least-loaded",
+    policy: how.policy,
     chosen: { service, processId, epoch },
-    reason,
-    candidates: [...from, ...scored.filter((each) => !from.includes(each))].slice(0, maxRecorded).map(toRecorded),
+    reason: how.rule === undefined ? because : `rule ${how.rule}: ${because}`,
+    candidates: ordered.slice(0, maxRecorded).map(toRecorded),
+    ...(how.rule !== undefined && { rule: how.rule }),
+    ...(tried !== undefined && { probe: true }),
     ...why,
   };
 }
@@ -62,33 +88,39 @@ function chooseSide(
   scored: readonly Scored[],
   { key, service: pinned }: RoutedTask,
   ruleOf: (service: string) => MigrationRule | undefined,
+  how: HowToChoose,
 ): Side {
+  const rank = (from: readonly Scored[], side: string | undefined): Pick<Side, "from" | "reason"> => {
+    if (from.length < 2) return { from, reason: side ?? "the only swarm that offers it" };
+    const policy = policies[how.policy];
+    // Another rule draws another task: what two rules give a tenth of is not the same tenth.
+    const chance = policy.draws && key !== undefined ? shareOf(`${how.rule ?? ""} ${how.policy}`, key) / 100 : 0;
+    const { ranked, reason } = policy.rank(from, { chance, weights: how.weights });
+    return { from: ranked, reason: side === undefined ? reason : `${side}; ${reason}` };
+  };
   if (pinned !== undefined) {
     const from = scored.filter(({ candidate }) => candidate.registration.service === pinned);
-    return { from, reason: explain(`asked of ${pinned} by name`, from), why: { pinned } };
+    return { ...rank(from, `asked of ${pinned} by name`), why: { pinned } };
   }
-  const current = scored.filter(({ candidate }) => !isLegacy(candidate));
   const legacy = scored.filter(({ candidate }) => isLegacy(candidate));
-  const [best] = current;
-  if (best === undefined)
-    return { from: legacy, reason: explain("fallback: no live swarm but the legacy one offers it", legacy) };
-  const { service } = best.candidate.registration;
+  const current = legacy.length === 0 ? scored : scored.filter(({ candidate }) => !isLegacy(candidate));
+  if (current.length === 0) return rank(legacy, "fallback: no live swarm but the legacy one offers it");
+  const ranked = rank(current, undefined);
+  const service = ranked.from[0]?.candidate.registration.service ?? "";
   const rule = key === undefined ? undefined : ruleOf(service);
-  const [bestLegacy] = legacy;
-  if (rule === undefined || key === undefined || bestLegacy === undefined) {
+  if (rule === undefined || key === undefined || legacy.length === 0) {
     const aside = legacy.length === 0 ? "" : ", the legacy one aside";
     const unmoved = rule === undefined ? "" : "; its migration rule finds no legacy one";
-    return { from: current, reason: explain(undefined, current) + aside + unmoved };
+    return { from: ranked.from, reason: ranked.reason + aside + unmoved };
   }
   const { percent } = rule;
   const side = shareOf(service, key) < percent ? "service" : "legacy";
-  const from = side === "service" ? current : legacy;
-  const goes = side === "service" ? "this one does" : `this one goes to ${bestLegacy.candidate.registration.service}`;
-  return {
-    from,
-    reason: explain(`migration: ${percent} % of the tasks of ${service} stay with it, ${goes}`, from),
-    why: { migration: { service, percent, side } },
-  };
+  const stays = `migration: ${percent} % of the tasks of ${service} stay with it`;
+  const why = { migration: { service, percent, side } } as const;
+  if (side === "service") return { ...rank(current, `${stays}, this one does`), why };
+  const moved = rank(legacy, undefined).from;
+  const to = moved[0]?.candidate.registration.service ?? "";
+  return { ...rank(legacy, `${stays}, this one goes to ${to}`), why };
 }
 
 const isLegacy = ({ registration }: Candidate): boolean => registration.legacy === true;
@@ -100,16 +132,6 @@ function compare(a: Scored, b: Scored): number {
     done(a.candidate) - done(b.candidate) ||
     compareText(addressOf(a.candidate), addressOf(b.candidate))
   );
-}
-
-/** Why these, and why the best of them. */
-function explain(side: string | undefined, from: readonly Scored[]): string {
-  if (from.length === 1) return side ?? "the only swarm that offers it";
-  const handing = from.every(({ candidate }) => candidate.local)
-    ? ""
-    : `, and ${remoteClaimMs} ms more in another process`;
-  const load = `lowest of ${from.length} by (tasks + 1) / workers × latency${handing}`;
-  return side === undefined ? load : `${side}; ${load}`;
 }
 
 const toRecorded = ({ candidate, score }: Scored): RouteCandidate => {
@@ -130,5 +152,3 @@ const toRecorded = ({ candidate, score }: Scored): RouteCandidate => {
 /** Digits beyond a microsecond of what is in milliseconds say nothing, and each event would hold them. */
 const roundToMicros = (ms: number): number => Math.round(ms * 1000) / 1000;
 const done = ({ measurement }: Candidate): number => (measurement?.completed ?? 0) + (measurement?.failed ?? 0);
-const addressOf = ({ registration }: Candidate): string => `${registration.service}/${registration.processId}`;
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

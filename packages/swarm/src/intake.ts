@@ -366,13 +366,13 @@ export function createIntake(settings: IntakeSettings): Intake {
         tenant: ctx.tenant,
       });
       if (!routed.ok) {
-        return {
-          ok: false,
-          refusal: refuse("unavailable", routed.code, routed.reasons[0] ?? "", {
-            reasons: routed.reasons.slice(1),
-            retryAfterMs: 1_000,
-          }),
-        };
+        const [message = "", ...reasons] = routed.reasons;
+        // What a rule refuses it will refuse again; a swarm that is not there may come.
+        const refusal =
+          routed.code === "registry.refused"
+            ? refuse("denied", routed.code, message, { reasons })
+            : refuse("unavailable", routed.code, message, { reasons, retryAfterMs: 1_000 });
+        return { ok: false, refusal };
       }
       const { chosen } = routed.decision;
       const agent = offers.find((offer) => offer.service === chosen.service)?.agent;

@@ -31,6 +31,16 @@ describe("a system", () => {
     expect(Object.isFrozen(system)).toBe(true);
   });
 
+  test("holds its routing rules as they were checked", () => {
+    const { routing } = defineSystem({
+      name: "s",
+      services: [serviceNamed("a")],
+      routing: [{ name: "near", policy: "local-first" }],
+    });
+    expect(routing).toMatchObject([{ name: "near", capabilities: ["do"], policy: "local-first" }]);
+    expect(Object.isFrozen(routing)).toBe(true);
+  });
+
   test("replaces a client type's authority member by member", () => {
     const { clients } = defineSystem({ name: "s", services: [], clients: { web: { commandsPerHour: 7 } } });
     expect(clients.web).toEqual({ operations: ["read", "write"], commandsPerHour: 7, maxConcurrent: 10 });
@@ -73,6 +83,17 @@ describe("a system", () => {
       'Unrecognized key: "colour"',
     ],
     ["a port out of range", () => defineSystem({ name: "s", services: [], gateway: { port: 70_000 } }), "gateway.port"],
+    [
+      "a routing rule for what nobody offers",
+      () =>
+        defineSystem({
+          name: "s",
+          services: [serviceNamed("a")],
+          routing: [{ name: "r", when: { capability: "help" }, to: { service: "a" } }],
+        }),
+      'routing.0.when.capability: no service of the config offers "help".',
+    ],
+    ["rules that are no list", () => defineSystem({ name: "s", services: [], routing: {} as never }), "routing:"],
     ["a name with capitals", () => defineSystem({ name: "S", services: [] }), "name: must be lower case words"],
     [
       "agents that promise the same capability differently",

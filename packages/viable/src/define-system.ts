@@ -4,6 +4,8 @@ import { checkProjections, reaction } from "@viable/log/define";
 import type { ClientType } from "@viable/protocol";
 import type { ProcessManager, ReactorDefinition, Schedule } from "@viable/reactors/define";
 import { checkReactors, Definitions } from "@viable/reactors/define";
+import type { RoutingRule, RoutingRuleSettings } from "@viable/registry/define";
+import { checkRoutingRules } from "@viable/registry/define";
 import type { ClientLimits } from "@viable/security";
 import { baseClientLimits } from "@viable/security";
 import type { AgentDefinition, ServiceDefinition } from "@viable/swarm/define";
@@ -31,6 +33,11 @@ export interface SystemSettings {
   readonly schedules?: readonly Schedule[];
   /** How many steps that take turns in a pool run at the same time in a process, by the pool's name. */
   readonly pools?: { readonly [name: string]: number };
+  /**
+   * Where tasks may go, and how one of several swarms is chosen. The first rule that a task meets is the one it goes by; without one it goes to
+   * the least loaded that offers what it asks for. What every system has, and `commands`, go by none.
+   */
+  readonly routing?: readonly RoutingRuleSettings[];
   readonly gateway?: {
     /** Default 127.0.0.1: nobody from outside this machine until you say so. */
     readonly host?: string;
@@ -59,6 +66,7 @@ export interface SystemDefinition {
   readonly reactors: readonly ReactorDefinition[];
   readonly schedules: readonly Schedule[];
   readonly pools: { readonly [name: string]: number };
+  readonly routing: readonly RoutingRule[];
   readonly gateway: { readonly host: string; readonly port: number };
   readonly clients: Readonly<Record<ClientType, ClientLimits>>;
   readonly limits: {
@@ -119,6 +127,8 @@ const shape = z.strictObject({
     .array(z.custom<Schedule>((value) => isKind(value, "schedule"), "must be made by schedule({...})"))
     .default([]),
   pools: z.record(z.string(), z.number()).default({}),
+  // Each is checked below, together with what it names.
+  routing: z.array(z.custom<RoutingRuleSettings>()).default([]),
   gateway: z
     .strictObject({
       host: z.string().min(1).default("127.0.0.1"),
@@ -162,7 +172,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
       details: { path: parsed.error.issues[0]?.path.map(String).join(".") ?? "" },
     });
   }
-  const { name, services, commands, projections, reactors, schedules, pools, gateway, limits } = parsed.data;
+  const { name, services, commands, projections, reactors, schedules, pools, routing, gateway, limits } = parsed.data;
   // A process manager stands among projections, and is known by its name there.
   checkProjections(
     projections.map((each) => (isProcessManager(each) ? reaction({ ...each, react: async () => {} }) : each)),
@@ -174,6 +184,10 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
   checkBeginnings(reactors, [...schedules, ...managers]);
   checkServices(services, gateway.port);
   checkCapabilities(agents);
+  const rules = checkRoutingRules(routing, {
+    services: services.map((each) => each.name),
+    capabilities: [...new Set(services.flatMap((each) => each.capabilities))],
+  });
   // Made once here so that clashes of capabilities show now and not at start.
   createCatalogue(commands.length === 0 ? services : [...services, commandService(commands)]);
   return Object.freeze({
@@ -185,6 +199,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
     reactors: Object.freeze([...reactors]),
     schedules: Object.freeze([...schedules]),
     pools: Object.freeze(pools),
+    routing: rules,
     gateway,
     clients: mergeClients(parsed.data.clients as SystemSettings["clients"]),
     limits: { maxOpenExecutions: limits.maxOpenExecutions, threads: limits.threads, drainMs: limits.drainMs },

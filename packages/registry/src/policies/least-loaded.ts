@@ -1,5 +1,6 @@
 import type { SwarmMeasurement } from "@viable/protocol";
 import type { Candidate } from "../candidate.ts";
+import type { Policy } from "./policy.ts";
 
 /**
  * What it costs a task that another process takes it, in milliseconds: that process must see it and append a claim, and its outcome must be
@@ -10,14 +11,15 @@ export const remoteClaimMs = 1_000;
 const unknown: SwarmMeasurement = { workers: 0, running: 0, queued: 0, completed: 0, failed: 0, latencyMs: 0 };
 
 /**
- * Least loaded: how long a task would stand there, in milliseconds, as far as this process knows. The tasks before it and itself,
- * over the workers that share them, times what one takes; and in another process the cost of handing it over.
+ * How long a task would stand there, in milliseconds, as far as this process knows. The tasks before it and itself, over the workers that
+ * share them, times what one takes; and in another process the cost of handing it over. One that is on its way back after it failed gets a
+ * share of what it would get, so it scores as much worse.
  *
  * What one takes, where a swarm has ended none: as long as with the fastest candidate. Where none has ended any, as long as handing it over:
  * so a first burst fills the workers here, then goes to both. A swarm of another process that has not told its load scores worse than
  * every one here, since it may have any.
  */
-export function leastLoaded(candidates: readonly Candidate[]): (candidate: Candidate) => number {
+export function standingOf(candidates: readonly Candidate[]): (candidate: Candidate) => number {
   const measured = candidates.flatMap(({ measurement }) => (measurement?.latencyMs ? [measurement.latencyMs] : []));
   const assumedMs = measured.length === 0 ? remoteClaimMs : Math.min(...measured);
   const standingMs = ({ measurement = unknown, routed }: Candidate) => {
@@ -25,9 +27,22 @@ export function leastLoaded(candidates: readonly Candidate[]): (candidate: Candi
     return ((running + queued + routed + 1) / Math.max(1, workers)) * Math.max(1, latencyMs || assumedMs);
   };
   const worstHereMs = Math.max(0, ...candidates.filter(({ local }) => local).map(standingMs));
-  return (candidate) => {
+  const scoreOf = (candidate: Candidate) => {
     const standing = standingMs(candidate);
     if (candidate.local) return standing;
     return (candidate.measurement === undefined ? Math.max(standing, worstHereMs) : standing) + remoteClaimMs;
   };
+  return (candidate) => scoreOf(candidate) / (candidate.share ?? 1);
 }
+
+/** The one where a task would stand shortest. */
+export const leastLoaded: Policy = {
+  name: "least-loaded",
+  draws: false,
+  rank(scored) {
+    const handing = scored.every(({ candidate }) => candidate.local)
+      ? ""
+      : `, and ${remoteClaimMs} ms more in another process`;
+    return { ranked: scored, reason: `lowest of ${scored.length} by (tasks + 1) / workers × latency${handing}` };
+  },
+};

@@ -1,6 +1,7 @@
 import type { Projection } from "@viable/log";
 import type { ProcessManager, Schedule } from "@viable/reactors/define";
 import { describeReactors } from "@viable/reactors/define";
+import type { RoutingRule } from "@viable/registry/define";
 import type { SystemDefinition } from "../define-system.ts";
 import { isProcessManager } from "../define-system.ts";
 import type { Settings } from "../settings.ts";
@@ -81,6 +82,7 @@ export function describeConfig(
     schedules: definition.schedules.map(describeSchedule),
     reactors: describeReactors(definition.reactors, []).map(({ openRuns: _, ...described }) => described),
     pools: definition.pools,
+    routing: definition.routing,
   };
 }
 
@@ -128,6 +130,23 @@ const describeSchedule = ({ name, reactor, cron, timeZone, missed, overlap }: Sc
   missed,
   overlap,
 });
+
+/** Who may take what a rule is for, and how one of them is chosen. */
+function describeTarget({ to, policy, weights, refuse }: RoutingRule): [string, string] {
+  if (refuse !== undefined) return [`nobody: ${refuse}`, ""];
+  const { services, version, subsystem, tags } = to;
+  const parts = [
+    ...(services === undefined ? [] : [services.join(" or ")]),
+    ...(version === undefined ? [] : [`version ${version}`]),
+    ...(subsystem === undefined ? [] : [`subsystem ${subsystem}`]),
+    ...(tags.length === 0 ? [] : [`tags ${tags.join(", ")}`]),
+  ];
+  const shares = Object.entries(weights).map(([service, share]) => `${service} ${share}`);
+  return [
+    parts.join(", ") || "whoever offers it",
+    [policy, shares.join(", ")].filter((each) => each !== "").join(": "),
+  ];
+}
 
 function withoutPassword(text: string): string {
   const url = URL.parse(text);
@@ -208,6 +227,21 @@ export function renderConfig(shell: Shell, shown: ReturnType<typeof describeConf
               name,
               reactor,
               on.map(({ type }) => type).join(", "),
+            ]),
+          ),
+        ]),
+    ...(shown.routing.length === 0
+      ? []
+      : [
+          "\n",
+          renderTable(
+            shell.out,
+            ["ROUTING RULE", "CAPABILITIES", "TENANTS", "TO", "POLICY"],
+            shown.routing.map((rule) => [
+              rule.name,
+              rule.capabilities.join(", "),
+              rule.tenants?.join(", ") ?? "all",
+              ...describeTarget(rule),
             ]),
           ),
         ]),

@@ -91,9 +91,10 @@ function renderExplanation(shell: Shell, explanation: Explanation): string {
       ...(explanation.parentId === undefined ? [] : [["parent", explanation.parentId] as const]),
       ["went to", `${route.chosen.service} in ${route.chosen.processId}, epoch ${route.chosen.epoch}`],
       ["because", `${route.reason} (policy ${route.policy}, capability ${route.capability})`],
+      ...(route.rule === undefined ? [] : [["routing rule", route.rule] as const]),
     ]),
     section(
-      "Candidates, lowest score first",
+      "Candidates, the chosen one first",
       table(
         ["SERVICE", "PROCESS", "SCORE", "RUNNING", "QUEUED", "WORKERS", "LATENCY MS"],
         route.candidates.map((each) => [
@@ -101,6 +102,13 @@ function renderExplanation(shell: Shell, explanation: Explanation): string {
           each.processId,
           ...[each.score, each.running, each.queued, each.workers, each.latencyMs].map(String),
         ]),
+      ),
+    ),
+    section(
+      "Left out",
+      table(
+        ["SERVICE", "PROCESS", "REASON"],
+        (route.leftOut ?? []).map((each) => [each.service, each.processId, each.reason]),
       ),
     ),
     section(
