@@ -29,7 +29,8 @@ export default defineConfig({
         test: {
           name: "int",
           include: ["packages/*/src/**/*.int.test.ts", "examples/*/**/*.int.test.ts", "test/**/*.int.test.ts"],
-          exclude: ["**/node_modules/**", "**/fixtures/**"],
+          // Those need a server that npm does not bring: `system-nats` below.
+          exclude: ["packages/bus-nats/**", "**/node_modules/**", "**/fixtures/**"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -45,6 +46,17 @@ export default defineConfig({
           ],
           exclude: ["**/node_modules/**"],
           env: { VIABLE_TEST_POSTGRES: "system" },
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // On the server of the system's package, which `npm run test:servers` installs where it may; `npm test` needs none.
+          name: "system-nats",
+          include: ["packages/bus-nats/src/**/*.int.test.ts"],
+          exclude: ["**/node_modules/**"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

@@ -1,8 +1,9 @@
 import type { Context, JsonObject, JsonValue, Part } from "@viable/kernel";
 
 /**
- * Called with a message. `ctx` is the sender's as far as it travels: tenant, principal, trace and deadline. It says who speaks,
- * not what they may do: whoever acts on a message checks authority by what the message carries (W4).
+ * Called with a message. `ctx` is the sender's as far as it travels: tenant, principal, trace and deadline. The deadline travels as time
+ * that is left, since no machine's wall clock is compared with another's: here it comes by as much later as the message was on its way. It
+ * says who speaks, not what they may do: whoever acts on a message checks authority by what the message carries (W4).
  *
  * What it returns answers a request: any JSON value. `undefined` means that this handler does not answer. What it throws, a
  * requester gets; a publisher never does.
@@ -45,10 +46,14 @@ export interface Presence {
 export interface BusStats {
   readonly published: number;
   readonly delivered: number;
-  /** Dropped because a subscription's queue was full, or because the bus was not running. */
+  /** Dropped because a subscription's queue was full, or because the bus was not running or not connected. */
   readonly dropped: number;
   readonly handlerErrors: number;
+  /** Received, and not what a bus of ours writes: dropped, and no handler was called. */
+  readonly malformed: number;
   readonly subscriptions: number;
+  /** Whether messages leave now: not before the start, not after the end, nor while no broker answers. */
+  readonly connected: boolean;
 }
 
 /**
@@ -65,7 +70,7 @@ export interface BusStats {
 export interface Bus extends Part {
   /**
    * Sends to whoever listens. Throws `bus.invalid_subject` or `bus.invalid_message` where the caller erred; where the bus is not
-   * running the message is dropped and counted.
+   * running, or no broker answers, the message is dropped and counted.
    */
   publish(ctx: Context, subject: string, message: JsonObject): void;
   /**
@@ -76,7 +81,8 @@ export interface Bus extends Part {
   /**
    * Asks, and resolves with the first answer. Every subscription that matches gets the request, of a group one member. Rejects
    * with `bus.no_responder` at once where nobody listens, with the handler's error (code, advice and causes kept), with
-   * `context.deadline_exceeded` by the context's deadline or after 10 s where it has none, or with `context.cancelled`.
+   * `context.deadline_exceeded` by the context's deadline or after 10 s where it has none, or with `context.cancelled`. An adapter may
+   * refuse what it has no room or no connection for, with an error that may be retried.
    */
   request(ctx: Context, subject: string, message: JsonObject): Promise<JsonValue>;
   readonly presence: Presence;

@@ -7,3 +7,4 @@ export type { MemoryHub } from "./memory-hub.ts";
 export { createMemoryHub } from "./memory-hub.ts";
 export { decodeMessage, encodeMessage } from "./message.ts";
 export { checkPattern, checkSubject, hasWildcard, matchesSubject, maxSubjectChars, toSubjectToken } from "./subject.ts";
+export { SubscriptionQueue } from "./subscription-queue.ts";

@@ -7,7 +7,12 @@ import { busContract } from "./testing/index.ts";
 
 busContract("memory", async () => {
   const hub = createMemoryHub();
-  return { connect: (runtime) => createMemoryBus(runtime, { hub }), close: async () => {} };
+  return {
+    connect: (runtime) => createMemoryBus(runtime, { hub }),
+    // What shares its memory with others cannot die alone: the next to it is to end without a word.
+    kill: (bus) => bus.stop(rootContext(createRuntime())),
+    close: async () => {},
+  };
 });
 
 describe("createMemoryBus", () => {

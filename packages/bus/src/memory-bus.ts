@@ -3,11 +3,10 @@ import { fromWire, rootContext, toWire, untilSettled, withContext } from "@viabl
 import type { Bus, BusHandler, BusStats, Present, SubscribeOptions } from "./bus.ts";
 import { defaultRequestMs } from "./bus.ts";
 import { busClosed, noResponder } from "./errors.ts";
-import type { MemoryHub } from "./memory-hub.ts";
+import type { Delivery, MemoryHub, MemoryQueue } from "./memory-hub.ts";
 import { createMemoryHub } from "./memory-hub.ts";
 import { decodeMessage, encodeMessage } from "./message.ts";
 import { checkPattern, checkSubject } from "./subject.ts";
-import type { Delivery } from "./subscription-queue.ts";
 import { SubscriptionQueue } from "./subscription-queue.ts";
 
 export interface MemoryBusOptions {
@@ -23,10 +22,10 @@ export interface MemoryBusOptions {
  */
 export function createMemoryBus(runtime: Runtime, options: MemoryBusOptions = {}): Bus {
   const hub = options.hub ?? createMemoryHub();
-  const queues = new Set<SubscriptionQueue>();
+  const queues = new Set<MemoryQueue>();
   const waiting = new Set<(reason: unknown) => void>();
   const announced = new Set<() => void>();
-  const counts = { published: 0, delivered: 0, dropped: 0, handlerErrors: 0 };
+  const counts = { published: 0, delivered: 0, dropped: 0, handlerErrors: 0, malformed: 0 };
   let running = false;
 
   const contextOf = (sender: Context): Context =>
@@ -76,7 +75,7 @@ export function createMemoryBus(runtime: Runtime, options: MemoryBusOptions = {}
     },
     subscribe(pattern, subscribeOptions: SubscribeOptions, handler) {
       checkPattern(pattern);
-      const queue = new SubscriptionQueue(
+      const queue: MemoryQueue = new SubscriptionQueue(
         pattern,
         subscribeOptions,
         (delivery) => handle(handler, delivery),
@@ -127,7 +126,7 @@ export function createMemoryBus(runtime: Runtime, options: MemoryBusOptions = {}
       },
       present: (kind) => hub.present(kind).map(copy),
     },
-    stats: (): BusStats => ({ ...counts, subscriptions: queues.size }),
+    stats: (): BusStats => ({ ...counts, subscriptions: queues.size, connected: running }),
   };
 }
 

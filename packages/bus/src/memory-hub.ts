@@ -1,12 +1,25 @@
-import type { Random } from "@viable/kernel";
+import type { Context, ErrorOnTheWire, Random } from "@viable/kernel";
 import type { Present } from "./bus.ts";
 import { hasWildcard, matchesSubject } from "./subject.ts";
-import type { Delivery, SubscriptionQueue } from "./subscription-queue.ts";
+import type { SubscriptionQueue } from "./subscription-queue.ts";
+
+type Answer = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly error: ErrorOnTheWire };
+
+/** A message on its way to one subscription. */
+export interface Delivery {
+  readonly ctx: Context;
+  readonly subject: string;
+  readonly text: string;
+  /** Where the first answer goes; undefined where nobody asked. */
+  readonly answer: ((answer: Answer) => void) | undefined;
+}
+
+export type MemoryQueue = SubscriptionQueue<Delivery>;
 
 /** What the buses of one process have in common: the place of a broker. */
 export interface MemoryHub {
-  add(queue: SubscriptionQueue): void;
-  remove(queue: SubscriptionQueue): void;
+  add(queue: MemoryQueue): void;
+  remove(queue: MemoryQueue): void;
   /** Offers to every subscription that matches, of a group to one. Returns to how many. */
   send(delivery: Delivery, random: Random): number;
   arrive(entry: Present): void;
@@ -17,17 +30,17 @@ export interface MemoryHub {
 
 interface Wildcard {
   readonly tokens: readonly string[];
-  readonly queue: SubscriptionQueue;
+  readonly queue: MemoryQueue;
 }
 
 /** A hub that several memory buses share, so that one program can play several processes. */
 export function createMemoryHub(): MemoryHub {
   // Most subscriptions are to one subject (whoever waits for one execution), and there may be thousands: those are looked up.
-  const exact = new Map<string, Set<SubscriptionQueue>>();
-  const wildcards = new Map<SubscriptionQueue, Wildcard>();
+  const exact = new Map<string, Set<MemoryQueue>>();
+  const wildcards = new Map<MemoryQueue, Wildcard>();
   const presences = new Map<string, Map<string, Present>>();
 
-  const matching = (subject: string): SubscriptionQueue[] => {
+  const matching = (subject: string): MemoryQueue[] => {
     const found = [...(exact.get(subject) ?? [])];
     if (wildcards.size > 0) {
       const tokens = subject.split(".");
@@ -55,7 +68,7 @@ export function createMemoryHub(): MemoryHub {
     },
     send(delivery, random) {
       let offered = 0;
-      let groups: Map<string, SubscriptionQueue[]> | undefined;
+      let groups: Map<string, MemoryQueue[]> | undefined;
       for (const queue of matching(delivery.subject)) {
         if (queue.group === undefined) {
           queue.offer(delivery);
@@ -71,7 +84,7 @@ export function createMemoryHub(): MemoryHub {
       }
       for (const members of groups?.values() ?? []) {
         // By chance, as NATS does, so that nobody comes to rely on taking turns.
-        (members[Math.floor(random.next() * members.length)] as SubscriptionQueue).offer(delivery);
+        (members[Math.floor(random.next() * members.length)] as MemoryQueue).offer(delivery);
         offered += 1;
       }
       return offered;

@@ -1,26 +1,15 @@
-import type { Context, ErrorOnTheWire } from "@viable/kernel";
 import { BoundedQueue } from "@viable/kernel";
 import type { SubscribeOptions } from "./bus.ts";
-
-export type Answer =
-  | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly error: ErrorOnTheWire };
-
-/** A message on its way to one subscription. */
-export interface Delivery {
-  readonly ctx: Context;
-  readonly subject: string;
-  readonly text: string;
-  /** Where the first answer goes; undefined where nobody asked. */
-  readonly answer: ((answer: Answer) => void) | undefined;
-}
 
 /** A second of messages at a thousand a second; whoever is further behind is better served by what is new. */
 const defaultMaxWaiting = 1_000;
 const defaultMaxConcurrent = 32;
 
-/** What waits for one subscription, and its handler's calls. Handling begins after whoever offered has gone on, in order. */
-export class SubscriptionQueue {
+/**
+ * What waits for one subscription, and its handler's calls, of any adapter. Handling begins after whoever offered has gone on, in order.
+ * `handle` does not reject: what a handler throws is dealt with before.
+ */
+export class SubscriptionQueue<Delivery> {
   readonly pattern: string;
   readonly group: string | undefined;
   readonly #handle: (delivery: Delivery) => Promise<void>;

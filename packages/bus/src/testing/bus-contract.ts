@@ -7,6 +7,8 @@ import type { Bus, Present } from "../bus.ts";
 export interface BusWorld {
   /** Makes another bus on the same broker. Not started. */
   connect(runtime: Runtime): Bus;
+  /** Ends a bus as the death of its process would: it says nothing to anybody, and nothing reaches it. */
+  kill(bus: Bus): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,13 +56,20 @@ export function busContract(name: string, makeWorld: () => Promise<BusWorld>): v
       }
     };
 
+    /** A deadline travels as what is left of it: it is not earlier for that, and later by no more than anything takes. */
+    const expectTravelled = (deadline: number | undefined, sent: number | undefined): void => {
+      expect(deadline).toBeGreaterThanOrEqual(sent as number);
+      expect(deadline).toBeLessThan((sent as number) + patienceMs);
+    };
+
     beforeEach(async () => {
       world = await makeWorld();
       ctx = rootContext(runtime);
       started = [];
     });
     afterEach(async () => {
-      for (const bus of started) await bus.stop(ctx);
+      // Handlers that never answer are not waited for.
+      for (const bus of started) await bus.stop(soon(10));
       await world.close();
     });
 
@@ -118,7 +127,8 @@ export function busContract(name: string, makeWorld: () => Promise<BusWorld>): v
         });
         bus.publish(withContext(ctx, { tenant: "acme", principal: "session:ses_1", traceparent, deadline }), "a", {});
         await until(() => heard !== undefined);
-        expect(heard).toMatchObject({ tenant: "acme", principal: "session:ses_1", traceparent, deadline });
+        expect(heard).toMatchObject({ tenant: "acme", principal: "session:ses_1", traceparent });
+        expectTravelled(heard?.deadline, deadline);
       });
 
       test("does not learn of a handler's failure, and neither does the next handler", async () => {
@@ -354,7 +364,7 @@ export function busContract(name: string, makeWorld: () => Promise<BusWorld>): v
         });
         const bounded = soon(100);
         await expect(bus.request(bounded, "a", {})).rejects.toMatchObject({ code: "context.deadline_exceeded" });
-        expect(handlers?.deadline).toBe(bounded.deadline);
+        expectTravelled(handlers?.deadline, bounded.deadline);
       });
 
       test("rejects when the asker goes away", async () => {
@@ -381,7 +391,7 @@ export function busContract(name: string, makeWorld: () => Promise<BusWorld>): v
         });
         const outcome = expect(bus.request(soon(60_000), "a", {})).rejects.toMatchObject({ code: "bus.closed" });
         await until(() => asked);
-        await bus.stop(ctx);
+        await bus.stop(soon(10));
         await outcome;
         await expect(bus.request(soon(), "a", {})).rejects.toMatchObject({ code: "bus.closed" });
       });
@@ -396,6 +406,70 @@ export function busContract(name: string, makeWorld: () => Promise<BusWorld>): v
           Array.from({ length: 200 }, (_, number) => bus.request(soon(), "echo", { number })),
         );
         expect(answers).toEqual(Array.from({ length: 200 }, (_, number) => ({ number })));
+      });
+    });
+
+    describe("request, where others fail", () => {
+      test("a handler slower than its requester's deadline answers nobody, and no later request", async () => {
+        const [one, two] = [await connect(), await connect()];
+        const gate = Promise.withResolvers<void>();
+        two.subscribe("slow", { maxConcurrent: 1 }, async (_ctx, message) => {
+          if (message.number === 0) await gate.promise;
+          return message;
+        });
+        two.subscribe("ready", {}, () => true);
+        await untilAnswered(one, "ready");
+        await expect(one.request(soon(100), "slow", { number: 0 })).rejects.toMatchObject({
+          code: "context.deadline_exceeded",
+        });
+        const later = [1, 2, 3].map((number) => one.request(soon(), "slow", { number }));
+        gate.resolve();
+        expect(await Promise.all(later)).toEqual([{ number: 1 }, { number: 2 }, { number: 3 }]);
+      });
+
+      test("a member of a group dies under load: every request ends, none wrongly, and the others answer from then on", async () => {
+        const [one, two, three] = [await connect(), await connect(), await connect()];
+        const answered = { two: 0, three: 0 };
+        const work = (name: "two" | "three") => async (_ctx: Context, message: JsonObject) => {
+          answered[name] += 1;
+          await pause(1);
+          return { number: message.number as number, by: name };
+        };
+        two.subscribe("work", { group: "g" }, work("two"));
+        three.subscribe("work", { group: "g" }, work("three"));
+        two.subscribe("ready.two", {}, () => true);
+        three.subscribe("ready.three", {}, () => true);
+        await untilAnswered(one, "ready.two");
+        await untilAnswered(one, "ready.three");
+
+        let asked = 0;
+        let isDead = false;
+        let inARow = 0;
+        const wrong: unknown[] = [];
+        const ask = async (): Promise<void> => {
+          const number = asked++;
+          // What died with a request cannot say so: its requester's deadline does.
+          const ended = await one.request(soon(500), "work", { number }).catch((error: unknown) => error);
+          if (ended instanceof ViableError) {
+            inARow = 0;
+            if (!mayHappen.has(ended.code)) wrong.push(ended);
+            // As one who retries does.
+            await pause(5);
+          } else {
+            const { number: got, by } = ended as { number: number; by: string };
+            if (got !== number) wrong.push(ended);
+            inARow = isDead && by === "two" ? inARow + 1 : 0;
+          }
+        };
+        const mayHappen = new Set(["context.deadline_exceeded", "bus.no_responder", "bus.disconnected", "bus.closed"]);
+        const callers = Array.from({ length: 16 }, async () => {
+          while (inARow < 200) await ask();
+        });
+        await until(() => answered.two > 50 && answered.three > 50);
+        await world.kill(three);
+        isDead = true;
+        await Promise.all(callers);
+        expect(wrong).toEqual([]);
       });
     });
 
