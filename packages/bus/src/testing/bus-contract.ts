@@ -210,6 +210,16 @@ export function busContract(name: string, makeWorld: () => Promise<BusWorld>): v
         await until(() => heard.a === 10 && heard.b === 10);
       });
 
+      test("a group belongs to its pattern: one of the same name on another pattern gets its own copy", async () => {
+        const bus = await connect();
+        const heard = { exact: 0, wildcard: 0, all: 0 };
+        bus.subscribe("work.one", { group: "g" }, () => void heard.exact++);
+        bus.subscribe("work.*", { group: "g" }, () => void heard.wildcard++);
+        bus.subscribe("work.>", { group: "g" }, () => void heard.all++);
+        for (let number = 0; number < 10; number++) bus.publish(ctx, "work.one", { number });
+        await until(() => heard.exact === 10 && heard.wildcard === 10 && heard.all === 10);
+      });
+
       test("ends when it is told to", async () => {
         const bus = await connect();
         let heard = 0;
