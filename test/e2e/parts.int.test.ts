@@ -8,7 +8,7 @@ import type { Client } from "@viable/client";
 import { createClient } from "@viable/client";
 import { startPostgres } from "@viable/log-postgres/testing";
 import { expect, test } from "vitest";
-import { eventually, Place } from "./cli.ts";
+import { eventually, isAlive, Place } from "./cli.ts";
 
 const config = `
 import { agent, defineSystem, service } from "viable";
@@ -97,4 +97,45 @@ test("a part on the embedded database is refused: nobody could run the rest", as
   const unknown = await place.run("start", "--only", "storrage");
   expect(unknown.status).toBe(2);
   expect(unknown.err).toContain("Did you mean storage?");
+});
+
+test("a service that asks for a process of its own has one, which is started again when it is killed, and ends with the system", {
+  timeout: 120_000,
+}, async () => {
+  await using postgres = await startPostgres();
+  await using place = new Place(
+    config.replace("port: 0,", 'port: 0, isolation: name === "storage" ? "process" : "shared",'),
+  );
+  place.environment.DATABASE_URL = postgres.connectionString;
+  const system = await place.start();
+  const read = (name: string) => JSON.parse(readFileSync(place.path(".viable", name), "utf8"));
+  const client = createClient({ url: read("gateway.json").url, token: read("credentials.json").token });
+  const { sessionId } = await client.openSession({ clientType: "api" });
+  const pidOf = async (service: string) => {
+    const answer = await client.send(sessionId, { command: `${service}.tell`, args: {}, mode: "sync" });
+    return answer.status === "completed" ? (answer.result as { pid: number }).pid : undefined;
+  };
+  expect(await pidOf("ai")).toBe(system.pid);
+  const first = await pidOf("storage");
+  expect(first).not.toBe(system.pid);
+  process.kill(first as number, "SIGKILL");
+  await system.saw("The process of storage was ended by SIGKILL");
+  let second: number | undefined;
+  await eventually(
+    async () => {
+      second = await pidOf("storage").catch(() => undefined);
+      return second !== undefined && second !== first;
+    },
+    () => "It was not started again.",
+  );
+  system.signal("SIGTERM");
+  expect((await system.finished).status).toBe(0);
+  expect(isAlive(second as number)).toBe(false);
+});
+
+test("on the embedded database it runs with the others, and the config's check says so", async () => {
+  await using place = new Place(config.replace("port: 0,", 'port: 0, isolation: "process",'));
+  const checked = await place.run("config", "check");
+  expect(checked.status).toBe(0);
+  expect(checked.out).toContain("ai, storage run with the others");
 });

@@ -38,6 +38,13 @@ export interface ServiceSettings {
    */
   readonly maxConcurrentDelegations?: number;
   /**
+   * `process`: its swarm runs in a process of its own that this one starts, watches and restarts, where the database is a server that both can
+   * reach; on the embedded one it runs with the others. Default `shared`.
+   */
+  readonly isolation?: "shared" | "process";
+  /** With `isolation: "process"`, the heap that process may use, in MiB: over it it ends, and is started again. Default 1,024. */
+  readonly maxMemoryMb?: number;
+  /**
    * How the swarm's parts (memory, queen, pool, health monitor, meta client) are restarted when one dies. Default
    * `one-for-one`: they share no state that the others could not do without for a moment.
    */
@@ -85,6 +92,9 @@ export function service(settings: ServiceSettings): ServiceDefinition {
   const maxConcurrentDelegations = settings.maxConcurrentDelegations ?? 100;
   if (!Number.isInteger(maxConcurrentDelegations) || maxConcurrentDelegations < 1 || maxConcurrentDelegations > 10_000)
     fail("maxConcurrentDelegations", "must be a whole number from 1 to 10000");
+  const maxMemoryMb = settings.maxMemoryMb ?? 1_024;
+  if (!Number.isInteger(maxMemoryMb) || maxMemoryMb < 64 || maxMemoryMb > 1_048_576)
+    fail("maxMemoryMb", "must be a whole number from 64 to 1048576");
   const capabilities = [...new Set(settings.agents.map((each) => each.capability))];
   // What it says of itself must hold where others read it.
   const known = entryShape.safeParse({ ...settings, capabilities });
@@ -109,6 +119,8 @@ export function service(settings: ServiceSettings): ServiceDefinition {
     ...(subsystem !== undefined && { subsystem }),
     ...(tenants !== undefined && { tenants: Object.freeze(tenants) }),
     maxConcurrentDelegations,
+    isolation: settings.isolation ?? "shared",
+    maxMemoryMb,
     supervision: settings.supervision ?? "one-for-one",
     capabilities: Object.freeze(capabilities),
   });

@@ -16,7 +16,7 @@ import type { Registry } from "@viable/registry";
 import { createRegistry } from "@viable/registry";
 import type { SealKey, Tokens } from "@viable/security";
 import { createSealer, createTokens, mintOwnerToken, sealFile } from "@viable/security";
-import type { SupervisorEvent } from "@viable/supervisor";
+import type { Child, SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
 import type { Executions, Intake, Queries, ServiceDefinition, Swarm } from "@viable/swarm";
 import {
@@ -70,6 +70,8 @@ export interface SystemOptions {
   readonly hosting?: Hosting | undefined;
   /** Where the gateway listens; undefined for a system without one, as in tests that call it in process. */
   readonly gateway?: { readonly host: string; readonly port: number };
+  /** Starts a service in a process of its own, and answers when its swarm runs. Where absent, all that is hosted runs in this process. */
+  ownProcess?(ctx: Context, service: ServiceDefinition): Promise<Child>;
   /** Whether services listen on the ports they declare, on any free ones, or on none. */
   readonly servicePorts: "declared" | "any" | "none";
   readonly threads?: number | undefined;
@@ -164,7 +166,10 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   ].sort((a, b) => a.startPriority - b.startPriority);
   const hosting = options.hosting ?? hostAll(definition);
   const hasSwarms = hosting.roles.includes("swarm");
-  const hosted = services.filter(({ name }) => (name === systemService ? hasSwarms : hosting.services.includes(name)));
+  const here = services.filter(({ name }) => (name === systemService ? hasSwarms : hosting.services.includes(name)));
+  const { ownProcess } = options;
+  const apart = ownProcess === undefined ? [] : here.filter(({ name }) => hosting.apart.includes(name));
+  const hosted = here.filter((service) => !apart.includes(service));
 
   const membership = joinCluster({
     log,
@@ -359,6 +364,14 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     await tree.add(ctx, swarm.childSpec());
   };
 
+  const startApart = (ctx: Context, service: ServiceDefinition, start: NonNullable<SystemOptions["ownProcess"]>) =>
+    tree.add(ctx, {
+      id: service.name,
+      restart: "permanent",
+      stopWithinMs: definition.limits.drainMs + afterDrainMs,
+      start: (childCtx) => start(childCtx, service),
+    });
+
   const schedulePurge = (ctx: Context) => {
     purgeTimer = runtime.clock.setTimer(
       () => {
@@ -456,7 +469,10 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         // What stops after the swarms has time of its own, however much of theirs they used.
         started.push({ name: "swarms", stop: (stopCtx) => tree.stop(within(stopCtx, definition.limits.drainMs)) });
         started.push({ name: "service listeners", stop: (stopCtx) => closeAll(stopCtx, listeners) });
-        for (const service of hosted) await startSwarm(ctx, service);
+        for (const service of here)
+          await (ownProcess !== undefined && apart.includes(service)
+            ? startApart(ctx, service, ownProcess)
+            : startSwarm(ctx, service));
         allRegistered.resolve();
         if (options.gateway !== undefined && hosting.roles.includes("gateway")) {
           const opened = await listen((request, env) => app.fetch(request, env), {

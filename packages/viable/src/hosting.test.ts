@@ -5,8 +5,8 @@ import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { hostAll, isPart, readHosting } from "./hosting.ts";
-import { agent, defineSystem, reactor, service } from "./index.ts";
+import { hostAll, isPart, readHosting, tellTogether } from "./hosting.ts";
+import { agent, defineSystem, query, reactor, service } from "./index.ts";
 
 const named = (name: string) =>
   service({
@@ -28,6 +28,8 @@ const named = (name: string) =>
     ],
   });
 
+const idle = query({ name: "idle", description: "Nothing.", input: z.strictObject({}), answer: () => null });
+
 const greeting = reactor("greeting", { input: z.unknown() }, (steps) =>
   steps.step("greet", { run: () => "hello" }).returns(({ results }) => results.greet),
 );
@@ -44,9 +46,26 @@ describe("what is asked of a process", () => {
   test("is some services, in the config's order, or some roles", () => {
     expect(readHosting(system, { only: " storage , ai" }, flags)).toEqual(hostAll(system));
     const storage = readHosting(system, { only: "storage", roles: "swarm" }, flags);
-    expect(storage).toEqual({ roles: ["swarm"], services: ["storage"] });
+    expect(storage).toEqual({ roles: ["swarm"], services: ["storage"], apart: [] });
     expect(isPart(system, storage)).toBe(true);
-    expect(readHosting(system, { roles: "gateway" }, flags)).toEqual({ roles: ["gateway"], services: [] });
+    expect(readHosting(system, { roles: "gateway" }, flags)).toEqual({ roles: ["gateway"], services: [], apart: [] });
+  });
+
+  test("leaves services apart that ask for it, unless they are asked for by name", () => {
+    const apart = service({
+      name: "heavy",
+      description: "",
+      port: 0,
+      agents: [],
+      queries: [idle],
+      isolation: "process",
+    });
+    const two = defineSystem({ name: "two", services: [named("ai"), apart] });
+    expect(readHosting(two, {}, flags).apart).toEqual(["heavy"]);
+    expect(readHosting(two, { only: "heavy" }, flags)).toEqual({ ...hostAll(two), services: ["heavy"], apart: [] });
+    expect(tellTogether(two, undefined)).toContain("heavy runs with the others");
+    expect(tellTogether(two, "postgres://h/d")).toBeUndefined();
+    expect(tellTogether(system, undefined)).toBeUndefined();
   });
 
   test.each([

@@ -11,6 +11,8 @@ export interface Hosting {
   readonly roles: readonly Role[];
   /** Services whose swarms run here, in the config's order. The built-in one is in every process that has swarms, and not named. */
   readonly services: readonly string[];
+  /** Of these, which run in a process of their own that this one starts. One that was asked for by name runs here. */
+  readonly apart: readonly string[];
 }
 
 /** What is asked of a process, as people write it: names joined by commas. */
@@ -23,6 +25,7 @@ export interface HostingAsked {
 export const hostAll = (system: SystemDefinition): Hosting => ({
   roles,
   services: system.services.map(({ name }) => name),
+  apart: system.services.filter(({ isolation }) => isolation === "process").map(({ name }) => name),
 });
 
 /**
@@ -39,13 +42,13 @@ export function readHosting(
     given === undefined ? known : known.filter((each) => readNames(name, given, known, what).has(each));
   const chosen = asksFor(source.roles, asked.roles, roles, "role") as readonly Role[];
   const services = asksFor(source.only, asked.only, all.services, "service");
-  if (chosen.includes("swarm")) return { roles: chosen, services };
+  if (chosen.includes("swarm")) return { roles: chosen, services, apart: asked.only === undefined ? all.apart : [] };
   if (asked.only !== undefined)
     throw invalid(
       `${source.only} names services, and a process without the role swarm runs none.`,
       `Leave one of ${source.only} and ${source.roles} out, or add swarm to the roles.`,
     );
-  return { roles: chosen, services: [] };
+  return { roles: chosen, services: [], apart: [] };
 }
 
 /** Whether some of the system is left to other processes. */
@@ -70,3 +73,10 @@ function readNames(source: string, given: string, known: readonly string[], what
 }
 
 const invalid = (message: string, next: string): ViableError => new ViableError("config.invalid", message, { next });
+
+/** Why services that ask for a process of their own have none; undefined where all have what they ask for. */
+export function tellTogether(system: SystemDefinition, databaseUrl: string | undefined): string | undefined {
+  const { apart } = hostAll(system);
+  if (apart.length === 0 || databaseUrl !== undefined) return undefined;
+  return `${apart.join(", ")} run${apart.length === 1 ? "s" : ""} with the others: a process of its own needs a PostgreSQL server (DATABASE_URL), since nobody else can open the embedded database.`;
+}

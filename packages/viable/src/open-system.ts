@@ -2,15 +2,16 @@ import type { Context } from "@viable/kernel";
 import { createRuntime } from "@viable/kernel";
 import { createPgliteStore, createPostgresStore } from "@viable/log-postgres";
 import { openSealKey } from "@viable/security";
-import type { Notice, System, SystemPorts } from "./create-system.ts";
+import type { Notice, System, SystemOptions, SystemPorts } from "./create-system.ts";
 import { createSystem } from "./create-system.ts";
 import type { SystemDefinition } from "./define-system.ts";
+import { tellTogether } from "./hosting.ts";
 import { createServerClock } from "./server-clock.ts";
 import type { Settings } from "./settings.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import { stateDirectory } from "./state-directory.ts";
 
-export interface OpenOptions {
+export interface OpenOptions extends Pick<SystemOptions, "ownProcess"> {
   onNotice?(notice: Notice): void;
 }
 
@@ -42,8 +43,11 @@ export async function openSystem(
     ownerToken: kept,
     backups: state.backups,
     seals: { key: openSealKey(state.path), file: settings.sealsFile ?? state.seals, keys: state.path },
+    ...(options.ownProcess !== undefined && { ownProcess: options.ownProcess }),
     ...(options.onNotice !== undefined && { onNotice: options.onNotice }),
   });
+  const together = tellTogether(definition, settings.databaseUrl);
+  if (together !== undefined) options.onNotice?.({ level: "warn", message: together });
   await system.start(ctx);
   if (system.ownerToken !== kept) state.writeToken(system.ownerToken);
   const gateway = system.gatewayUrl === undefined ? undefined : { url: system.gatewayUrl, pid: process.pid };

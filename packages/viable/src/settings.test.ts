@@ -23,7 +23,7 @@ const ofTheConfig = {
   stateDir: join(resolve("somewhere"), ".viable"),
   databaseUrl: undefined,
   natsUrl: undefined,
-  hosting: { roles: ["gateway", "swarm"], services: [] },
+  hosting: { roles: ["gateway", "swarm"], services: [], apart: [] },
   cacheDir: join(homedir(), ".cache", "viable"),
   host: "127.0.0.2",
   port: 4300,

@@ -71,7 +71,9 @@ function hostingOf(
       roles: asked.roles === undefined ? "VIABLE_ROLES" : "--roles",
     },
   );
-  if (databaseUrl !== undefined || !isPart(system, hosting)) return hosting;
+  if (databaseUrl !== undefined) return hosting;
+  // No other process can open the embedded database.
+  if (!isPart(system, hosting)) return { ...hosting, apart: [] };
   throw new ViableError(
     "config.invalid",
     "Only a part of the system is to run here, and on the embedded database no other process can run the rest.",

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { configFileName, loadConfig } from "../config-file.ts";
+import { tellTogether } from "../hosting.ts";
 import { readSettings } from "../settings.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData } from "./output.ts";
@@ -28,14 +29,16 @@ export function addConfig(program: Command, shell: Shell): void {
   addOutputOption(check).action(async (given: string | undefined, options: OutputOptions) => {
     const file = configOf(shell, given);
     const definition = await loadConfig(file);
-    readSettings(definition, file, shell.environment);
+    const settings = readSettings(definition, file, shell.environment);
     const { countConfig } = await import("./describe-config.ts");
     const { name: system } = definition;
     const counts = countConfig(definition);
-    printData(shell, options.output, { ok: true, file, system, ...counts }, () => {
+    const together = tellTogether(definition, settings.databaseUrl);
+    const notes = together === undefined ? [] : [together];
+    printData(shell, options.output, { ok: true, file, system, ...counts, notes }, () => {
       const told = Object.entries(counts).filter(([, count]) => count > 0);
       const parts = [system, ...told.map(([name, count]) => tellCount(name, count))];
-      return `${file} is ${paint(shell.out, "green", "ok")}: ${parts.join(", ")}\n`;
+      return `${file} is ${paint(shell.out, "green", "ok")}: ${parts.join(", ")}\n${notes.map((note) => `${paint(shell.out, "yellow", "note:")} ${note}\n`).join("")}`;
     });
   });
 

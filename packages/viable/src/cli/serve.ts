@@ -8,6 +8,7 @@ import { stateDirectory } from "../state-directory.ts";
 import { exitStatus } from "./exit-status.ts";
 import { formatDuration } from "./format-duration.ts";
 import { isAlive } from "./gateway.ts";
+import { startOwnProcess } from "./own-process.ts";
 import type { Paint } from "./paint.ts";
 import { paint } from "./paint.ts";
 import { printError } from "./print-error.ts";
@@ -30,6 +31,8 @@ export interface Running {
 }
 
 export interface ServeOptions {
+  /** The config's file, for services in processes of their own. */
+  readonly config: string;
   /**
    * Told once when the system takes commands. A status that it returns ends the system; undefined keeps it up. After an interrupt it
    * is given a moment to end before the system drains.
@@ -57,7 +60,7 @@ export async function serve(
   const interrupt = shell.catchInterrupt();
   const life = new AbortController();
   const beganMs = shell.runtime.clock.monotonicMs();
-  const opened = await open(shell, definition, settings, life.signal);
+  const opened = await open(shell, definition, settings, options.config, life.signal);
   const startMs = Math.round(shell.runtime.clock.monotonicMs() - beganMs);
   const caller = options.onRunning(describe(opened, definition, startMs));
   try {
@@ -90,10 +93,12 @@ async function open(
   shell: Shell,
   definition: SystemDefinition,
   settings: Settings,
+  config: string,
   signal: AbortSignal,
 ): Promise<OpenedSystem> {
   try {
     return await openSystem(rootContext(shell.runtime, { signal }), definition, settings, {
+      ownProcess: (ctx, service) => startOwnProcess(ctx, config, service),
       onNotice: (notice) => printNotice(shell, notice),
     });
   } catch (error) {

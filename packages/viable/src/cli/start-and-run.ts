@@ -34,6 +34,7 @@ export async function startAndRun(shell: Shell, options: StartAndRunOptions): Pr
   const interrupt = shell.catchInterrupt();
   let ended: number | undefined;
   const status = await serve(shell, definition, settings, {
+    config: options.config,
     async onRunning(running) {
       if (running.url === undefined) return exitStatus.failed;
       shell.err.write(`${renderRunning(shell.err, running)}\n`);

@@ -40,6 +40,7 @@ export function addStart(program: Command, shell: Shell): void {
     // Here and not above: the verbs that only ask a running system do not load one.
     const { serve } = await import("./serve.ts");
     shell.exitStatus = await serve(shell, definition, settings, {
+      config: file,
       async onRunning(running) {
         printData(shell, options.output, running, () => renderRunning(shell.out, running));
         // Only `viable dev` holds such a line.
