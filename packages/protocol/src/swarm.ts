@@ -126,10 +126,25 @@ export type RegistryMetrics = z.infer<typeof registryMetrics>;
 /** An entry that is not obeyed, and why. */
 const refusedEntry = z.object({ service: z.string(), processId: z.string(), reason: z.string() });
 
+/**
+ * A swarm that has failed too many tasks, as the process that was asked has measured it. `ejected`: it gets none while there are others.
+ * `probing`: one task at a time tries it. `recovering`: it gets a share that grows.
+ */
+const outlier = z.object({
+  state: z.enum(["ejected", "probing", "recovering"]),
+  /** What was measured. */
+  reason: z.string(),
+  /** While it recovers: how much of what it would get, from 0 to 1. */
+  share: z.number().optional(),
+  /** While it is ejected: how long it still is, in milliseconds. */
+  leftMs: z.number().optional(),
+});
+
 export const discovery = z.object({
   /** Absent where it was not asked for by capability. */
   capability: z.string().optional(),
-  swarms: z.array(registration),
+  /** An `outlier` is one that is not whole at present. */
+  swarms: z.array(registration.extend({ outlier: outlier.optional() })),
   /** Known names that are near, where nothing was found. */
   near: z.array(z.string()),
   /** How many more there are than the answer holds; absent where it holds all. */

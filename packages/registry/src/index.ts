@@ -1,5 +1,5 @@
 export * from "./define.ts";
 export type { Migration, MigrationOutcome } from "./migration-rules.ts";
-export type { DiscoveryQuery, Registered, Registry, RegistrySettings, RouteOutcome } from "./registry.ts";
+export type { DiscoveryQuery, EndedTask, Registered, Registry, RegistrySettings, RouteOutcome } from "./registry.ts";
 export { createRegistry } from "./registry.ts";
 export type { RoutedTask, RoutingDecision } from "./route.ts";

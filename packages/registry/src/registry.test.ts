@@ -697,6 +697,123 @@ describe("a swarm's entry", () => {
   });
 });
 
+describe("a swarm that fails (S6)", () => {
+  async function twoServices() {
+    const time = simulateTime();
+    const process = await joinProcess(createMemoryStore(), time, 1);
+    const { registry, register, membership } = process;
+    const good = await register("good", ["work"], () => ({ ...idle, queued: 30 }));
+    await register("bad", ["work"]);
+    let task = 0;
+    const route = () => {
+      const key = `exe_${task++}`;
+      const routed = registry.route("work", { key });
+      return { key, ...(routed.ok ? routed.decision : { chosen: { service: routed.code }, reason: "" }) };
+    };
+    const end = (key: string, service: string, how: "done" | "failed") =>
+      registry.taskEnded({ key, service, processId: membership.processId, end: how });
+    const fail = () => {
+      for (let count = 0; count < 5; count++) end(`exe_${task++}`, "bad", "failed");
+    };
+    const outlierOf = (service: string) =>
+      registry.discover("work").swarms.find((each) => each.service === service)?.outlier;
+    return { ...process, time, good, route, end, fail, outlierOf };
+  }
+
+  test("gets nothing for a while, then one task, then more and more, and each is told with what was measured (X5)", async () => {
+    const { time, route, end, fail, outlierOf } = await twoServices();
+    expect(route().chosen.service).toBe("bad");
+    fail();
+    expect(route()).toMatchObject({
+      chosen: { service: "good" },
+      leftOut: [{ service: "bad", reason: expect.stringMatching(/^ejected: 5 of 5 tasks in 30 s were its fault/) }],
+    });
+    expect(outlierOf("bad")).toMatchObject({
+      state: "ejected",
+      leftMs: 30_000,
+      reason: expect.stringMatching(/^5 of 5/),
+    });
+    expect(outlierOf("good")).toBeUndefined();
+
+    await time.advance(30_000);
+    const probe = route();
+    expect(probe).toMatchObject({
+      chosen: { service: "bad" },
+      probe: true,
+      reason: expect.stringMatching(/^probe: this task tries whether it is well again \(5 of 5/),
+    });
+    expect(route()).toMatchObject({
+      chosen: { service: "good" },
+      leftOut: [{ reason: expect.stringMatching(/^probing:/) }],
+    });
+    end(probe.key, "bad", "done");
+    expect(outlierOf("bad")).toMatchObject({ state: "recovering", share: 0.1 });
+    // A tenth of its share: its score is ten times what it would be.
+    expect(route()).toMatchObject({ chosen: { service: "bad" }, candidates: [{ score: 33.333 }, { service: "good" }] });
+    await time.advance(30_000);
+    expect(outlierOf("bad")).toBeUndefined();
+    expect(route()).toMatchObject({ chosen: { service: "bad" }, candidates: [{ score: 3.333 }, {}] });
+  });
+
+  test("is used all the same where it is the last", async () => {
+    const { good, route, fail } = await twoServices();
+    await good.withdraw();
+    fail();
+    const last = route();
+    expect(last).toMatchObject({ chosen: { service: "bad" }, reason: "the only swarm that offers it" });
+    expect(last).not.toHaveProperty("leftOut");
+  });
+
+  test("is used where it is asked for by name", async () => {
+    const { registry, fail } = await twoServices();
+    fail();
+    expect(registry.route("work", { key: "exe_x", service: "bad" })).toMatchObject({ ok: true });
+  });
+
+  test("is not thrown out by what its agents throw", async () => {
+    const { route, end } = await twoServices();
+    for (let count = 0; count < 50; count++) end(route().key, "bad", "done");
+    expect(route().chosen.service).toBe("bad");
+  });
+
+  test("is tried again after a task that was routed there and never accepted", async () => {
+    const { time, route, fail } = await twoServices();
+    fail();
+    await time.advance(30_000);
+    expect(route()).toMatchObject({ probe: true });
+    await time.advance(59_000);
+    expect(route()).not.toHaveProperty("probe");
+    await time.advance(1_000);
+    expect(route()).toMatchObject({ probe: true });
+  });
+
+  test("because its process is late is left out until that renews, and a process that is cut off itself blames nobody", async () => {
+    const time = simulateTime();
+    const store = { ...createMemoryStore(), exclusive: false };
+    const here = await joinProcess(store, time, 1);
+    const there = await joinProcess(store, time, 2);
+    await there.register("work", ["work"]);
+    await here.register("work", ["work"], () => ({ ...idle, queued: 10_000, latencyMs: 60_000 }));
+    await time.advance(1_500);
+    const chosen = () => {
+      const routed = here.registry.route("work", { key: "exe_1" });
+      return routed.ok && routed.decision.chosen.processId === there.membership.processId ? "there" : "here";
+    };
+    expect(chosen()).toBe("there");
+    vi.spyOn(here.membership, "members").mockImplementation(() => [
+      { id: there.membership.processId, epoch: 1, hosts: [], address: undefined, state: "late" },
+    ]);
+    const state = vi.spyOn(here.membership, "state", "get").mockReturnValue("failing");
+    await time.advance(6_000);
+    expect(chosen()).toBe("there");
+    state.mockRestore();
+    await time.advance(6_000);
+    expect(chosen()).toBe("here");
+    const { swarms } = here.registry.discover("work");
+    expect(swarms.find(({ processId }) => processId === there.membership.processId)?.outlier?.reason).toMatch(/late/);
+  });
+});
+
 describe("a service that moves over from a legacy one (S11)", () => {
   /** `tools` in one process and the legacy `swarm` in another, once each knows of the other. */
   async function twoSides() {

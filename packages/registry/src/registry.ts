@@ -10,8 +10,11 @@ import type { RefusedEntry } from "./entry-record.ts";
 import { entryKey, entryPrefix, readEntryRecord, toEntryRecord } from "./entry-record.ts";
 import type { Entry, EntryQuery, OwnEntry } from "./entry-table.ts";
 import { EntryTable } from "./entry-table.ts";
+import { leaveOutliersOut } from "./leave-outliers-out.ts";
 import type { Migration, MigrationOutcome } from "./migration-rules.ts";
 import { createMigrationRules } from "./migration-rules.ts";
+import type { TaskEnd } from "./outlier-window.ts";
+import { Outliers } from "./outliers.ts";
 import type { RoutedTask, RoutingDecision } from "./route.ts";
 import { chooseRoute, maxRecorded } from "./route.ts";
 import type { RoutingRule } from "./routing-rules.ts";
@@ -55,6 +58,16 @@ export type RouteOutcome =
       readonly reasons: readonly string[];
       readonly near: readonly string[];
     };
+
+/** A task that was routed here, as it ended. */
+export interface EndedTask {
+  /** What it was routed by, as its execution's id. */
+  readonly key: string;
+  /** Whose it was at the end. */
+  readonly service: string;
+  readonly processId: string;
+  readonly end: Exclude<TaskEnd, "late">;
+}
 
 /** Which swarms are looked for, beside what they offer: all that is named must hold. */
 export interface DiscoveryQuery {
@@ -102,6 +115,11 @@ export interface Registry extends Part {
    * a `key`, as that service's migration rule says.
    */
   route(capability: string, task?: RoutedTask): RouteOutcome;
+  /**
+   * Told of how a task ended that was routed here. A swarm by whose fault too many do is left out for a while, then tried by one task, then
+   * gets more from second to second (`src/outliers.ts`).
+   */
+  taskEnded(task: EndedTask): void;
   /** What this process's registry has done since it started. */
   stats(): RegistryStats;
   /** The migration rules that this process obeys, by the name of their service. */
@@ -124,6 +142,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const measureEveryMs = settings.measureEveryMs ?? 1_000;
   const services = settings.services && new Set(settings.services);
   const entries = new EntryTable();
+  const outliers = new Outliers();
   const refusals = new Map<string, RefusedEntry & { readonly expiresAt: number }>();
   const migrations = createMigrationRules(log);
   const rulingOf = indexRules(settings.rules ?? []);
@@ -135,16 +154,20 @@ export function createRegistry(settings: RegistrySettings): Registry {
 
   const keyOf = (of: { readonly service: string; readonly processId: string }) => entryKey(of.service, of.processId);
 
+  const forget = (key: string) => {
+    entries.remove(key);
+    outliers.forget(key);
+  };
   const onChange = ({ key, value, expiresAt }: RecordChange) => {
     // What this process offers it knows from its swarms: its own records tell it nothing.
     if (entries.get(key)?.local === true || key.endsWith(`/${membership.processId}`)) return;
     refusals.delete(key);
-    if (value === null) return entries.remove(key);
+    if (value === null) return forget(key);
     const until = expiresAt ?? Number.POSITIVE_INFINITY;
     const read = readEntryRecord(key, value, { now: nowMs(), services });
     if (read.ok) return entries.put(key, { local: false, ...read.record, expiresAt: until, routed: 0 });
     // Unknown means no: what it was before does not hold any more either.
-    entries.remove(key);
+    forget(key);
     if (refusals.size >= maxRefused) refusals.delete(refusals.keys().next().value as string);
     refusals.set(key, { ...read.refused, expiresAt: until });
   };
@@ -185,14 +208,28 @@ export function createRegistry(settings: RegistrySettings): Registry {
     names.delete(capability);
     return nearestNames(capability, names);
   };
-  const find = (by: EntryQuery, tenant: string | undefined, isIn: VersionRange): Registration[] => {
+  const find = (by: EntryQuery, tenant: string | undefined, isIn: VersionRange): Found[] => {
     const now = nowMs();
     return entries
       .find(by)
       .filter(
         (entry) => isAlive(entry, now) && isOpenTo(entry.registration, tenant) && isIn(entry.registration.version),
       )
-      .map((entry) => toCandidate(entry).registration);
+      .map((entry) => toFound(toCandidate(entry).registration));
+  };
+  const toFound = (known: Registration): Found => {
+    const standing = outliers.standing(keyOf(known), clockMs());
+    if (standing === undefined) return known;
+    const { state, reason, share, leftMs } = standing;
+    return {
+      ...known,
+      outlier: {
+        state,
+        reason,
+        ...(state === "recovering" && { share: Math.round(share * 100) / 100 }),
+        ...(state === "ejected" && { leftMs: Math.ceil(leftMs) }),
+      },
+    };
   };
   /** Entries that do not hold, where one that did might have been an answer. */
   const refusedOf = (capability: string | undefined, tenant: string | undefined) =>
@@ -212,9 +249,19 @@ export function createRegistry(settings: RegistrySettings): Registry {
       return { ok: false, code: "registry.refused", reasons, near: [] };
     }
     const candidates = candidatesFor(capability, task.tenant);
-    const { allowed, leftOut } = applyRuling(ruling, candidates);
+    const { allowed, leftOut: ruledOut } = applyRuling(ruling, candidates);
     const how = rule && { policy: rule.policy, weights: rule.weights, rule: rule.name };
-    const chosen = chooseRoute(capability, allowed, task, migrations.of, how);
+    // Who is asked for by name is the only one there is, and the last of its kind may not be left out.
+    const asked =
+      task.service === undefined
+        ? allowed
+        : allowed.filter(({ registration }) => registration.service === task.service);
+    const atMs = clockMs();
+    const { allowed: whole, leftOut: outliersOut } = leaveOutliersOut(asked, ({ registration }) =>
+      outliers.standing(keyOf(registration), atMs, task.key),
+    );
+    const leftOut = [...ruledOut, ...outliersOut];
+    const chosen = chooseRoute(capability, whole, task, migrations.of, how);
     if (chosen === undefined) {
       if (allowed.length === 0 && leftOut.length > 0) return noneAllowed(capability, leftOut);
       if (task.service !== undefined && allowed.length > 0) return notThere(capability, task.service, allowed);
@@ -224,14 +271,16 @@ export function createRegistry(settings: RegistrySettings): Registry {
       return { ok: false, code: "registry.no_swarm", reasons, near };
     }
     const decision = leftOut.length === 0 ? chosen : { ...chosen, leftOut: leftOut.slice(0, maxRecorded) };
-    const entry = entries.get(keyOf(decision.chosen));
+    const key = keyOf(decision.chosen);
+    if (decision.probe === true && task.key !== undefined) outliers.beginProbe(key, task.key, atMs);
+    const entry = entries.get(key);
     if (entry?.local === false) entry.routed += 1;
     return { ok: true, decision, local: entry?.local === true };
   };
   /** Neither the end of a process nor that of a record's time is a change that the watch tells of. */
   const forgetTheDead = () => {
     const now = nowMs();
-    for (const [key, entry] of [...entries]) if (!isAlive(entry, now)) entries.remove(key);
+    for (const [key, entry] of [...entries]) if (!isAlive(entry, now)) forget(key);
     for (const [key, { expiresAt }] of refusals) if (expiresAt <= now) refusals.delete(key);
   };
   const write = async (ctx: Context, entry: OwnEntry) => {
@@ -262,11 +311,22 @@ export function createRegistry(settings: RegistrySettings): Registry {
   };
   const isDue = ({ written, writing }: OwnEntry, monotonicMs: number) =>
     !writing && (written?.epoch !== membership.epoch || monotonicMs - written.atMs >= entryMs / renewalsPerEntry);
+  /** Those whose renewal is overdue. A process that is cut off itself sees all others late, and has no say. */
+  const lateProcesses = (): ReadonlySet<string> =>
+    new Set(
+      membership.state === "member"
+        ? membership.members().flatMap(({ id, state }) => (state === "late" && id !== membership.processId ? [id] : []))
+        : [],
+    );
   const onBeat = (ctx: Context) => {
     const { clock } = ctx.runtime;
     forgetTheDead();
+    const late = lateProcesses();
     for (const [key, entry] of entries) {
-      if (!entry.local) continue;
+      if (!entry.local) {
+        if (late.has(entry.registration.processId)) outliers.record(key, undefined, "late", clock.monotonicMs());
+        continue;
+      }
       bus.publish(ctx, measurementSubject, { key, measurement: entry.measure() });
       // One that fails stays due, so the next beat tries again. Where none arrives in time the entry expires, which is the truth by then.
       if (isDue(entry, clock.monotonicMs())) write(ctx, entry).catch(() => undefined);
@@ -289,6 +349,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
       migrations.stop();
       entries.clear();
       refusals.clear();
+      outliers.clear();
     },
     async register(ctx, given, measure) {
       const registration = checkRegistration({
@@ -302,7 +363,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
       return {
         async withdraw(withdrawCtx) {
           if (entries.get(key) !== entry) return;
-          entries.remove(key);
+          forget(key);
           await erase(withdrawCtx, key);
         },
       };
@@ -336,11 +397,18 @@ export function createRegistry(settings: RegistrySettings): Registry {
       else if (outcome.local) counts.local += 1;
       return outcome;
     },
+    taskEnded({ key, service, processId, end }) {
+      const address = entryKey(service, processId);
+      // Of one that is gone nothing is kept.
+      if (entries.get(address) !== undefined) outliers.record(address, key, end, clockMs());
+    },
     stats: () => ({ entries: entries.size, entriesRefused: refusals.size, ...counts }),
     migrations: migrations.all,
     setMigration: (ctx, service, rule, { expected } = {}) => migrations.set(ctx, service, rule, expected ?? "any"),
   };
 }
+
+type Found = Discovery["swarms"][number];
 
 /** Whether a tenant may know of a swarm and use it (W11). Who says of no tenant that it asks sees what is open to all. */
 const isOpenTo = (

@@ -4,7 +4,7 @@ import { canonicalJson, nearestNames, rootContext, toWire, withContext } from "@
 import type { AppendOutcome, Log } from "@viable/log";
 import { mayPass } from "@viable/log";
 import { isOutcome, maxHops, toFieldProblems } from "@viable/protocol";
-import type { Registry } from "@viable/registry";
+import type { EndedTask, Registry } from "@viable/registry";
 import { attenuate, authorize } from "@viable/security";
 import { acceptance, executionIdFor, grantOf, hashOf, justAccepted } from "./acceptance.ts";
 import { createAdmission } from "./admission.ts";
@@ -46,6 +46,8 @@ export interface Delegated {
 
 /** How often open executions are looked through for such that nobody else ends, in milliseconds. */
 const sweepEveryMs = 1_000;
+/** Of so many it is remembered until they end themselves, which is at the same deadline; beyond, the oldest may be blamed for nothing. */
+const maxStarved = 1_000;
 /** How often a lost race for equal work is decided again. */
 const maxJoinTries = 10;
 
@@ -76,9 +78,23 @@ export function createIntake(settings: IntakeSettings): Intake {
   let stopped = false;
   const joinTurns = createTurns();
   const deadlines = new Map<string, Timer>();
+  /** Those that had delegated what then ran out of time. */
+  const starved = new Set<string>();
   let sweepTimer: Timer | undefined;
   /** Those that are due and cannot be ended: that is said once of each, not each second. */
   let unended: ReadonlySet<string> = new Set();
+
+  /** Whether an execution ran out of time waiting for what it had delegated: then those who had that are to blame. */
+  const waitedFor = ({ status, executionId, accepted }: ExecutionState): boolean => {
+    if (status !== "timed_out") return false;
+    if (accepted.parentId !== undefined) {
+      if (starved.size >= maxStarved) starved.delete(starved.values().next().value as string);
+      starved.add(accepted.parentId);
+    }
+    if (starved.delete(executionId)) return true;
+    for (const { accepted: open } of executions.open()) if (open.parentId === executionId) return true;
+    return false;
+  };
 
   /** Ends the execution at its deadline, in case nothing else has by then. */
   const watchDeadline = (ctx: Context, executionId: string, deadline: number) => {
@@ -91,9 +107,11 @@ export function createIntake(settings: IntakeSettings): Intake {
       { background: true },
     );
     deadlines.set(executionId, timer);
-    executions.onSettled(executionId, () => {
+    executions.onSettled(executionId, (state) => {
       timer.cancel();
       deadlines.delete(executionId);
+      const ended = toEndedTask(state, waitedFor(state));
+      if (ended !== undefined) registry.taskEnded(ended);
     });
   };
   const timeOut = async (ctx: Context, executionId: string) => {
@@ -473,6 +491,39 @@ export function createIntake(settings: IntakeSettings): Intake {
   };
 
   return self;
+}
+
+/** Failures that are the swarm's and not its agent's: it had no worker, no thread or no database, or died under the task each time. */
+const swarmFailures: ReadonlySet<string> = new Set([
+  "swarm.attempts_exhausted",
+  "agent.no_thread",
+  "agent.threads_overloaded",
+  "agent.threads_stopped",
+  "log.closed",
+  "log.no_space",
+  "log.store_unavailable",
+  "log.unavailable",
+]);
+/** A task that had less time than this, in milliseconds, says nothing by its end: seeing and claiming it may take a second each. */
+const minFairMs = 2_000;
+
+/**
+ * What the end of a task says of the swarm that had it. Nothing where it was cancelled, where another did the work, and where it timed out
+ * as it waited for others, or with less time than twice what one takes there: that was the caller's doing. Pure.
+ */
+export function toEndedTask(state: ExecutionState, waitedForOthers: boolean): EndedTask | undefined {
+  const { accepted, status, claim, error } = state;
+  const { route } = accepted;
+  if (status === "cancelled" || state.joinedTo !== undefined || accepted.joinedTo !== undefined) return undefined;
+  const processId = claim?.processId ?? route.chosen.processId;
+  const task = { key: state.executionId, service: accepted.service, processId };
+  if (status === "timed_out") {
+    if (waitedForOthers) return undefined;
+    const givenMs = accepted.deadline - state.acceptedAt;
+    const meanMs = route.candidates.find((each) => each.processId === processId)?.latencyMs ?? 0;
+    return givenMs >= Math.max(minFairMs, 2 * meanMs) ? { ...task, end: "timed_out" } : undefined;
+  }
+  return { ...task, end: status === "failed" && swarmFailures.has(error?.code ?? "") ? "failed" : "done" };
 }
 
 /** What a repeat under the same key must equal: a task that is asked of one service is another than the same asked of all. */

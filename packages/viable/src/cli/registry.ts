@@ -48,8 +48,28 @@ export function addRegistry(program: Command, shell: Shell): void {
 
 function renderDiscovery(shell: Shell, found: Discovery): string {
   const refused = found.refused ?? [];
-  return [renderSwarms(shell, found), ...(refused.length === 0 ? [] : ["\n", renderRefused(shell, refused)])].join("");
+  const failing = found.swarms.filter(({ outlier }) => outlier !== undefined);
+  return [
+    renderSwarms(shell, found),
+    ...(failing.length === 0 ? [] : ["\n", renderFailing(shell, failing)]),
+    ...(refused.length === 0 ? [] : ["\n", renderRefused(shell, refused)]),
+  ].join("");
 }
+
+/** Swarms that get less than their share of tasks, since too many failed there. */
+const renderFailing = (shell: Shell, failing: Discovery["swarms"]): string =>
+  renderTable(
+    shell.out,
+    ["FAILING", "PROCESS", "STATE", "REASON"],
+    failing.map(({ service, processId, outlier }) => [
+      service,
+      processId,
+      outlier?.share === undefined
+        ? (outlier?.state ?? "")
+        : `${outlier.state}, at ${Math.round(outlier.share * 100)} %`,
+      outlier?.reason ?? "",
+    ]),
+  );
 
 /** Entries that stand in the log and are not obeyed. */
 const renderRefused = (shell: Shell, refused: NonNullable<Discovery["refused"]>): string =>

@@ -1,0 +1,39 @@
+import type { Candidate, LeftOut } from "./candidate.ts";
+import { addressOf, compareText, leaveOut } from "./candidate.ts";
+import type { OutlierStanding } from "./outliers.ts";
+import { firstShare } from "./outliers.ts";
+
+/**
+ * Leaves out the swarms that have failed, the worst first: at most half of those there are, and never the last one, since a swarm that fails
+ * some tasks is better than none. One that is on its way back gets a share; one that is to be tried says so to whoever chooses. Pure.
+ */
+export function leaveOutliersOut(
+  candidates: readonly Candidate[],
+  standingOf: (candidate: Candidate) => OutlierStanding | undefined,
+): { readonly allowed: readonly Candidate[]; readonly leftOut: readonly LeftOut[] } {
+  const standings = new Map<Candidate, OutlierStanding>();
+  for (const candidate of candidates) {
+    const standing = standingOf(candidate);
+    if (standing !== undefined) standings.set(candidate, standing);
+  }
+  if (standings.size === 0) return { allowed: candidates, leftOut: [] };
+  const out = new Map(
+    [...standings]
+      .filter(([, { state, mayProbe }]) => state === "ejected" || (state === "probing" && !mayProbe))
+      .sort(([a, x], [b, y]) => y.faultShare - x.faultShare || compareText(addressOf(a), addressOf(b)))
+      .slice(0, Math.floor(candidates.length / 2)),
+  );
+  return {
+    allowed: candidates
+      .filter((candidate) => !out.has(candidate))
+      .map((candidate) => {
+        const standing = standings.get(candidate);
+        if (standing === undefined) return candidate;
+        const { state, share, mayProbe, reason } = standing;
+        if (mayProbe) return { ...candidate, probe: `this task tries whether it is well again (${reason})` };
+        // One that would be left out were there others gets as little as one that begins to come back.
+        return { ...candidate, share: state === "recovering" ? share : firstShare };
+      }),
+    leftOut: [...out].map(([candidate, { state, reason }]) => leaveOut(candidate, `${state}: ${reason}`)),
+  };
+}
