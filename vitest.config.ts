@@ -30,7 +30,7 @@ export default defineConfig({
           name: "int",
           include: ["packages/*/src/**/*.int.test.ts", "examples/*/**/*.int.test.ts", "test/**/*.int.test.ts"],
           // Those need a server that npm does not bring: `system-nats` below.
-          exclude: ["packages/bus-nats/**", "**/node_modules/**", "**/fixtures/**"],
+          exclude: ["packages/bus-nats/**", "test/e2e/nats.int.test.ts", "**/node_modules/**", "**/fixtures/**"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -55,7 +55,7 @@ export default defineConfig({
         test: {
           // On the server of the system's package, which `npm run test:servers` installs where it may; `npm test` needs none.
           name: "system-nats",
-          include: ["packages/bus-nats/src/**/*.int.test.ts"],
+          include: ["packages/bus-nats/src/**/*.int.test.ts", "test/e2e/nats.int.test.ts"],
           exclude: ["**/node_modules/**"],
           testTimeout: 60_000,
           hookTimeout: 120_000,

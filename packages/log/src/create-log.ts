@@ -15,7 +15,7 @@ import type { AppendOutcome, AppendRequest, Follower, Log } from "./log.ts";
 import type { LogPage } from "./log-page.ts";
 import { maxPageBytes } from "./log-page.ts";
 import { RecordWatch } from "./record-watch.ts";
-import type { CommitOutcome, CommitReader, EncodedAppend, Follow, Store } from "./store.ts";
+import type { CommitOutcome, CommitReader, EncodedAppend, Follow, News, Store } from "./store.ts";
 import { Tail } from "./tail.ts";
 
 /** What a page holds unless told: enough for any one execution, little enough for memory. */
@@ -35,6 +35,8 @@ export interface LogOptions {
    * Without it, any type and any shape may be.
    */
   readonly types?: readonly EventType[];
+  /** How processes on one database tell each other of what they wrote. Default: what the store has for it. */
+  readonly news?: News;
   readonly limits?: Partial<GroupCommitLimits>;
 }
 
@@ -43,7 +45,9 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
   const types = options.types === undefined ? anyType : createEventTypes(options.types);
   const recordWatch = new RecordWatch(store, runtime.clock);
   const tail = new Tail(store, runtime.clock, types, () => recordWatch.showAgain());
-  const announcer = new Announcer(runtime.clock, () => store.news?.announce());
+  // A store has its own once it is open.
+  const news = () => options.news ?? store.news;
+  const announcer = new Announcer(runtime.clock, () => news()?.announce());
   const followers = new Set<Follower>();
   let appendedEvents = 0;
 
@@ -83,7 +87,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
       flushed(flush) {
         appendedEvents += takeEvents(flush, tail);
         recordWatch.take(flush);
-        if (store.news !== undefined && flush.outcomes.some(isNew)) announcer.written();
+        if (news() !== undefined && flush.outcomes.some(isNew)) announcer.written();
         // What an earlier try of this flush has written, without our hearing of it, is there to be read.
         if (flush.outcomes.some((outcome) => outcome.kind === "appended" && outcome.repeated)) wake();
       },
@@ -103,7 +107,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
         await waitFor(ctx, opening);
         await tail.start(ctx);
         await recordWatch.start(ctx);
-        store.news?.listen(wake);
+        news()?.listen(wake);
       } catch (error) {
         await tail.stop();
         // A store that is still opening when the context ends is closed as soon as it is open; nobody waits for that.
@@ -119,7 +123,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
       const draining = within(ctx, drainMs);
       await commit.close(draining);
       announcer.stop();
-      await waitFor(draining, store.news?.stop() ?? Promise.resolve()).catch(() => undefined);
+      await waitFor(draining, news()?.stop() ?? Promise.resolve()).catch(() => undefined);
       // A reading that does not end is left behind.
       await waitFor(draining, Promise.all([tail.stop(), recordWatch.stop()])).catch(() => undefined);
       try {

@@ -30,6 +30,7 @@ import {
   createTraffic,
   ThreadPool,
 } from "@viable/swarm";
+import { createBusNews } from "./bus-news.ts";
 import { databaseCommands } from "./database-commands.ts";
 import type { SystemDefinition } from "./define-system.ts";
 import { commandService, isProcessManager, systemService } from "./define-system.ts";
@@ -62,6 +63,7 @@ export interface SystemPorts {
   readonly runtime?: Runtime;
   /** Brought into step when the log is open, before anything goes by the runtime's time. */
   readonly clock?: Part;
+  /** One that reaches other processes: they are told by it of what is written. Default: a bus within this process. */
   readonly bus?: Bus;
 }
 
@@ -135,9 +137,12 @@ const closeMs = 1_000;
  */
 export function createSystem(definition: SystemDefinition, ports: SystemPorts, options: SystemOptions): System {
   const runtime = ports.runtime ?? createRuntime();
-  const log = createLog(ports.store, runtime, { types: eventTypes });
   const notice = (level: Notice["level"], message: string) => options.onNotice?.({ level, message });
   const bus = ports.bus ?? createSystemBus(runtime, (message) => notice("warn", message));
+  const log = createLog(ports.store, runtime, {
+    types: eventTypes,
+    ...(ports.bus !== undefined && { news: createBusNews(runtime, bus, () => ports.store.news) }),
+  });
   const swarms = new Map<string, Swarm>();
   const services: readonly ServiceDefinition[] = [
     commandService([

@@ -180,9 +180,12 @@ async function checkSchedules({ definition, schedules, runtime }: HealthSources)
 
 /** Never less than well: what is lost costs time only (W3). But that it is lost must show (W10). */
 function checkBus(bus: Bus): Check {
-  const { subscriptions, dropped, handlerErrors } = bus.stats();
+  const { connected, subscriptions, dropped, handlerErrors } = bus.stats();
   const detail = `${subscriptions} subscriptions, ${dropped} messages dropped, ${handlerErrors} failures of handlers`;
-  return { name: "bus", status: "ok", detail };
+  // Without it the system goes on, slower: who is not told looks each second.
+  return connected
+    ? { name: "bus", status: "ok", detail }
+    : { name: "bus", status: "degraded", detail: `not connected; ${detail}` };
 }
 
 function checkMembership(membership: Membership): Check {

@@ -126,10 +126,16 @@ export function createMetrics(sources: MetricsSources): Metrics {
         "1 while what is new in the log cannot be read.",
         stats.readFailure === undefined ? 0 : 1,
       );
-      const { published, delivered, dropped, handlerErrors } = bus.stats();
+      const { connected, published, delivered, dropped, handlerErrors, malformed } = bus.stats();
       set("viable_bus_published_total", "Messages published by this process since the start.", published);
       set("viable_bus_delivered_total", "Messages handed to a handler since the start.", delivered);
       set("viable_bus_dropped_total", "Messages dropped since the start, because a queue was full.", dropped);
+      set(
+        "viable_bus_malformed_total",
+        "Messages dropped since the start, because they are not of this bus's form.",
+        malformed,
+      );
+      set("viable_bus_connected", "Whether the bus is connected: 1 or 0.", Number(connected));
       set("viable_bus_handler_errors_total", "Messages that a handler failed at since the start.", handlerErrors);
       const { waitingEntries, earlyBatches, uncounted, lost } = accesses.stats();
       set("viable_memory_waiting_entries", "Memory entries with reads that are not written down yet.", waitingEntries);

@@ -1,4 +1,4 @@
-import type { Context } from "@viable/kernel";
+import type { Context, Runtime } from "@viable/kernel";
 import { createRuntime } from "@viable/kernel";
 import { createPgliteStore, createPostgresStore } from "@viable/log-postgres";
 import { openSealKey } from "@viable/security";
@@ -10,6 +10,7 @@ import { createServerClock } from "./server-clock.ts";
 import type { Settings } from "./settings.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import { stateDirectory } from "./state-directory.ts";
+import { createSharedBus } from "./system-bus.ts";
 
 export interface OpenOptions extends Pick<SystemOptions, "ownProcess"> {
   onNotice?(notice: Notice): void;
@@ -35,7 +36,7 @@ export async function openSystem(
   const state = stateDirectory(settings.stateDir);
   state.prepare();
   const kept = state.readToken();
-  const system = createSystem(definition, openPorts(ctx, settings, state, options), {
+  const system = createSystem(definition, openPorts(ctx, definition, settings, state, options), {
     hosting: settings.hosting,
     gateway: { host: settings.host, port: settings.port },
     servicePorts: settings.servicePorts,
@@ -65,18 +66,25 @@ export async function openSystem(
 /** On a server, which other processes are on too, all go by its time. */
 function openPorts(
   { runtime }: Context,
+  definition: SystemDefinition,
   settings: Settings,
   state: StateDirectory,
   { onNotice }: OpenOptions,
 ): SystemPorts {
-  if (settings.databaseUrl === undefined) return { store: openEmbedded(settings, state), runtime };
+  const warn = (message: string) => onNotice?.({ level: "warn", message });
+  const busOn = (own: Runtime) => {
+    const bus = createSharedBus(own, definition, settings, warn);
+    return bus === undefined ? {} : { bus };
+  };
+  if (settings.databaseUrl === undefined) return { store: openEmbedded(settings, state), runtime, ...busOn(runtime) };
   const store = createPostgresStore({ connectionString: settings.databaseUrl });
   const clock = createServerClock({
     clock: runtime.clock,
     serverMs: () => store.serverMs(),
-    onOff: (aheadMs) => onNotice?.({ level: "warn", message: tellOff(aheadMs) }),
+    onOff: (aheadMs) => warn(tellOff(aheadMs)),
   });
-  return { store, clock, runtime: createRuntime({ clock, random: runtime.random }) };
+  const own = createRuntime({ clock, random: runtime.random });
+  return { store, clock, runtime: own, ...busOn(own) };
 }
 
 function tellOff(aheadMs: number): string {

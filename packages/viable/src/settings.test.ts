@@ -23,6 +23,7 @@ const ofTheConfig = {
   stateDir: join(resolve("somewhere"), ".viable"),
   databaseUrl: undefined,
   natsUrl: undefined,
+  natsCreds: undefined,
   hosting: { roles: ["gateway", "swarm"], services: [], apart: [] },
   cacheDir: join(homedir(), ".cache", "viable"),
   host: "127.0.0.2",
@@ -40,6 +41,7 @@ test("each variable overrides its setting and no other", () => {
   expect(read({ XDG_CACHE_HOME: "/cache" })).toEqual({ ...ofTheConfig, cacheDir: join("/cache", "viable") });
   expect(read({ DATABASE_URL: "postgres://h/d" })).toEqual({ ...ofTheConfig, databaseUrl: "postgres://h/d" });
   expect(read({ NATS_URL: "nats://h:4222" })).toEqual({ ...ofTheConfig, natsUrl: "nats://h:4222" });
+  expect(read({ NATS_CREDS: "/run/nats.creds" })).toEqual({ ...ofTheConfig, natsCreds: "/run/nats.creds" });
   expect(read({ VIABLE_SEALS_FILE: "/mnt/seals.jsonl" })).toEqual({
     ...ofTheConfig,
     sealsFile: resolve("/mnt/seals.jsonl"),
@@ -71,6 +73,10 @@ describe("a variable that is empty is not set", () => {
   test.each([
     "VIABLE_STATE_DIR",
     "DATABASE_URL",
+    "NATS_URL",
+    "NATS_CREDS",
+    "VIABLE_ONLY",
+    "VIABLE_ROLES",
     "VIABLE_SEALS_FILE",
     "VIABLE_HOST",
     "VIABLE_PORT",

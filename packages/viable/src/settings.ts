@@ -13,6 +13,8 @@ export interface Settings {
   readonly databaseUrl: string | undefined;
   /** NATS servers, joined by commas (`NATS_URL`), by which processes hear each other at once; a bus within the process where absent. */
   readonly natsUrl?: string | undefined;
+  /** The creds file for them (`NATS_CREDS`), where accounts are kept so. */
+  readonly natsCreds?: string | undefined;
   /** What of the system this process runs (`--only` and `--roles`, else `VIABLE_ONLY` and `VIABLE_ROLES`): all of it where nothing is said. */
   readonly hosting?: Hosting | undefined;
   /** Where the seals of the log are kept besides it (`VIABLE_SEALS_FILE`); in the state folder where absent. */
@@ -44,6 +46,7 @@ export function readSettings(
     stateDir: resolve(variable(environment, "VIABLE_STATE_DIR") ?? join(dirname(configFile), ".viable")),
     databaseUrl,
     natsUrl: variable(environment, "NATS_URL"),
+    natsCreds: variable(environment, "NATS_CREDS"),
     hosting: hostingOf(system, environment, asked, databaseUrl),
     sealsFile: sealsFile === undefined ? undefined : resolve(sealsFile),
     cacheDir: cacheFolder(environment),
