@@ -145,6 +145,7 @@ export class NatsLink {
     this.#state = "connected";
     this.#connection = connection;
     this.#connectedAtMs = this.#runtime.clock.monotonicMs();
+    this.#learn(connection);
     void this.#listen(connection);
     void connection.closed().then((error) => this.#lost(connection, address, error ?? undefined));
     this.#options.onConnected(connection);
@@ -153,7 +154,6 @@ export class NatsLink {
   #lost(connection: NatsConnection, address: string, error: Error | undefined): void {
     if (connection !== this.#connection) return;
     this.#connection = undefined;
-    this.#learned = connection.info?.connect_urls?.slice(0, maxLearned) ?? this.#learned;
     if (this.#runtime.clock.monotonicMs() - this.#connectedAtMs >= stableMs) {
       this.#failures = 0;
       this.#told.clear();
@@ -168,7 +168,15 @@ export class NatsLink {
   }
 
   async #listen(connection: NatsConnection): Promise<void> {
-    for await (const status of connection.status()) this.#hear(status);
+    for await (const status of connection.status()) {
+      if (status.type === "update") this.#learn(connection);
+      this.#hear(status);
+    }
+  }
+
+  /** While it is open: the client forgets with the connection what was told over it. */
+  #learn(connection: NatsConnection): void {
+    this.#learned = connection.info?.connect_urls?.slice(0, maxLearned) ?? this.#learned;
   }
 
   #hear(status: Status): void {
