@@ -6,7 +6,7 @@ import type { Lease, ProcessLife } from "./lease.ts";
 import { epochKey, fromLeaseRecord, leaseKey, leasePrefix, processIdOf, toLeaseRecord } from "./lease.ts";
 import type { Eviction, ListedLease, Verdicts } from "./lease-view.ts";
 import { LeaseView } from "./lease-view.ts";
-import type { Loss, Member, Membership, MembershipState } from "./membership.ts";
+import type { LeasedMembership, Loss, Member, MembershipState } from "./membership.ts";
 
 export interface JoinClusterOptions {
   readonly log: Log;
@@ -50,7 +50,7 @@ interface Held {
 }
 
 /** Makes a membership; nothing happens before `start`. */
-export function joinCluster(options: JoinClusterOptions): Membership {
+export function joinCluster(options: JoinClusterOptions): LeasedMembership {
   return new ClusterMembership(options);
 }
 
@@ -69,17 +69,19 @@ export function joinCluster(options: JoinClusterOptions): Membership {
  * when another has been silent for too long. The two clocks never meet. We count from when we *sent* a renewal, others from
  * when they *saw* it, so where clocks run at the same pace a process knows that it is lost before anybody else does.
  */
-class ClusterMembership implements Membership {
+class ClusterMembership implements LeasedMembership {
   readonly processId: string;
   readonly #log: Log;
   readonly #runtime: Runtime;
   readonly #options: JoinClusterOptions;
-  readonly #leaseMs: number;
+  readonly leaseMs: number;
   readonly #view: LeaseView;
   readonly #key: string;
   readonly #life = new AbortController();
   readonly #ctx: Context;
   readonly #goneCallbacks = new Set<(life: ProcessLife) => void>();
+  readonly #changeCallbacks = new Set<() => void>();
+  #isChangeTold = true;
   #state: MembershipState = "idle";
   #epoch = 0;
   #held: Held | undefined;
@@ -95,8 +97,8 @@ class ClusterMembership implements Membership {
     this.#options = options;
     this.#log = options.log;
     this.#runtime = options.runtime;
-    this.#leaseMs = options.leaseMs ?? defaultLeaseMs;
-    this.#view = new LeaseView(this.#leaseMs);
+    this.leaseMs = options.leaseMs ?? defaultLeaseMs;
+    this.#view = new LeaseView(this.leaseMs);
     this.processId = options.runtime.ids.next("prc");
     this.#key = leaseKey(this.processId);
     this.#ctx = rootContext(options.runtime, { signal: this.#life.signal });
@@ -113,8 +115,12 @@ class ClusterMembership implements Membership {
   }
 
   get canClaim(): boolean {
-    if (this.#held === undefined) return false;
-    return this.#options.exclusive === true || this.#nowMs() - this.#held.renewedAtMs < this.#leaseMs;
+    return this.#nowMs() < this.leaseEndsMs;
+  }
+
+  get leaseEndsMs(): number {
+    if (this.#held === undefined) return Number.NEGATIVE_INFINITY;
+    return this.#options.exclusive === true ? Number.POSITIVE_INFINITY : this.#held.renewedAtMs + this.leaseMs;
   }
 
   async start(ctx: Context): Promise<void> {
@@ -147,9 +153,10 @@ class ClusterMembership implements Membership {
     this.#unwatch();
     const held = this.#held;
     this.#held = undefined;
+    this.#tellChange();
     if (held === undefined) return;
     // Longer than a lease is not worth waiting: by then the others have seen that we are gone.
-    const deadline = this.#runtime.clock.now() + this.#leaseMs;
+    const deadline = this.#runtime.clock.now() + this.leaseMs;
     const bounded = withContext(ctx, { deadline });
     try {
       // A renewal on its way would change the version under us.
@@ -161,7 +168,7 @@ class ClusterMembership implements Membership {
   }
 
   members(): readonly Member[] {
-    const lateMs = (this.#leaseMs / renewalsPerLease) * 2;
+    const lateMs = (this.leaseMs / renewalsPerLease) * 2;
     const now = this.#nowMs();
     const toMember = (id: string, { epoch, hosts, address }: Lease, renewedAtMs: number): Member => ({
       id,
@@ -189,6 +196,11 @@ class ClusterMembership implements Membership {
   onGone(callback: (life: ProcessLife) => void): () => void {
     this.#goneCallbacks.add(callback);
     return () => this.#goneCallbacks.delete(callback);
+  }
+
+  onChange(callback: () => void): () => void {
+    this.#changeCallbacks.add(callback);
+    return () => this.#changeCallbacks.delete(callback);
   }
 
   // Own lease
@@ -237,8 +249,9 @@ class ClusterMembership implements Membership {
     this.#held = held;
     this.#epoch = held.lease.epoch;
     this.#state = "member";
+    this.#tellChange();
     if (this.#options.exclusive) return;
-    this.#scheduleRenewal(held, this.#leaseMs / renewalsPerLease);
+    this.#scheduleRenewal(held, this.leaseMs / renewalsPerLease);
     this.#scheduleExpiry(held);
   }
 
@@ -256,7 +269,7 @@ class ClusterMembership implements Membership {
       return;
     }
     const sentAtMs = this.#nowMs();
-    const renewMs = this.#leaseMs / renewalsPerLease;
+    const renewMs = this.leaseMs / renewalsPerLease;
     const result = await this.#writeRenewal(held);
     if (result === "renewed" && this.canClaim) held.renewedAtMs = sentAtMs;
     // Lost or stopped while this was on its way: whatever came of it belongs to a lease that is over.
@@ -291,7 +304,7 @@ class ClusterMembership implements Membership {
   }
 
   #scheduleExpiry(held: Held): void {
-    const leftMs = held.renewedAtMs + this.#leaseMs - this.#nowMs();
+    const leftMs = held.renewedAtMs + this.leaseMs - this.#nowMs();
     const check = () => {
       if (this.#held !== held) return;
       if (this.canClaim) this.#scheduleExpiry(held);
@@ -307,6 +320,7 @@ class ClusterMembership implements Membership {
     this.#renewal?.cancel();
     this.#expiry?.cancel();
     if (this.#options.onLost !== undefined) this.#tell(this.#options.onLost, { epoch, reason });
+    this.#tellChange();
     void this.#rejoin(epoch);
   }
 
@@ -326,8 +340,12 @@ class ClusterMembership implements Membership {
     const id = processIdOf(change.key);
     if (id === this.processId || this.#state === "left") return;
     const lease = fromLeaseRecord(change.value as never);
-    if (lease !== undefined) this.#act(this.#view.written(id, lease, change.version, this.#nowMs()));
-    else if (change.value === null) this.#act(this.#view.deleted(id, change.version));
+    if (lease !== undefined) {
+      const isNew = this.#view.isGone(id, lease.epoch) !== false;
+      this.#act(this.#view.written(id, lease, change.version, this.#nowMs()));
+      if (isNew) this.#tellChange();
+    }
+    if (change.value === null) this.#act(this.#view.deleted(id, change.version));
     this.#scheduleLook();
   }
 
@@ -353,7 +371,7 @@ class ClusterMembership implements Membership {
           await this.#look(this.#ctx);
         } catch {
           // Nobody is judged while the log cannot be read. The leases that are due make the next look.
-          if (this.#state !== "left") this.#setLook(this.#leaseMs / renewalsPerLease, () => true);
+          if (this.#state !== "left") this.#setLook(this.leaseMs / renewalsPerLease, () => true);
           return;
         }
       }
@@ -370,6 +388,8 @@ class ClusterMembership implements Membership {
       const leases = await this.#listOthers(ctx);
       this.#lastLookMs = this.#nowMs();
       if (this.#state !== "left") this.#act(this.#view.listed(leases, epoch, begunMs, this.#lastLookMs));
+      // What nobody could tell before it was begun may be known now.
+      this.#tellChange();
     } finally {
       this.#looking = false;
     }
@@ -419,6 +439,7 @@ class ClusterMembership implements Membership {
   }
 
   #announceGone(lives: readonly ProcessLife[]): void {
+    if (lives.length > 0) this.#tellChange();
     for (const life of lives) {
       for (const callback of this.#goneCallbacks) this.#tell(callback, life);
     }
@@ -427,6 +448,16 @@ class ClusterMembership implements Membership {
   /** Calls back in a turn of its own: what a listener throws is a defect that must show, but not inside a flush of the log. */
   #tell<T>(callback: (news: T) => void, news: T): void {
     queueMicrotask(() => callback(news));
+  }
+
+  /** Several changes of one turn are told once. */
+  #tellChange(): void {
+    if (!this.#isChangeTold || this.#changeCallbacks.size === 0) return;
+    this.#isChangeTold = false;
+    queueMicrotask(() => {
+      this.#isChangeTold = true;
+      for (const callback of this.#changeCallbacks) this.#tell(callback, undefined);
+    });
   }
 
   #nowMs(): number {

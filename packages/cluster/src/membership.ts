@@ -56,3 +56,21 @@ export interface Membership extends Part {
    */
   onGone(callback: (life: ProcessLife) => void): () => void;
 }
+
+/**
+ * A membership whose lease can be watched: what whoever holds something in the name of (process, epoch) needs to know beyond it.
+ */
+export interface LeasedMembership extends Membership {
+  /** How long a lease holds without renewal, in milliseconds. */
+  readonly leaseMs: number;
+  /**
+   * The moment, by this process's own `monotonicMs`, at which the lease ends unless it is renewed first: never where it needs no renewal
+   * (infinity), and already where there is none (minus infinity).
+   */
+  readonly leaseEndsMs: number;
+  /**
+   * Calls back, in a turn of its own, when who is alive or whether this process may claim may have changed: ask again. Not on a renewal, and
+   * not when time alone ends the lease while timers are late. Returns how to end it.
+   */
+  onChange(callback: () => void): () => void;
+}
