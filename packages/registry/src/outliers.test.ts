@@ -52,6 +52,14 @@ describe("a swarm", () => {
     expect(w.state()).toBeUndefined();
   });
 
+  test("that is left alone is not for longer because of what it had been given before", () => {
+    const w = watching();
+    w.fail();
+    w.wait(1_000);
+    w.fail();
+    expect(w.standing()).toMatchObject({ state: "ejected", leftMs: 29_000 });
+  });
+
   test("counts a late process as a fault each time it is found so", () => {
     const w = watching();
     w.end("late", "late", "late", "late", "late");

@@ -14,11 +14,44 @@ export type Admitted =
   | { readonly ok: true; readonly leave: (() => void) | undefined; readonly quota: Quota | undefined }
   | { readonly ok: false; readonly refusal: IntakeOutcome & { ok: false } };
 
-/** Admits by numbers that are held in memory: the caller's rate and concurrency, and the process's own bound. */
-export function createAdmission(
-  executions: Executions,
-  maxOpen: number,
-): { admit(ctx: Context, request: IntakeRequest): Admitted } {
+export interface AdmissionSettings {
+  readonly executions: Executions;
+  /** Executions without an outcome that this process accepts more beside. */
+  readonly maxOpen: number;
+  /** Tasks that a service's agents may have delegated here and not got an outcome of. */
+  maxDelegations(service: string): number;
+}
+
+/**
+ * Admits by numbers that are held in memory: the caller's rate and concurrency, what a swarm may have delegated at once, and the process's own
+ * bound.
+ */
+export function createAdmission({ executions, maxOpen, maxDelegations }: AdmissionSettings): {
+  admit(ctx: Context, request: IntakeRequest): Admitted;
+} {
+  // One for each service of this process that delegates: as many as the config has.
+  const delegations = new Map<string, ConcurrencyLimit>();
+  const delegationsOf = (service: string): ConcurrencyLimit => {
+    const known = delegations.get(service);
+    if (known !== undefined) return known;
+    const limit = createConcurrencyLimit({ max: maxDelegations(service) });
+    delegations.set(service, limit);
+    return limit;
+  };
+  /** What a task delegates was paid for by the command at its root; how much at once is its swarm's bound, so that one cannot drown the others. */
+  const admitDelegation = (service: string): Admitted => {
+    const entered = delegationsOf(service).tryEnter();
+    if (entered.ok) return { ok: true, leave: () => entered.leave(), quota: undefined };
+    return {
+      ok: false,
+      refusal: refuse(
+        "overloaded",
+        "swarm.too_many_delegations",
+        `${entered.max} tasks that ${service} delegated are under way.`,
+        { reasons: ["The service's maxConcurrentDelegations says how many may be."], retryAfterMs: 1_000 },
+      ),
+    };
+  };
   const limits = createKeyedLimits({ maxKeys: maxGrants, make: createGrantLimits });
   const limitsOf = (ctx: Context, grant: Grant): GrantLimits => {
     const found = limits.get(grant.tokenId);
@@ -40,8 +73,7 @@ export function createAdmission(
           }),
         };
       }
-      // What a task delegates was paid for by the command at its root.
-      if (request.parent !== undefined) return { ok: true, leave: undefined, quota: undefined };
+      if (request.parent !== undefined) return admitDelegation(request.parent.accepted.service);
       const { bucket, concurrency } = limitsOf(ctx, request.grant);
       const entered = concurrency?.tryEnter();
       if (entered?.ok === false) {

@@ -73,7 +73,12 @@ export interface Intake extends Part {
 
 export function createIntake(settings: IntakeSettings): Intake {
   const { log, registry, membership, executions, catalogue } = settings;
-  const admission = createAdmission(executions, settings.maxOpen ?? 10_000);
+  const admission = createAdmission({
+    executions,
+    maxOpen: settings.maxOpen ?? 10_000,
+    // Agents delegate where their swarm is; the seed's number where it is gone meanwhile.
+    maxDelegations: (service) => settings.swarm(service)?.service.maxConcurrentDelegations ?? 100,
+  });
   let closed = false;
   let stopped = false;
   const joinTurns = createTurns();
@@ -225,6 +230,12 @@ export function createIntake(settings: IntakeSettings): Intake {
       }
       // 2. admit
       const executionId = executionIdFor(ctx, request);
+      if (request.parent !== undefined && (request.deadline ?? Number.POSITIVE_INFINITY) <= ctx.runtime.clock.now()) {
+        const late = refuse("invalid", "intake.past_deadline", "The task's time was over before it was asked for.", {
+          reasons: [`Its deadline was ${new Date(request.deadline ?? 0).toISOString()}.`],
+        });
+        return await recordedOr(ctx, request, executionId, late);
+      }
       const admitted = admission.admit(ctx, request);
       if (!admitted.ok) return await recordedOr(ctx, request, executionId, admitted.refusal);
       let accepted: Accepted;
@@ -232,13 +243,24 @@ export function createIntake(settings: IntakeSettings): Intake {
         accepted = await accept(ctx, request, offers, executionId, depth);
       } catch (error) {
         admitted.leave?.();
-        throw error;
+        const { code, message } = toWire(error);
+        // The log takes no larger or deeper ones; nothing was recorded.
+        if (code !== "log.invalid_event") throw error;
+        return refuse(
+          "invalid",
+          "intake.unrecordable_arguments",
+          `What "${request.command}" is given cannot be recorded.`,
+          {
+            reasons: [message],
+          },
+        );
       }
       if (!accepted.ok) {
         admitted.leave?.();
         return await recordedOr(ctx, request, executionId, accepted.refusal);
       }
-      if (accepted.repeated) admitted.leave?.();
+      // A delegation that is repeated after a crash is waited for like the first, which held its place in a swarm that died.
+      if (accepted.repeated && request.parent === undefined) admitted.leave?.();
       else if (admitted.leave !== undefined) {
         executions.onSettled(executionId, admitted.leave);
         // It may have ended between the append and now; leaving twice does nothing.
@@ -281,6 +303,7 @@ export function createIntake(settings: IntakeSettings): Intake {
             code: outcome.code,
             message: [outcome.message, ...outcome.reasons].join(" "),
             retryable: outcome.retryAfterMs !== undefined,
+            ...(outcome.retryAfterMs !== undefined && { details: { retryAfterMs: outcome.retryAfterMs } }),
           },
         };
       }

@@ -1,0 +1,147 @@
+// Proves what bounds a delegation in a whole system: how many at once, for how long, with what authority, and how large.
+import type { DelegateOutcome } from "@viable/swarm";
+import { startTestSystem } from "@viable/testing";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { agent, defineSystem, service } from "./index.ts";
+
+function delegating(maxConcurrentDelegations?: number) {
+  const outcomes: DelegateOutcome[] = [];
+  const gate = Promise.withResolvers<void>();
+  const definition = defineSystem({
+    name: "delegating",
+    services: [
+      service({
+        name: "asking",
+        description: "Asks.",
+        port: 0,
+        ...(maxConcurrentDelegations !== undefined && { maxConcurrentDelegations }),
+        agents: [
+          agent({
+            name: "crowd",
+            capability: "crowd",
+            description: "Delegates many at once.",
+            input: z.strictObject({ count: z.number(), timeoutMs: z.number().optional() }),
+            handle: async (ctx, { count, timeoutMs }) => {
+              const options = timeoutMs === undefined ? {} : { timeoutMs };
+              const all = Array.from({ length: count }, (_, n) => ctx.delegate("wait", { n }, options));
+              outcomes.push(...(await Promise.all(all)));
+              return outcomes.length;
+            },
+          }),
+          agent({
+            name: "giant",
+            capability: "giant",
+            description: "Delegates what is too large.",
+            input: z.strictObject({ chars: z.number() }),
+            handle: async (ctx, { chars }) => {
+              outcomes.push(await ctx.delegate("wait", { n: 0, text: "x".repeat(chars) }));
+              return null;
+            },
+          }),
+        ],
+      }),
+      service({
+        name: "asked",
+        description: "Is asked.",
+        port: 0,
+        workers: 200,
+        agents: [
+          agent({
+            name: "waiter",
+            capability: "wait",
+            description: "Waits until it is let go.",
+            input: z.strictObject({ n: z.number(), text: z.string().default("") }),
+            handle: async (ctx, { n }) => {
+              await Promise.race([
+                gate.promise,
+                new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason))),
+              ]);
+              return n;
+            },
+          }),
+        ],
+      }),
+    ],
+  });
+  return { definition, outcomes, open: gate.resolve };
+}
+
+describe("delegations of a swarm", () => {
+  test.each([
+    [undefined, 100],
+    [3, 3],
+  ])(
+    "with a bound of %s: %i are under way at once, and one more is refused as overloaded with a time",
+    async (given, max) => {
+      const { definition, outcomes, open } = delegating(given);
+      await using t = await startTestSystem(definition);
+      const client = await t.connect();
+      const running = await client.begin("crowd", { count: max + 2 });
+      await t.time.advance(100);
+      expect(await t.events("execution.accepted")).toHaveLength(max + 1);
+      open();
+      await client.outcome(running);
+      const refused = outcomes.filter((outcome) => !outcome.ok);
+      expect(outcomes.filter(({ ok }) => ok)).toHaveLength(max);
+      expect(refused).toHaveLength(2);
+      expect(refused[0]).toMatchObject({
+        status: "refused",
+        error: { code: "swarm.too_many_delegations", retryable: true, details: { retryAfterMs: 1_000 } },
+      });
+      // The places are free again.
+      await client.run("crowd", { count: max });
+      expect(outcomes.filter(({ ok }) => ok)).toHaveLength(2 * max);
+    },
+  );
+
+  test("have 60 s where nobody says less, never more than their parent, and less where they are told", async () => {
+    const { definition } = delegating();
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const givenMs = async (options: { deadlineMs?: number }, args: { timeoutMs?: number } = {}) => {
+      await client.begin("crowd", { count: 1, ...args }, options);
+      await t.time.advance(10);
+      const child = (await t.events("execution.accepted")).at(-1);
+      return Number(child?.data.deadline) - Number(child?.time);
+    };
+    expect(await givenMs({ deadlineMs: 3_600_000 })).toBe(60_000);
+    expect(await givenMs({ deadlineMs: 5_000 })).toBe(5_000);
+    expect(await givenMs({ deadlineMs: 3_600_000 }, { timeoutMs: 2_000 })).toBe(2_000);
+  });
+
+  test("that have no time left are refused before anything is recorded", async () => {
+    const { definition, outcomes } = delegating();
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    await client.run("crowd", { count: 1, timeoutMs: 0 });
+    expect(outcomes).toMatchObject([{ status: "refused", error: { code: "intake.past_deadline", retryable: false } }]);
+    expect(await t.events("execution.accepted")).toHaveLength(1);
+  });
+
+  test("act in the name of whoever began it all, and may do no more (W4)", async () => {
+    const { definition, open } = delegating();
+    open();
+    await using t = await startTestSystem(definition);
+    const client = await t.connect("web");
+    await client.run("crowd", { count: 1 });
+    const [parent, child] = (await t.events("execution.accepted")).map(
+      ({ data }) => data as { authority?: { operations: string[] } },
+    );
+    expect(parent?.authority?.operations).toEqual(["read", "write"]);
+    expect(child?.authority).toMatchObject({ operations: ["read", "write"], clientType: "agent" });
+  });
+
+  test("of what is too large for the log are refused, and it is said how large it may be", async () => {
+    const { definition, outcomes } = delegating();
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    await client.run("giant", { chars: 9 * 1024 * 1024 });
+    expect(outcomes).toMatchObject([
+      {
+        status: "refused",
+        error: { code: "intake.unrecordable_arguments", message: expect.stringMatching(/8388608/) },
+      },
+    ]);
+  });
+});
