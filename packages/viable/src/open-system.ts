@@ -36,7 +36,7 @@ export async function openSystem(
   const state = stateDirectory(settings.stateDir);
   state.prepare();
   const kept = state.readToken();
-  const system = createSystem(definition, openPorts(ctx, definition, settings, state, options), {
+  const system = createSystem(definition, await openPorts(ctx, definition, settings, state, options), {
     hosting: settings.hosting,
     gateway: { host: settings.host, port: settings.port },
     servicePorts: settings.servicePorts,
@@ -64,19 +64,20 @@ export async function openSystem(
 }
 
 /** On a server, which other processes are on too, all go by its time. */
-function openPorts(
+async function openPorts(
   { runtime }: Context,
   definition: SystemDefinition,
   settings: Settings,
   state: StateDirectory,
   { onNotice }: OpenOptions,
-): SystemPorts {
+): Promise<SystemPorts> {
   const warn = (message: string) => onNotice?.({ level: "warn", message });
-  const busOn = (own: Runtime) => {
-    const bus = createSharedBus(own, definition, settings, warn);
+  const busOn = async (own: Runtime) => {
+    const bus = await createSharedBus(own, definition, settings, warn);
     return bus === undefined ? {} : { bus };
   };
-  if (settings.databaseUrl === undefined) return { store: openEmbedded(settings, state), runtime, ...busOn(runtime) };
+  if (settings.databaseUrl === undefined)
+    return { store: openEmbedded(settings, state), runtime, ...(await busOn(runtime)) };
   const store = createPostgresStore({ connectionString: settings.databaseUrl });
   const clock = createServerClock({
     clock: runtime.clock,
@@ -84,7 +85,7 @@ function openPorts(
     onOff: (aheadMs) => warn(tellOff(aheadMs)),
   });
   const own = createRuntime({ clock, random: runtime.random });
-  return { store, clock, runtime: own, ...busOn(own) };
+  return { store, clock, runtime: own, ...(await busOn(own)) };
 }
 
 function tellOff(aheadMs: number): string {

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Bus } from "@viable/bus";
 import { createMemoryBus } from "@viable/bus";
-import { createNatsBus } from "@viable/bus-nats";
 import type { Runtime } from "@viable/kernel";
 import { toWire, ViableError } from "@viable/kernel";
 import type { SystemDefinition } from "./define-system.ts";
@@ -18,13 +17,15 @@ export const createSystemBus = (runtime: Runtime, onFailure: (message: string) =
  * The bus between the processes of a system, where NATS is named; undefined where it is not. It is up also while no NATS answers. Throws
  * `bus.invalid_servers` and `config.invalid`.
  */
-export function createSharedBus(
+export async function createSharedBus(
   runtime: Runtime,
   { name }: SystemDefinition,
   { natsUrl, natsCreds }: Settings,
   onFailure: (message: string) => void,
-): Bus | undefined {
+): Promise<Bus | undefined> {
   if (natsUrl === undefined) return undefined;
+  // Here and not above: most systems have none, and would load its client at each start.
+  const { createNatsBus } = await import("@viable/bus-nats");
   return createNatsBus(runtime, {
     servers: natsUrl.split(",").map((server) => server.trim()),
     prefix: `viable-${name}`,
