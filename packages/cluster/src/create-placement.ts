@@ -100,6 +100,8 @@ const firstSettleMs = 1_000;
 const maxSettles = 6;
 /** How long a part lies free, in milliseconds, before anybody takes it, whoever was to: some polls of the log, so that views have met. */
 const lieFreeMs = 5_000;
+/** How long it then stays there, in milliseconds, unless members come or go: the longest pause of a process where it fails. */
+const staysMs = 60_000;
 
 /** Makes a placement; nothing happens before `start`. The membership must be started first and stopped last. */
 export function createPlacement(options: PlacementOptions): Placement {
@@ -124,7 +126,7 @@ interface Plan {
  * The rules above it:
  *   who is to have a part that is free claims it; of parts that never had an owner, once nobody has come or gone for a moment;
  *   who has a part that another is to have gives it back, once nobody has come or gone for `settleMs`, `maxMovesAtOnce` at a time;
- *   a part that has lain free for 5 s anybody takes; it is not moved again before the members change.
+ *   a part that has lain free for 5 s anybody takes; it is not moved again for a minute, or until the members change.
  */
 class ClusterPlacement implements Placement {
   readonly #options: PlacementOptions;
@@ -135,8 +137,8 @@ class ClusterPlacement implements Placement {
   readonly #freeSinceMs = new Map<string, number>();
   /** Given back here to be taken by another, and not taken yet. */
   readonly #moving = new Set<string>();
-  /** Taken here though another was to: it did not. */
-  readonly #leftToUs = new Set<string>();
+  /** Taken here though another was to, and it did not: until when they stay, by the monotonic clock. */
+  readonly #leftToUs = new Map<string, number>();
   readonly #life = new AbortController();
   readonly #ctx: Context;
   #state: "idle" | "running" | "stopped" = "idle";
@@ -293,7 +295,7 @@ class ClusterPlacement implements Placement {
         this.#giveBackWhereDue(keeper, owner);
       } else if (keeper.state === "none" && keeper.isFree) {
         if (owner === processId ? this.#mayTake(keeper) : takesParts && this.#liesFree(keeper)) {
-          if (owner !== processId) this.#leftToUs.add(keeper.part);
+          if (owner !== processId) this.#leftToUs.set(keeper.part, this.#nowMs() + staysMs);
           void keeper.claim();
         } else if (keeper.isOurs && owner !== processId && !keeper.isPausing) {
           void keeper.disown();
@@ -310,9 +312,13 @@ class ClusterPlacement implements Placement {
     return this.#nowMs() - (this.#freeSinceMs.get(part) ?? Number.POSITIVE_INFINITY) >= lieFreeMs;
   }
 
+  #stays({ part }: PartKeeper): boolean {
+    return this.#nowMs() < (this.#leftToUs.get(part) ?? Number.NEGATIVE_INFINITY);
+  }
+
   #giveBackWhereDue(keeper: PartKeeper, planned: string | undefined): void {
     const { membership, maxMovesAtOnce = defaultMaxMovesAtOnce } = this.#options;
-    if (planned === undefined || planned === membership.processId || this.#leftToUs.has(keeper.part)) return;
+    if (planned === undefined || planned === membership.processId || this.#stays(keeper)) return;
     if (!this.#isSettled || this.#moving.size >= maxMovesAtOnce) return;
     this.#moving.add(keeper.part);
     void keeper.end("moved");
@@ -377,7 +383,7 @@ class ClusterPlacement implements Placement {
         ? "processes that start now to find each other"
         : `process ${planned} to claim it`;
     }
-    if (this.#leftToUs.has(keeper.part)) return "the members to change: who is to have it did not take it";
+    if (this.#stays(keeper)) return "a minute to pass, or the members to change: who is to have it did not take it";
     if (!this.#isSettled) return "the members to settle";
     return `process ${owner?.processId} to give it back, in its turn`;
   }
