@@ -36,6 +36,8 @@ export type { FieldProblem, Problem } from "./problem.ts";
 export { errorOnTheWire, fieldProblem, problem, toFieldProblems } from "./problem.ts";
 export type { ProjectionList, ProjectionView } from "./projection.ts";
 export { projectionList } from "./projection.ts";
+export type { AskQuery, QueryAnswer, QueryDescriptor, QueryList } from "./query.ts";
+export { askQuery, maxQueryMs, queryAnswer, queryDescriptor, queryList } from "./query.ts";
 export type {
   ReviewDecision,
   ReviewDuring,
@@ -47,8 +49,6 @@ export type {
   UndoCause,
 } from "./run.ts";
 export { awaitedEvents, endedRunStatuses, isEndedRun, reviewDecision, runEvents, runStatus } from "./run.ts";
-export type { AskQuery, QueryAnswer, QueryDescriptor, QueryList } from "./query.ts";
-export { askQuery, maxQueryMs, queryAnswer, queryDescriptor, queryList } from "./query.ts";
 export type {
   ApprovalList,
   ApprovalView,
@@ -114,3 +114,22 @@ export {
   swarmMeasurement,
   swarmView,
 } from "./swarm.ts";
+export type {
+  ServiceSwarms,
+  StoredSwarmSample,
+  SwarmHealth,
+  SwarmHealthChange,
+  SwarmHealthChangeData,
+  SwarmHealthRecord,
+  SwarmHistory,
+  SwarmReport,
+  SwarmReportList,
+  SwarmSample,
+} from "./swarm-health.ts";
+export {
+  serviceSwarms,
+  swarmHealthEvents,
+  swarmHealthRecord,
+  swarmHistory,
+  swarmReportList,
+} from "./swarm-health.ts";
