@@ -85,7 +85,7 @@ export interface PlacementExplanation {
 export interface Placement extends Part {
   /** The parts this process has, in the order of their names. */
   owned(): readonly Holding[];
-  /** Throws `cluster.invalid_part` where there is no such part, `cluster.not_running` before the start. */
+  /** Throws `cluster.invalid_placement` where there is no such part, `cluster.not_running` before the start. */
   explain(part: string): PlacementExplanation;
 }
 
