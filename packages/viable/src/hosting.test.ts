@@ -1,4 +1,5 @@
 // What of a system a process runs: how it is asked for, and that processes which run a part each make one system.
+import { createMemoryHub } from "@viable/bus";
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
 import { createMemoryStore } from "@viable/log";
 import type { TestSystem } from "@viable/testing";
@@ -124,6 +125,22 @@ describe("processes that run a part each", () => {
     await time.advance(2_000);
     expect(await client.run("storage.tell")).toMatchObject({ status: "completed" });
     for (const each of [later, ai]) await each.stop();
+  });
+
+  test("find who joins within a fifth of a second, and ask who leaves for nothing more", async () => {
+    const time = simulateTime({ random: seededRandom(11) });
+    const store = { ...createMemoryStore(), exclusive: false };
+    const hub = createMemoryHub();
+    const ai = await startTestSystem(system, { seed: 1, store, time, hub, hosting: part("ai") });
+    await time.advance(5_000);
+    const found = () => ai.system.registry.discover("storage.tell").swarms.length;
+    const storage = await startTestSystem(system, { seed: 2, store, time, hub, hosting: part("storage") });
+    await time.advance(200);
+    expect(found()).toBe(1);
+    await storage.stop();
+    await time.advance(200);
+    expect(found()).toBe(0);
+    await ai.stop();
   });
 
   test("a gateway alone takes commands, carries nothing out, and begins runs that others carry on", async () => {
