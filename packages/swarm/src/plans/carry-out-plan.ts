@@ -92,8 +92,10 @@ async function delegateTo(
     try {
       return await ctx.delegate(capability, args, options);
     } catch (error) {
-      if (isOver() || ctx.signal.aborted || !(error instanceof ViableError && error.retryable)) throw error;
+      if (ctx.signal.aborted || !(error instanceof ViableError && error.retryable)) throw error;
       await sleep(contextOf(ctx), askAgainMs);
+      // The plan may have ended without it.
+      if (isOver()) throw error;
     }
   }
 }

@@ -94,7 +94,20 @@ const start = (
   options: Parameters<typeof startTestSystem>[1] & { workers?: number } = {},
 ) => startTestSystem(systemOf([actor(calls), plan], options.workers), options);
 
-/** The members' executions, by label. */
+/** A store that takes what it is given, unless it is the task of this label while it is away. */
+function storeAwayFor(label: string, isAway: () => boolean) {
+  const memory = createMemoryStore();
+  return {
+    ...memory,
+    commit: async (...given: Parameters<typeof memory.commit>) => {
+      if (!JSON.stringify(given).includes(String.raw`\"label\":\"${label}\"`) || !isAway())
+        return await memory.commit(...given);
+      throw new ViableError(storeUnavailable, "The database is away.", { retryable: true });
+    },
+  };
+}
+
+/** The executions of a plan's members. */
 async function childrenOf(t: TestSystem, parentId: string) {
   const accepted = await t.events("execution.accepted");
   const ids = accepted
@@ -221,6 +234,18 @@ describe("a plan", () => {
     });
   });
 
+  test("has two members that are asked the same both do it", async () => {
+    const calls: string[] = [];
+    const same = { label: "twin", ms: 10, does: "answer" };
+    const members = [1, 2].map(() => ({ capability: "act", args: () => same }));
+    await using t = await start(calls, parallel({ ...about, members }));
+    const answer = await (await t.connect()).run("together");
+    expect(answer).toMatchObject({
+      result: { value: ["twin", "twin"], members: [{ name: "act#1" }, { name: "act#2" }] },
+    });
+    expect(calls).toEqual(["twin begun", "twin begun", "twin answer", "twin answer"]);
+  });
+
   test("whose functions throw ends at once and says which", async () => {
     const bad = () => {
       throw "no error at all";
@@ -318,24 +343,27 @@ describe("a plan that dies under its work", () => {
 
   test("asks again where the database did not take what it asked, and does nothing twice", async () => {
     const calls: string[] = [];
-    const memory = createMemoryStore();
     let refusals = 0;
-    const store = {
-      ...memory,
-      // Away, whenever b is to be accepted, for a while.
-      commit: async (...given: Parameters<typeof memory.commit>) => {
-        const asksForB = JSON.stringify(given).includes(String.raw`\"label\":\"b\"`);
-        if (!asksForB || refusals >= 40) return await memory.commit(...given);
-        refusals += 1;
-        throw new ViableError(storeUnavailable, "The database is away.", { retryable: true });
-      },
-    };
+    const store = storeAwayFor("b", () => ++refusals <= 40);
     await using t = await start(calls, chain(), { store });
     const client = await t.connect();
     const executionId = await client.begin("together");
     expect(await client.outcome(executionId)).toMatchObject({ status: "completed", result: { value: "c" } });
-    expect(refusals).toBe(40);
+    expect(refusals).toBeGreaterThan(40);
     expect(calls).toEqual(all);
+  });
+
+  test("asks for nothing any more once it has ended", async () => {
+    const calls: string[] = [];
+    // An append is tried for ten seconds: b is refused for the second time when a ends, and would be asked for a third time.
+    const plan = firstSuccess({ ...about, members: [asking("a", 15_000), asking("b", 100)], hedgeAfterMs: 50 });
+    let away = true;
+    await using t = await start(calls, plan, { store: storeAwayFor("b", () => away) });
+    expect(await (await t.connect()).run("together")).toMatchObject({ result: { value: "a" } });
+    await t.time.advance(3_000);
+    away = false;
+    await t.time.advance(60_000);
+    expect(calls).toEqual(["a begun", "a answer"]);
   });
 });
 
@@ -502,37 +530,67 @@ const planOf = (kind: string, members: readonly Behaviour[]): PlanAgent => {
   }
 };
 
+const drawnMembers = fc.uniqueArray(
+  fc.record({
+    slot: fc.nat(40),
+    does: fc.oneof(
+      { weight: 4, arbitrary: fc.constant("answer" as const) },
+      { weight: 2, arbitrary: fc.constantFrom("fail" as const, "throw" as const) },
+      { weight: 1, arbitrary: fc.constantFrom("hang" as const, "answer_much" as const) },
+    ),
+    answer: fc.constantFrom("x", "y", { deep: [1, { b: 2, a: 1 }] }),
+  }),
+  { minLength: 1, maxLength: 6, selector: ({ slot }) => slot },
+);
+type Drawn = typeof drawnMembers extends fc.Arbitrary<infer T> ? T : never;
+
+/** Carries out a plan whose one worker is killed at these times, and holds it to the reference. */
+async function playPlan(kind: string, drawn: Drawn, killsAtMs: readonly number[]): Promise<void> {
+  const members = drawn.map(
+    ({ slot, ...rest }, index): Behaviour => ({ ...rest, label: `m${index}`, ms: msOf(slot, index) }),
+  );
+  const calls: string[] = [];
+  const definition = systemOf([planOf(kind, members)], 1);
+  const helper = service({ name: "helper", description: "Works.", port: 0, agents: [actor(calls)], workers: 7 });
+  await using t = await startTestSystem({ ...definition, services: [...definition.services, helper] });
+  const client = await t.connect();
+  const executionId = await client.begin("together");
+  for (const atMs of killsAtMs) t.time.setTimer(() => t.system.swarms.get("crew")?.kill("worker-1", "a test"), atMs);
+  await t.settled(t.system.executions.whenSettled(t.ctx, executionId));
+  const state = await t.system.executions.get(t.ctx, executionId);
+  const expected = references[kind]?.(members) as Expected;
+  const outcome = (expected.ok ? state?.result : state?.error?.details) as unknown as PlanOutcome;
+  expect(state?.status).toBe(expected.ok ? "completed" : "failed");
+  expect(outcome.members.map(({ status }) => status)).toEqual(expected.statuses);
+  expect((state?.endedAt ?? 0) - (state?.acceptedAt ?? 0)).toBeCloseTo(expected.endsAt, 2);
+  const begun = expected.statuses.filter((status) => status !== "not_begun").length;
+  expect(calls.filter((call) => call.endsWith("begun"))).toHaveLength(begun);
+}
+
 describe("members that behave at random", () => {
   test.each(Object.keys(references))("%s ends when, and as, the reference says", { timeout: 120_000 }, async (kind) => {
-    const member = fc.record({
-      slot: fc.nat(40),
-      does: fc.oneof(
-        { weight: 4, arbitrary: fc.constant("answer" as const) },
-        { weight: 2, arbitrary: fc.constantFrom("fail" as const, "throw" as const) },
-        { weight: 1, arbitrary: fc.constantFrom("hang" as const, "answer_much" as const) },
-      ),
-      answer: fc.constantFrom("x", "y", { deep: [1, { b: 2, a: 1 }] }),
-    });
     await fc.assert(
-      fc.asyncProperty(
-        fc.uniqueArray(member, { minLength: 1, maxLength: 6, selector: ({ slot }) => slot }),
-        async (drawn) => {
-          const members = drawn.map(
-            ({ slot, ...rest }, index): Behaviour => ({ ...rest, label: `m${index}`, ms: msOf(slot, index) }),
-          );
-          const plan = planOf(kind, members);
-          await using t = await startTestSystem(systemOf([actor([]), plan], 7));
-          const answer = await (await t.connect()).run("together");
-          const expected = references[kind]?.(members) as Expected;
-          const { result, error } = answer as unknown as { result?: unknown; error?: { details?: unknown } };
-          const outcome = (expected.ok ? result : error?.details) as { members: PlanOutcome["members"] };
-          expect(answer.status).toBe(expected.ok ? "completed" : "failed");
-          expect(outcome.members.map(({ status }) => status)).toEqual(expected.statuses);
-          const state = await t.system.executions.get(t.ctx, answer.executionId);
-          expect((state?.endedAt ?? 0) - (state?.acceptedAt ?? 0)).toBeCloseTo(expected.endsAt, 2);
-        },
-      ),
+      fc.asyncProperty(drawnMembers, (drawn) => playPlan(kind, drawn, [])),
       { numRuns: 25 },
     );
   });
+
+  // A hedged plan that is begun anew waits anew before it hedges, so its times are others.
+  test.each(["all", "some", "quorum", "sequence"])(
+    "%s ends just so where its worker is killed again and again, and begins no member twice",
+    { timeout: 120_000 },
+    async (kind) => {
+      const killsAtMs = fc.uniqueArray(fc.nat(40), { maxLength: 5 });
+      await fc.assert(
+        fc.asyncProperty(drawnMembers, killsAtMs, (drawn, kills) =>
+          playPlan(
+            kind,
+            drawn,
+            kills.map((second) => 1_000 * second + 700),
+          ),
+        ),
+        { numRuns: 25 },
+      );
+    },
+  );
 });
