@@ -91,6 +91,9 @@ export {
   sessionView,
 } from "./session.ts";
 export type {
+  DeadLetter,
+  DeadLetterData,
+  DeadLetterPage,
   Discovery,
   MemoryEntryView,
   MemoryPage,
@@ -104,6 +107,8 @@ export type {
   Traffic,
 } from "./swarm.ts";
 export {
+  deadLetterEvents,
+  deadLetterPage,
   discovery,
   memoryEntry,
   memoryPage,

@@ -103,6 +103,9 @@ const registryStats = z.object({
   entries: z.number().int(),
   /** Entries that stand in the log and are not obeyed, since they do not hold; the answer to a discovery says why. */
   entriesRefused: z.number().int().default(0),
+  /** Tasks that came to nothing here before anybody took them, and how many of those are in the log's dead letters only as a count, or not at all. */
+  deadLetters: z.number().int().default(0),
+  deadLettersCounted: z.number().int().default(0),
   /** Routing decisions, and how many of them found nobody. */
   routed: z.number().int(),
   refused: z.number().int(),
@@ -153,6 +156,50 @@ export const discovery = z.object({
   refused: z.array(refusedEntry).optional(),
 });
 export type Discovery = z.infer<typeof discovery>;
+
+/** Why a task came to nothing before anybody ended it. */
+const deadLetterKind = z.enum(["unroutable", "too_many_hops", "past_deadline", "given_up"]);
+
+/** The events of tasks that were refused though nobody else is told of it: what an agent or a run asked for, and what nobody offers. */
+export const deadLetterEvents = {
+  "task.dead_lettered": z.object({
+    command: z.string(),
+    kind: deadLetterKind.exclude(["given_up"]),
+    code: z.string(),
+    reason: z.string(),
+    /** Over how many hops it came. */
+    depth: z.number().int(),
+    /** The one service that was asked for by name. */
+    service: z.string().optional(),
+    parentId: z.string().optional(),
+    /** Of the same command and code since the one before: told here instead of each by itself. */
+    more: z.number().int(),
+  }),
+} as const;
+
+export type DeadLetterData = z.infer<(typeof deadLetterEvents)["task.dead_lettered"]>;
+
+/** A task that came to nothing, as it is listed. */
+const deadLetter = z.object({
+  time: z.string(),
+  /** Opaque; where it stands in the log. */
+  position: z.string(),
+  kind: deadLetterKind,
+  command: z.string(),
+  code: z.string(),
+  reason: z.string(),
+  service: z.string().optional(),
+  /** Absent where it was refused: then nothing of it is recorded but this. */
+  executionId: z.string().optional(),
+  parentId: z.string().optional(),
+  /** How many more of the same are counted here and not listed; absent where none are. */
+  more: z.number().int().optional(),
+});
+export type DeadLetter = z.infer<typeof deadLetter>;
+
+/** A page of them, the newest first. `next` is where to go on; absent where that was all there is. */
+export const deadLetterPage = z.object({ deadLetters: z.array(deadLetter), next: z.string().optional() });
+export type DeadLetterPage = z.infer<typeof deadLetterPage>;
 
 export const memoryEntry = z.object({
   service: z.string(),
