@@ -80,6 +80,34 @@ async function outcomes(): Promise<StoredEvent[]> {
   return await t.events();
 }
 
+/** Tasks that nobody takes: delegated to what no service offers, thrice and once more a minute later; and in a circle. */
+async function deadLetters(): Promise<StoredEvent[]> {
+  const lost = agent({
+    name: "lost",
+    capability: "lose",
+    description: "Has done what nobody does.",
+    input: z.strictObject({ times: z.number() }),
+    handle: async (ctx, { times }) => {
+      for (let time = 0; time < times; time++) await ctx.delegate("nab", { time });
+      return null;
+    },
+  });
+  const circle = agent({
+    name: "circle",
+    capability: "turn",
+    description: "Has done what it is asked to do.",
+    input: z.strictObject({ turns: z.number() }),
+    handle: async (ctx, { turns }) => (await ctx.delegate("turn", { turns: turns + 1 })) as never,
+  });
+  await using t = await startTestSystem(defineSystem({ ...settings, commands: [lost, circle] }));
+  const client = await t.connect();
+  await client.run("lose", { times: 3 });
+  await t.time.advance(60_000);
+  await client.run("lose", { times: 1 });
+  await client.run("turn", { turns: 0 });
+  return await t.events();
+}
+
 /** Equal tasks: shared when done and when failed; and of three of which the first is cancelled, the second does what both want. */
 async function equalWork(): Promise<StoredEvent[]> {
   await using t = await startTestSystem(definition);
@@ -348,6 +376,7 @@ async function plannedRuns(): Promise<StoredEvent[]> {
 /** Runs of a system, in simulated time, that between them write every type of event. */
 export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   outcomes,
+  "dead-letters": deadLetters,
   "equal-work": equalWork,
   takeovers,
   projections,

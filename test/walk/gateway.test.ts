@@ -129,6 +129,7 @@ const guarded = [
   ["GET", "/v1/swarms"],
   ["GET", "/v1/swarms/work"],
   ["GET", "/v1/registry/discover?capability=echo"],
+  ["GET", "/v1/registry/dead-letters"],
   ["GET", "/v1/registry/metrics"],
   ["GET", "/v1/memory"],
   ["GET", "/v1/projections"],
@@ -340,6 +341,7 @@ test("health is under /v1 too, for whoever has a token, a session's included", a
 
 describe("a session's token", () => {
   const reads = guarded.filter(([method]) => method === "GET").map(([, path]) => path);
+  const tenantOnly = ["/v1/memory", "/v1/projections", "/v1/registry/dead-letters", "/metrics"];
 
   test.each(reads)("W11: GET %s tells it nothing of another session, nor what the tenant keeps", async (path) => {
     const { t, call, mine, other, executionId, runId } = await twoSessions();
@@ -348,7 +350,7 @@ describe("a session's token", () => {
       .replace(/exe_0+/, executionId)
       .replace(/run_0+/, runId);
     const answer = await call(aimed, { token: mine.token });
-    const expected = aimed !== path ? 404 : ["/v1/memory", "/v1/projections", "/metrics"].includes(path) ? 403 : 200;
+    const expected = aimed !== path ? 404 : tenantOnly.includes(path) ? 403 : 200;
     expect(answer.status).toBe(expected);
     const text = await answer.text();
     for (const secret of [
@@ -364,7 +366,7 @@ describe("a session's token", () => {
     await t.stop();
   });
 
-  test.each(["/v1/memory", "/v1/memory?key=secret-key", "/v1/memory?service=work", "/v1/projections", "/metrics"])(
+  test.each([...tenantOnly, "/v1/memory?key=secret-key", "/v1/memory?service=work"])(
     "does not open %s, which is the tenant's as a whole; the opener's does",
     async (path) => {
       const { t, json, call, mine } = await twoSessions();

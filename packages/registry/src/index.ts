@@ -1,4 +1,6 @@
+export type { UndeliveredTask } from "./dead-letters.ts";
 export * from "./define.ts";
+export { registryEventTypes } from "./event-types.ts";
 export type { Migration, MigrationOutcome } from "./migration-rules.ts";
 export type { DiscoveryQuery, EndedTask, Registered, Registry, RegistrySettings, RouteOutcome } from "./registry.ts";
 export { createRegistry } from "./registry.ts";

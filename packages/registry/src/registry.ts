@@ -2,10 +2,19 @@ import type { Bus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, Part, Timer } from "@viable/kernel";
 import { nearestNames, sleep, ViableError, withContext } from "@viable/kernel";
-import type { Log, RecordChange } from "@viable/log";
-import type { Discovery, MigrationRule, Registration, RegistryStats, SwarmMeasurement } from "@viable/protocol";
+import type { Log, Position, RecordChange } from "@viable/log";
+import type {
+  DeadLetterPage,
+  Discovery,
+  MigrationRule,
+  Registration,
+  RegistryStats,
+  SwarmMeasurement,
+} from "@viable/protocol";
 import { registration as registrationShape, swarmMeasurement } from "@viable/protocol";
 import type { Candidate, LeftOut } from "./candidate.ts";
+import type { UndeliveredTask } from "./dead-letters.ts";
+import { createDeadLetters } from "./dead-letters.ts";
 import type { RefusedEntry } from "./entry-record.ts";
 import { entryKey, entryPrefix, readEntryRecord, toEntryRecord } from "./entry-record.ts";
 import type { Entry, EntryQuery, OwnEntry } from "./entry-table.ts";
@@ -15,6 +24,7 @@ import type { Migration, MigrationOutcome } from "./migration-rules.ts";
 import { createMigrationRules } from "./migration-rules.ts";
 import type { TaskEnd } from "./outlier-window.ts";
 import { Outliers } from "./outliers.ts";
+import { readDeadLetters } from "./read-dead-letters.ts";
 import type { RoutedTask, RoutingDecision } from "./route.ts";
 import { chooseRoute, maxRecorded } from "./route.ts";
 import type { RoutingRule } from "./routing-rules.ts";
@@ -120,6 +130,13 @@ export interface Registry extends Part {
    * gets more from second to second (`src/outliers.ts`).
    */
   taskEnded(task: EndedTask): void;
+  /** Told of a task that was refused before anybody took it, for the dead letters (`src/dead-letters.ts`). Waits for nothing. */
+  undelivered(ctx: Context, task: UndeliveredTask): void;
+  /** The context's tenant's tasks that came to nothing before anybody ended them, the newest first: at most `limit`, before a position. */
+  deadLetters(
+    ctx: Context,
+    page: { readonly limit: number; readonly before?: Position | undefined },
+  ): Promise<DeadLetterPage>;
   /** What this process's registry has done since it started. */
   stats(): RegistryStats;
   /** The migration rules that this process obeys, by the name of their service. */
@@ -143,6 +160,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const services = settings.services && new Set(settings.services);
   const entries = new EntryTable();
   const outliers = new Outliers();
+  const deadLetters = createDeadLetters(log, membership.processId);
   const refusals = new Map<string, RefusedEntry & { readonly expiresAt: number }>();
   const migrations = createMigrationRules(log);
   const rulingOf = indexRules(settings.rules ?? []);
@@ -402,7 +420,9 @@ export function createRegistry(settings: RegistrySettings): Registry {
       // Of one that is gone nothing is kept.
       if (entries.get(address) !== undefined) outliers.record(address, key, end, clockMs());
     },
-    stats: () => ({ entries: entries.size, entriesRefused: refusals.size, ...counts }),
+    undelivered: deadLetters.record,
+    deadLetters: (ctx, page) => readDeadLetters(ctx, log, page),
+    stats: () => ({ entries: entries.size, entriesRefused: refusals.size, ...counts, ...deadLetters.stats() }),
     migrations: migrations.all,
     setMigration: (ctx, service, rule, { expected } = {}) => migrations.set(ctx, service, rule, expected ?? "any"),
   };

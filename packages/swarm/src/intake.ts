@@ -4,7 +4,7 @@ import { canonicalJson, nearestNames, rootContext, toWire, withContext } from "@
 import type { AppendOutcome, Log } from "@viable/log";
 import { mayPass } from "@viable/log";
 import { isOutcome, maxHops, toFieldProblems } from "@viable/protocol";
-import type { EndedTask, Registry } from "@viable/registry";
+import type { EndedTask, Registry, UndeliveredTask } from "@viable/registry";
 import { attenuate, authorize } from "@viable/security";
 import { acceptance, executionIdFor, grantOf, hashOf, justAccepted } from "./acceptance.ts";
 import { createAdmission } from "./admission.ts";
@@ -179,95 +179,13 @@ export function createIntake(settings: IntakeSettings): Intake {
 
   const self: Intake = {
     async submit(ctx, request) {
-      if (closed && request.parent === undefined) {
-        return refuse("stopping", "intake.stopping", "The process is stopping and takes no new commands.", {
-          retryAfterMs: 1_000,
-        });
+      const outcome = await decide(ctx, request);
+      // What a process that stops refuses is begun again elsewhere.
+      if (!outcome.ok && !closed) {
+        const letter = toUndelivered(request, outcome);
+        if (letter !== undefined) registry.undelivered(ctx, letter);
       }
-      // What is asked for, and does it fit? Nothing has been spent or recorded so far.
-      const offers = catalogue.find(request.command);
-      const agent = offers[0]?.agent;
-      if (agent === undefined) {
-        const near = nearestNames(request.command, catalogue.commands());
-        return refuse("unknown", "intake.unknown_command", `There is no command "${request.command}".`, {
-          reasons: near.length === 0 ? [] : [`Did you mean ${near.join(", ")}?`],
-        });
-      }
-      const { service } = request;
-      if (service !== undefined && !offers.some((offer) => offer.service === service)) {
-        const others = offers.map((offer) => offer.service).join(", ");
-        return refuse("unknown", "intake.unknown_service", `${service} does not offer "${request.command}".`, {
-          reasons: [`These do: ${others}.`],
-        });
-      }
-      // 1. authorise
-      const decision = authorize(
-        request.grant,
-        {
-          subject: request.command,
-          operation: "write",
-          risk: agent.risk,
-          sessionId: request.grant.sessionId,
-          tenant: ctx.tenant,
-        },
-        ctx.runtime.clock.now(),
-      );
-      if (decision.decision === "denied")
-        return refuse("denied", decision.code, `"${request.command}" was denied.`, { reasons: decision.reasons });
-      const parsed = agent.input.safeParse(request.args);
-      if (!parsed.success) {
-        const errors = toFieldProblems(parsed.error, "args");
-        return refuse("invalid", "intake.invalid_arguments", `The arguments do not fit "${request.command}".`, {
-          reasons: errors.map(({ path, reason }) => `${path}: ${reason}`),
-          errors,
-        });
-      }
-      const depth = request.parent === undefined ? (request.depth ?? 0) : request.parent.accepted.depth + 1;
-      if (depth > maxHops) {
-        return refuse("denied", "intake.too_deep", `The task was delegated over more than ${maxHops} hops.`, {
-          reasons: ["Delegations seem to go round in a circle."],
-        });
-      }
-      // 2. admit
-      const executionId = executionIdFor(ctx, request);
-      if (request.parent !== undefined && (request.deadline ?? Number.POSITIVE_INFINITY) <= ctx.runtime.clock.now()) {
-        const late = refuse("invalid", "intake.past_deadline", "The task's time was over before it was asked for.", {
-          reasons: [`Its deadline was ${new Date(request.deadline ?? 0).toISOString()}.`],
-        });
-        return await recordedOr(ctx, request, executionId, late);
-      }
-      const admitted = admission.admit(ctx, request);
-      if (!admitted.ok) return await recordedOr(ctx, request, executionId, admitted.refusal);
-      let accepted: Accepted;
-      try {
-        accepted = await accept(ctx, request, offers, executionId, depth);
-      } catch (error) {
-        admitted.leave?.();
-        const { code, message } = toWire(error);
-        // The log takes no larger or deeper ones; nothing was recorded.
-        if (code !== "log.invalid_event") throw error;
-        return refuse(
-          "invalid",
-          "intake.unrecordable_arguments",
-          `What "${request.command}" is given cannot be recorded.`,
-          {
-            reasons: [message],
-          },
-        );
-      }
-      if (!accepted.ok) {
-        admitted.leave?.();
-        return await recordedOr(ctx, request, executionId, accepted.refusal);
-      }
-      // A delegation that is repeated after a crash is waited for like the first, which held its place in a swarm that died.
-      if (accepted.repeated && request.parent === undefined) admitted.leave?.();
-      else if (admitted.leave !== undefined) {
-        executions.onSettled(executionId, admitted.leave);
-        // It may have ended between the append and now; leaving twice does nothing.
-        const state = await executions.get(ctx, executionId);
-        if (state !== undefined && isOutcome(state.status)) admitted.leave();
-      }
-      return { ok: true, executionId, repeated: accepted.repeated, quota: admitted.quota };
+      return outcome;
     },
 
     async delegate(ctx, parent, capability, args, options) {
@@ -496,6 +414,99 @@ export function createIntake(settings: IntakeSettings): Intake {
     };
   };
 
+  /** The four steps, from a command to its acceptance or refusal. */
+  const decide = async (ctx: Context, request: IntakeRequest): Promise<IntakeOutcome> => {
+    if (closed && request.parent === undefined) {
+      return refuse("stopping", "intake.stopping", "The process is stopping and takes no new commands.", {
+        retryAfterMs: 1_000,
+      });
+    }
+    // What is asked for, and does it fit? Nothing has been spent or recorded so far.
+    const offers = catalogue.find(request.command);
+    const agent = offers[0]?.agent;
+    if (agent === undefined) {
+      const near = nearestNames(request.command, catalogue.commands());
+      return refuse("unknown", "intake.unknown_command", `There is no command "${request.command}".`, {
+        reasons: near.length === 0 ? [] : [`Did you mean ${near.join(", ")}?`],
+      });
+    }
+    const { service } = request;
+    if (service !== undefined && !offers.some((offer) => offer.service === service)) {
+      const others = offers.map((offer) => offer.service).join(", ");
+      return refuse("unknown", "intake.unknown_service", `${service} does not offer "${request.command}".`, {
+        reasons: [`These do: ${others}.`],
+      });
+    }
+    // 1. authorise
+    const decision = authorize(
+      request.grant,
+      {
+        subject: request.command,
+        operation: "write",
+        risk: agent.risk,
+        sessionId: request.grant.sessionId,
+        tenant: ctx.tenant,
+      },
+      ctx.runtime.clock.now(),
+    );
+    if (decision.decision === "denied")
+      return refuse("denied", decision.code, `"${request.command}" was denied.`, { reasons: decision.reasons });
+    const parsed = agent.input.safeParse(request.args);
+    if (!parsed.success) {
+      const errors = toFieldProblems(parsed.error, "args");
+      return refuse("invalid", "intake.invalid_arguments", `The arguments do not fit "${request.command}".`, {
+        reasons: errors.map(({ path, reason }) => `${path}: ${reason}`),
+        errors,
+      });
+    }
+    const depth = request.parent === undefined ? (request.depth ?? 0) : request.parent.accepted.depth + 1;
+    if (depth > maxHops) {
+      return refuse("denied", "intake.too_deep", `The task was delegated over more than ${maxHops} hops.`, {
+        reasons: ["Delegations seem to go round in a circle."],
+      });
+    }
+    // 2. admit
+    const executionId = executionIdFor(ctx, request);
+    if (request.parent !== undefined && (request.deadline ?? Number.POSITIVE_INFINITY) <= ctx.runtime.clock.now()) {
+      const late = refuse("invalid", "intake.past_deadline", "The task's time was over before it was asked for.", {
+        reasons: [`Its deadline was ${new Date(request.deadline ?? 0).toISOString()}.`],
+      });
+      return await recordedOr(ctx, request, executionId, late);
+    }
+    const admitted = admission.admit(ctx, request);
+    if (!admitted.ok) return await recordedOr(ctx, request, executionId, admitted.refusal);
+    let accepted: Accepted;
+    try {
+      accepted = await accept(ctx, request, offers, executionId, depth);
+    } catch (error) {
+      admitted.leave?.();
+      const { code, message } = toWire(error);
+      // The log takes no larger or deeper ones; nothing was recorded.
+      if (code !== "log.invalid_event") throw error;
+      return refuse(
+        "invalid",
+        "intake.unrecordable_arguments",
+        `What "${request.command}" is given cannot be recorded.`,
+        {
+          reasons: [message],
+        },
+      );
+    }
+    if (!accepted.ok) {
+      admitted.leave?.();
+      return await recordedOr(ctx, request, executionId, accepted.refusal);
+    }
+    // A delegation that is repeated after a crash is waited for like the first, which held its place in a swarm that died.
+    if (accepted.repeated && request.parent === undefined) admitted.leave?.();
+    else if (admitted.leave !== undefined) {
+      executions.onSettled(executionId, admitted.leave);
+      // It may have ended between the append and now; leaving twice does nothing.
+      const state = await executions.get(ctx, executionId);
+      if (state !== undefined && isOutcome(state.status)) admitted.leave();
+    }
+    return { ok: true, executionId, repeated: accepted.repeated, quota: admitted.quota };
+  };
+
   const hasEnded = async (ctx: Context, executionId: string): Promise<boolean> => {
     const state = await executions.get(ctx, executionId);
     return state === undefined || isOutcome(state.status);
@@ -514,6 +525,36 @@ export function createIntake(settings: IntakeSettings): Intake {
   };
 
   return self;
+}
+
+/** Which kind of dead letter a refusal makes of a task. What is overloaded, denied or malformed is none: whoever asked mends that. */
+const deadLetterKinds: { readonly [code: string]: UndeliveredTask["kind"] } = {
+  "registry.no_swarm": "unroutable",
+  "registry.refused": "unroutable",
+  "intake.unknown_command": "unroutable",
+  "intake.unknown_service": "unroutable",
+  "intake.too_deep": "too_many_hops",
+  "intake.past_deadline": "past_deadline",
+};
+
+/** What is kept of a task that was refused, where it is worth it. A name that a client has mistyped is not: it was told. Pure. */
+function toUndelivered(
+  { command, service, parent, depth = 0, grant }: IntakeRequest,
+  { code, message, reasons }: IntakeOutcome & { ok: false },
+): UndeliveredTask | undefined {
+  const kind = deadLetterKinds[code];
+  if (kind === undefined || (parent === undefined && code.startsWith("intake.unknown_"))) return undefined;
+  return {
+    command,
+    kind,
+    code,
+    reason: [message, ...reasons].join(" "),
+    depth: parent === undefined ? depth : parent.accepted.depth + 1,
+    ...(service !== undefined && { service }),
+    ...(parent !== undefined && { parentId: parent.executionId }),
+    session: grant.sessionId,
+    correlation: parent?.correlation,
+  };
 }
 
 /** Failures that are the swarm's and not its agent's: it had no worker, no thread or no database, or died under the task each time. */

@@ -1,4 +1,6 @@
-// Proves what bounds a delegation in a whole system: how many at once, for how long, with what authority, and how large.
+// Proves what bounds a delegation in a whole system: how many at once, for how long, with what authority, and how large; and that what nobody
+// took is listed.
+import { deadLetterPage } from "@viable/protocol";
 import type { DelegateOutcome } from "@viable/swarm";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
@@ -144,4 +146,53 @@ describe("delegations of a swarm", () => {
       },
     ]);
   });
+});
+
+test("what nobody took is listed with its reason, to whoever may read the tenant (X5)", async () => {
+  const definition = defineSystem({
+    name: "lost",
+    services: [
+      service({
+        name: "work",
+        description: "Works.",
+        port: 0,
+        workers: 1,
+        agents: [
+          agent({
+            name: "lost",
+            capability: "lose",
+            description: "Has done what nobody does, and itself, in a circle.",
+            input: z.strictObject({}),
+            handle: async (ctx) => {
+              await ctx.delegate("loose", {});
+              return (await ctx.delegate("lose", {}, { key: "again" })) as never;
+            },
+          }),
+        ],
+      }),
+    ],
+  });
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  await client.run("lose");
+  const ask = async (query: string, token = t.system.ownerToken) => {
+    const url = `http://test.invalid/v1/registry/dead-letters${query}`;
+    const asked = t.system.fetch(new Request(url, { headers: { authorization: `Bearer ${token}` } }));
+    return await t.settled(Promise.resolve(asked).then(async (response) => await response.json()));
+  };
+  const { deadLetters } = deadLetterPage.parse(await ask(""));
+  expect(deadLetters.map(({ kind, code, command }) => [kind, code, command])).toEqual([
+    ["too_many_hops", "intake.too_deep", "lose"],
+    ["unroutable", "intake.unknown_command", "loose"],
+  ]);
+  expect(deadLetters[1]).toMatchObject({
+    reason: 'There is no command "loose". Did you mean lose?',
+    parentId: expect.stringMatching(/^exe_/),
+  });
+  const first = deadLetterPage.parse(await ask("?limit=1"));
+  expect(first.deadLetters).toEqual(deadLetters.slice(0, 1));
+  expect(deadLetterPage.parse(await ask(`?before=${first.next}`)).deadLetters).toEqual(deadLetters.slice(1));
+  expect(await ask("?before=nowhere")).toMatchObject({ status: 422, code: "registry.invalid_query" });
+  // Seventeen asked for what nobody does: one is listed, and the rest are counted.
+  expect(t.system.registry.stats()).toMatchObject({ deadLetters: 18, deadLettersCounted: 16 });
 });

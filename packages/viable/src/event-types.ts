@@ -2,6 +2,7 @@ import { sessionEventTypes } from "@viable/gateway";
 import type { EventType } from "@viable/log";
 import { logEventTypes } from "@viable/log";
 import { reactorEventTypes, scheduleEventTypes } from "@viable/reactors";
+import { registryEventTypes } from "@viable/registry";
 import { sealEventTypes } from "@viable/security";
 import { swarmEventTypes } from "@viable/swarm";
 
@@ -10,6 +11,7 @@ export const eventTypes: readonly EventType[] = [
   ...logEventTypes,
   ...sessionEventTypes,
   ...swarmEventTypes,
+  ...registryEventTypes,
   ...sealEventTypes,
   ...reactorEventTypes,
   ...scheduleEventTypes,

@@ -3,7 +3,8 @@ import type { View, ViewRequest } from "@viable/gateway";
 import { queryNumber } from "@viable/gateway";
 import type { Context, JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
-import type { Log, ProjectionStatus, Projections } from "@viable/log";
+import type { Log, Position, ProjectionStatus, Projections } from "@viable/log";
+import { isPosition } from "@viable/log";
 import type { Discovery, MemoryEntryView, ProjectionView, RegistryMetrics, Traffic } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import type { AccessCounter, Catalogue, MemoryEntry, Swarm } from "@viable/swarm";
@@ -61,6 +62,15 @@ export function systemViews({
       read: (ctx, { query }) => discover(registry, ctx, query) as unknown as JsonValue,
     },
     {
+      name: "dead letters",
+      path: "/registry/dead-letters",
+      read: async (ctx, { query }) =>
+        (await registry.deadLetters(ctx, {
+          limit: queryNumber(query, "limit", 100, 1_000),
+          before: query.before ? checkPosition(query.before) : undefined,
+        })) as unknown as JsonValue,
+    },
+    {
       name: "registry metrics",
       scope: "session",
       path: "/registry/metrics",
@@ -91,6 +101,13 @@ export function systemViews({
       },
     },
   ];
+}
+
+function checkPosition(text: string): Position {
+  if (isPosition(text)) return text;
+  throw new ViableError("registry.invalid_query", "That is not a position of this log.", {
+    next: "Go on from the `next` of the page before.",
+  });
 }
 
 /** Answers what is asked of who offers what: of the caller's own tenant, and of no other (W11). */

@@ -1,0 +1,8 @@
+import type { EventType } from "@viable/log";
+import { eventType } from "@viable/log";
+import { deadLetterEvents } from "@viable/protocol";
+
+/** The events that this room writes: of tasks that came to nothing before anybody took them. */
+export const registryEventTypes: readonly EventType[] = Object.entries(deadLetterEvents).map(([type, schema]) =>
+  eventType(type, schema),
+);

@@ -1,0 +1,112 @@
+import type { Context } from "@viable/kernel";
+import type { Log, Position, StoredEvent } from "@viable/log";
+import type { DeadLetter, DeadLetterData, DeadLetterPage, ExecutionEventData } from "@viable/protocol";
+
+/** Events that are looked at for one page: most tasks that fail or time out are no dead letters. Whoever wants more goes on from where it ended. */
+const maxLookedAt = 5_000;
+/** Of those, how many are read at once. */
+const pageEvents = 500;
+/** How much of an execution is read to see whether anybody took it: one that nobody did has no more than this. */
+const firstEvents = 16;
+
+const types = ["task.dead_lettered", "execution.failed", "execution.timed_out"];
+
+/**
+ * The tasks of a tenant that came to nothing before anybody ended them, the newest first, from the log alone: what was refused, what ran
+ * out of time before anybody took it, and what was given up after its attempts (W11, X5).
+ */
+export async function readDeadLetters(
+  ctx: Context,
+  log: Log,
+  { limit, before }: { readonly limit: number; readonly before?: Position | undefined },
+): Promise<DeadLetterPage> {
+  const found: DeadLetter[] = [];
+  let from = before;
+  for (let lookedAt = 0; lookedAt < maxLookedAt; lookedAt += pageEvents) {
+    const page = await log.readAllPage(ctx, {
+      direction: "backward",
+      limit: pageEvents,
+      // One that cannot be read must not hide the others.
+      decoding: "none",
+      filter: { tenant: ctx.tenant, types },
+      ...(from !== undefined && { from }),
+    });
+    const beginnings = await readBeginnings(ctx, log, page.events.filter(mayBeOne));
+    for (const event of page.events) {
+      const letter = toDeadLetter(event, beginnings.get(event.stream));
+      if (letter !== undefined) found.push(letter);
+      if (found.length >= limit) return { deadLetters: found, next: event.position };
+      from = event.position;
+    }
+    if (page.isEnd) return { deadLetters: found };
+  }
+  return { deadLetters: found, ...(from !== undefined && { next: from }) };
+}
+
+/** Whether what an execution began with decides. */
+const mayBeOne = ({ type, data }: StoredEvent): boolean =>
+  type === "execution.timed_out" || (type === "execution.failed" && isGivenUp(data as Failed));
+
+type Failed = Partial<ExecutionEventData<"execution.failed">>;
+const isGivenUp = ({ error }: Failed): boolean => error?.code === "swarm.attempts_exhausted";
+
+/** The first events of executions, by their streams. */
+async function readBeginnings(
+  ctx: Context,
+  log: Log,
+  events: readonly StoredEvent[],
+): Promise<ReadonlyMap<string, readonly StoredEvent[]>> {
+  const streams = [...new Set(events.map(({ stream }) => stream))];
+  const beginnings = new Map<string, readonly StoredEvent[]>();
+  if (streams.length === 0) return beginnings;
+  const pages = await log.readStreams(
+    ctx,
+    streams.map((stream) => ({ stream, fromVersion: 1 })),
+    { limit: firstEvents, decoding: "none" },
+  );
+  for (const [index, stream] of streams.entries()) beginnings.set(stream, pages[index]?.events ?? []);
+  return beginnings;
+}
+
+/** The dead letter that an event tells of, if it tells of one. Pure. */
+function toDeadLetter(event: StoredEvent, beginning: readonly StoredEvent[] | undefined): DeadLetter | undefined {
+  const { position, metadata } = event;
+  const place = { time: new Date(event.time).toISOString(), position };
+  if (event.type === "task.dead_lettered") {
+    const { command, kind, code, reason, service, parentId, more } = event.data as unknown as DeadLetterData;
+    return {
+      ...place,
+      kind,
+      command,
+      code,
+      reason,
+      ...(service !== undefined && { service }),
+      ...(parentId !== undefined && { parentId }),
+      ...(more > 0 && { more }),
+    };
+  }
+  const [first] = beginning ?? [];
+  if (first?.type !== "execution.accepted") return undefined;
+  const accepted = first.data as unknown as ExecutionEventData<"execution.accepted">;
+  const { command, service, parentId } = accepted;
+  const of = {
+    command,
+    service,
+    ...(metadata.causation !== undefined && { executionId: metadata.causation }),
+    ...(parentId !== undefined && { parentId }),
+  };
+  if (event.type === "execution.failed") {
+    const { error } = event.data as Failed;
+    if (error === undefined) return undefined;
+    return { ...place, kind: "given_up", ...of, code: error.code, reason: error.message };
+  }
+  const wasTaken = accepted.claim !== undefined || beginning?.some(({ type }) => type === "execution.claimed");
+  if (wasTaken === true) return undefined;
+  const { processId } = accepted.route.chosen;
+  const until = new Date(accepted.deadline).toISOString();
+  const reason =
+    accepted.joinedTo === undefined
+      ? `It was routed to ${service} in ${processId}, which had not taken it by its deadline, ${until}.`
+      : `It waited for ${accepted.joinedTo}, which did the same and had not ended by its deadline, ${until}.`;
+  return { ...place, kind: "past_deadline", ...of, code: "execution.timed_out", reason };
+}
