@@ -5,8 +5,8 @@ import type { SwarmHealthChangeData } from "@viable/protocol";
 import { swarmHealthEvents } from "@viable/protocol";
 import type { HealthChange } from "./told-health.ts";
 
-/** The events that this room writes: of the health of swarms. */
-export const registryEventTypes: readonly EventType[] = Object.entries(swarmHealthEvents).map(([type, schema]) =>
+/** The events of the health of swarms. */
+export const swarmHealthEventTypes: readonly EventType[] = Object.entries(swarmHealthEvents).map(([type, schema]) =>
   eventType(type, schema),
 );
 

@@ -8,7 +8,7 @@ import { controlStore, everyEvent } from "@viable/log/testing";
 import type { SwarmHealthChangeData, SwarmView } from "@viable/protocol";
 import { swarmHistory, swarmReportList } from "@viable/protocol";
 import { describe, expect, test } from "vitest";
-import { registryEventTypes } from "./health-event.ts";
+import { swarmHealthEventTypes } from "./health-event.ts";
 import type { SwarmMonitorSettings } from "./swarm-monitor.ts";
 import { createSwarmMonitor } from "./swarm-monitor.ts";
 
@@ -34,7 +34,7 @@ async function startProcess(
 ) {
   const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
   const ctx = rootContext(runtime);
-  const log = createLog(store, runtime, { types: registryEventTypes });
+  const log = createLog(store, runtime, { types: swarmHealthEventTypes });
   const membership = joinCluster({ log, runtime, hosts: [], exclusive: store.exclusive });
   const appends: AppendRequest[] = [];
   const problems: string[] = [];
@@ -226,6 +226,23 @@ describe("the swarms of all processes", () => {
     expect(await changesIn(store)).toEqual([]);
     const history = await two.history("a");
     expect(history?.processes.map(({ status }) => status).sort()).toEqual(["healthy", "stopped"]);
+  });
+
+  test("that come to their end while their process stops are no news, and leave when it says so", async () => {
+    const store = shared();
+    const time = simulateTime();
+    const one = await startProcess(store, time, 1, ["a"]);
+    const two = await startProcess(store, time, 2, []);
+    await time.advance(31_000);
+    one.monitor.pause();
+    one.set("a", "stopped", "not registered");
+    await time.advance(20_000);
+    expect(two.seen()).toEqual(["a healthy"]);
+    await one.leave();
+    await time.advance(2_000);
+    expect(two.seen()).toEqual([]);
+    await time.advance(60_000);
+    expect(await changesIn(store)).toEqual([]);
   });
 
   test("are forgotten by each process where they are no longer told of, and by the log when their records expire", async () => {
@@ -532,7 +549,7 @@ describe("a log that is away", () => {
     await time.advance(30_000);
     expect((await steps(store)).sort()).toEqual(["a: degraded healthy", "a: healthy degraded", "b: healthy degraded"]);
     expect(one.problems).toEqual([
-      expect.stringMatching(/^The health of swarms cannot be written at present: /),
+      "The health of swarms cannot be written at present (log.store_unavailable).",
       "The health of swarms is written again.",
     ]);
   });

@@ -55,6 +55,8 @@ export interface SwarmMonitorSettings {
  * no tenant: what is answered is for whoever operates the system.
  */
 export interface SwarmMonitor extends Part {
+  /** Looks no more: how swarms come to their end while their process stops is no news. What was told stands until `stop` says that they left. */
+  pause(): void;
   /** Every swarm of every living process, by service and process: this process's own as they are now, the others as they last told. */
   all(): SwarmReportList;
   /** What the swarms of a service were, page by page; undefined where nothing is known of it. */
@@ -275,9 +277,9 @@ export function createSwarmMonitor(settings: SwarmMonitorSettings): SwarmMonitor
   };
   const noteProblem = (error: unknown) => {
     if (life.signal.aborted) return;
-    if (problem === undefined)
-      settings.onProblem?.(`The health of swarms cannot be written at present: ${toWire(error).message}`);
-    problem = toWire(error).message;
+    const { code } = toWire(error);
+    if (problem === undefined) settings.onProblem?.(`The health of swarms cannot be written at present (${code}).`);
+    problem = code;
   };
   const beat = () => {
     turn();
@@ -297,6 +299,10 @@ export function createSwarmMonitor(settings: SwarmMonitorSettings): SwarmMonitor
       stopListening = membership.onGone(turn);
       // Nobody waits for what is written of them.
       beat();
+    },
+    pause() {
+      timer?.cancel();
+      stopListening();
     },
     async stop(stopCtx) {
       if (life.signal.aborted) return;
