@@ -97,6 +97,7 @@ describe("every answer is checked", () => {
     ["commands", (client) => client.commands()],
     ["swarms", (client) => client.swarms()],
     ["swarm", (client) => client.swarm("work")],
+    ["swarmHistory", (client) => client.swarmHistory("work")],
     ["discover", (client) => client.discover("x")],
     ["memory", (client) => client.memory({})],
     ["events", (client) => client.events()],
@@ -132,6 +133,42 @@ describe("every answer is checked", () => {
     });
     const { client } = scripted(() => new Response(cut));
     await expect(client.execution("exe_1")).rejects.toMatchObject({ code: "client.unreachable", retryable: true });
+  });
+});
+
+describe("the swarms", () => {
+  const swarm = {
+    service: "work",
+    description: "Works.",
+    processId: "prc_1",
+    status: "healthy",
+    reasons: [],
+    capabilities: [],
+    agents: [],
+    measurement: { workers: 1, running: 0, queued: 0, completed: 0, failed: 0, latencyMs: 0 },
+    parts: [],
+    workers: [],
+  };
+
+  test("of a service are one, with those of all processes; of a gateway of an earlier release, the one", async () => {
+    const told = { ...swarm, measuredAt: "2026-01-01T00:00:00.000Z", ageMs: 0 };
+    const { client } = scripted(
+      () => json({ ...told, processes: [told, { ...told, processId: "prc_2", ageMs: 7 }] }),
+      () => json(swarm),
+    );
+    const today = await client.swarm("work");
+    expect(today.processId).toBe("prc_1");
+    expect(today.processes?.map(({ processId, ageMs }) => [processId, ageMs])).toEqual([
+      ["prc_1", 0],
+      ["prc_2", 7],
+    ]);
+    expect(await client.swarm("work")).toEqual(swarm);
+  });
+
+  test("have a history, page by page, of a service by its name", async () => {
+    const { client, requests } = scripted(() => json({ service: "a b", processes: [], changes: [], next: 3 }));
+    expect((await client.swarmHistory("a b", { from: 9, limit: 5 })).next).toBe(3);
+    expect(requests[0]?.url).toBe("http://gateway.invalid/v1/swarms/a%20b/history?from=9&limit=5");
   });
 });
 

@@ -24,10 +24,11 @@ import type {
   RunStatus,
   RunView,
   SendCommand,
+  ServiceSwarms,
   SessionCreated,
   SessionView,
-  SwarmList,
-  SwarmView,
+  SwarmHistory,
+  SwarmReportList,
 } from "@viable/protocol";
 import {
   approvalList,
@@ -52,10 +53,11 @@ import {
   reactorList,
   runPage,
   runView,
+  serviceSwarms,
   sessionCreated,
   sessionView,
-  swarmList,
-  swarmView,
+  swarmHistory,
+  swarmReportList,
 } from "@viable/protocol";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { z } from "zod";
@@ -136,8 +138,12 @@ export interface Client {
    */
   watch(sessionId: string, options?: WatchOptions): AsyncGenerator<EventView, void, void>;
   commands(): Promise<CommandList>;
-  swarms(): Promise<SwarmList>;
-  swarm(service: string): Promise<SwarmView>;
+  /** Every swarm of every living process. */
+  swarms(): Promise<SwarmReportList>;
+  /** A service's swarm, in the process that answers where it is there, with all of them in `processes`. */
+  swarm(service: string): Promise<ServiceSwarms>;
+  /** What a service's swarms were: samples and the latest changes, or `limit` changes from the number `from` on downwards. */
+  swarmHistory(service: string, query?: { from?: number; limit?: number }): Promise<SwarmHistory>;
   discover(capability: string): Promise<Discovery>;
   memory(query: {
     service?: string;
@@ -310,8 +316,10 @@ export function createClient(settings: ClientSettings): Client {
     runEvents: (runId, query) => readPages(`${runPath(runId)}/events`, query),
     watchRun: (runId, options) => follow(`${runPath(runId)}/events`, options, endsRun),
     approvals: (query = {}) => read(`/v1/approvals${toQuery(query)}`, approvalList),
-    swarms: () => read("/v1/swarms", swarmList),
-    swarm: (service) => read(`/v1/swarms/${encodeURIComponent(service)}`, swarmView),
+    swarms: () => read("/v1/swarms", swarmReportList),
+    swarm: (service) => read(`/v1/swarms/${encodeURIComponent(service)}`, serviceSwarms),
+    swarmHistory: (service, query = {}) =>
+      read(`/v1/swarms/${encodeURIComponent(service)}/history${toQuery(query)}`, swarmHistory),
     discover: (capability) => read(`/v1/registry/discover${toQuery({ capability })}`, discovery),
     memory: (query) => read(`/v1/memory${toQuery(query)}`, memoryPage),
     events: (query = {}) => read(`/v1/events${toQuery({ ...query })}`, eventPage),

@@ -37,7 +37,7 @@ const groups = {
   executions: ["list", "show", "watch", "replay", "cancel"],
   reactors: ["list", "graph", "runs", "show", "watch", "start", "resume", "undo", "cancel", "send"],
   approvals: ["list", "decide"],
-  swarms: ["list", "show", "scale", "restart"],
+  swarms: ["list", "show", "history", "scale", "restart"],
   registry: ["discover", "explain"],
   memory: ["get", "set", "list", "watch"],
   projections: ["list", "skip", "rebuild"],

@@ -1,5 +1,5 @@
 import type { JsonObject } from "@viable/kernel";
-import type { SwarmView } from "@viable/protocol";
+import type { ServiceSwarms, SwarmHealthChange, SwarmHistory, SwarmReport } from "@viable/protocol";
 import type { Command } from "commander";
 import { printOutcome } from "./exec.ts";
 import { formatDuration } from "./format-duration.ts";
@@ -15,31 +15,57 @@ import { toWholeNumber } from "./whole-number.ts";
 
 type Options = GatewayOptions & OutputOptions;
 
-/** `viable swarms`: the swarms of the process that answers, and changes to them. */
+interface HistoryOptions {
+  readonly limit: string;
+  readonly from?: string;
+}
+
+/** `viable swarms`: the swarms of all processes, what they were, and changes to them. */
 export function addSwarms(program: Command, shell: Shell): void {
   const swarms = program
     .command("swarms")
-    .description("the swarms, how they are, and changes to them")
+    .description("the swarms, how they are and were, and changes to them")
     .addHelpText("after", "\nExample:\n  $ viable swarms list");
 
   const list = swarms
     .command("list")
-    .description("every swarm with its load")
+    .description("every swarm of every process, with its load")
     .addHelpText("after", "\nExample:\n  $ viable swarms list --output yaml");
   addGatewayOptions(list);
   addOutputOption(list).action(async (options: Options) => {
     const answer = await connect(shell, options).swarms();
     printData(shell, options.output, answer, () => renderSwarms(shell, answer.swarms));
+    if (answer.isPartial) shell.err.write("There are more swarms than the process that answers keeps.\n");
   });
 
   const show = swarms
     .command("show <service>")
-    .description("one swarm: its agents, its parts and its workers")
+    .description("a service's swarm in each process: its agents, its parts and its workers")
     .addHelpText("after", "\nExample:\n  $ viable swarms show storage");
   addGatewayOptions(show);
   addOutputOption(show).action(async (service: string, options: Options) => {
     const swarm = await lookUp(connect(shell, options).swarm(service), "swarms list");
-    printData(shell, options.output, swarm, () => renderSwarm(shell, swarm));
+    printData(shell, options.output, swarm, () => renderService(shell, swarm));
+  });
+
+  const history = swarms
+    .command("history <service>")
+    .description(
+      "how a service's swarms were: the changes of their health, and what was measured in the last half hour",
+    )
+    .option("--limit <number>", "how many changes, and how many samples of each process", "20")
+    .option("--from <number>", "only changes, from this number on downwards")
+    .addHelpText("after", "\nExample:\n  $ viable swarms history storage --limit 50");
+  addGatewayOptions(history);
+  addOutputOption(history).action(async (service: string, options: Options & HistoryOptions) => {
+    const query = {
+      limit: toWholeNumber("--limit", options.limit, 1, 500),
+      ...(options.from !== undefined && { from: toWholeNumber("--from", options.from, 1, Number.MAX_SAFE_INTEGER) }),
+    };
+    const answer = await lookUp(connect(shell, options).swarmHistory(service, query), "swarms list");
+    printData(shell, options.output, answer, () => renderHistory(shell, answer));
+    if (answer.isPartial) shell.err.write("There are more processes than are shown.\n");
+    if (answer.next !== undefined) shell.err.write(`There are older ones: --from ${answer.next}\n`);
   });
 
   const scale = swarms
@@ -68,25 +94,38 @@ async function change(shell: Shell, command: string, args: JsonObject, options: 
   printOutcome(shell, options, await runCommand(shell, connect(shell, options), { command, args }));
 }
 
-export function renderSwarms(shell: Shell, swarms: readonly SwarmView[]): string {
+/** One line for each swarm; why, where one is not healthy. */
+export function renderSwarms(shell: Shell, swarms: readonly SwarmReport[]): string {
+  const hasReasons = swarms.some(({ reasons }) => reasons.length > 0);
   return renderTable(
     shell.out,
-    ["SERVICE", "STATUS", "WORKERS", "RUNNING", "QUEUED", "COMPLETED", "FAILED", "LATENCY", "WHY"],
-    swarms.map(({ service, status, reasons, measurement }) => [
+    [
+      ...["SERVICE", "PROCESS", "STATUS", "WORKERS", "LOAD", "QUEUED", "DONE", "FAILED", "LATENCY", "AGE"],
+      ...(hasReasons ? ["WHY"] : []),
+    ],
+    swarms.map(({ service, processId, status, reasons, measurement, ageMs }) => [
       service,
+      processId,
       status,
       String(measurement.workers),
-      String(measurement.running),
+      toPercent(measurement.workers === 0 ? undefined : measurement.running / measurement.workers),
       String(measurement.queued),
       String(measurement.completed),
       String(measurement.failed),
-      formatDuration(measurement.latencyMs),
-      reasons.join("; "),
+      // Before the first task nobody has measured how long one takes.
+      toDuration(measurement.completed + measurement.failed === 0 ? undefined : measurement.latencyMs),
+      toDuration(ageMs),
+      ...(hasReasons ? [reasons.join("; ")] : []),
     ]),
   );
 }
 
-function renderSwarm(shell: Shell, swarm: SwarmView): string {
+/** Of each process that runs it, as far as the gateway knows of several. */
+function renderService(shell: Shell, { processes, ...swarm }: ServiceSwarms): string {
+  return (processes ?? [swarm]).map((each) => renderSwarm(shell, each)).join("\n");
+}
+
+function renderSwarm(shell: Shell, swarm: SwarmReport): string {
   const parts = [...swarm.parts, ...swarm.workers].map((part) => [
     part.id,
     part.state,
@@ -99,6 +138,7 @@ function renderSwarm(shell: Shell, swarm: SwarmView): string {
       ["about", swarm.description],
       ["status", [swarm.status, ...swarm.reasons].join("; ")],
       ["process", swarm.processId],
+      ["measured", tellAge(swarm)],
       ["health", swarm.healthUrl ?? "none"],
       ["metrics", swarm.metricsUrl ?? "none"],
     ]),
@@ -112,3 +152,53 @@ function renderSwarm(shell: Shell, swarm: SwarmView): string {
     renderTable(shell.out, ["PART", "STATE", "RESTARTS", "LAST ERROR"], parts),
   ].join("");
 }
+
+function renderHistory(shell: Shell, { processes, changes }: SwarmHistory): string {
+  const samples = processes.flatMap(({ processId, samples }) =>
+    samples.map((each) => [
+      processId,
+      each.at,
+      each.status,
+      toPercent(each.utilisation),
+      String(each.queued),
+      String(each.completed),
+      String(each.failed),
+      toDuration(each.latencyMs),
+    ]),
+  );
+  const told =
+    changes.length === 0
+      ? "No changes are recorded.\n"
+      : renderTable(
+          shell.out,
+          ["CHANGE", "MEASURED", "PROCESS", "FROM", "TO", "WHY"],
+          changes.map((each) => [
+            String(each.number),
+            each.measuredAt,
+            each.processId,
+            each.from,
+            each.to,
+            tellWhy(each).join("; "),
+          ]),
+        );
+  if (samples.length === 0) return told;
+  const headings = ["PROCESS", "MEASURED", "STATUS", "LOAD", "QUEUED", "DONE", "FAILED", "LATENCY"];
+  return `${told}\n${renderTable(shell.out, headings, samples)}`;
+}
+
+/** The reasons, and what is not in the log. */
+const tellWhy = ({ reasons, unrecorded, isFlapping }: SwarmHealthChange): string[] => [
+  ...reasons,
+  ...(unrecorded === undefined ? [] : [`${unrecorded} changes before it are not recorded`]),
+  ...(isFlapping ? ["it changes too often: what follows is only counted"] : []),
+];
+
+const tellAge = ({ measuredAt, ageMs }: SwarmReport): string =>
+  [measuredAt ?? "", ageMs === undefined ? "nobody measured how long ago that is" : `${formatDuration(ageMs)} ago`]
+    .filter((text) => text !== "")
+    .join(", ");
+
+const toPercent = (share: number | undefined): string => (share === undefined ? "" : `${Math.round(share * 100)}%`);
+
+/** Empty where nobody has measured it. */
+const toDuration = (ms: number | undefined): string => (ms === undefined ? "" : formatDuration(ms));

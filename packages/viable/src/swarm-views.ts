@@ -1,0 +1,61 @@
+import type { View } from "@viable/gateway";
+import { queryNumber } from "@viable/gateway";
+import type { Context, JsonValue } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
+import type { ServiceSwarms, SwarmHistory, SwarmReportList } from "@viable/protocol";
+
+export interface SwarmViewSources {
+  /** This process's own: of several that run a service, its swarm is the one that is shown first. */
+  readonly processId: string;
+  readonly monitor: {
+    all(): SwarmReportList;
+    history(
+      ctx: Context,
+      service: string,
+      query?: { readonly from?: number | undefined; readonly limit?: number | undefined },
+    ): Promise<SwarmHistory | undefined>;
+  };
+}
+
+/**
+ * The reads about swarms, of all processes. They belong to no tenant: how they are is what every session may know, as what they can do. What they
+ * were is for whoever operates the system, and no session's token reads it.
+ */
+export function swarmViews({ processId, monitor }: SwarmViewSources): View[] {
+  return [
+    {
+      name: "swarms",
+      scope: "session",
+      path: "/swarms",
+      read: () => monitor.all() as unknown as JsonValue,
+    },
+    {
+      name: "swarm",
+      scope: "session",
+      path: "/swarms/:service",
+      read: (_ctx, { params }) => {
+        const processes = monitor.all().swarms.filter(({ service }) => service === params.service);
+        const first = processes.find((each) => each.processId === processId) ?? processes[0];
+        if (first === undefined) return undefined;
+        return { ...first, processes } satisfies ServiceSwarms as unknown as JsonValue;
+      },
+    },
+    {
+      name: "swarm history",
+      path: "/swarms/:service/history",
+      read: async (ctx, { params, query }) => {
+        const page = { from: toNumber(query.from), limit: queryNumber(query, "limit", 100, 500) };
+        return (await monitor.history(ctx, params.service ?? "", page)) as unknown as JsonValue | undefined;
+      },
+    },
+  ];
+}
+
+function toNumber(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number >= 1) return number;
+  throw new ViableError("registry.invalid_query", `"${text}" is no number of a change.`, {
+    next: "Give what the page before says in `next`.",
+  });
+}
