@@ -15,9 +15,12 @@ const servers: readonly Server[] = [
   { name: "nats-server", isThere: () => isInPath("nats-server") },
 ];
 
+/** Where Debian, and nobody else, has what installs its packages. */
+const apt = "/usr/bin/apt-get";
+
 const missing = servers.filter(({ isThere }) => !isThere()).map(({ name }) => name);
 if (missing.length > 0) {
-  const isRootOnDebian = process.getuid?.() === 0 && existsSync("/etc/debian_version");
+  const isRootOnDebian = process.getuid?.() === 0 && existsSync(apt);
   if (!isRootOnDebian) {
     console.error(`Not on this machine: ${missing.join(", ")}. Install them, or run this as root on Debian.`);
     process.exit(1);
@@ -50,7 +53,7 @@ function install(names: readonly string[]): boolean {
 }
 
 function runApt(args: readonly string[]): boolean {
-  const done = spawnSync("apt-get", args, {
+  const done = spawnSync(apt, args, {
     stdio: ["ignore", 2, 2],
     env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
   });

@@ -45,6 +45,7 @@ describe("a message", () => {
         expect(read?.sender).toMatchObject({ tenant, principal });
         expect(JSON.stringify(read?.message)).toBe(text);
       }),
+      { numRuns: 30 },
     );
   });
 

@@ -183,7 +183,7 @@ ${new TextDecoder().decode(key.getSeed())}
 });
 
 describe("the end", () => {
-  test("waits for answers under way, takes nothing new, and sends what is written", async () => {
+  test("waits for answers under way, and takes nothing new", async () => {
     const { urls } = await servers();
     const [one, two] = [(await open({ servers: urls })).bus, (await open({ servers: urls })).bus];
     const gate = Promise.withResolvers<void>();
@@ -194,16 +194,14 @@ describe("the end", () => {
       return message;
     });
     two.subscribe("ready", {}, () => true);
-    let last = 0;
-    one.subscribe("last", {}, () => void last++);
     await until(async () => (await one.request(soon(100), "ready", {}).catch(() => false)) === true);
 
     const first = one.request(ctx, "a", { number: 1 });
     await until(() => begun.length === 1);
+    // Waiting when the end comes, or too late for it: nobody answers either.
     const second = expect(one.request(soon(300), "a", { number: 2 })).rejects.toMatchObject({
-      code: "context.deadline_exceeded",
+      code: expect.stringMatching(/^(context.deadline_exceeded|bus.no_responder)$/),
     });
-    for (let number = 0; number < 100; number++) two.publish(ctx, "last", { number });
     const stopped = two.stop(ctx);
     gate.resolve();
     expect(await first).toEqual({ number: 1 });
@@ -211,7 +209,23 @@ describe("the end", () => {
     await second;
     await expect(one.request(ctx, "a", {})).rejects.toMatchObject({ code: "bus.no_responder" });
     expect(begun).toEqual([1]);
-    await until(() => last === 100);
+  });
+
+  test("sends what is written, also where the server is slow to read", async () => {
+    const { urls, nodes } = await servers();
+    const [one, two] = [(await open({ servers: urls })).bus, (await open({ servers: urls })).bus];
+    let heard = 0;
+    one.subscribe("last", {}, () => void heard++);
+    two.subscribe("ready", {}, () => true);
+    await until(async () => (await one.request(soon(100), "ready", {}).catch(() => false)) === true);
+    nodes[0]?.pause();
+    // More than a socket holds.
+    const text = "x".repeat(200_000);
+    for (let number = 0; number < 100; number++) two.publish(ctx, "last", { text });
+    const stopped = two.stop(ctx);
+    nodes[0]?.resume();
+    await stopped;
+    await until(() => heard === 100);
   });
 
   test("comes by the context's deadline, whoever is still at work", async () => {

@@ -28,8 +28,12 @@ function openWorld() {
     return presence;
   };
   const cut = (presence: NatsPresence) => members.set(presence, { isCut: true });
+  const mend = (presence: NatsPresence, { silently = false } = {}) => {
+    members.set(presence, { isCut: false });
+    if (!silently) presence.connected();
+  };
   const ids = (presence: NatsPresence) => presence.present("worker").map(({ id }) => id);
-  return { time, ctx, said, join, cut, ids };
+  return { time, ctx, said, join, cut, mend, ids };
 }
 
 describe("NatsPresence", () => {
@@ -64,6 +68,32 @@ describe("NatsPresence", () => {
     expect(ids(two)).toEqual([]);
     // For itself it is there.
     expect(ids(one)).toEqual(["w1"]);
+  });
+
+  test("what was announced without a connection is told with it", () => {
+    const { ctx, join, cut, mend, ids } = openWorld();
+    const [one, two] = [join("one"), join("two")];
+    cut(one);
+    one.announce(ctx, "worker", "w1", {});
+    expect([ids(one), ids(two)]).toEqual([["w1"], []]);
+    mend(one);
+    expect(ids(two)).toEqual(["w1"]);
+  });
+
+  test("what is said first, and lost, is said again within half a second, and so is the roll call", async () => {
+    const { time, ctx, join, cut, mend, ids } = openWorld();
+    const [one, two] = [join("one"), join("two")];
+    await time.advance(1_000);
+    // Cut without knowing it, as where a server does not know yet who listens.
+    cut(one);
+    one.announce(ctx, "worker", "w1", {});
+    const three = join("three");
+    three.announce(ctx, "worker", "w3", {});
+    await time.advance(400);
+    expect([ids(one), ids(two)]).toEqual([["w1"], ["w3"]]);
+    mend(one, { silently: true });
+    await time.advance(250);
+    expect([ids(one), ids(two), ids(three)]).toEqual(Array(3).fill(["w1", "w3"]));
   });
 
   test("is taken back by leaving, by the context's end, and by the bus's", async () => {

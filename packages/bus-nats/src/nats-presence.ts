@@ -11,6 +11,11 @@ const periodMs = 5_000;
 const silentMs = 3 * periodMs;
 /** Within this time those who are asked who they are answer, in milliseconds: spread out, and once to all who ask meanwhile. */
 const answerWithinMs = 100;
+/**
+ * What is said for the first time is said once more after this time, in milliseconds: the servers of a cluster tell each other who listens, and
+ * what comes before that word is lost. It takes a few, or some hundred over continents.
+ */
+const insistMs = 500;
 /** How long a kind and an id may be, each, in characters. */
 const maxNameChars = 255;
 
@@ -33,7 +38,11 @@ export class NatsPresence implements Presence {
   readonly #table = new PresenceTable();
   /** Our own, by number, with how to take them back. */
   readonly #own = new Map<number, { announcement: Announcement; leave: () => void }>();
+  /** Numbers of those that were said once over this connection, and whether that was the first time ever. */
+  readonly #fresh = new Map<number, boolean>();
+  #rollAgain = false;
   #count = 0;
+  #insist: Timer | undefined;
   #period: Timer | undefined;
   #answer: Timer | undefined;
 
@@ -52,13 +61,19 @@ export class NatsPresence implements Presence {
     this.#period = undefined;
     this.#answer?.cancel();
     this.#answer = undefined;
+    this.#insist?.cancel();
+    this.#insist = undefined;
+    this.#fresh.clear();
     this.#table.clear();
   }
 
   /** There is a connection: who is there is asked, and told who we are. */
   connected(): void {
-    this.#options.say(encodeWord({ say: "roll", bus: this.#options.busId }));
+    this.#callRoll();
     this.#sayAll();
+    this.#rollAgain = true;
+    for (const nr of this.#own.keys()) if (!this.#fresh.has(nr)) this.#fresh.set(nr, false);
+    this.#insistSoon();
   }
 
   announce(ctx: Context, kind: string, id: string, info: JsonObject): () => void {
@@ -89,6 +104,8 @@ export class NatsPresence implements Presence {
     }
     this.#own.set(nr, { announcement, leave });
     this.#say(announcement, true);
+    this.#fresh.set(nr, true);
+    this.#insistSoon();
     if (ctx.signal.aborted) leave();
     else ctx.signal.addEventListener("abort", leave, { once: true });
     return leave;
@@ -123,6 +140,28 @@ export class NatsPresence implements Presence {
     this.#take(announcement, isNew);
     const { kind, id, info, bus, nr } = announcement;
     this.#options.say(encodeWord({ say: "here", kind, id, info, bus, nr, ...(isNew && { isNew }) }));
+  }
+
+  #callRoll(): void {
+    this.#options.say(encodeWord({ say: "roll", bus: this.#options.busId }));
+  }
+
+  #insistSoon(): void {
+    if (this.#insist !== undefined) return;
+    this.#insist = this.#runtime.clock.setTimer(
+      () => {
+        this.#insist = undefined;
+        if (this.#rollAgain) this.#callRoll();
+        this.#rollAgain = false;
+        for (const [nr, isNew] of this.#fresh) {
+          const own = this.#own.get(nr);
+          if (own !== undefined) this.#say(own.announcement, isNew);
+        }
+        this.#fresh.clear();
+      },
+      insistMs,
+      { background: true },
+    );
   }
 
   #sayAll(): void {

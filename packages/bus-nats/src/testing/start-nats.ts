@@ -15,6 +15,10 @@ export interface NatsNode {
   kill(): Promise<void>;
   /** Ends it as its operator does: clients are told. */
   stop(): Promise<void>;
+  /** Holds it still, as a machine that hangs: its connections stay, and nothing is read or said. */
+  pause(): void;
+  /** Lets it go on. */
+  resume(): void;
   /** Starts it again, empty. Resolves when it lets clients in, and knows the other nodes that run. */
   start(): Promise<void>;
 }
@@ -127,6 +131,8 @@ export async function startNats(options: StartNatsOptions = {}): Promise<NatsSer
       url: `nats://127.0.0.1:${place.client}`,
       kill: () => end(place, "SIGKILL"),
       stop: () => end(place, "SIGTERM"),
+      pause: () => void running.get(place.name)?.kill("SIGSTOP"),
+      resume: () => void running.get(place.name)?.kill("SIGCONT"),
       async start() {
         await start(place);
         await untilJoined();
