@@ -3,7 +3,7 @@
 // three processes, against a reference that keeps one line for each resource.
 import { joinCluster } from "@viable/cluster";
 import type { SimulatedTime } from "@viable/kernel";
-import { createRuntime, rootContext, seededRandom, simulateTime, withContext } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, sleep, withContext } from "@viable/kernel";
 import type { Log, Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import { everyEvent } from "@viable/log/testing";
@@ -178,6 +178,35 @@ describe("claims on a resource (S5)", () => {
     expect(await two.holder("disk")).toMatchObject({ by: "a", priority: 9 });
   });
 
+  test("what is let go while another is about to be refused is the other's", async () => {
+    const { one, two } = await twoProcesses();
+    const { token } = granted(await one.claim("report", { by: "a", policy: lock }));
+    const letGo = one.conflicts.release(one.ctx, "report", token);
+    const claimed = two.conflicts.claim(two.ctx, "report", { by: "b", policy: lock });
+    const [released, outcome] = await one.settled(Promise.all([letGo, claimed]));
+    expect(released).toEqual({ ok: true });
+    expect(granted(outcome).token).toBe(2);
+    expect(await one.holder("report")).toMatchObject({ by: "b" });
+  });
+
+  test("who is displaced before its own grant is answered is told", async () => {
+    const time = simulateTime();
+    const store = sharedStore();
+    let lateMs = 0;
+    const commit: Store["commit"] = async (...given) => {
+      const result = await store.commit(...given);
+      if (lateMs > 0) await new Promise<void>((resolve) => time.setTimer(resolve, lateMs));
+      return result;
+    };
+    const one = await joinProcess({ ...store, commit }, time, 1);
+    const two = await joinProcess(store, time, 2);
+    lateMs = 3_000;
+    const first = one.conflicts.claim(one.ctx, "draft", { by: "a", policy: newest });
+    await time.advance(100);
+    granted(await two.claim("draft", { by: "b", policy: newest }));
+    expect(codeOfEnd(granted(await one.settled(first)).ended)).toBe("registry.claim_displaced");
+  });
+
   test("within one process too, who is displaced is told", async () => {
     const { one } = await twoProcesses();
     const first = granted(await one.claim("draft", { by: "a", policy: newest }));
@@ -342,6 +371,54 @@ describe("random histories", () => {
     );
   });
 });
+
+describe("many at once", () => {
+  test.each([lock, priority, newest])(
+    "in three processes are settled one by one under $kind, each once, and one has it",
+    async (policy) => {
+      const wanted = fc.array(fc.record({ process: fc.nat(2), priority: fc.nat(3), delayMs: fc.nat(3) }), {
+        minLength: 1,
+        maxLength: 12,
+      });
+      await fc.assert(
+        fc.asyncProperty(wanted, fc.integer(), (all, seed) => claimAtOnce(policy, all, seed)),
+        { numRuns: 40 },
+      );
+    },
+  );
+});
+
+async function claimAtOnce(
+  policy: ConflictPolicy,
+  wanted: readonly { readonly process: number; readonly priority: number; readonly delayMs: number }[],
+  seed: number,
+): Promise<void> {
+  const time = simulateTime({ random: seededRandom(seed) });
+  const store = sharedStore();
+  const processes: Awaited<ReturnType<typeof joinProcess>>[] = [];
+  for (const number of [1, 2, 3]) processes.push(await joinProcess(store, time, number));
+  const [one] = processes as [Awaited<ReturnType<typeof joinProcess>>];
+  const claims = wanted.map(async ({ process, priority: rank, delayMs }, index) => {
+    const { ctx, conflicts } = processes[process] as typeof one;
+    await sleep(ctx, delayMs);
+    return await conflicts.claim(ctx, "report", { by: `agent-${index}`, policy, priority: rank });
+  });
+  const outcomes = await one.settled(Promise.all(claims));
+  await time.advance(2_000);
+  const won = outcomes.flatMap((outcome) => (outcome.ok ? [outcome] : []));
+  const last = Math.max(...won.map(({ token }) => token));
+  expect(new Set(won.map(({ token }) => token)).size).toBe(won.length);
+  // Whoever has it knows, and whoever had it knows that, too.
+  expect(won.filter(({ ended }) => !ended.aborted).map(({ token }) => token)).toEqual([last]);
+  const holder = await one.holder("report");
+  expect(holder?.token).toBe(last);
+  expect(outcomes.every((outcome) => outcome.ok || outcome.because === "held")).toBe(true);
+  if (policy.kind === "lock") expect(won).toHaveLength(1);
+  if (policy.kind === "newest") expect(won).toHaveLength(outcomes.length);
+  if (policy.kind === "priority") expect(holder?.priority).toBe(Math.max(...wanted.map((each) => each.priority)));
+  expect(await everyEvent(store, { types: ["conflict.settled"] })).toHaveLength(outcomes.length - 1);
+  for (const process of processes) await process.die();
+}
 
 /** One line for each resource: who has it. */
 interface Line {
