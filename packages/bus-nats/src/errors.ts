@@ -11,7 +11,7 @@ export const invalidServers = (reason: string): ViableError =>
 export const disconnected = (what: string, cause?: unknown): ViableError =>
   new ViableError("bus.disconnected", what, {
     retryable: true,
-    next: "Ask again later; if it goes on, look whether the NATS servers run and can be reached.",
+    next: "Ask again later; if it goes on, look whether the NATS servers run and can be reached, and whether their log calls this process a slow consumer.",
     cause,
   });
 
@@ -28,7 +28,10 @@ export const notPermitted = (operation: string, subject: string): ViableError =>
     next: "Permit this account to publish and subscribe to PREFIX.>, where PREFIX is that of the bus.",
   });
 
-/** `bus.slow_consumer`: NATS could not get rid of what is for this process, and closes the connection. */
+/**
+ * `bus.slow_consumer`: NATS could not get rid of what is for this process, and closes the connection. Many servers close without saying so
+ * (2.9 is one), which is then told as `bus.disconnected`.
+ */
 export const slowConsumer = (): ViableError =>
   new ViableError("bus.slow_consumer", "This process does not read fast enough what NATS has for it.", {
     next: "See what keeps its thread busy, subscribe to less, or spread the work over more processes.",

@@ -1,4 +1,7 @@
 // What goes wrong with the servers, and what strangers publish: requests go on, and nothing but messages is lost (W3).
+import { once } from "node:events";
+import type { AddressInfo, Socket } from "node:net";
+import { createServer } from "node:net";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import type { Bus } from "@viable/bus";
@@ -152,6 +155,41 @@ describe("servers that go", () => {
     await time.advance(101);
     expect(watcher.presence.present("worker")).toHaveLength(0);
   });
+});
+
+test.each([
+  ["a slow consumer", "-ERR 'Slow Consumer'", "bus.slow_consumer"],
+  ["something else", "-ERR 'Maximum Connections Exceeded'", "bus.server_error"],
+])("a server that closes for %s, and says so, is told of by that", async (_what, said, code) => {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.write('INFO {"server_id":"x","version":"2.9.10","headers":true,"max_payload":1048576}\r\n');
+    socket.on("data", (data) => {
+      if (!data.includes("PING")) return;
+      socket.write("PONG\r\n");
+      // Once the bus has said what it listens to, it is connected.
+      socket.once("data", () => socket.end(`${said}\r\n`));
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  ends.push(async () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const problems: string[] = [];
+  const bus = createNatsBus(runtime, {
+    servers: [`nats://127.0.0.1:${(server.address() as AddressInfo).port}`],
+    onProblem: (problem) => problems.push(problem.code),
+  });
+  ends.push(() => bus.stop(soon(10)));
+  await bus.start(ctx);
+  await until(() => problems.length === 2);
+  expect(problems).toEqual([code, "bus.disconnected"]);
+  // It comes again and again, and is told once.
+  await until(() => sockets.size > 3);
+  expect(problems).toHaveLength(2);
 });
 
 describe("what others publish", () => {

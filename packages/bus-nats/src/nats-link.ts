@@ -8,8 +8,8 @@ import { explainLoss, notPermitted, serverError, slowConsumer } from "./errors.t
 
 /** How long one server may take to let us in, in milliseconds: across an ocean it takes half of one. */
 const connectTimeoutMs = 2_000;
-/** How often a silent server is asked whether it is there. The client gives up after two that are not answered: some 15 s. */
-const pingEveryMs = 5_000;
+/** How often the server is asked whether it is there, in milliseconds. The client gives up when two go unanswered: after some six seconds. */
+const pingEveryMs = 2_000;
 /**
  * From a tenth of a second, by which a server that was started anew is there again, to five: those who were waiting are not many seconds
  * behind when it is. For ever, since a bus that had given up would be missing until somebody noticed.
@@ -180,7 +180,6 @@ export class NatsLink {
   }
 
   #hear(status: Status): void {
-    if (status.type === "slowConsumer") this.#tell("slow consumer", slowConsumer());
     if (status.type !== "error") return;
     const { error } = status;
     // The connection ends with it, which is told.
