@@ -60,6 +60,22 @@ describe("of all that offer it", () => {
     expect(workers.map(({ holdings }) => holdings.length)).toEqual([1, 0, 0]);
   });
 
+  test("one that comes later does not even try", async () => {
+    const { simulated, time } = await world({});
+    const late = await simulated.join();
+    const { append } = late.log;
+    const claims: unknown[] = [];
+    Object.assign(late.log, {
+      append: (...args: Parameters<Log["append"]>) => {
+        claims.push(...(args[1].records ?? []).filter(({ key }) => key === singletonKeys("sealer").ownerKey));
+        return append(...args);
+      },
+    });
+    await offerIn(late);
+    await time.advance(leaseMs);
+    expect(claims).toEqual([]);
+  });
+
   test("that claim at the same moment, one wins and the others know", async () => {
     const simulated = new SimulatedProcesses();
     const processes = [await simulated.join(), await simulated.join(), await simulated.join()];
@@ -125,6 +141,16 @@ describe("it is followed", () => {
     expect(await one.log.readStream(one.ctx, "seals")).toHaveLength(2);
   });
 
+  test("in the moment in which the membership knows that its holder is gone", async () => {
+    const { workers, time } = await world({}, {});
+    const [one, two] = workers as [Worker, Worker];
+    await time.advance(leaseMs);
+    one.clock.paused = true;
+    await time.until(() => two.gone.length > 0, 2 * leaseMs);
+    await time.settle();
+    expect(stateOf(two)).toBe("running");
+  });
+
   test("by the same process with a higher token where nobody else offers it", async () => {
     const { workers, time } = await world({});
     const [one] = workers as [Worker];
@@ -183,6 +209,45 @@ describe("what runs is told to end", () => {
     const keys = singletonKeys("sealer");
     expect((await one.log.getRecord(one.ctx, keys.ownerKey))?.value).toMatchObject({ processId: null, token: 2 });
     expect((await one.log.getRecord(one.ctx, keys.fenceKey))?.value).toEqual({ token: 2 });
+  });
+});
+
+describe("a holder", () => {
+  test("whose singleton another has taken is told to end, though its lease holds", async () => {
+    const { workers, time } = await world({});
+    const [one] = workers as [Worker];
+    const { ownerKey, fenceKey } = singletonKeys("sealer");
+    const another = { part: "sealer", processId: "prc_another", epoch: 9, token: 2 };
+    await one.log.append(one.ctx, {
+      records: [
+        { key: ownerKey, value: another, expected: "any" },
+        { key: fenceKey, value: { token: 2 }, expected: "any" },
+      ],
+    });
+    expect(await write(one)).toMatchObject({ ok: false, reason: "superseded" });
+    await time.settle();
+    expect(one.endedMs).toHaveLength(1);
+    expect((await one.log.getRecord(one.ctx, ownerKey))?.value).toEqual(another);
+    expect(one.offer.status().holder).toMatchObject({ processId: "prc_another" });
+  });
+
+  test("whose lease is not renewed claims nothing in the last fifth of it, though it could write", async () => {
+    const { workers, time } = await world({});
+    const [one] = workers as [Worker];
+    const { append } = one.log;
+    let claims = 0;
+    Object.assign(one.log, {
+      append: async (...args: Parameters<Log["append"]>) => {
+        if (args[1].records?.some(({ key }) => key === leaseKey(one.membership.processId)))
+          throw new ViableError("log.unavailable", "Away.", { retryable: true });
+        claims += 1;
+        if (claims > 10) throw new Error("Too many.");
+        return await append(...args);
+      },
+    });
+    await time.advance(leaseMs);
+    // It gave the singleton back, and that is all.
+    expect([stateOf(one), one.endedMs.length, claims]).toEqual(["waiting", 1, 1]);
   });
 });
 

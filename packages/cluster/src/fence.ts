@@ -29,11 +29,10 @@ export class Fence {
   readonly #log: Log;
   readonly #keys: PartKeys;
   readonly #token: number;
-  /** Undefined where it is not known: the answer of the last append was lost. */
+  /** Undefined where it is not known, and has to be read: the last append was refused, or its answer was lost. */
   #version: number | undefined;
   #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
-  #isClosed = false;
 
   constructor(log: Log, keys: PartKeys, token: number, version: number) {
     this.#log = log;
@@ -56,14 +55,9 @@ export class Fence {
     return await waitFor(ctx, turn);
   }
 
-  /** Nothing more is let through, whatever the database says: the part is given back. */
-  close(): void {
-    this.#isClosed = true;
-  }
-
   async #append(ctx: Context, request: AppendRequest): Promise<GuardedOutcome> {
     for (let attempt = 1; ; attempt++) {
-      const version = this.#isClosed ? undefined : (this.#version ?? (await this.#readVersion(ctx)));
+      const version = this.#version ?? (await this.#readVersion(ctx));
       if (version === undefined) return { ok: false, reason: "superseded", token: this.#token };
       this.#version = undefined;
       const guard = { key: this.#keys.fenceKey, value: { token: this.#token }, expected: version };
@@ -74,7 +68,6 @@ export class Fence {
         return { ...outcome, recordVersions: outcome.recordVersions.slice(0, -1) };
       }
       const isFence = outcome.reason === "record_conflict" && outcome.key === this.#keys.fenceKey;
-      if (!isFence) this.#version = version;
       if (!isFence || attempt === maxAttempts) return outcome;
     }
   }

@@ -61,7 +61,6 @@ const retryMs = 1_000;
 
 interface Held {
   readonly holding: Holding;
-  readonly fence: Fence;
   readonly abort: AbortController;
   readonly begunMs: number;
   ended: Promise<void>;
@@ -76,7 +75,7 @@ interface Held {
  *    ▲                   │ somebody was quicker, the log is away      │ end: the signal aborts
  *    │                   ▼                                            ▼
  *    └───────────────────┴───────────────────────────────────────── ending
- *       what ran has ended, or giveBackMs are over; the fence is closed; the record names nobody
+ *       what ran has ended, or giveBackMs are over; the records name nobody, with a higher token
  *
  * What the database decides: who has the part (compare-and-set on the owner's record), and whose guarded writes count (the fence's
  * record, written in the same append by everybody who takes or gives the part). What our own clock decides: when what runs must end
@@ -228,7 +227,6 @@ export class PartKeeper {
     };
     const held: Held = {
       holding,
-      fence,
       abort,
       begunMs: this.#nowMs(),
       ended: Promise.resolve(),
@@ -262,7 +260,6 @@ export class PartKeeper {
     if (reason !== "ended" && !(await this.#endsInTime(held.ended))) {
       this.#settings.onProblem(partStillRuns(this.part, this.#settings.giveBackMs));
     }
-    held.fence.close();
     this.#held = undefined;
     // Others' by now where it was taken.
     if (this.#seen?.token === held.holding.token) await this.#release();

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PlacedPart, PlaceMember } from "./place-parts.ts";
-import { placeParts } from "./place-parts.ts";
+import { placeParts, placeScore } from "./place-parts.ts";
 
 const names = (count: number) => Array.from({ length: count }, (_, index) => `orders-${index}`);
 const someMembers = (weight: fc.Arbitrary<number>, min = 1) =>
@@ -121,6 +121,22 @@ describe("what moves", () => {
 });
 
 describe("which ones", () => {
+  test("a part stays with whoever has it, whoever else comes and weighs the same", () => {
+    for (const id of [..."abcdefgh"]) {
+      const members = [..."abcdefgh"].map((other) => ({ id: other }));
+      expect(placeParts(["one"], members, new Map([["one", id]]))).toMatchObject([{ owner: id, reason: "kept" }]);
+    }
+  });
+
+  test("whoever has more than its share gives away what belongs to it least", () => {
+    const parts = names(40);
+    const now = new Map(parts.map((part) => [part, "prc_a"]));
+    const placed = placeParts(parts, [{ id: "prc_a" }, { id: "prc_b" }], now);
+    const scores = (owner: string) =>
+      placed.filter((part) => part.owner === owner).map(({ part }) => placeScore(part, "prc_a", 1));
+    expect(Math.min(...scores("prc_a"))).toBeGreaterThan(Math.max(...scores("prc_b")));
+  });
+
   test("order changes nothing", () => {
     fc.assert(
       fc.property(withHistory, someMembers(anyWeight), ({ parts, now }, members) => {

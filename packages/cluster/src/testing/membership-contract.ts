@@ -1,11 +1,12 @@
 import type { Context } from "@viable/kernel";
-import { createRuntime, rootContext, ViableError, waitFor, withContext } from "@viable/kernel";
+import { createRuntime, rootContext, waitFor, withContext } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { JoinClusterOptions } from "../join-cluster.ts";
 import { joinCluster } from "../join-cluster.ts";
 import { epochKey, leaseKey, leasePrefix } from "../lease.ts";
 import type { Loss, Membership } from "../membership.ts";
+import { cutWhereDown } from "./cut-log.ts";
 
 /** What a contract run is given: the same database, opened by as many processes as it asks for. */
 export interface MembershipWorld {
@@ -207,25 +208,4 @@ export function membershipContract(name: string, makeWorld: () => Promise<Member
       await expect(membership.start(ctx)).rejects.toMatchObject({ code: "cluster.left" });
     });
   });
-}
-
-/** The same log, whose calls fail at once while the link is down. */
-function cutWhereDown(log: Log, link: { readonly up: boolean }): Log {
-  const guard =
-    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      if (!link.up) throw new ViableError("log.unavailable", "Cut off by the test.", { retryable: true });
-      return await call(...args);
-    };
-  return {
-    ...log,
-    append: guard(log.append),
-    getRecord: guard(log.getRecord),
-    listRecords: guard(log.listRecords),
-    watchRecords: guard((watchCtx, prefix, callback) =>
-      log.watchRecords(watchCtx, prefix, (change) => {
-        if (link.up) callback(change);
-      }),
-    ),
-  };
 }

@@ -1,4 +1,4 @@
-import type { Clock, Context, Runtime, SimulatedTime, Timer } from "@viable/kernel";
+import type { Clock, Context, Runtime, SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { Log, Store } from "@viable/log";
 import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
@@ -6,53 +6,11 @@ import { joinCluster } from "../join-cluster.ts";
 import type { ProcessLife } from "../lease.ts";
 import { leasePrefix } from "../lease.ts";
 import type { LeasedMembership, Loss } from "../membership.ts";
+import { ProcessClock } from "./process-clock.ts";
 
 export const leaseMs = 10_000;
 /** How long a log may take to see what another process wrote, where no word of it arrives. */
 export const pollMs = 1_000;
-
-class ProcessClock implements Clock {
-  readonly #time: SimulatedTime;
-  readonly #bootMs: number;
-  #due: (() => void)[] = [];
-  wallOffsetMs = 0;
-  paused = false;
-
-  constructor(time: SimulatedTime, bootMs: number) {
-    this.#time = time;
-    this.#bootMs = bootMs;
-  }
-  now(): number {
-    return this.#time.now() + this.wallOffsetMs;
-  }
-  nextTurn(): Promise<void> {
-    return this.#time.nextTurn();
-  }
-  monotonicMs(): number {
-    return this.#time.monotonicMs() + this.#bootMs;
-  }
-  setTimer(fire: () => void, delayMs: number): Timer {
-    let cancelled = false;
-    const run = () => {
-      if (!cancelled) fire();
-    };
-    const timer = this.#time.setTimer(() => (this.paused ? this.#due.push(run) : run()), delayMs);
-    return {
-      cancel: () => {
-        cancelled = true;
-        timer.cancel();
-      },
-    };
-  }
-  /** Runs what fell due meanwhile, timer by timer, with what each starts in between, as the platform does. */
-  async resume(): Promise<void> {
-    this.paused = false;
-    for (const run of this.#due.splice(0)) {
-      run();
-      await this.#time.settle();
-    }
-  }
-}
 
 export interface SimulatedProcess {
   readonly clock: ProcessClock;
@@ -78,7 +36,7 @@ export class SimulatedProcesses {
   }
 
   make(options: { exclusive?: boolean; bootMs?: number } = {}): SimulatedProcess {
-    const clock = new ProcessClock(this.time, options.bootMs ?? this.processes.length * 12_345);
+    const clock = new ProcessClock(this.time, this.time.settle, options.bootMs ?? this.processes.length * 12_345);
     const runtime = createRuntime({ clock, random: seededRandom(this.seed * 100 + this.processes.length) });
     const link: SimulatedProcess["link"] = { up: true, latencyMs: () => 0, loseAnswers: 0 };
     const log = createLog(this.#over(link, clock), runtime);

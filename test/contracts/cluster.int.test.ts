@@ -1,8 +1,9 @@
 /**
- * The membership contract over the log on each database. It stands here and not in its room, since `cluster` knows the log and no
- * database. Memberships leave nothing behind but the last epoch given, so one database serves all the tests.
+ * The contracts of memberships, singletons and placements over the log on each database. They stand here and not in their room, since `cluster`
+ * knows the log and no database. Memberships leave nothing behind but the last epoch given, and each test of the others has names of its own, so
+ * one database serves all the tests.
  */
-import { membershipContract } from "@viable/cluster/testing";
+import { membershipContract, placementContract, singletonsContract } from "@viable/cluster/testing";
 import { createRuntime } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createLog } from "@viable/log";
@@ -21,10 +22,10 @@ describe("on PGlite, whose one store several logs share, since it takes one proc
   afterAll(() => store.close());
 
   const shared: Store = { ...store, exclusive: false, open: leaveOpen, close: leaveOpen };
-  membershipContract("PGlite", async () => ({
-    makeLog: () => createLog(shared, createRuntime()),
-    close: leaveOpen,
-  }));
+  const makeWorld = async () => ({ makeLog: () => createLog(shared, createRuntime()), close: leaveOpen });
+  membershipContract("PGlite", makeWorld);
+  singletonsContract("PGlite", makeWorld);
+  placementContract("PGlite", makeWorld);
 });
 
 describe("on PostgreSQL, where each log has connections of its own", () => {
@@ -36,8 +37,11 @@ describe("on PostgreSQL, where each log has connections of its own", () => {
   });
   afterAll(() => server[Symbol.asyncDispose]());
 
-  membershipContract("PostgreSQL", async () => ({
+  const makeWorld = async () => ({
     makeLog: () => createLog(createPostgresStore({ connectionString }), createRuntime()),
     close: leaveOpen,
-  }));
+  });
+  membershipContract("PostgreSQL", makeWorld);
+  singletonsContract("PostgreSQL", makeWorld);
+  placementContract("PostgreSQL", makeWorld);
 });
