@@ -24,7 +24,8 @@ describe.each([1, 3])("on a cluster of %i", (nodes) => {
   });
 
   busContract(`NATS, ${nodes} nodes`, async () => {
-    const prefix = `contract${nodes}-${worlds++}`;
+    // Others may use the same servers.
+    const prefix = `contract-${process.pid}-${nodes}-${worlds++}`;
     const ways = new Map<Bus, NatsProxy>();
     for (const proxy of proxies) proxy.mend();
     return {

@@ -146,6 +146,8 @@ export function createNatsBus(runtime: Runtime, options: NatsBusOptions): Bus {
   };
 
   const subscribeOnServer = (connection: NatsConnection, entry: Subscribed): void => {
+    // One that has just closed says so in a moment; the next one is told.
+    if (connection.isClosed()) return;
     const { pattern, group } = entry.queue;
     // A pattern without wildcards was checked when it was subscribed.
     const checks = hasWildcard(pattern);

@@ -114,8 +114,8 @@ export class NatsLink {
       }
     }
     this.#failures += 1;
-    if (problem !== undefined) this.#tell(problem.code, problem);
     this.#pauseThenConnect(undefined);
+    if (problem !== undefined) this.#tell(problem.code, problem);
   }
 
   #pauseThenConnect(lost: string | undefined): void {
@@ -160,11 +160,10 @@ export class NatsLink {
     } else {
       this.#failures += 1;
     }
+    this.#options.onLost();
+    if (this.#state === "connected") this.#pauseThenConnect(address);
     const problem = explainLoss(address, error);
     this.#tell(problem.code, problem);
-    this.#options.onLost();
-    // Whoever was told may have stopped us.
-    if (this.#state === "connected") this.#pauseThenConnect(address);
   }
 
   async #listen(connection: NatsConnection): Promise<void> {

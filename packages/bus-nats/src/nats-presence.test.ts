@@ -120,6 +120,18 @@ describe("NatsPresence", () => {
     expect(() => one.announce(ctx, "worker", "w", {})).toThrow(expect.objectContaining({ code: "bus.closed" }));
   });
 
+  test("one bus announces a thousand at a time, and another in the place of one that leaves or is replaced", () => {
+    const { ctx, join } = openWorld();
+    const one = join("one");
+    const leaves = Array.from({ length: 1_000 }, (_, nr) => one.announce(ctx, "worker", `w${nr}`, {}));
+    const more = () => one.announce(ctx, "worker", "more", {});
+    expect(more).toThrow(expect.objectContaining({ code: "bus.overloaded" }));
+    one.announce(ctx, "worker", "w1", { again: true });
+    leaves[2]?.();
+    more();
+    expect(one.present("worker")).toHaveLength(1_000);
+  });
+
   test("names and words are bounded", () => {
     const { ctx, join } = openWorld();
     const one = join("one");

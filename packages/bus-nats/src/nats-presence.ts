@@ -2,6 +2,7 @@ import type { Presence } from "@viable/bus";
 import { busClosed, decodeMessage, encodeMessage, invalidMessage } from "@viable/bus";
 import type { Context, JsonObject, Runtime, Timer } from "@viable/kernel";
 import { decodeWord, encodeWord } from "./envelope.ts";
+import { overloaded } from "./errors.ts";
 import type { Announcement } from "./presence-table.ts";
 import { PresenceTable } from "./presence-table.ts";
 
@@ -18,6 +19,17 @@ const answerWithinMs = 100;
 const insistMs = 500;
 /** How long a kind and an id may be, each, in characters. */
 const maxNameChars = 255;
+
+/** How many one bus may announce at a time: each is said again in each period. */
+const maxOwn = 1_000;
+
+/** One of our own. */
+interface Own {
+  readonly announcement: Announcement;
+  readonly leave: () => void;
+  /** Lets go of its context, and says nothing. */
+  readonly forget: () => void;
+}
 
 export interface NatsPresenceOptions {
   readonly busId: string;
@@ -37,7 +49,7 @@ export class NatsPresence implements Presence {
   readonly #options: NatsPresenceOptions;
   readonly #table = new PresenceTable();
   /** Our own, by number, with how to take them back. */
-  readonly #own = new Map<number, { announcement: Announcement; leave: () => void }>();
+  readonly #own = new Map<number, Own>();
   /** Numbers of those that were said once over this connection, and whether that was the first time ever. */
   readonly #fresh = new Map<number, boolean>();
   #rollAgain = false;
@@ -92,17 +104,21 @@ export class NatsPresence implements Presence {
       nr,
       chars: text.length,
     };
-    const leave = () => {
-      if (!this.#own.delete(nr)) return;
+    const forget = () => {
       ctx.signal.removeEventListener("abort", leave);
+      this.#fresh.delete(nr);
+      return this.#own.delete(nr);
+    };
+    const leave = () => {
+      if (!forget()) return;
       this.#table.leave(kind, id, announcement.bus, nr);
       this.#options.say(encodeWord({ say: "gone", kind, id, bus: announcement.bus, nr }));
     };
-    // What it replaces is not said again.
-    for (const [other, own] of this.#own) {
-      if (own.announcement.kind === kind && own.announcement.id === id) this.#own.delete(other);
+    for (const own of [...this.#own.values()]) {
+      if (own.announcement.kind === kind && own.announcement.id === id) own.forget();
     }
-    this.#own.set(nr, { announcement, leave });
+    if (this.#own.size >= maxOwn) throw overloaded(`${maxOwn} are announced here already.`);
+    this.#own.set(nr, { announcement, leave, forget });
     this.#say(announcement, true);
     this.#fresh.set(nr, true);
     this.#insistSoon();
