@@ -244,7 +244,7 @@ class ClusterPlacement implements Placement {
           await this.#options.onLost(holding, endReason());
         }
       },
-      onProblem: (problem) => this.#options.onProblem?.(problem),
+      onProblem: (problem) => queueMicrotask(() => this.#options.onProblem?.(problem)),
       onChange: () => this.#considerSoon(),
     });
   }

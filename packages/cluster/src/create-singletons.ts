@@ -118,7 +118,7 @@ class ClusterSingletons implements Singletons {
       ctx,
       giveBackMs,
       run: (runCtx, holding) => options.start(runCtx, holding),
-      onProblem: (problem) => options.onProblem?.(problem),
+      onProblem: (problem) => queueMicrotask(() => options.onProblem?.(problem)),
       onChange: () => queueMicrotask(() => this.#consider(keeper)),
     });
     const known = this.#owners.get(name);

@@ -353,6 +353,63 @@ describe("clocks", () => {
   });
 });
 
+describe("changes", () => {
+  test("are told of when somebody comes, is found gone, or our own lease is lost and found; not on renewals", async () => {
+    const world = new World();
+    const one = await world.join();
+    let told = 0;
+    const stopTelling = one.membership.onChange(() => {
+      told += 1;
+    });
+    const since = async (ms: number) => {
+      const before = told;
+      await world.time.advance(ms);
+      return told - before;
+    };
+    await world.time.settle();
+    const two = await world.join();
+    expect(await since(pollMs)).toBe(1);
+    expect(await since(3 * leaseMs)).toBe(0);
+    await two.membership.stop(two.ctx);
+    expect(await since(pollMs)).toBe(1);
+    one.link.up = false;
+    await world.time.until(() => one.losses.length === 1, 2 * leaseMs);
+    await world.time.settle();
+    expect(one.membership.leaseEndsMs).toBe(Number.NEGATIVE_INFINITY);
+    const atLoss = told;
+    one.link.up = true;
+    await world.time.until(() => one.membership.canClaim, 20_000);
+    await world.time.settle();
+    expect(told).toBeGreaterThan(atLoss);
+    expect(one.membership.leaseEndsMs).toBeGreaterThan(one.clock.monotonicMs());
+    const atReturn = told;
+    stopTelling();
+    await one.membership.stop(one.ctx);
+    await world.time.settle();
+    expect(told).toBe(atReturn);
+  });
+
+  test("are told of when a process may claim for the first time", async () => {
+    const world = new World();
+    const only = world.make({ exclusive: true });
+    const claims: boolean[] = [];
+    only.membership.onChange(() => claims.push(only.membership.canClaim));
+    await only.log.start(only.ctx);
+    await only.membership.start(only.ctx);
+    expect(claims).toEqual([true]);
+  });
+
+  test("are told of in the moment in which a lease is lost", async () => {
+    const world = new World();
+    const one = await world.join();
+    const states: string[] = [];
+    one.membership.onChange(() => states.push(one.membership.state));
+    one.link.up = false;
+    await world.time.until(() => states.includes("lost"), 2 * leaseMs);
+    expect(one.losses).toHaveLength(1);
+  });
+});
+
 describe("epochs", () => {
   test("are given to twenty that join at the same moment, each its own, without gaps", async () => {
     const world = new World();

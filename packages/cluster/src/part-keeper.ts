@@ -42,6 +42,7 @@ export interface PartKeeperSettings {
   readonly giveBackMs: number;
   /** Runs the part until the signal aborts. `endReason` says why it did. */
   run(ctx: Context, holding: Holding, endReason: () => EndReason): Promise<void>;
+  /** Must not throw, nor must `onChange`. */
   onProblem(problem: ViableError): void;
   /** The state has changed. */
   onChange(): void;

@@ -24,8 +24,8 @@ export interface PlacedPart {
 }
 
 /** How many parts one placement may have: each has two records, and every process that hosts it holds all of them in memory. */
-export const maxParts = 1_000;
-export const maxWeight = 1_000;
+const maxParts = 1_000;
+const maxWeight = 1_000;
 
 /**
  * Decides who is to have which part. A pure function: the same parts, members and owners give the same answer in every process, whatever
