@@ -108,6 +108,39 @@ async function deadLetters(): Promise<StoredEvent[]> {
   return await t.events();
 }
 
+/** Tasks that want the same resource: under a lock the second is refused, by priority it is displaced; and policies that differ. */
+async function conflicts(): Promise<StoredEvent[]> {
+  const holder = agent({
+    name: "holder",
+    capability: "hold",
+    description: "Holds a resource for a while, where it may.",
+    input: z.strictObject({ resource: z.string(), policy: z.enum(["lock", "priority"]), priority: z.number() }),
+    handle: async (ctx, { resource, policy, priority }) => {
+      const claimed = await ctx.claim(resource, { policy: { kind: policy }, priority });
+      if (!claimed.ok) return claimed.because;
+      await pause(ctx, 2_000);
+      return claimed.ended.aborted ? "lost" : "held";
+    },
+  });
+  await using t = await startTestSystem(defineSystem({ ...settings, commands: [holder] }));
+  const client = await t.connect();
+  const hold = async (resource: string, policy: "lock" | "priority", priority: number) => {
+    const id = await client.begin("hold", { resource, policy, priority });
+    await t.time.advance(100);
+    return id;
+  };
+  const begun = [
+    await hold("disk", "lock", 0),
+    await hold("disk", "lock", 9),
+    await hold("press", "priority", 1),
+    await hold("press", "priority", 2),
+    await hold("press", "priority", 1),
+    await hold("disk", "priority", 1),
+  ];
+  for (const id of begun) await client.outcome(id);
+  return await t.events();
+}
+
 /** Equal tasks: shared when done and when failed; and of three of which the first is cancelled, the second does what both want. */
 async function equalWork(): Promise<StoredEvent[]> {
   await using t = await startTestSystem(definition);
@@ -377,6 +410,7 @@ async function plannedRuns(): Promise<StoredEvent[]> {
 export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   outcomes,
   "dead-letters": deadLetters,
+  conflicts,
   "equal-work": equalWork,
   takeovers,
   projections,

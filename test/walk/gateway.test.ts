@@ -131,6 +131,7 @@ const guarded = [
   ["GET", "/v1/registry/discover?capability=echo"],
   ["GET", "/v1/registry/dead-letters"],
   ["GET", "/v1/registry/metrics"],
+  ["GET", "/v1/registry/claims"],
   ["GET", "/v1/memory"],
   ["GET", "/v1/projections"],
   ["GET", "/v1/events"],
@@ -341,7 +342,7 @@ test("health is under /v1 too, for whoever has a token, a session's included", a
 
 describe("a session's token", () => {
   const reads = guarded.filter(([method]) => method === "GET").map(([, path]) => path);
-  const tenantOnly = ["/v1/memory", "/v1/projections", "/v1/registry/dead-letters", "/metrics"];
+  const tenantOnly = ["/v1/memory", "/v1/projections", "/v1/registry/claims", "/v1/registry/dead-letters", "/metrics"];
 
   test.each(reads)("W11: GET %s tells it nothing of another session, nor what the tenant keeps", async (path) => {
     const { t, call, mine, other, executionId, runId } = await twoSessions();

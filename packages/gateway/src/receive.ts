@@ -5,7 +5,6 @@ import { askQuery, isOutcome, sendCommand, toFieldProblems } from "@viable/proto
 import type { Grant, Tokens } from "@viable/security";
 import { authorize } from "@viable/security";
 import type { ExecutionState, Executions, Intake, Queries, Quota } from "@viable/swarm";
-import type { z } from "zod";
 import { HttpProblem, notFound, ofQuery, ofRefusal, unauthenticated } from "./problems.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { grantInSession, isOpen } from "./sessions.ts";
@@ -226,7 +225,16 @@ function requireOpen(session: Session, now: number): void {
   });
 }
 
-function parseBody<Shape extends z.ZodType>(shape: Shape, body: unknown, what: string): z.output<Shape> {
+/** As far as it is used here: the protocol's schemas are such. */
+interface Shape<Parsed> {
+  safeParse(
+    body: unknown,
+  ):
+    | { readonly success: true; readonly data: Parsed }
+    | { readonly success: false; readonly error: Parameters<typeof toFieldProblems>[0] };
+}
+
+function parseBody<Parsed>(shape: Shape<Parsed>, body: unknown, what: string): Parsed {
   const parsed = shape.safeParse(body);
   if (parsed.success) return parsed.data;
   const errors = toFieldProblems(parsed.error, "body");

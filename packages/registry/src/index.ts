@@ -1,3 +1,11 @@
+export type {
+  Conflicts,
+  ReleaseOutcome,
+  ResourceClaim,
+  ResourceClaimOutcome,
+  ResourceHolder,
+} from "./conflicts/conflicts.ts";
+export { createConflicts } from "./conflicts/conflicts.ts";
 export type { UndeliveredTask } from "./dead-letters.ts";
 export * from "./define.ts";
 export { registryEventTypes } from "./event-types.ts";

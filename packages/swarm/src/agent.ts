@@ -1,6 +1,7 @@
 import type { JsonValue, Runtime } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Operation } from "@viable/protocol";
+import type { ResourceClaim, ResourceClaimOutcome } from "@viable/registry";
 import type { z } from "zod";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 import type { Memory } from "./memory.ts";
@@ -49,6 +50,12 @@ export interface AgentContext {
    * made with the same capability and arguments. Refusals and failures are values.
    */
   delegate(capability: string, args: JsonValue, options?: DelegateOptions): Promise<DelegateOutcome>;
+  /**
+   * Claims a resource of this tenant by name, until this task ends or it is let go: of all who claim it, in any process, one has it, by the policy that
+   * all of them name. A conflict is settled and recorded, never by accident. Hand `token` on with each write: whoever keeps the resource
+   * refuses a lower one than it has seen; `ended` says when it is held no more.
+   */
+  claim(resource: string, claim: Omit<ResourceClaim, "by">): Promise<ResourceClaimOutcome>;
   /** This service's private memory for this tenant. Survives restarts. */
   readonly memory: Memory;
   /** Memory shared by all services of this tenant. */

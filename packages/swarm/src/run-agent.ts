@@ -9,6 +9,7 @@ import {
 } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
 import type { Progress } from "@viable/protocol";
+import type { Conflicts } from "@viable/registry";
 import type { AccessCounter } from "./access-counter.ts";
 import type { AgentContext } from "./agent.ts";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
@@ -18,6 +19,7 @@ import type { Executions } from "./executions.ts";
 import { createMemory, globalMemoryService } from "./memory-records.ts";
 import { readProjection } from "./projection-reader.ts";
 import type { Task } from "./task.ts";
+import { TaskClaims } from "./task-claims.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
 
 /** Progress is kept at most this often, in milliseconds: five a second, so that the log is not drowned. */
@@ -31,6 +33,7 @@ export interface RunAgentPorts {
   readonly executions: Executions;
   readonly accesses: AccessCounter;
   readonly projections: Projections;
+  readonly conflicts: Conflicts;
   readonly threads: ThreadPool;
   delegate(
     ctx: Context,
@@ -104,6 +107,11 @@ async function runInline(
 ): Promise<JsonValue> {
   const { state, claim, agent } = task;
   const memoryCtx = rootContext(ctx.runtime, { tenant: state.tenant, principal: ctx.principal, signal: ctx.signal });
+  const claims = new TaskClaims(
+    ports.conflicts,
+    memoryCtx,
+    `${state.accepted.service}/${agent.name} ${state.executionId}`,
+  );
   const agentCtx: AgentContext = {
     executionId: state.executionId,
     service: state.accepted.service,
@@ -130,12 +138,17 @@ async function runInline(
         resume();
       }
     },
+    claim: (resource, claim) => claims.claim(resource, claim),
     memory: createMemory(ports.log, memoryCtx, state.accepted.service, ports.accesses),
     globalMemory: createMemory(ports.log, memoryCtx, globalMemoryService, ports.accesses),
     projection: (name) => readProjection(memoryCtx, ports.log, ports.projections, name),
   };
-  // An agent that ignores its signal must not keep the worker: it goes on alone, and what it says no longer counts.
-  return await raceAbort(ctx.signal, async () => agent.handle(agentCtx, input as never));
+  try {
+    // An agent that ignores its signal must not keep the worker: it goes on alone, and what it says no longer counts.
+    return await raceAbort(ctx.signal, async () => agent.handle(agentCtx, input as never));
+  } finally {
+    claims.end();
+  }
 }
 
 function raceAbort<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@ import type { Log, Projections } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { SwarmMeasurement, SwarmView } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
-import type { Registered, Registry } from "@viable/registry";
+import type { Conflicts, Registered, Registry } from "@viable/registry";
 import type { Child, ChildSpec, Supervisor, SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
 import type { AccessCounter } from "./access-counter.ts";
@@ -34,6 +34,8 @@ export interface SwarmSettings {
   /** The process's one: counts what agents read of memory. */
   readonly accesses: AccessCounter;
   readonly projections: Projections;
+  /** Settles who may have what, among all tasks of all processes. */
+  readonly conflicts: Conflicts;
   /** Where the service answers for itself; undefined where it has no listener. */
   readonly healthUrl?: string | undefined;
   readonly metricsUrl?: string | undefined;
@@ -154,6 +156,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         threads: settings.threads,
         accesses: settings.accesses,
         projections: settings.projections,
+        conflicts: settings.conflicts,
         delegate: settings.delegate,
         onWait,
       });

@@ -13,7 +13,7 @@ import type { HealthView } from "@viable/protocol";
 import type { Reactors } from "@viable/reactors";
 import { createReactors, createSchedules, reactionOf } from "@viable/reactors";
 import type { Registry } from "@viable/registry";
-import { createRegistry } from "@viable/registry";
+import { createConflicts, createRegistry } from "@viable/registry";
 import type { SealKey, Tokens } from "@viable/security";
 import { createSealer, createTokens, mintOwnerToken, sealFile } from "@viable/security";
 import type { Child, SupervisorEvent } from "@viable/supervisor";
@@ -31,6 +31,7 @@ import {
   ThreadPool,
 } from "@viable/swarm";
 import { createBusNews } from "./bus-news.ts";
+import { claimViews } from "./claim-views.ts";
 import { databaseCommands } from "./database-commands.ts";
 import type { SystemDefinition } from "./define-system.ts";
 import { commandService, isProcessManager, systemService } from "./define-system.ts";
@@ -129,7 +130,7 @@ const afterDrainMs = 5_000;
 const closeMs = 1_000;
 
 /**
- * Puts a system together and starts and stops it in order: log, sealer, bus, membership, tokens, registry, executions, projections, the
+ * Puts a system together and starts and stops it in order: log, sealer, bus, membership, tokens, registry, conflicts, executions, projections, the
  * counter of accesses to memory, threads, intake, queries, the watch of migrations, reactors, schedules, each service's listener and swarm by start priority,
  * gateway; and back. Stopping, all listeners are closed before the swarms. Runs begin nothing more from the first moment on, and are waited for
  * after the swarms, since tasks of theirs may be under way there. The gateway, which takes no new commands from then on either, is the last
@@ -197,6 +198,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     createSealer({ log, runtime, key: options.seals.key, file: sealFile(options.seals.file), onNotice: notice });
   const tokens = createTokens(log);
   const registry = createRegistry({ log, bus, membership });
+  const conflicts = createConflicts({ log, membership });
   const executions = createExecutions(log);
 
   const accesses = new AccessCounter(log);
@@ -320,6 +322,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       ...systemViews({ catalogue, registry, swarms, log, accesses, membership, projections, traffic: traffic.pairs }),
       ...reactorViews({ log, reactors, schedules }),
       ...queryViews(queries.catalogue, registry),
+      ...claimViews(conflicts),
     ],
     health,
     metrics: () => metrics.all(),
@@ -352,6 +355,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       threads,
       accesses,
       projections,
+      conflicts,
       healthUrl: listener && `${listener.url}/health`,
       metricsUrl: listener && `${listener.url}/metrics`,
       drainMs: definition.limits.drainMs,
@@ -460,6 +464,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "tokens", tokens);
         ownerToken = await ensureOwnerToken(ctx, log, tokens, ownerToken);
         await begin(ctx, "registry", registry);
+        await begin(ctx, "conflicts", conflicts);
         await begin(ctx, "executions", executions);
         await begin(ctx, "projections", projections);
         await begin(ctx, "memory accesses", accesses);

@@ -11,6 +11,8 @@ export type {
   DelegateOutcome,
   Memory,
   MemoryEntry,
+  PlanAgent,
+  PlanOutcome,
   ProjectionReader,
   QueryContext,
   QueryDefinition,
@@ -18,6 +20,16 @@ export type {
   ServiceDefinition,
   ThreadAgentContext,
 } from "@viable/swarm/define";
-export { agent, query, service, threadAgent } from "@viable/swarm/define";
+export {
+  agent,
+  firstSuccess,
+  parallel,
+  query,
+  quorum,
+  sequence,
+  service,
+  settleBy,
+  threadAgent,
+} from "@viable/swarm/define";
 export type { SystemDefinition, SystemSettings } from "./define-system.ts";
 export { defineSystem } from "./define-system.ts";
