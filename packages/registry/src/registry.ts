@@ -200,11 +200,13 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const isAlive = (entry: Entry, now: number) =>
     entry.local ||
     (entry.expiresAt > now && !membership.isGone(entry.registration.processId, entry.registration.epoch));
+  /** Under the epoch of now: a process that lost its lease and came back lives under another. */
+  const registrationOf = ({ local, registration }: Entry): Registration =>
+    local && registration.epoch !== membership.epoch ? { ...registration, epoch: membership.epoch } : registration;
   const toCandidate = (entry: Entry): Candidate =>
     entry.local
       ? {
-          // The epoch of now: a process that lost its lease and came back lives under another.
-          registration: { ...entry.registration, epoch: membership.epoch },
+          registration: registrationOf(entry),
           measurement: entry.measure(),
           local: true,
           routed: 0,
@@ -220,11 +222,11 @@ export function createRegistry(settings: RegistrySettings): Registry {
   };
   const nearTo = (capability: string, tenant: string | undefined): string[] => {
     const now = nowMs();
-    const alive = entries.find({}).filter((entry) => isAlive(entry, now) && isOpenTo(entry.registration, tenant));
-    const names = new Set(alive.flatMap(({ registration }) => registration.capabilities));
-    // Where it is offered, by swarms that may not be used for this, it is no other name to try.
-    names.delete(capability);
-    return nearestNames(capability, names);
+    const isThere = (entry: Entry) => isAlive(entry, now) && isOpenTo(entry.registration, tenant);
+    // Where it is offered, by swarms that do not fit what else was asked for, another name is no help.
+    if ([...entries.offering(capability)].some(isThere)) return [];
+    const there = entries.find({}).filter(isThere);
+    return nearestNames(capability, new Set(there.flatMap(({ registration }) => registration.capabilities)));
   };
   const find = (by: EntryQuery, tenant: string | undefined, isIn: VersionRange): Found[] => {
     const now = nowMs();
@@ -233,7 +235,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
       .filter(
         (entry) => isAlive(entry, now) && isOpenTo(entry.registration, tenant) && isIn(entry.registration.version),
       )
-      .map((entry) => toFound(toCandidate(entry).registration));
+      .map((entry) => toFound(registrationOf(entry)));
   };
   const toFound = (known: Registration): Found => {
     const standing = outliers.standing(keyOf(known), clockMs());
