@@ -2,7 +2,7 @@ import { architecture, readLevels, readRooms, readRoomTable, roomOf } from "./ro
 import { readJson, type Tree } from "./tree.ts";
 
 /** Rooms that know a concrete database or broker. Everybody else knows the port. */
-export const concreteAdapters = new Set(["log-postgres"]);
+export const concreteAdapters = new Set(["log-postgres", "bus-nats"]);
 /** The one room that puts adapters and ports together. */
 export const compositionRoot = "viable";
 
@@ -57,7 +57,7 @@ export function checkLevels(tree: Tree): string[] {
       }
       if (concreteAdapters.has(other) && room !== compositionRoot && !forTests) {
         refusals.push(
-          `${folder}/package.json: ${room} depends on ${other}. Take the port (@viable/log) as an option instead; only ${compositionRoot} chooses the adapter, or the same system could not run on another database.`,
+          `${folder}/package.json: ${room} depends on ${other}. Take the port (@viable/log or @viable/bus) as an option instead; only ${compositionRoot} chooses the adapter, or the same system could not run on another database or broker.`,
         );
       }
     }
