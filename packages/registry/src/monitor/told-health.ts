@@ -1,13 +1,13 @@
 import type { SwarmHealth } from "@viable/protocol";
 
 /** How long a status must hold, in milliseconds, before it is a fact: a part that its supervisor starts again is none. */
-export const holdMs = 5_000;
+const holdMs = 5_000;
 /** How many changes of one swarm in one process are told within `windowMs`: enough for a bad hour, and too few to fill a log. */
 export const maxTold = 6;
 /** In milliseconds. */
-export const windowMs = 10 * 60_000;
+const windowMs = 10 * 60_000;
 /** How long a swarm that changed too often must hold one status, in milliseconds, before the log hears of it again. */
-export const calmMs = 5 * 60_000;
+const calmMs = 5 * 60_000;
 
 /**
  * What of one swarm's health is told in the log, and what is not.
