@@ -61,6 +61,15 @@ test("processes that run a part each make one system", { timeout: 180_000 }, asy
     result: { pid: storage.pid, asked: { pid: ai.pid } },
   });
 
+  // A gateway without swarms of its own shows those of the others, with how old that is.
+  const processOf = async (service: string) => (await client.swarm(service)).processId;
+  await eventually(
+    async () => (await client.swarms()).swarms.filter(({ service }) => service !== "system").length === 2,
+    () => "The gateway does not show the swarms of the others.",
+  );
+  const killed = await processOf("storage");
+  expect(killed).not.toBe(await processOf("ai"));
+
   // Longer than the test: the first attempt ends by being killed, or not at all.
   const begun = await client.send(sessionId, { command: "storage.tell", args: { sleepMs: 110_000 }, mode: "async" });
   await eventually(
@@ -75,6 +84,18 @@ test("processes that run a part each make one system", { timeout: 180_000 }, asy
     () => "It was not taken over.",
   );
   expect((await client.execution(begun.executionId)).result).toMatchObject({ pid: next.pid, attempt: 2 });
+
+  // The killed one's swarm is told lost once, and is shown no more.
+  await eventually(
+    async () => (await client.swarmHistory("storage")).changes.length > 0,
+    () => "Nobody says that it is lost.",
+  );
+  expect((await client.swarmHistory("storage")).changes).toMatchObject([
+    { number: 1, processId: killed, from: "healthy", to: "lost" },
+  ]);
+  const { processes = [] } = await client.swarm("storage");
+  expect(processes.map(({ processId }) => processId)).toEqual([await processOf("storage")]);
+  expect(await processOf("storage")).not.toBe(killed);
 
   ai.signal("SIGTERM");
   expect((await ai.finished).status).toBe(0);

@@ -187,6 +187,23 @@ async function takeovers(): Promise<StoredEvent[]> {
   return await stored(store);
 }
 
+/** A swarm whose queue is full for a while, and that is well again; and a process that is gone with its swarms. */
+async function swarmHealth(): Promise<StoredEvent[]> {
+  const store = createMemoryStore();
+  const narrow = defineSystem({
+    ...settings,
+    services: [service({ name: "work", description: "Works.", port: 0, agents: [nap], workers: 1, maxQueued: 2 })],
+  });
+  const first = await startTestSystem(narrow, { store });
+  const client = await first.connect();
+  for (const label of ["first", "second", "third"]) await client.begin("nap", { label, ms: 10_000 });
+  await first.time.advance(60_000);
+  // Nobody is told: its time stands still from here on.
+  await using second = await startTestSystem(narrow, { store, seed: 2 });
+  await second.time.advance(2_000);
+  return await stored(store);
+}
+
 /** A projection that stands still before an event, goes on without it when told to, and is built anew. */
 async function projections(): Promise<StoredEvent[]> {
   const t = await startTestSystem(definition);
@@ -413,6 +430,7 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   conflicts,
   "equal-work": equalWork,
   takeovers,
+  "swarm-health": swarmHealth,
   projections,
   seals,
   runs,

@@ -128,6 +128,7 @@ const guarded = [
   ["GET", "/v1/queries"],
   ["GET", "/v1/swarms"],
   ["GET", "/v1/swarms/work"],
+  ["GET", "/v1/swarms/work/history"],
   ["GET", "/v1/registry/discover?capability=echo"],
   ["GET", "/v1/registry/dead-letters"],
   ["GET", "/v1/registry/metrics"],
@@ -342,7 +343,14 @@ test("health is under /v1 too, for whoever has a token, a session's included", a
 
 describe("a session's token", () => {
   const reads = guarded.filter(([method]) => method === "GET").map(([, path]) => path);
-  const tenantOnly = ["/v1/memory", "/v1/projections", "/v1/registry/claims", "/v1/registry/dead-letters", "/metrics"];
+  const tenantOnly = [
+    "/v1/memory",
+    "/v1/projections",
+    "/v1/registry/claims",
+    "/v1/registry/dead-letters",
+    "/v1/swarms/work/history",
+    "/metrics",
+  ];
 
   test.each(reads)("W11: GET %s tells it nothing of another session, nor what the tenant keeps", async (path) => {
     const { t, call, mine, other, executionId, runId } = await twoSessions();

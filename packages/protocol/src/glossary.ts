@@ -19,6 +19,11 @@ export const glossary = {
   grant: "What a token allows: client type, operations, limits, tenant; it only narrows along the walk.",
   claim: "A process's right, under its epoch, to bring an execution to its outcome.",
   epoch: "The number of a process's membership; what was claimed under one that is gone may be claimed anew.",
+  "fencing token":
+    "A number that grows with every change of hands; what is written to refuses lower ones than it has seen.",
+  singleton: "What exactly one of all processes that offer it runs at a time.",
+  placement: "Which process has which part of something, and why.",
+  plan: "Several agents for one task: at once, one after the other, the first that succeeds, or enough that agree.",
   lease: "A record that a process renews to be counted as alive.",
   "meta registry": "Who offers which capability, how loaded they are, and which of them a task goes to.",
   position: "A place in the log's one order; opaque.",

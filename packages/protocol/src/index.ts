@@ -101,7 +101,6 @@ export type {
   Registration,
   RegistryMetrics,
   RegistryStats,
-  SwarmList,
   SwarmMeasurement,
   SwarmView,
   Traffic,
@@ -115,7 +114,6 @@ export {
   migrationRule,
   registration,
   registryMetrics,
-  swarmList,
   swarmMeasurement,
   swarmView,
 } from "./swarm.ts";

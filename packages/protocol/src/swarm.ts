@@ -36,9 +36,6 @@ export const swarmView = z.object({
 });
 export type SwarmView = z.infer<typeof swarmView>;
 
-export const swarmList = z.object({ swarms: z.array(swarmView) });
-export type SwarmList = z.infer<typeof swarmList>;
-
 /** The grammar of SemVer 2.0.0, with numbers that a double holds. */
 const semverPattern =
   /^(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})(?:-((?:0|[1-9]\d{0,14}|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d{0,14}|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?$/;

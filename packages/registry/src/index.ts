@@ -10,6 +10,8 @@ export type { UndeliveredTask } from "./dead-letters.ts";
 export * from "./define.ts";
 export { registryEventTypes } from "./event-types.ts";
 export type { Migration, MigrationOutcome } from "./migration-rules.ts";
+export type { SwarmMonitor, SwarmMonitorSettings } from "./monitor/swarm-monitor.ts";
+export { createSwarmMonitor } from "./monitor/swarm-monitor.ts";
 export type { DiscoveryQuery, EndedTask, Registered, Registry, RegistrySettings, RouteOutcome } from "./registry.ts";
 export { createRegistry } from "./registry.ts";
 export type { RoutedTask, RoutingDecision } from "./route.ts";

@@ -39,6 +39,8 @@ export interface SwarmSettings {
   /** Where the service answers for itself; undefined where it has no listener. */
   readonly healthUrl?: string | undefined;
   readonly metricsUrl?: string | undefined;
+  /** Whether the process stops: what its workers lose from then on is for others to begin again. */
+  isStopping(): boolean;
   /** How long workers may go on with what they hold when the swarm is stopped or scaled down, in milliseconds. */
   readonly drainMs: number;
   delegate(
@@ -169,7 +171,8 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       settings.onProblem?.(`The outcome of ${task.state.executionId} could not be recorded: ${toWire(error).message}`),
     onUnfinished: (task) => giveBack(task, "its worker stops"),
     onLost: (task) => {
-      void queen?.claim(rootContext(runtime), task.state.executionId).catch(() => undefined);
+      if (settings.isStopping()) giveBack(task, "its process stops");
+      else void queen?.claim(rootContext(runtime), task.state.executionId).catch(() => undefined);
     },
   });
 

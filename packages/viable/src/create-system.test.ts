@@ -74,30 +74,36 @@ describe("a stop", () => {
       expect((await next.settled(next.system.executions.whenSettled(next.ctx, id))).attempts).toBe(1);
   });
 
-  test("that used all its time to drain still writes what it gives back, and leaves no lease, though the database is slow", async () => {
-    const time = simulateTime();
-    const memory = createMemoryStore();
-    let open = true;
-    const slow: Store = {
-      ...memory,
-      async commit(...batch) {
-        await new Promise<void>((resolve) => time.setTimer(resolve, 800));
-        if (!open) throw new ViableError(storeUnavailable, "Closed.", { retryable: true });
-        return await memory.commit(...batch);
-      },
-      async close() {
-        open = false;
-      },
-    };
-    const t = await startTestSystem(system(5_000), { store: slow, time });
-    const client = await t.connect("api");
-    const began = [await client.begin("one.sleep", { ms: 60_000 }), await client.begin("two.sleep", { ms: 60_000 })];
-    await t.stop();
-    const released = await t.events("execution.released");
-    expect(released.map(({ stream }) => stream).sort()).toEqual(began.map((id) => `execution:${id}`).sort());
-    // Others would wait for a lease that nobody renews.
-    expect((await memory.listRecords("cluster/process/", "", 10, time.now())).records).toEqual([]);
-  });
+  // When it comes decides whose workers are ended by the end of its time, and whose before.
+  test.each(Array.from({ length: 9 }, (_, shift) => shift * 400))(
+    "%d ms later that used all its time to drain still writes what it gives back, and leaves no lease, though the database is slow",
+    async (laterMs) => {
+      const time = simulateTime();
+      const memory = createMemoryStore();
+      let open = true;
+      const slow: Store = {
+        ...memory,
+        async commit(...batch) {
+          await new Promise<void>((resolve) => time.setTimer(resolve, 800));
+          if (!open) throw new ViableError(storeUnavailable, "Closed.", { retryable: true });
+          return await memory.commit(...batch);
+        },
+        async close() {
+          open = false;
+        },
+      };
+      const t = await startTestSystem(system(5_000), { store: slow, time });
+      const client = await t.connect("api");
+      const began = [await client.begin("one.sleep", { ms: 60_000 }), await client.begin("two.sleep", { ms: 60_000 })];
+      await time.advance(laterMs);
+      await t.stop();
+      const released = await t.events("execution.released");
+      expect(released.map(({ stream }) => stream).sort()).toEqual(began.map((id) => `execution:${id}`).sort());
+      expect(await t.events("execution.claimed")).toEqual([]);
+      // Others would wait for a lease that nobody renews.
+      expect((await memory.listRecords("cluster/process/", "", 10, time.now())).records).toEqual([]);
+    },
+  );
 });
 
 describe("a task of a run that a stop keeps from being asked for", () => {

@@ -13,7 +13,7 @@ import type { HealthView } from "@viable/protocol";
 import type { Reactors } from "@viable/reactors";
 import { createReactors, createSchedules, reactionOf } from "@viable/reactors";
 import type { Registry } from "@viable/registry";
-import { createConflicts, createRegistry } from "@viable/registry";
+import { createConflicts, createRegistry, createSwarmMonitor } from "@viable/registry";
 import type { SealKey, Tokens } from "@viable/security";
 import { createSealer, createTokens, mintOwnerToken, sealFile } from "@viable/security";
 import type { Child, SupervisorEvent } from "@viable/supervisor";
@@ -52,6 +52,7 @@ import { createRunTasks } from "./run-tasks.ts";
 import { sealCommands } from "./seal-commands.ts";
 import { serviceApp } from "./service-app.ts";
 import { serviceHost } from "./settings.ts";
+import { swarmViews } from "./swarm-views.ts";
 import { createSystemBus } from "./system-bus.ts";
 import { systemCommands } from "./system-commands.ts";
 import { createThrownNotices } from "./thrown-notices.ts";
@@ -200,6 +201,13 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const registry = createRegistry({ log, bus, membership });
   const conflicts = createConflicts({ log, membership });
   const executions = createExecutions(log);
+  const swarmMonitor = createSwarmMonitor({
+    log,
+    membership,
+    runtime,
+    swarms,
+    onProblem: (message) => notice("warn", message),
+  });
 
   const accesses = new AccessCounter(log);
   const catalogue = createCatalogue(services);
@@ -319,7 +327,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     executions,
     log,
     views: [
-      ...systemViews({ catalogue, registry, swarms, log, accesses, membership, projections, traffic: traffic.pairs }),
+      ...systemViews({ catalogue, registry, log, accesses, membership, projections, traffic: traffic.pairs }),
+      ...swarmViews({ processId: membership.processId, monitor: swarmMonitor }),
       ...reactorViews({ log, reactors, schedules }),
       ...queryViews(queries.catalogue, registry),
       ...claimViews(conflicts),
@@ -359,6 +368,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       healthUrl: listener && `${listener.url}/health`,
       metricsUrl: listener && `${listener.url}/metrics`,
       drainMs: definition.limits.drainMs,
+      isStopping: () => stopping,
       delegate: async (delegateCtx, parent, capability, args, delegateOptions) => {
         await waitFor(delegateCtx, allRegistered.promise.catch(untilGivenBack));
         const outcome = await intake.delegate(delegateCtx, parent, capability, args, delegateOptions);
@@ -476,6 +486,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         started.push({ name: "reactors", stop: haltRuns });
         await begin(ctx, "schedules", schedules);
         await tree.start(ctx);
+        // It looks no more from the first moment of a stop on, and says that the swarms left once they have.
+        started.push({ name: "swarm monitor", stop: (stopCtx) => swarmMonitor.stop(stopCtx) });
         // What stops after the swarms has time of its own, however much of theirs they used.
         started.push({ name: "swarms", stop: (stopCtx) => tree.stop(within(stopCtx, definition.limits.drainMs)) });
         started.push({ name: "service listeners", stop: (stopCtx) => closeAll(stopCtx, listeners) });
@@ -484,6 +496,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
             ? startApart(ctx, service, ownProcess)
             : startSwarm(ctx, service));
         allRegistered.resolve();
+        await swarmMonitor.start(ctx);
         if (options.gateway !== undefined && hosting.roles.includes("gateway")) {
           const opened = await listen((request, env) => app.fetch(request, env), {
             ...options.gateway,
@@ -505,6 +518,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       stopping = true;
       intake.close();
       purgeTimer?.cancel();
+      swarmMonitor.pause();
       metrics.stop();
       const bounded = within(ctx, definition.limits.drainMs + afterDrainMs);
       // What comes of it is told when its turn comes.

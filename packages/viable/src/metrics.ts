@@ -5,6 +5,7 @@ import type { Runtime } from "@viable/kernel";
 import { rootContext } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
 import type { SwarmMeasurement } from "@viable/protocol";
+import { swarmView } from "@viable/protocol";
 import type { Reactors } from "@viable/reactors";
 import type { AccessCounter, Executions, Swarm } from "@viable/swarm";
 import { Gauge, Registry } from "prom-client";
@@ -51,6 +52,26 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const loopDelay = monitorEventLoopDelay({ resolution: loopResolutionMs });
   loopDelay.enable();
   const addSwarms = (registry: Registry, services: readonly string[]) => {
+    const status = new Gauge({
+      name: "viable_swarm_status",
+      help: "1 for the status that the swarm has.",
+      labelNames: ["service", "status"],
+      registers: [registry],
+    });
+    const utilisation = new Gauge({
+      name: "viable_swarm_utilisation_ratio",
+      help: "Workers that have a task, of all that there are; absent where there is none.",
+      labelNames: ["service"],
+      registers: [registry],
+    });
+    for (const service of services) {
+      const view = swarms.get(service)?.status();
+      if (view === undefined) continue;
+      for (const each of swarmView.shape.status.options)
+        status.set({ service, status: each }, each === view.status ? 1 : 0);
+      const { running, workers } = view.measurement;
+      if (workers > 0) utilisation.set({ service }, running / workers);
+    }
     for (const [name, { help, read }] of Object.entries(swarmGauges)) {
       const gauge = new Gauge({ name, help, labelNames: ["service"], registers: [registry] });
       for (const service of services) {

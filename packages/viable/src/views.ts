@@ -7,14 +7,13 @@ import type { Log, Position, ProjectionStatus, Projections } from "@viable/log";
 import { isPosition } from "@viable/log";
 import type { Discovery, MemoryEntryView, ProjectionView, RegistryMetrics, Traffic } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
-import type { AccessCounter, Catalogue, MemoryEntry, Swarm } from "@viable/swarm";
+import type { AccessCounter, Catalogue, MemoryEntry } from "@viable/swarm";
 import { createMemory, globalMemoryService } from "@viable/swarm";
 import { describeCommand } from "./describe-command.ts";
 
 export interface ViewSources {
   readonly catalogue: Catalogue;
   readonly registry: Registry;
-  readonly swarms: ReadonlyMap<string, Swarm>;
   readonly log: Log;
   readonly accesses: AccessCounter;
   readonly membership: Membership;
@@ -26,7 +25,6 @@ export interface ViewSources {
 export function systemViews({
   catalogue,
   registry,
-  swarms,
   log,
   accesses,
   membership,
@@ -42,18 +40,6 @@ export function systemViews({
         ({
           commands: catalogue.commands().map((command) => describeCommand(catalogue, registry, command)),
         }) as unknown as JsonValue,
-    },
-    {
-      name: "swarms",
-      scope: "session",
-      path: "/swarms",
-      read: () => ({ swarms: [...swarms.values()].map((swarm) => swarm.status()) }) as unknown as JsonValue,
-    },
-    {
-      name: "swarm",
-      scope: "session",
-      path: "/swarms/:service",
-      read: (_ctx, { params }) => swarms.get(params.service ?? "")?.status() as unknown as JsonValue | undefined,
     },
     {
       name: "registry",
