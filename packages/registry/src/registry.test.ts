@@ -427,6 +427,19 @@ describe("a routing rule", () => {
     });
   });
 
+  test("holds for a task that is asked of one service by name, and says so", async () => {
+    const { registry } = await ruled({ name: "newer", to: { version: "^2" } });
+    expect(registry.route("put", { service: "new" })).toMatchObject({ ok: true });
+    expect(registry.route("put", { service: "old" })).toMatchObject({
+      ok: false,
+      reasons: ['No running swarm may take "put".', expect.stringMatching(/^old in .* 1\.4\.2 is not within \^2\.$/)],
+    });
+    expect(registry.route("put", { service: "eu" })).toMatchObject({
+      ok: false,
+      reasons: ['No running swarm of eu offers "put".', "These do: new."],
+    });
+  });
+
   test("that refuses a task does so with its reason, also where one service was asked by name", async () => {
     const { registry } = await ruled({
       name: "frozen",

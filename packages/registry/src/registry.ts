@@ -283,7 +283,8 @@ export function createRegistry(settings: RegistrySettings): Registry {
     const leftOut = [...ruledOut, ...outliersOut];
     const chosen = chooseRoute(capability, whole, task, migrations.of, how);
     if (chosen === undefined) {
-      if (allowed.length === 0 && leftOut.length > 0) return noneAllowed(capability, leftOut);
+      const meant = ruledOut.filter(({ service }) => task.service === undefined || service === task.service);
+      if (meant.length > 0) return noneAllowed(capability, meant);
       if (task.service !== undefined && allowed.length > 0) return notThere(capability, task.service, allowed);
       const near = nearTo(capability, task.tenant);
       const reasons = [`No running swarm offers "${capability}".`];

@@ -1,7 +1,7 @@
 import type { MigrationRule, RouteCandidate, RouteDecision } from "@viable/protocol";
 import type { Candidate, LeftOut } from "./candidate.ts";
 import { addressOf, compareText } from "./candidate.ts";
-import { standingOf } from "./policies/least-loaded.ts";
+import { leastLoaded, standingOf } from "./policies/least-loaded.ts";
 import type { PolicyName } from "./policies/policies.ts";
 import { policies } from "./policies/policies.ts";
 import type { Scored } from "./policies/policy.ts";
@@ -53,8 +53,8 @@ const byLoad: HowToChoose = { policy: "least-loaded", weights: {} };
  * to the same side (W8), and one that stays at some percentage stays at every higher one.
  *
  * On each side the policy chooses. Scores tell the load, the lowest is best; of equals one of this process, then the one that has done least, so
- * that a new one gets its first tasks, then by name. What goes by chance goes by the task's key: the same measurements and the same
- * task give the same choice (W8). One that is to be tried gets the task before any other of its side.
+ * that a new one gets its first tasks, then by name. What goes by chance goes by the task's key, and by load where it has none: the same
+ * measurements and the same task give the same choice (W8). One that is to be tried gets the task before any other of its side.
  */
 export function chooseRoute(
   capability: string,
@@ -92,7 +92,9 @@ function chooseSide(
 ): Side {
   const rank = (from: readonly Scored[], side: string | undefined): Pick<Side, "from" | "reason"> => {
     if (from.length < 2) return { from, reason: side ?? "the only swarm that offers it" };
-    const policy = policies[how.policy];
+    const named = policies[how.policy];
+    // Without a key there is nothing to draw by, and the same one would be drawn each time.
+    const policy = named.draws && key === undefined ? leastLoaded : named;
     // Another rule draws another task: what two rules give a tenth of is not the same tenth.
     const chance = policy.draws && key !== undefined ? shareOf(`${how.rule ?? ""} ${how.policy}`, key) / 100 : 0;
     const { ranked, reason } = policy.rank(from, { chance, weights: how.weights });

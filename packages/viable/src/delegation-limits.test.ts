@@ -193,6 +193,8 @@ test("what nobody took is listed with its reason, to whoever may read the tenant
   expect(first.deadLetters).toEqual(deadLetters.slice(0, 1));
   expect(deadLetterPage.parse(await ask(`?before=${first.next}`)).deadLetters).toEqual(deadLetters.slice(1));
   expect(await ask("?before=nowhere")).toMatchObject({ status: 422, code: "registry.invalid_query" });
+  // What a client has mistyped is told to it, and is no task.
+  await expect(client.run("loose")).rejects.toMatchObject({ problem: { status: 404 } });
   // Seventeen asked for what nobody does: one is listed, and the rest are counted.
   expect(t.system.registry.stats()).toMatchObject({ deadLetters: 18, deadLettersCounted: 16 });
 });

@@ -131,6 +131,22 @@ describe("local first", () => {
   });
 });
 
+test.each(["power-of-two", "weighted"] as const)(
+  "%s goes by load for a task without a key: it draws nothing",
+  (policy) => {
+    const candidates = [
+      candidate("a", "here", { measurement: busy(90) }),
+      candidate("b", "here"),
+      candidate("c", "here", { measurement: busy(9) }),
+    ];
+    const how = { policy, weights: { a: 98, b: 1, c: 1 } };
+    expect(chooseRoute("work", candidates, {}, none, how)).toMatchObject({
+      chosen: { service: "b" },
+      reason: expect.stringMatching(/^lowest of 3/),
+    });
+  },
+);
+
 const anyCandidates = fc
   .array(
     fc.record({
