@@ -41,7 +41,9 @@ export class Announcer {
     );
   }
 
+  /** What was to be told soon is told now: it may be that this process leaves. */
   stop(): void {
+    if (this.#again) this.#announce();
     this.#waiting?.cancel();
     this.#waiting = undefined;
     this.#again = false;

@@ -42,6 +42,11 @@ export interface ServiceSettings {
    * reach; on the embedded one it runs with the others. Default `shared`.
    */
   readonly isolation?: "shared" | "process";
+  /**
+   * Of all processes that host it one at a time runs its swarm; when that one is gone, or leaves, another does. For what must not be done by two at
+   * once, such as what talks to a device. Default false.
+   */
+  readonly singleton?: boolean;
   /** With `isolation: "process"`, the heap that process may use, in MiB: over it it ends, and is started again. Default 1,024. */
   readonly maxMemoryMb?: number;
   /**
@@ -120,6 +125,7 @@ export function service(settings: ServiceSettings): ServiceDefinition {
     ...(tenants !== undefined && { tenants: Object.freeze(tenants) }),
     maxConcurrentDelegations,
     isolation: settings.isolation ?? "shared",
+    singleton: settings.singleton ?? false,
     maxMemoryMb,
     supervision: settings.supervision ?? "one-for-one",
     capabilities: Object.freeze(capabilities),

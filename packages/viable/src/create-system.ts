@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Bus } from "@viable/bus";
-import type { Membership } from "@viable/cluster";
-import { joinCluster } from "@viable/cluster";
+import type { Membership, SingletonOffer } from "@viable/cluster";
+import { createSingletons, joinCluster } from "@viable/cluster";
 import type { Listener } from "@viable/gateway";
 import { createHttpApp, createReceive, createSessions, listen } from "@viable/gateway";
 import type { Context, Part, Runtime, Timer } from "@viable/kernel";
@@ -52,6 +52,8 @@ import { createRunTasks } from "./run-tasks.ts";
 import { sealCommands } from "./seal-commands.ts";
 import { serviceApp } from "./service-app.ts";
 import { serviceHost } from "./settings.ts";
+import type { OpenedSwarm } from "./singleton-service.ts";
+import { singletonSpec } from "./singleton-service.ts";
 import { swarmViews } from "./swarm-views.ts";
 import { createSystemBus } from "./system-bus.ts";
 import { systemCommands } from "./system-commands.ts";
@@ -131,7 +133,7 @@ const afterDrainMs = 5_000;
 const closeMs = 1_000;
 
 /**
- * Puts a system together and starts and stops it in order: log, sealer, bus, membership, tokens, registry, conflicts, executions, projections, the
+ * Puts a system together and starts and stops it in order: bus, log, clock, sealer, membership, singletons, tokens, registry, conflicts, executions, projections, the
  * counter of accesses to memory, threads, intake, queries, the watch of migrations, reactors, schedules, each service's listener and swarm by start priority,
  * gateway; and back. Stopping, all listeners are closed before the swarms. Runs begin nothing more from the first moment on, and are waited for
  * after the swarms, since tasks of theirs may be under way there. The gateway, which takes no new commands from then on either, is the last
@@ -193,6 +195,12 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   membership.onGone(({ id, epoch }) => {
     if (id !== membership.processId)
       notice("warn", `Process ${id} (epoch ${epoch}) is gone: what it had claimed is taken over.`);
+  });
+  const singletons = createSingletons({
+    log,
+    membership,
+    runtime,
+    giveBackMs: definition.limits.drainMs + afterDrainMs,
   });
   const sealer =
     options.seals &&
@@ -297,7 +305,10 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   let stopping = false;
   let ownerToken = options.ownerToken;
   let gateway: Listener | undefined;
-  const listeners: Listener[] = [];
+  /** How the listeners of services are closed. */
+  const closings: ((ctx: Context) => Promise<void>)[] = [];
+  /** Services that one process at a time runs, as this one offers them. */
+  const offers = new Map<string, SingletonOffer>();
   let purgeTimer: Timer | undefined;
   const life = new AbortController();
 
@@ -314,6 +325,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       reactors,
       schedules,
       sealer,
+      offers,
       runtime,
       running,
       uptimeMs: runtime.clock.monotonicMs() - startedMs,
@@ -338,7 +350,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     onError: (error) => notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error)),
   });
 
-  const startSwarm = async (ctx: Context, service: ServiceDefinition) => {
+  const openSwarm = async (service: ServiceDefinition): Promise<OpenedSwarm> => {
     let listener: Listener | undefined;
     if (options.servicePorts !== "none" && service.name !== systemService) {
       const port = options.servicePorts === "any" ? 0 : service.port;
@@ -352,8 +364,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         port,
         name: `service ${service.name}`,
       });
-      listeners.push(listener);
     }
+    const opened = listener;
     const swarm = createSwarm({
       service,
       runtime,
@@ -365,8 +377,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       accesses,
       projections,
       conflicts,
-      healthUrl: listener && `${listener.url}/health`,
-      metricsUrl: listener && `${listener.url}/metrics`,
+      healthUrl: opened && `${opened.url}/health`,
+      metricsUrl: opened && `${opened.url}/metrics`,
       drainMs: definition.limits.drainMs,
       isStopping: () => stopping,
       delegate: async (delegateCtx, parent, capability, args, delegateOptions) => {
@@ -379,9 +391,27 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       onEvent: onSupervisorEvent,
       onProblem: (message) => notice("warn", message),
     });
+    return { swarm, close: async (closeCtx) => await opened?.close(within(closeCtx, closeMs)) };
+  };
+  const startSwarm = async (ctx: Context, service: ServiceDefinition) => {
+    const { swarm, close } = await openSwarm(service);
+    closings.push(close);
     swarms.set(service.name, swarm);
     await tree.add(ctx, swarm.childSpec());
   };
+  const startSingleton = (ctx: Context, service: ServiceDefinition) =>
+    tree.add(
+      ctx,
+      singletonSpec({
+        service: service.name,
+        singletons,
+        drainMs: definition.limits.drainMs,
+        open: () => openSwarm(service),
+        onSwarm: (swarm) => void (swarm === undefined ? swarms.delete(service.name) : swarms.set(service.name, swarm)),
+        onOffer: (offer) => void offers.set(service.name, offer),
+        onProblem: (message) => notice("warn", message),
+      }),
+    );
 
   const startApart = (ctx: Context, service: ServiceDefinition, start: NonNullable<SystemOptions["ownProcess"]>) =>
     tree.add(ctx, {
@@ -464,13 +494,15 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       // The system outlives the call that starts it: it ends by `stop`, or when the outer signal aborts.
       const ctx = withContext(rootContext(runtime, { signal: outer.signal }), { signal: life.signal });
       try {
+        // Stops last: by it others are told of what the log writes at the end.
+        await begin(ctx, "bus", bus);
         await begin(ctx, "log", log);
         for (const { message, next } of ports.store.warnings ?? []) notice("warn", `${message} ${next}`);
         if (ports.clock !== undefined) await begin(ctx, "clock", ports.clock);
-        // Stops last but for the log and its time, so that it seals what the others write while they stop.
+        // Stops last but for these, so that it seals what the others write while they stop.
         if (sealer !== undefined) await begin(ctx, "sealer", sealer);
-        await begin(ctx, "bus", bus);
         await begin(ctx, "membership", membership);
+        await begin(ctx, "singletons", singletons);
         await begin(ctx, "tokens", tokens);
         ownerToken = await ensureOwnerToken(ctx, log, tokens, ownerToken);
         await begin(ctx, "registry", registry);
@@ -490,11 +522,16 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         started.push({ name: "swarm monitor", stop: (stopCtx) => swarmMonitor.stop(stopCtx) });
         // What stops after the swarms has time of its own, however much of theirs they used.
         started.push({ name: "swarms", stop: (stopCtx) => tree.stop(within(stopCtx, definition.limits.drainMs)) });
-        started.push({ name: "service listeners", stop: (stopCtx) => closeAll(stopCtx, listeners) });
+        started.push({
+          name: "service listeners",
+          stop: async (stopCtx) => void (await Promise.all(closings.map((close) => close(stopCtx)))),
+        });
         for (const service of here)
           await (ownProcess !== undefined && apart.includes(service)
             ? startApart(ctx, service, ownProcess)
-            : startSwarm(ctx, service));
+            : service.singleton
+              ? startSingleton(ctx, service)
+              : startSwarm(ctx, service));
         allRegistered.resolve();
         await swarmMonitor.start(ctx);
         if (options.gateway !== undefined && hosting.roles.includes("gateway")) {
@@ -539,10 +576,6 @@ const untilGivenBack = (): Promise<never> => new Promise(() => {});
 
 /** A context that ends `ms` from now at the latest. */
 const within = (ctx: Context, ms: number): Context => withContext(ctx, { deadline: ctx.runtime.clock.now() + ms });
-
-async function closeAll(ctx: Context, listeners: readonly Listener[]): Promise<void> {
-  await Promise.all(listeners.map((listener) => listener.close(within(ctx, closeMs))));
-}
 
 /** The token that was kept, if this database knows it; a new one where there is none, or it is of another database. */
 async function ensureOwnerToken(ctx: Context, log: Log, tokens: Tokens, kept: string | undefined): Promise<string> {

@@ -1,5 +1,5 @@
 import type { Bus } from "@viable/bus";
-import type { Membership } from "@viable/cluster";
+import type { Membership, SingletonOffer } from "@viable/cluster";
 import type { Runtime } from "@viable/kernel";
 import { rootContext, toWire, waitFor } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
@@ -25,6 +25,8 @@ export interface HealthSources {
   readonly schedules: Schedules;
   /** Undefined where the log is not sealed. */
   readonly sealer: Sealer | undefined;
+  /** Services that one process at a time runs, as this one offers them. */
+  readonly offers: ReadonlyMap<string, SingletonOffer>;
   readonly runtime: Runtime;
   readonly running: boolean;
   readonly uptimeMs: number;
@@ -49,6 +51,7 @@ export async function readHealth(sources: HealthSources): Promise<HealthView> {
     checkBus(sources.bus),
     checkMembership(sources.membership),
     ...[...sources.swarms.values()].map(checkSwarm),
+    ...[...sources.offers].map(checkOffer),
   ];
   if (!sources.running) checks.push({ name: "system", status: "down", detail: "starting or stopping" });
   const worst = checks.some((check) => check.status === "down")
@@ -196,6 +199,12 @@ function checkMembership(membership: Membership): Check {
     `${members.length} ${members.length === 1 ? "process" : "processes"} in all${late === 0 ? "" : `, ${late} late`}`,
   ].join("; ");
   return { name: "membership", status: membership.canClaim ? "ok" : "down", detail };
+}
+
+/** Whoever waits for another process is well. */
+function checkOffer([service, offer]: [string, SingletonOffer]): Check {
+  const { state, reason } = offer.status();
+  return { name: `singleton ${service}`, status: "ok", detail: `${state}: ${reason}` };
 }
 
 function checkSwarm(swarm: Swarm): Check {
