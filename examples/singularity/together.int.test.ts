@@ -13,7 +13,7 @@ test("Core divides workers by what Infra allots, and sets them", async () => {
     result: { applied: true, workers: 20, refused: [], missing: [] },
   });
   const before = await running.run("swarm.scale", { service: "infra", workers: 9 });
-  expect(before).toMatchObject({ status: "completed", result: { workers: 9 } });
+  expect(before).toMatchObject({ status: "completed", result: { swarms: [{ workers: 9 }] } });
   // Idle swarms need no more than the least.
   expect(await running.run("resource_optimization", { workers: 20, apply: true })).toMatchObject({
     result: { changes: [{ service: "infra", before: 9, workers: 3 }] },

@@ -181,7 +181,10 @@ describe("executions", () => {
 test("swarms are listed, shown, scaled and restarted", async () => {
   const { swarms } = await place.json<{ swarms: SwarmView[] }>("swarms", "list");
   expect(swarms.map((swarm) => swarm.service).sort()).toEqual(["desk", "system", "text"]);
-  expect(await place.json("swarms", "scale", "text", "5")).toEqual({ service: "text", before: 3, workers: 5 });
+  expect(await place.json("swarms", "scale", "text", "5")).toMatchObject({
+    service: "text",
+    swarms: [{ service: "text", before: 3, workers: 5 }],
+  });
   expect((await place.json<SwarmView>("swarms", "show", "text")).measurement.workers).toBe(5);
   expect((await place.run("swarms", "restart", "text", "queen")).status).toBe(0);
   await eventually(

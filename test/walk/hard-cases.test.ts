@@ -373,8 +373,8 @@ test("scaled down, a swarm answers at once, and the workers too many finish what
   await t.time.advance(100);
   const scale = (workers: number) => client.run("swarm.scale", { service: "work", workers });
   const askedAt = t.time.now();
-  expect(await scale(1)).toMatchObject({ result: { before: 3, workers: 1 } });
-  expect(await scale(2)).toMatchObject({ result: { before: 1, workers: 2 } });
+  expect(await scale(1)).toMatchObject({ result: { swarms: [{ before: 3, workers: 1 }] } });
+  expect(await scale(2)).toMatchObject({ result: { swarms: [{ before: 1, workers: 2 }] } });
   expect(t.time.now() - askedAt).toBeLessThan(1_000);
   // The new worker works while two old ones still leave.
   expect(await client.run("nap", { ms: 10, label: "new" })).toMatchObject({ status: "completed" });
@@ -407,7 +407,7 @@ test("a worker that is scaled away by the very command it carries out finishes t
   await t.time.advance(100);
   expect(await client.run("swarm.scale", { service: "system", workers: 1 })).toMatchObject({
     status: "completed",
-    result: { before: 4, workers: 1 },
+    result: { swarms: [{ before: 4, workers: 1 }] },
   });
   for (const id of ids) expect(await client.outcome(id)).toMatchObject({ status: "completed", attempts: 1 });
 });

@@ -57,6 +57,9 @@ export async function openBench(): Promise<AgentBench> {
           if (options.delegate === undefined) throw new Error(`${agent.name} delegates ${capability} to nobody`);
           return await options.delegate(capability, delegated);
         },
+        claim: (resource) => {
+          throw new Error(`${agent.name} claims ${resource}, and there is nobody here to claim it from`);
+        },
         memory: createMemory(log, memoryCtx, "bench"),
         globalMemory: createMemory(log, memoryCtx, "@global"),
         projection: (name) => readProjection(memoryCtx, log, createProjections(log, []), name),

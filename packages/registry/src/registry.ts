@@ -272,10 +272,11 @@ export function createRegistry(settings: RegistrySettings): Registry {
     const { allowed, leftOut: ruledOut } = applyRuling(ruling, candidates);
     const how = rule && { policy: rule.policy, weights: rule.weights, rule: rule.name };
     // Who is asked for by name is the only one there is, and the last of its kind may not be left out.
-    const asked =
-      task.service === undefined
-        ? allowed
-        : allowed.filter(({ registration }) => registration.service === task.service);
+    const asked = allowed.filter(
+      ({ registration: { service, processId } }) =>
+        (task.service === undefined || service === task.service) &&
+        (task.process === undefined || processId === task.process),
+    );
     const atMs = clockMs();
     const { allowed: whole, leftOut: outliersOut } = leaveOutliersOut(asked, ({ registration }) =>
       outliers.standing(keyOf(registration), atMs, task.key),
@@ -285,7 +286,8 @@ export function createRegistry(settings: RegistrySettings): Registry {
     if (chosen === undefined) {
       const meant = ruledOut.filter(({ service }) => task.service === undefined || service === task.service);
       if (meant.length > 0) return noneAllowed(capability, meant);
-      if (task.service !== undefined && allowed.length > 0) return notThere(capability, task.service, allowed);
+      if (task.service !== undefined && allowed.length > 0)
+        return notThere(capability, task.service, task.process, allowed);
       const near = nearTo(capability, task.tenant);
       const reasons = [`No running swarm offers "${capability}".`];
       if (near.length > 0) reasons.push(`Near to it: ${near.join(", ")}.`);
@@ -464,7 +466,17 @@ function noneAllowed(capability: string, leftOut: readonly LeftOut[]): RouteOutc
 }
 
 /** Somebody offers it, but not the one that was asked for by name. */
-function notThere(capability: string, service: string, candidates: readonly Candidate[]): RouteOutcome {
+function notThere(
+  capability: string,
+  service: string,
+  process: string | undefined,
+  candidates: readonly Candidate[],
+): RouteOutcome {
+  if (process !== undefined) {
+    const processes = candidates.map(({ registration }) => registration.processId).join(", ");
+    const reasons = [`No swarm of ${service} runs in ${process}.`, `It does in ${processes}.`];
+    return { ok: false, code: "registry.no_swarm", reasons, near: [] };
+  }
   const others = [...new Set(candidates.map(({ registration }) => registration.service))].sort();
   const reasons = [`No running swarm of ${service} offers "${capability}".`, `These do: ${others.join(", ")}.`];
   return { ok: false, code: "registry.no_swarm", reasons, near: [] };

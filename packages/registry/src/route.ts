@@ -13,6 +13,8 @@ export interface RoutedTask {
   readonly key?: string | undefined;
   /** The one service that may do it. */
   readonly service?: string | undefined;
+  /** The one process that may: for what concerns that process itself. */
+  readonly process?: string | undefined;
   /** Whose task it is: it goes where that tenant may go (W11). Where absent, to what is open to all of them. */
   readonly tenant?: string | undefined;
 }
@@ -86,7 +88,7 @@ export function chooseRoute(
 
 function chooseSide(
   scored: readonly Scored[],
-  { key, service: pinned }: RoutedTask,
+  { key, service: pinned, process }: RoutedTask,
   ruleOf: (service: string) => MigrationRule | undefined,
   how: HowToChoose,
 ): Side {
@@ -102,7 +104,8 @@ function chooseSide(
   };
   if (pinned !== undefined) {
     const from = scored.filter(({ candidate }) => candidate.registration.service === pinned);
-    return { ...rank(from, `asked of ${pinned} by name`), why: { pinned } };
+    const where = process === undefined ? pinned : `${pinned} in ${process}`;
+    return { ...rank(from, `asked of ${where} by name`), why: { pinned } };
   }
   const legacy = scored.filter(({ candidate }) => isLegacy(candidate));
   const current = legacy.length === 0 ? scored : scored.filter(({ candidate }) => !isLegacy(candidate));

@@ -7,6 +7,8 @@ export interface DelegateOptions {
   readonly timeoutMs?: number;
   /** The one service that may do it, whatever the others offer. For whoever compares services; everybody else asks by capability. */
   readonly service?: string;
+  /** With `service`, the one process that may: for what concerns that process itself, such as its own swarms. */
+  readonly process?: string;
 }
 
 /** What came of a delegated task. */

@@ -18,6 +18,8 @@ export interface IntakeRequest {
   readonly depth?: number | undefined;
   /** The one service that may do it. It is recorded with the route, and such a task never joins equal work, which another may do. */
   readonly service?: string | undefined;
+  /** With `service`, the one process that may: for what concerns that process itself. */
+  readonly process?: string | undefined;
 }
 
 /** Accepted (and durable, W1), or refused with the reasons and nothing recorded. */

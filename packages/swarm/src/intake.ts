@@ -210,6 +210,7 @@ export function createIntake(settings: IntakeSettings): Intake {
         deadline,
         parent,
         service: options.service,
+        process: options.process,
       });
       if (!outcome.ok) {
         tell(undefined, "refused");
@@ -322,6 +323,7 @@ export function createIntake(settings: IntakeSettings): Intake {
       const routed = registry.route(request.command, {
         key: executionId,
         service: request.service,
+        process: request.process,
         tenant: ctx.tenant,
       });
       if (!routed.ok) {
@@ -591,9 +593,13 @@ export function toEndedTask(state: ExecutionState, waitedForOthers: boolean): En
 }
 
 /** What a repeat under the same key must equal: a task that is asked of one service is another than the same asked of all. */
-const bodyOf = ({ command, args, service }: IntakeRequest): JsonValue =>
-  service === undefined ? [command, args] : [command, args, service];
+const bodyOf = ({ command, args, service, process }: IntakeRequest): JsonValue => {
+  if (service === undefined) return [command, args];
+  return process === undefined ? [command, args, service] : [command, args, service, process];
+};
 
 /** What tells a delegated task apart from others of its parent with the same capability and arguments. */
-const childKey = ({ key = "", service }: DelegateOptions): string =>
-  service === undefined ? key : canonicalJson([service, key]);
+const childKey = ({ key = "", service, process }: DelegateOptions): string => {
+  if (service === undefined) return key;
+  return canonicalJson(process === undefined ? [service, key] : [service, key, process]);
+};

@@ -83,6 +83,8 @@ export interface Swarm {
   measure(): SwarmMeasurement;
   /** Kills a part or a worker as a crash would: it is restarted by the supervisor. */
   kill(part: string, reason: string): void;
+  /** Has it asked for nothing more, or for as much as before. What it holds comes to its end. Holds until the process ends. */
+  drain(ctx: Context, isDrained: boolean): Promise<void>;
   /** Sets how many workers take tasks, 1 to 1,000. Those too many finish what they hold, as in a drain; that is not waited for. */
   scale(ctx: Context, workers: number): Promise<void>;
 }
@@ -92,6 +94,8 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   let health = new HealthMonitor(runtime.clock);
   let queen: Queen | undefined;
   let registered: Registered | undefined;
+  /** It is to be asked for nothing more. */
+  let isDrained = false;
 
   /** Whether the last outcome was not taken: that is said once, not each second for every task. */
   let refusing = false;
@@ -195,6 +199,31 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     }
   };
 
+  const register = async (ctx: Context): Promise<void> => {
+    registered = await registry.register(
+      ctx,
+      {
+        service: service.name,
+        capabilities: [...service.capabilities, ...service.queries.map(({ name }) => name)],
+        processId: membership.processId,
+        epoch: membership.epoch,
+        version: service.version,
+        tags: [...service.tags],
+        ...(service.subsystem !== undefined && { subsystem: service.subsystem }),
+        ...(service.tenants !== undefined && { tenants: [...service.tenants] }),
+        ...(service.legacy && { legacy: true }),
+        ...(settings.healthUrl !== undefined && { healthUrl: settings.healthUrl }),
+        ...(settings.metricsUrl !== undefined && { metricsUrl: settings.metricsUrl }),
+      },
+      () => self.measure(),
+    );
+  };
+  const withdraw = async (ctx: Context): Promise<void> => {
+    const entry = registered;
+    registered = undefined;
+    await entry?.withdraw(ctx);
+  };
+
   const parts: Record<SwarmPartId, (ctx: Context) => Promise<Child>> = {
     // Memory is kept in the log's records: this part proves at start that it can be read.
     memory: async (ctx) => {
@@ -248,31 +277,8 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       return idleChild(ctx);
     },
     "meta-client": async (ctx) => {
-      const entry = await registry.register(
-        ctx,
-        {
-          service: service.name,
-          capabilities: [...service.capabilities, ...service.queries.map(({ name }) => name)],
-          processId: membership.processId,
-          epoch: membership.epoch,
-          version: service.version,
-          tags: [...service.tags],
-          ...(service.subsystem !== undefined && { subsystem: service.subsystem }),
-          ...(service.tenants !== undefined && { tenants: [...service.tenants] }),
-          ...(service.legacy && { legacy: true }),
-          ...(settings.healthUrl !== undefined && { healthUrl: settings.healthUrl }),
-          ...(settings.metricsUrl !== undefined && { metricsUrl: settings.metricsUrl }),
-        },
-        () => self.measure(),
-      );
-      registered = entry;
-      return {
-        done: endOfLife(ctx),
-        stop: async (stopCtx) => {
-          registered = undefined;
-          await entry.withdraw(stopCtx);
-        },
-      };
+      if (!isDrained) await register(ctx);
+      return { done: endOfLife(ctx), stop: withdraw };
     },
   };
 
@@ -317,7 +323,8 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       const children = supervisor?.children() ?? [];
       const reasons = health.reasons({ workers: pool.workers, queued: pool.queued, maxQueued: service.maxQueued });
       for (const child of children) if (child.state !== "running") reasons.push(`${child.id} is ${child.state}`);
-      if (registered === undefined) reasons.push("not registered");
+      if (isDrained) reasons.push("drained: it is asked for nothing more");
+      else if (registered === undefined) reasons.push("not registered");
       const toPart = ({ id, state, restarts, lastError }: (typeof children)[number]) => ({
         id,
         state,
@@ -350,6 +357,13 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       const known = [...swarmParts, ...(workers?.children() ?? []).map((child) => child.id)].join(", ");
       throw new ViableError("swarm.unknown_part", `${service.name} has no running part "${part}".`, {
         next: `It has ${known}.`,
+      });
+    },
+    async drain(ctx, wanted) {
+      await scaling.take(service.name, async () => {
+        if (wanted === isDrained) return;
+        isDrained = wanted;
+        await (wanted ? withdraw(ctx) : register(ctx));
       });
     },
     async scale(ctx, count) {

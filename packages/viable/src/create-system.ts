@@ -154,6 +154,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         catalogue: () => catalogue,
         registry: () => registry,
         swarms: () => swarms,
+        processes: (service) =>
+          swarmMonitor.all().swarms.flatMap((each) => (each.service === service ? [each.processId] : [])),
+        processId: () => membership.processId,
         health: () => health(),
       }),
       ...databaseCommands({ store: ports.store, system: definition.name, backups: options.backups }),

@@ -100,6 +100,7 @@ export const systemCapabilities: readonly string[] = [
   "reactor.send",
   "reactor.start",
   "reactor.undo",
+  "swarm.drain",
   "swarm.restart",
   "swarm.scale",
   "system.health",

@@ -5,6 +5,7 @@ import type { Registry } from "@viable/registry";
 import type { AgentDefinition, Catalogue, Swarm } from "@viable/swarm";
 import { agent, contextOf } from "@viable/swarm";
 import { z } from "zod";
+import { createAtSwarms } from "./at-swarms.ts";
 import { chatCommand } from "./chat-command.ts";
 import { helpCommand } from "./help-command.ts";
 
@@ -14,19 +15,21 @@ export interface SystemCommandSources {
   registry(): Registry;
   /** The swarms of the process that runs the command. */
   swarms(): ReadonlyMap<string, Swarm>;
+  /** The processes that run a service's swarm, drained ones among them, as far as this one knows. */
+  processes(service: string): readonly string[];
+  /** This process. */
+  processId(): string;
   health(): Promise<HealthView>;
 }
 
 /** Commands that every system has, run by the built-in swarm. */
-export function systemCommands({ catalogue, registry, swarms, health }: SystemCommandSources): AgentDefinition[] {
-  const swarmOf = (service: string): Swarm => {
-    const swarm = swarms().get(service);
-    if (swarm === undefined) {
-      throw new ViableError("swarm.unknown_service", `No swarm "${service}" runs here.`, {
-        next: `There are ${[...swarms().keys()].join(", ")}.`,
-      });
-    }
-    return swarm;
+export function systemCommands(sources: SystemCommandSources): AgentDefinition[] {
+  const { catalogue, registry, swarms, processes, processId, health } = sources;
+  const atSwarms = createAtSwarms({ swarms, processes, processId });
+  const target = {
+    service: z.string(),
+    /** The one process; where absent, each that runs it. */
+    process: z.string().optional(),
   };
   const place = { namespace: z.string().min(1).max(100).default("default"), key: z.string().min(1).max(200) };
   return [
@@ -86,26 +89,40 @@ export function systemCommands({ catalogue, registry, swarms, health }: SystemCo
     agent({
       name: "swarm-scale",
       capability: "swarm.scale",
-      description: "Sets how many workers a service's swarm has.",
-      input: z.strictObject({ service: z.string(), workers: z.coerce.number().int().min(1).max(1_000) }),
-      handle: async (ctx, { service, workers }) => {
-        const swarm = swarmOf(service);
-        const before = swarm.measure().workers;
-        await swarm.scale(contextOf(ctx), workers);
-        return { service, before, workers: swarm.measure().workers };
-      },
+      description: "Sets how many workers a service's swarm has, in each process that runs it or in one.",
+      input: z.strictObject({ ...target, workers: z.coerce.number().int().min(1).max(1_000) }),
+      handle: (ctx, { service, process, workers }) =>
+        atSwarms(ctx, "swarm.scale", { service, process, workers }, async (swarm) => {
+          const before = swarm.measure().workers;
+          await swarm.scale(contextOf(ctx), workers);
+          return { before, workers: swarm.measure().workers };
+        }),
+    }),
+    agent({
+      name: "swarm-drain",
+      capability: "swarm.drain",
+      description:
+        "Has a service's swarm asked for nothing more, in each process that runs it or in one, or with `undo` for as much as before. What it holds comes to its end.",
+      input: z.strictObject({ ...target, undo: z.boolean().default(false) }),
+      handle: (ctx, { service, process, undo }) =>
+        atSwarms(ctx, "swarm.drain", { service, process, undo }, async (swarm) => {
+          await swarm.drain(contextOf(ctx), !undo);
+          const { running, queued } = swarm.measure();
+          return { isDrained: !undo, running, queued };
+        }),
     }),
     agent({
       name: "swarm-restart",
       capability: "swarm.restart",
       description:
-        "Ends a part of a swarm (memory, workers, queen, health-monitor, meta-client, worker-1 …) as a crash would; its supervisor starts it again.",
+        "Ends a part of a swarm (memory, workers, queen, health-monitor, meta-client, worker-1 …) as a crash would, in each process that runs it or in one; its supervisor starts it again.",
       risk: "high",
-      input: z.strictObject({ service: z.string(), part: z.string() }),
-      handle: (ctx, { service, part }) => {
-        swarmOf(service).kill(part, `asked by ${ctx.principal}`);
-        return { service, part };
-      },
+      input: z.strictObject({ ...target, part: z.string() }),
+      handle: (ctx, { service, process, part }) =>
+        atSwarms(ctx, "swarm.restart", { service, process, part }, (swarm) => {
+          swarm.kill(part, `asked by ${ctx.principal}`);
+          return { part };
+        }),
     }),
   ];
 }

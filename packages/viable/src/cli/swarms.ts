@@ -15,6 +15,10 @@ import { toWholeNumber } from "./whole-number.ts";
 
 type Options = GatewayOptions & OutputOptions;
 
+interface TargetOptions extends Options {
+  readonly process?: string;
+}
+
 interface HistoryOptions {
   readonly limit: string;
   readonly from?: string;
@@ -71,11 +75,23 @@ export function addSwarms(program: Command, shell: Shell): void {
   const scale = swarms
     .command("scale <service> <workers>")
     .description("set how many workers a swarm has, until it is started again (the command swarm.scale)")
+    .option("--process <id>", onlyThere)
     .addHelpText("after", "\nExample:\n  $ viable swarms scale storage 5");
   addGatewayOptions(scale);
-  addOutputOption(scale).action(async (service: string, workers: string, options: Options) => {
-    const args = { service, workers: toWholeNumber("workers", workers, 1, 1_000) };
+  addOutputOption(scale).action(async (service: string, workers: string, options: TargetOptions) => {
+    const args = { ...toTarget(service, options), workers: toWholeNumber("workers", workers, 1, 1_000) };
     await change(shell, "swarm.scale", args, options);
+  });
+
+  const drain = swarms
+    .command("drain <service>")
+    .description("have a swarm asked for nothing more; what it holds comes to its end (the command swarm.drain)")
+    .option("--undo", "have it asked again")
+    .option("--process <id>", onlyThere)
+    .addHelpText("after", "\nExample:\n  $ viable swarms drain storage --process prc_01k…");
+  addGatewayOptions(drain);
+  addOutputOption(drain).action(async (service: string, options: TargetOptions & { readonly undo?: boolean }) => {
+    await change(shell, "swarm.drain", { ...toTarget(service, options), undo: options.undo === true }, options);
   });
 
   const restart = swarms
@@ -83,12 +99,18 @@ export function addSwarms(program: Command, shell: Shell): void {
     .description(
       "end a part (queen, workers, memory, worker-1 …) so that its supervisor starts it again (swarm.restart)",
     )
+    .option("--process <id>", onlyThere)
     .addHelpText("after", "\nExample:\n  $ viable swarms restart storage queen");
   addGatewayOptions(restart);
-  addOutputOption(restart).action(async (service: string, part: string, options: Options) => {
-    await change(shell, "swarm.restart", { service, part }, options);
+  addOutputOption(restart).action(async (service: string, part: string, options: TargetOptions) => {
+    await change(shell, "swarm.restart", { ...toTarget(service, options), part }, options);
   });
 }
+
+const onlyThere = "only in this process; else in each that runs it";
+
+const toTarget = (service: string, { process }: TargetOptions): JsonObject =>
+  process === undefined ? { service } : { service, process };
 
 async function change(shell: Shell, command: string, args: JsonObject, options: Options): Promise<void> {
   printOutcome(shell, options, await runCommand(shell, connect(shell, options), { command, args }));

@@ -1,0 +1,60 @@
+import type { JsonObject, JsonValue } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
+import type { AgentContext, Swarm } from "@viable/swarm";
+import { systemService } from "./define-system.ts";
+
+/** What must be known of where swarms run. */
+export interface SwarmPlaces {
+  /** Those of this process. */
+  swarms(): ReadonlyMap<string, Swarm>;
+  /** The processes that run a service's swarm, as far as this one knows. */
+  processes(service: string): readonly string[];
+  processId(): string;
+}
+
+type Target = { readonly service: string; readonly process?: string | undefined };
+
+/**
+ * Does something to a service's swarm in each process that runs it, or in the one that is named. Here at once, elsewhere by the same command, handed
+ * to the built-in swarm of that process and recorded as any other. Answers what came of each; throws `swarm.unknown_service` where it runs nowhere.
+ */
+export function createAtSwarms({ swarms, processes, processId }: SwarmPlaces) {
+  return async (
+    ctx: AgentContext,
+    command: string,
+    { service, process, ...args }: Target & JsonObject,
+    here: (swarm: Swarm) => JsonObject | Promise<JsonObject>,
+  ): Promise<JsonValue> => {
+    const own = swarms().get(service);
+    const running = new Set([...processes(service), ...(own === undefined ? [] : [processId()])]);
+    const wanted = [...running].filter((each) => process === undefined || each === process).sort();
+    if (wanted.length === 0) throw unknown(service, process, [...running], [...swarms().keys()]);
+    const results: JsonObject[] = [];
+    for (const each of wanted) {
+      if (each === processId() && own !== undefined) {
+        results.push({ service, processId: each, ...(await here(own)) });
+        continue;
+      }
+      const outcome = await ctx.delegate(
+        command,
+        { service, process: each, ...args },
+        { service: systemService, process: each },
+      );
+      if (outcome.ok) results.push(...(outcome.result as { readonly swarms: readonly JsonObject[] }).swarms);
+      else results.push({ service, processId: each, error: outcome.error.message });
+    }
+    return { service, swarms: results };
+  };
+}
+
+function unknown(
+  service: string,
+  process: string | undefined,
+  running: readonly string[],
+  here: readonly string[],
+): ViableError {
+  const where = process === undefined || running.length === 0 ? "" : ` in ${process}`;
+  return new ViableError("swarm.unknown_service", `No swarm "${service}" runs${where === "" ? " anywhere" : where}.`, {
+    next: running.length === 0 ? `Here run ${here.join(", ")}.` : `It runs in ${running.join(", ")}.`,
+  });
+}
