@@ -205,6 +205,12 @@ test("the registry says who offers what, and explains where an execution went an
   const none = await place.run("registry", "discover", "slep");
   expect(none).toMatchObject({ status: 1, out: "" });
   expect(none.err).toContain("Did you mean sleep?");
+  const fitting = await place.run("registry", "discover", "text.words", "--version", "0.0.0");
+  expect(fitting).toMatchObject({ status: 0, out: expect.stringContaining("text ") });
+  const unfit = await place.run("registry", "discover", "text.words", "--version", "^2", "--tag", "gpu", "eu");
+  expect(unfit).toMatchObject({ status: 1, out: "", err: 'No swarm offers "text.words" and is as you asked for.\n' });
+  expect((await place.run("registry", "discover", "text.words", "--tenant", "acme")).err).toContain("that tenant");
+  expect(await place.run("registry", "dead-letters")).toMatchObject({ status: 0, out: "None.\n" });
 
   const id = await accept("report", "--text", "why");
   await place.run("executions", "watch", id);

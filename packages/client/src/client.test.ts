@@ -99,6 +99,7 @@ describe("every answer is checked", () => {
     ["swarm", (client) => client.swarm("work")],
     ["swarmHistory", (client) => client.swarmHistory("work")],
     ["discover", (client) => client.discover("x")],
+    ["deadLetters", (client) => client.deadLetters()],
     ["memory", (client) => client.memory({})],
     ["events", (client) => client.events()],
     ["reactors", (client) => client.reactors()],

@@ -7,6 +7,7 @@ import type {
   CommandAnswer,
   CommandList,
   CreateSession,
+  DeadLetterPage,
   Discovery,
   EventPage,
   EventView,
@@ -36,6 +37,7 @@ import {
   cloudEventsBatchType,
   commandAnswer,
   commandList,
+  deadLetterPage,
   discovery,
   endedRunStatuses,
   eventPage,
@@ -81,6 +83,16 @@ export interface EventsQuery {
   /** Types, or globs of them, with commas between. */
   readonly type?: string;
   readonly session?: string;
+}
+
+/** Which swarms, beside what they offer: all that is named must hold. */
+export interface DiscoverQuery {
+  /** A range as npm writes it: `^1.4`. */
+  readonly version?: string;
+  /** The caller's own where absent. */
+  readonly tenant?: string;
+  readonly subsystem?: string;
+  readonly tags?: readonly string[];
 }
 
 /** Events as CloudEvents, and the position to go on from. */
@@ -144,7 +156,10 @@ export interface Client {
   swarm(service: string): Promise<ServiceSwarms>;
   /** What a service's swarms were: samples and the latest changes, or `limit` changes from the number `from` on downwards. */
   swarmHistory(service: string, query?: { from?: number; limit?: number }): Promise<SwarmHistory>;
-  discover(capability: string): Promise<Discovery>;
+  /** Who offers a capability, and fits the query; by the query alone where none is named. */
+  discover(capability: string | undefined, query?: DiscoverQuery): Promise<Discovery>;
+  /** Tasks that came to nothing before anybody ended them, the newest first. */
+  deadLetters(query?: { limit?: number; before?: string }): Promise<DeadLetterPage>;
   memory(query: {
     service?: string;
     namespace?: string;
@@ -320,7 +335,9 @@ export function createClient(settings: ClientSettings): Client {
     swarm: (service) => read(`/v1/swarms/${encodeURIComponent(service)}`, serviceSwarms),
     swarmHistory: (service, query = {}) =>
       read(`/v1/swarms/${encodeURIComponent(service)}/history${toQuery(query)}`, swarmHistory),
-    discover: (capability) => read(`/v1/registry/discover${toQuery({ capability })}`, discovery),
+    discover: (capability, { tags, ...query } = {}) =>
+      read(`/v1/registry/discover${toQuery({ capability, ...query, tag: tags?.join(",") })}`, discovery),
+    deadLetters: (query = {}) => read(`/v1/registry/dead-letters${toQuery(query)}`, deadLetterPage),
     memory: (query) => read(`/v1/memory${toQuery(query)}`, memoryPage),
     events: (query = {}) => read(`/v1/events${toQuery({ ...query })}`, eventPage),
     async cloudEvents(query = {}) {

@@ -54,6 +54,12 @@ export const routeDecision = z.object({
   pinned: z.string().optional(),
   /** The migration rule that had a say: whose tasks it shares out, how many of a hundred stay there, and which side this one went to. */
   migration: z.object({ service: z.string(), percent: z.number(), side: z.enum(["service", "legacy"]) }).optional(),
+  /** The routing rule that it went by; absent where none was for it. */
+  rule: z.string().optional(),
+  /** Who offers it and was not considered, and why; absent where nobody was left out. */
+  leftOut: z.array(z.object({ service: z.string(), processId: z.string(), reason: z.string() })).optional(),
+  /** The task tries whether a swarm is well again that had failed. */
+  probe: z.literal(true).optional(),
 });
 export type RouteDecision = z.infer<typeof routeDecision>;
 

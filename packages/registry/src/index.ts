@@ -14,4 +14,4 @@ export type { SwarmMonitor, SwarmMonitorSettings } from "./monitor/swarm-monitor
 export { createSwarmMonitor } from "./monitor/swarm-monitor.ts";
 export type { DiscoveryQuery, EndedTask, Registered, Registry, RegistrySettings, RouteOutcome } from "./registry.ts";
 export { createRegistry } from "./registry.ts";
-export type { RoutedTask, RoutingDecision } from "./route.ts";
+export type { RoutedTask } from "./route.ts";

@@ -9,6 +9,7 @@ import type {
   MigrationRule,
   Registration,
   RegistryStats,
+  RouteDecision,
   SwarmMeasurement,
 } from "@viable/protocol";
 import { registration as registrationShape, swarmMeasurement } from "@viable/protocol";
@@ -25,7 +26,7 @@ import { createMigrationRules } from "./migration-rules.ts";
 import type { TaskEnd } from "./outlier-window.ts";
 import { Outliers } from "./outliers.ts";
 import { readDeadLetters } from "./read-dead-letters.ts";
-import type { RoutedTask, RoutingDecision } from "./route.ts";
+import type { RoutedTask } from "./route.ts";
 import { chooseRoute, maxRecorded } from "./route.ts";
 import type { RoutingRule } from "./routing-rules.ts";
 import { applyRuling, indexRules } from "./routing-rules.ts";
@@ -60,7 +61,7 @@ export interface RegistrySettings {
 
 /** What came of looking for a swarm to take a task. */
 export type RouteOutcome =
-  | { readonly ok: true; readonly decision: RoutingDecision; readonly local: boolean }
+  | { readonly ok: true; readonly decision: RouteDecision; readonly local: boolean }
   | {
       readonly ok: false;
       /** Nobody offers it who may take it now; or a rule of the config says that nobody may. */

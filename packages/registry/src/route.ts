@@ -1,5 +1,5 @@
 import type { MigrationRule, RouteCandidate, RouteDecision } from "@viable/protocol";
-import type { Candidate, LeftOut } from "./candidate.ts";
+import type { Candidate } from "./candidate.ts";
 import { addressOf, compareText } from "./candidate.ts";
 import { leastLoaded, standingOf } from "./policies/least-loaded.ts";
 import type { PolicyName } from "./policies/policies.ts";
@@ -25,16 +25,6 @@ export interface HowToChoose {
   readonly weights: { readonly [service: string]: number };
   /** The rule that says so: named in the reason, and in what chance is drawn from. */
   readonly rule?: string;
-}
-
-/** A decision with what the rules and what was measured have left out. */
-export interface RoutingDecision extends RouteDecision {
-  /** The routing rule that it went by; absent where none was for it. */
-  rule?: string;
-  /** Who offers it and was not considered, and why; absent where nobody was left out. */
-  leftOut?: LeftOut[];
-  /** The task tries whether a swarm is well again that had failed. */
-  probe?: true;
 }
 
 /** How many candidates a decision records, and how many that were left out: more explain nothing to a person, and the event is kept for ever. */
@@ -64,7 +54,7 @@ export function chooseRoute(
   task: RoutedTask = {},
   ruleOf: (service: string) => MigrationRule | undefined = () => undefined,
   how: HowToChoose = byLoad,
-): RoutingDecision | undefined {
+): RouteDecision | undefined {
   const scoreOf = standingOf(candidates);
   const scored = candidates.map((candidate): Scored => ({ candidate, score: scoreOf(candidate) })).sort(compare);
   const { from, reason, why } = chooseSide(scored, task, ruleOf, how);

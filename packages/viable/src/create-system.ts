@@ -209,7 +209,14 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     options.seals &&
     createSealer({ log, runtime, key: options.seals.key, file: sealFile(options.seals.file), onNotice: notice });
   const tokens = createTokens(log);
-  const registry = createRegistry({ log, bus, membership });
+  const registry = createRegistry({
+    log,
+    bus,
+    membership,
+    // Also of those that run in other processes.
+    services: services.map(({ name }) => name),
+    rules: definition.routing,
+  });
   const conflicts = createConflicts({ log, membership });
   const executions = createExecutions(log);
   const swarmMonitor = createSwarmMonitor({

@@ -4,8 +4,13 @@ import type { Registry } from "@viable/registry";
 import type { Catalogue } from "@viable/swarm";
 import { z } from "zod";
 
-/** A command as clients are told of it: what it does, takes and risks, who offers it, and whether anybody does now. */
-export function describeCommand(catalogue: Catalogue, registry: Registry, command: string): CommandDescriptor {
+/** A command as clients are told of it: what it does, takes and risks, who offers it, and whether anybody does now for this tenant (W11). */
+export function describeCommand(
+  catalogue: Catalogue,
+  registry: Registry,
+  command: string,
+  tenant: string,
+): CommandDescriptor {
   const offers = catalogue.find(command);
   const [first] = offers;
   if (first === undefined) throw new ViableError("intake.unknown_command", `There is no command "${command}".`);
@@ -18,6 +23,6 @@ export function describeCommand(catalogue: Catalogue, registry: Registry, comman
     input: z.toJSONSchema(agent.input, { io: "input", unrepresentable: "any" }) as CommandDescriptor["input"],
     timeoutMs: agent.timeoutMs,
     joinable: agent.joinable,
-    available: registry.discover(command).swarms.length > 0,
+    available: registry.discover(command, { tenant }).swarms.length > 0,
   };
 }

@@ -53,12 +53,12 @@ export function helpCommand({ catalogue, registry }: HelpSources): AgentDefiniti
 }
 
 function listCommand(ctx: AgentContext, catalogue: Catalogue, registry: Registry, command: string) {
-  const { description, risk, available } = describeCommand(catalogue, registry, command);
+  const { description, risk, available } = describeCommand(catalogue, registry, command, ctx.tenant);
   return { command, description, risk, available, ...mayCall(ctx, command, risk) };
 }
 
 function explainCommand(ctx: AgentContext, catalogue: Catalogue, registry: Registry, command: string): JsonValue {
-  const described = describeCommand(catalogue, registry, command);
+  const described = describeCommand(catalogue, registry, command, ctx.tenant);
   return { ...described, ...mayCall(ctx, command, described.risk) } as unknown as JsonValue;
 }
 

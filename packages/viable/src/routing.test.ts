@@ -1,11 +1,12 @@
 // Proves in a whole system where tasks go: away from a swarm that fails, and back to it.
-import type { ExecutionEventData } from "@viable/protocol";
-import type { RoutingDecision } from "@viable/registry";
+import { createClient } from "@viable/client";
+import type { ExecutionEventData, RouteDecision } from "@viable/protocol";
 import type { AgentContext } from "@viable/swarm";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { explainExecution } from "./cli/explain-execution.ts";
 import { agent, defineSystem, service } from "./index.ts";
 
 const worker = (handle: (ctx: AgentContext) => Promise<string> | string) =>
@@ -18,7 +19,7 @@ const serviceOf = (name: string, handle: (ctx: AgentContext) => Promise<string> 
   service({ name, description: "Serves.", port: 0, agents: [worker(handle)] });
 
 /** The newest decision on where a task went. */
-async function lastRoute(t: TestSystem): Promise<RoutingDecision> {
+async function lastRoute(t: TestSystem): Promise<RouteDecision> {
   const data = (await t.events("execution.accepted")).at(-1)
     ?.data as unknown as ExecutionEventData<"execution.accepted">;
   return data.route;
@@ -69,4 +70,51 @@ test("an agent that throws is no reason to leave its swarm out", async () => {
   const client = await t.connect();
   for (let task = 0; task < 30; task++) expect(await client.run("work")).toMatchObject({ status: "failed" });
   expect(await lastRoute(t)).not.toHaveProperty("leftOut");
+});
+
+test("a task goes where the config's rules say, and the explanation names the rule and who was left out (X5)", async () => {
+  const known = { description: "Serves.", port: 0, agents: [worker(() => "done")] };
+  const definition = defineSystem({
+    name: "ruled",
+    services: [
+      service({ ...known, name: "old", version: "1.0.0" }),
+      service({ ...known, name: "new", version: "2.0.0" }),
+    ],
+    routing: [{ name: "grown-up", when: { capability: "work" }, to: { version: "^2" } }],
+  });
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  for (let task = 0; task < 5; task++) {
+    const executionId = await client.begin("work");
+    expect(await client.outcome(executionId)).toMatchObject({ status: "completed", service: "new" });
+    const { route } = await t.settled(explainExecution(client.api, executionId));
+    expect(route).toMatchObject({
+      rule: "grown-up",
+      leftOut: [{ service: "old", reason: "rule grown-up: its version 1.0.0 is not within ^2" }],
+    });
+  }
+  const found = await t.settled(client.api.discover("work", { version: "^1" }));
+  expect(found.swarms.map((each) => each.service)).toEqual(["old"]);
+});
+
+test("a task that a rule refuses is refused with the rule's reason, and is a dead letter", async () => {
+  const definition = defineSystem({
+    name: "ruled",
+    services: [serviceOf("one", () => "done")],
+    routing: [{ name: "frozen", when: { capability: "work" }, refuse: "No work before Monday." }],
+  });
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  await expect(client.run("work")).rejects.toMatchObject({ problem: { status: 403, code: "registry.refused" } });
+  await t.time.advance(10);
+  const owner = createClient({
+    url: "http://test.invalid",
+    token: t.system.ownerToken,
+    fetch: (async (url: string, init?: RequestInit) => await t.system.fetch(new Request(url, init))) as typeof fetch,
+    clock: t.time,
+  });
+  const { deadLetters } = await t.settled(owner.deadLetters());
+  expect(deadLetters).toMatchObject([
+    { kind: "unroutable", code: "registry.refused", reason: expect.stringMatching(/No work before Monday/) },
+  ]);
 });

@@ -36,9 +36,9 @@ export function systemViews({
       name: "commands",
       scope: "session",
       path: "/commands",
-      read: () =>
+      read: (ctx) =>
         ({
-          commands: catalogue.commands().map((command) => describeCommand(catalogue, registry, command)),
+          commands: catalogue.commands().map((command) => describeCommand(catalogue, registry, command, ctx.tenant)),
         }) as unknown as JsonValue,
     },
     {

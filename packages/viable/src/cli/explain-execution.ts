@@ -1,7 +1,6 @@
 import type { Client } from "@viable/client";
 import { ViableError } from "@viable/kernel";
-import type { EventView, ExecutionEventData, ExecutionView } from "@viable/protocol";
-import type { RoutingDecision } from "@viable/registry";
+import type { EventView, ExecutionEventData, ExecutionView, RouteDecision } from "@viable/protocol";
 import { outcomeOf } from "./execution-tree.ts";
 
 /** Why an execution went where it went and ended as it did, as far as its own events say. */
@@ -9,7 +8,7 @@ export interface Explanation {
   readonly executionId: string;
   readonly command: string;
   readonly status: string;
-  readonly route: RoutingDecision;
+  readonly route: RouteDecision;
   readonly authority: ExecutionEventData<"execution.accepted">["authority"];
   /** What it was begun with, and anew each time its worker or process was lost. */
   readonly claims: readonly {

@@ -1,4 +1,4 @@
-import type { Discovery } from "@viable/protocol";
+import type { DeadLetterPage, Discovery } from "@viable/protocol";
 import type { Command } from "commander";
 import { exitStatus } from "./exit-status.ts";
 import type { Explanation } from "./explain-execution.ts";
@@ -11,28 +11,70 @@ import { addOutputOption, printData } from "./output.ts";
 import { paint } from "./paint.ts";
 import type { Shell } from "./shell.ts";
 import { renderPairs, renderTable } from "./table.ts";
+import { toWholeNumber } from "./whole-number.ts";
 
 type Options = GatewayOptions & OutputOptions;
 
-/** `viable registry`: who offers what, and why a task went where it went. */
+interface DiscoverOptions extends Options {
+  readonly tenant?: string;
+  readonly version?: string;
+  readonly subsystem?: string;
+  readonly tag?: readonly string[];
+}
+
+interface DeadLetterOptions extends Options {
+  readonly limit: string;
+  readonly before?: string;
+}
+
+/** `viable registry`: who offers what, why a task went where it went, and which came to nothing. */
 export function addRegistry(program: Command, shell: Shell): void {
   const registry = program
     .command("registry")
-    .description("who offers what, and why a task went where it went")
+    .description("who offers what, why a task went where it went, and which came to nothing")
     .addHelpText("after", "\nExample:\n  $ viable registry discover secret_scan");
 
   const discover = registry
-    .command("discover <capability>")
-    .description("the swarms that offer a capability; ends with 1 if none does")
-    .addHelpText("after", "\nExample:\n  $ viable registry discover code_analysis.complexity");
+    .command("discover [capability]")
+    .description("the swarms that offer a capability, or fit what else is asked for; ends with 1 if none does")
+    .option("--version <range>", "of these versions, as npm writes ranges: ^1.4")
+    .option("--tenant <name>", "open to this tenant, which must be your own")
+    .option("--subsystem <name>", "of this subsystem")
+    .option("--tag <tag...>", "with each of these tags")
+    .addHelpText("after", "\nExample:\n  $ viable registry discover code_analysis.complexity --version ^2 --tag gpu");
   addGatewayOptions(discover);
-  addOutputOption(discover).action(async (capability: string, options: Options) => {
-    const found = await connect(shell, options).discover(capability);
+  addOutputOption(discover).action(async (capability: string | undefined, options: DiscoverOptions) => {
+    const { version, tenant, subsystem, tag: tags } = options;
+    const found = await connect(shell, options).discover(capability, {
+      ...(version !== undefined && { version }),
+      ...(tenant !== undefined && { tenant }),
+      ...(subsystem !== undefined && { subsystem }),
+      ...(tags !== undefined && { tags }),
+    });
     printData(shell, options.output, found, () => renderDiscovery(shell, found));
     if (found.swarms.length > 0) return;
     const near = found.near.length === 0 ? "" : ` Did you mean ${found.near.join(", ")}?`;
-    shell.err.write(`No swarm offers "${capability}".${near}\n`);
+    const what = capability === undefined ? "is" : `offers "${capability}" and is`;
+    const other = version ?? tenant ?? subsystem ?? tags;
+    shell.err.write(
+      other === undefined ? `No swarm offers "${capability}".${near}\n` : `No swarm ${what} as you asked for.${near}\n`,
+    );
     shell.exitStatus = exitStatus.failed;
+  });
+
+  const deadLetters = registry
+    .command("dead-letters")
+    .description("tasks that came to nothing before anybody ended them, the newest first")
+    .option("--limit <number>", "how many at most, up to 1000", "50")
+    .option("--before <position>", "those before this position, which the page before ended with")
+    .addHelpText("after", "\nExample:\n  $ viable registry dead-letters --limit 20");
+  addGatewayOptions(deadLetters);
+  addOutputOption(deadLetters).action(async (options: DeadLetterOptions) => {
+    const page = await connect(shell, options).deadLetters({
+      limit: toWholeNumber("--limit", options.limit, 1, 1_000),
+      ...(options.before !== undefined && { before: options.before }),
+    });
+    printData(shell, options.output, page, () => renderDeadLetters(shell, page));
   });
 
   const explain = registry
@@ -44,6 +86,25 @@ export function addRegistry(program: Command, shell: Shell): void {
     const explanation = await lookUp(explainExecution(connect(shell, options), id), "executions list");
     printData(shell, options.output, explanation, () => renderExplanation(shell, explanation));
   });
+}
+
+function renderDeadLetters(shell: Shell, { deadLetters, next }: DeadLetterPage): string {
+  const more = next === undefined ? "" : `\nOlder ones: --before ${next}\n`;
+  if (deadLetters.length === 0) return `${next === undefined ? "None.\n" : "None among the newest.\n"}${more}`;
+  return (
+    renderTable(
+      shell.out,
+      ["TIME", "KIND", "COMMAND", "EXECUTION OR PARENT", "MORE", "REASON"],
+      deadLetters.map((each) => [
+        each.time,
+        each.kind,
+        each.command,
+        each.executionId ?? each.parentId ?? "",
+        each.more === undefined ? "" : String(each.more),
+        each.reason,
+      ]),
+    ) + more
+  );
 }
 
 function renderDiscovery(shell: Shell, found: Discovery): string {
