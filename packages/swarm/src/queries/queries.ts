@@ -7,7 +7,7 @@ import type { ConcurrencyLimit } from "@viable/limits";
 import { createConcurrencyLimit } from "@viable/limits";
 import type { Log, Projections } from "@viable/log";
 import { maxHops, toFieldProblems } from "@viable/protocol";
-import type { Registry } from "@viable/registry";
+import type { EndedTask, Registry } from "@viable/registry";
 import type { Grant, SignedGrants } from "@viable/security";
 import { attenuate, authorize, createSignedGrants, openSystemKey } from "@viable/security";
 import type { AccessCounter } from "../access-counter.ts";
@@ -171,7 +171,9 @@ export function createQueries(settings: QueriesSettings): Queries {
     offers: readonly QueryOffer[],
   ): Promise<QueryOutcome> => {
     const { query, args, grant, hops = 0 } = request;
-    const routed = registry.route(query, { tenant: ctx.tenant });
+    // Whom it goes to by chance, where a rule says so, goes by its number.
+    const key = `query ${counts.asked}`;
+    const routed = registry.route(query, { tenant: ctx.tenant, key });
     if (!routed.ok) {
       const [message = "", ...reasons] = routed.reasons;
       return refuseQuery("unavailable", routed.code, message, { reasons, retryAfterMs: 1_000 });
@@ -181,12 +183,13 @@ export function createQueries(settings: QueriesSettings): Queries {
     const deadline = Math.min(ctx.deadline ?? Number.POSITIVE_INFINITY, ctx.runtime.clock.now() + timeoutMs);
     const bounded = withContext(ctx, { deadline });
     const message = { query, args, hops, grant: signedGrants().sign(grant) };
-    const processes = new Set(
-      [routed.decision.chosen, ...routed.decision.candidates].map(({ processId }) => processId),
+    const best = new Map(
+      [routed.decision.chosen, ...routed.decision.candidates].map(({ processId, service }) => [processId, service]),
     );
     let last: QueryOutcome = refuseQuery("unavailable", "query.unreachable", `Nobody could be asked "${query}".`);
-    for (const processId of [...processes].slice(0, maxTries)) {
+    for (const [processId, service] of [...best].slice(0, maxTries)) {
       last = await askProcess(bounded, processId, query, message);
+      registry.taskEnded({ key, service, processId, end: endOf(last) });
       if (last.ok || (last.kind !== "unavailable" && last.kind !== "overloaded")) return last;
     }
     return last;
@@ -270,6 +273,13 @@ export function createQueries(settings: QueriesSettings): Queries {
 type Judged =
   | { readonly ok: true; readonly offers: readonly QueryOffer[]; readonly input: unknown }
   | (QueryOutcome & { readonly ok: false });
+
+/** What an outcome says of the swarm that was asked. One that is full does its part. */
+function endOf(outcome: QueryOutcome): EndedTask["end"] {
+  if (outcome.ok) return "done";
+  if (outcome.kind === "timed_out") return "timed_out";
+  return outcome.kind === "unavailable" ? "failed" : "done";
+}
 
 const subjectOf = (processId: string): string => `queries.${toSubjectToken(processId)}`;
 
