@@ -197,7 +197,7 @@ test("swarms are listed, shown, scaled and restarted", async () => {
   expect((await place.run("swarms", "show", "nowhere")).status).toBe(1);
   const unknown = await place.run("swarms", "scale", "nowhere", "2");
   expect(unknown.status).toBe(1);
-  expect(unknown.err).toContain("There are text, desk, system.");
+  expect(unknown.err).toContain("There are desk, system, text.");
 });
 
 test("the registry says who offers what, and explains where an execution went and what it delegated", async () => {

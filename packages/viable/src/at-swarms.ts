@@ -7,8 +7,8 @@ import { systemService } from "./define-system.ts";
 export interface SwarmPlaces {
   /** Those of this process. */
   swarms(): ReadonlyMap<string, Swarm>;
-  /** The processes that run a service's swarm, as far as this one knows. */
-  processes(service: string): readonly string[];
+  /** Those of all processes, as far as this one knows. */
+  running(): readonly { readonly service: string; readonly processId: string }[];
   processId(): string;
 }
 
@@ -18,7 +18,7 @@ type Target = { readonly service: string; readonly process?: string | undefined 
  * Does something to a service's swarm in each process that runs it, or in the one that is named. Here at once, elsewhere by the same command, handed
  * to the built-in swarm of that process and recorded as any other. Answers what came of each; throws `swarm.unknown_service` where it runs nowhere.
  */
-export function createAtSwarms({ swarms, processes, processId }: SwarmPlaces) {
+export function createAtSwarms({ swarms, running, processId }: SwarmPlaces) {
   return async (
     ctx: AgentContext,
     command: string,
@@ -26,9 +26,12 @@ export function createAtSwarms({ swarms, processes, processId }: SwarmPlaces) {
     here: (swarm: Swarm) => JsonObject | Promise<JsonObject>,
   ): Promise<JsonValue> => {
     const own = swarms().get(service);
-    const running = new Set([...processes(service), ...(own === undefined ? [] : [processId()])]);
-    const wanted = [...running].filter((each) => process === undefined || each === process).sort();
-    if (wanted.length === 0) throw unknown(service, process, [...running], [...swarms().keys()]);
+    const known = running();
+    const elsewhere = known.flatMap((each) => (each.service === service ? [each.processId] : []));
+    const processes = [...new Set([...elsewhere, ...(own === undefined ? [] : [processId()])])].sort();
+    const wanted = processes.filter((each) => process === undefined || each === process);
+    const services = [...new Set([...swarms().keys(), ...known.map((each) => each.service)])].sort();
+    if (wanted.length === 0) throw unknown(service, process, processes, services);
     const results: JsonObject[] = [];
     for (const each of wanted) {
       if (each === processId() && own !== undefined) {
@@ -50,11 +53,11 @@ export function createAtSwarms({ swarms, processes, processId }: SwarmPlaces) {
 function unknown(
   service: string,
   process: string | undefined,
-  running: readonly string[],
-  here: readonly string[],
+  processes: readonly string[],
+  services: readonly string[],
 ): ViableError {
-  const where = process === undefined || running.length === 0 ? "" : ` in ${process}`;
-  return new ViableError("swarm.unknown_service", `No swarm "${service}" runs${where === "" ? " anywhere" : where}.`, {
-    next: running.length === 0 ? `Here run ${here.join(", ")}.` : `It runs in ${running.join(", ")}.`,
+  const where = process === undefined || processes.length === 0 ? "anywhere" : `in ${process}`;
+  return new ViableError("swarm.unknown_service", `No swarm "${service}" runs ${where}.`, {
+    next: processes.length === 0 ? `There are ${services.join(", ")}.` : `It runs in ${processes.join(", ")}.`,
   });
 }

@@ -154,8 +154,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         catalogue: () => catalogue,
         registry: () => registry,
         swarms: () => swarms,
-        processes: (service) =>
-          swarmMonitor.all().swarms.flatMap((each) => (each.service === service ? [each.processId] : [])),
+        running: () => swarmMonitor.all().swarms,
         processId: () => membership.processId,
         health: () => health(),
       }),

@@ -15,8 +15,8 @@ export interface SystemCommandSources {
   registry(): Registry;
   /** The swarms of the process that runs the command. */
   swarms(): ReadonlyMap<string, Swarm>;
-  /** The processes that run a service's swarm, drained ones among them, as far as this one knows. */
-  processes(service: string): readonly string[];
+  /** The swarms of all processes, drained ones among them, as far as this one knows. */
+  running(): readonly { readonly service: string; readonly processId: string }[];
   /** This process. */
   processId(): string;
   health(): Promise<HealthView>;
@@ -24,8 +24,8 @@ export interface SystemCommandSources {
 
 /** Commands that every system has, run by the built-in swarm. */
 export function systemCommands(sources: SystemCommandSources): AgentDefinition[] {
-  const { catalogue, registry, swarms, processes, processId, health } = sources;
-  const atSwarms = createAtSwarms({ swarms, processes, processId });
+  const { catalogue, registry, swarms, running, processId, health } = sources;
+  const atSwarms = createAtSwarms({ swarms, running, processId });
   const target = {
     service: z.string(),
     /** The one process; where absent, each that runs it. */
