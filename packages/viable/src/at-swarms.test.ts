@@ -109,3 +109,13 @@ test.each([
   });
   await stop();
 });
+
+test("the built-in swarm is not drained: it is what takes the undo", async () => {
+  const { client, stop } = await startThree();
+  expect(await client.run("swarm.drain", { service: "system" })).toMatchObject({
+    status: "failed",
+    error: { code: "swarm.not_drained" },
+  });
+  expect(await client.run("swarm.drain", { service: "work" })).toMatchObject({ status: "completed" });
+  await stop();
+});

@@ -41,7 +41,7 @@ test("one of two tasks has it, and whoever asks sees which", async () => {
   const first = await client.begin("print", { ms: 1_000 });
   await t.time.advance(10);
   expect(await client.run("print", { ms: 1 })).toMatchObject({ result: { refused: "held" } });
-  expect(await claims()).toMatchObject([{ resource: "press", by: `works/printer ${first}`, token: 1 }]);
+  expect(await claims()).toMatchObject([{ resource: "press", by: `works/printer ${first}/1`, token: 1 }]);
   expect(await client.outcome(first)).toMatchObject({ status: "completed", result: { token: 1 } });
   await t.stop();
 });

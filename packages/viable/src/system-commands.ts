@@ -7,6 +7,7 @@ import { agent, contextOf } from "@viable/swarm";
 import { z } from "zod";
 import { createAtSwarms } from "./at-swarms.ts";
 import { chatCommand } from "./chat-command.ts";
+import { systemService } from "./define-system.ts";
 import { helpCommand } from "./help-command.ts";
 
 /** What the system's own commands need to know of it; asked when a command runs, since the system is put together after them. */
@@ -104,12 +105,17 @@ export function systemCommands(sources: SystemCommandSources): AgentDefinition[]
       description:
         "Has a service's swarm asked for nothing more, in each process that runs it or in one, or with `undo` for as much as before. What it holds comes to its end.",
       input: z.strictObject({ ...target, undo: z.boolean().default(false) }),
-      handle: (ctx, { service, process, undo }) =>
-        atSwarms(ctx, "swarm.drain", { service, process, undo }, async (swarm) => {
+      handle: (ctx, { service, process, undo }) => {
+        if (service === systemService)
+          throw new ViableError("swarm.not_drained", `"${systemService}" is not drained: it is what takes the undo.`, {
+            next: "Stop the process instead (SIGTERM): it drains whole.",
+          });
+        return atSwarms(ctx, "swarm.drain", { service, process, undo }, async (swarm) => {
           await swarm.drain(contextOf(ctx), !undo);
           const { running, queued } = swarm.measure();
           return { isDrained: !undo, running, queued };
-        }),
+        });
+      },
     }),
     agent({
       name: "swarm-restart",
