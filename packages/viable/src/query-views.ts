@@ -5,10 +5,10 @@ import type { Registry } from "@viable/registry";
 import type { QueryCatalogue } from "@viable/swarm";
 import { z } from "zod";
 
-/** What may be asked, as clients are told of it. */
+/** What a tenant may ask, as clients are told of it (W11). */
 export function queryViews(catalogue: QueryCatalogue, registry: Registry): View[] {
-  const describe = (name: string): QueryDescriptor[] => {
-    const offers = catalogue.find(name) ?? [];
+  const describe = (name: string, tenant: string): QueryDescriptor[] => {
+    const offers = (catalogue.find(name) ?? []).filter(({ service }) => service.tenants?.includes(tenant) ?? true);
     const [first] = offers;
     if (first === undefined) return [];
     const { description, input, timeoutMs } = first.query;
@@ -19,7 +19,7 @@ export function queryViews(catalogue: QueryCatalogue, registry: Registry): View[
         services: offers.map(({ service }) => service.name),
         input: z.toJSONSchema(input, { io: "input", unrepresentable: "any" }) as QueryDescriptor["input"],
         timeoutMs,
-        available: registry.route(name).ok,
+        available: registry.discover(name, { tenant }).swarms.length > 0,
       },
     ];
   };
@@ -28,7 +28,8 @@ export function queryViews(catalogue: QueryCatalogue, registry: Registry): View[
       name: "queries",
       scope: "session",
       path: "/queries",
-      read: () => ({ queries: catalogue.names().flatMap(describe) }) as unknown as JsonValue,
+      read: (ctx) =>
+        ({ queries: catalogue.names().flatMap((name) => describe(name, ctx.tenant)) }) as unknown as JsonValue,
     },
   ];
 }
