@@ -84,26 +84,28 @@ export function createQueries(settings: QueriesSettings): Queries {
   let unsubscribe = () => {};
 
   const limitOf = (query: QueryDefinition): ConcurrencyLimit => {
-    const known = limits.get(query) ?? createConcurrencyLimit({ max: query.maxConcurrent });
-    limits.set(query, known);
-    return known;
+    const known = limits.get(query);
+    if (known !== undefined) return known;
+    const made = createConcurrencyLimit({ max: query.maxConcurrent });
+    limits.set(query, made);
+    return made;
   };
-  const reachOf = (ctx: Context, request: QueryRequest, offer: QueryOffer): QueryReach => ({
+  const reach: QueryReach = {
     memory: (own, service) => createMemory(log, own, service, settings.accesses),
     globalMemory: (own) => createMemory(log, own, globalMemoryService, settings.accesses),
     projection: (own, name) => readProjection(own, log, settings.projections, name),
-    ask(query, args) {
-      const principal = `agent:${offer.service.name}/${offer.query.name}`;
-      const grant = attenuate(request.grant, { principal, clientType: "agent" });
-      return self.ask(ctx, { grant, query, args, hops: (request.hops ?? 0) + 1 });
+    ask(ctx, by, query, args) {
+      const principal = `agent:${by.service}/${by.query}`;
+      const grant = attenuate(by.request.grant, { principal, clientType: "agent" });
+      return self.ask(ctx, { grant, query, args, hops: (by.request.hops ?? 0) + 1 });
     },
-  });
+  };
 
   /** Whether it may be asked at all, and with these arguments: the same here and where it is answered. */
-  const judge = (ctx: Context, { grant, query, args, hops = 0 }: QueryRequest): Judged => {
-    const offers = catalogue.find(query)?.filter(({ service }) => service.tenants?.includes(ctx.tenant) ?? true);
-    const [first] = offers ?? [];
-    if (offers === undefined || first === undefined) {
+  const judge = (ctx: Context, { grant, query, args, hops = 0 }: QueryRequest, now: number): Judged => {
+    const offers = offersFor(ctx.tenant, catalogue.find(query));
+    const first = offers[0];
+    if (first === undefined) {
       const near = nearestNames(query, catalogue.names());
       const reasons = near.length === 0 ? [] : [`Did you mean ${near.join(", ")}?`];
       return refuseQuery("unknown", "query.unknown", `There is no query "${query}".`, { reasons });
@@ -111,7 +113,7 @@ export function createQueries(settings: QueriesSettings): Queries {
     const { tenant } = ctx;
     const { sessionId } = grant;
     const wanted = { subject: query, operation: "read", risk: "low", sessionId, tenant } as const;
-    const decision = authorize(grant, wanted, ctx.runtime.clock.now());
+    const decision = authorize(grant, wanted, now);
     if (decision.decision === "denied")
       return refuseQuery("denied", decision.code, `"${query}" was denied.`, { reasons: decision.reasons });
     if (hops > maxHops)
@@ -127,12 +129,14 @@ export function createQueries(settings: QueriesSettings): Queries {
     });
   };
 
-  const answerHere = async (
+  /** Answers at once where the query does: a promise that nobody needs costs as much as all the rest. */
+  const answerHere = (
     ctx: Context,
     request: QueryRequest,
     offer: QueryOffer,
     input: unknown,
-  ): Promise<QueryOutcome> => {
+    now: number,
+  ): QueryOutcome | Promise<QueryOutcome> => {
     const { query, service } = offer;
     const place = limitOf(query).tryEnter();
     if (!place.ok)
@@ -144,23 +148,23 @@ export function createQueries(settings: QueriesSettings): Queries {
           retryAfterMs: overloadedMs,
         },
       );
-    const deadline = Math.min(ctx.deadline ?? Number.POSITIVE_INFINITY, ctx.runtime.clock.now() + query.timeoutMs);
-    const call = new QueryCall(ctx, service.name, query.name, deadline, reachOf(ctx, request, offer));
+    const deadline = Math.min(ctx.deadline ?? Number.POSITIVE_INFINITY, now + query.timeoutMs);
+    const call = new QueryCall(ctx, { service: service.name, query: query.name, request }, deadline, reach);
+    const answeredBy = { service: service.name, processId: membership.processId };
+    let isUnderWay = false;
     try {
       const answered = query.answer(call, input as never);
-      const result = isPromise(answered) ? await call.settled(answered) : answered;
-      const kept = keepJson(result, maxAnswerChars, "answer");
-      if (typeof kept === "string")
-        return refuseQuery("failed", "query.invalid_answer", `"${query.name}" answered what is no answer: ${kept}.`);
-      return {
-        ok: true,
-        result: kept.value,
-        answeredBy: { service: service.name, processId: membership.processId },
-      };
+      if (!isPromise(answered)) return keepAnswer(query.name, answered, answeredBy);
+      isUnderWay = true;
+      return call
+        .settled(answered)
+        .then((result) => keepAnswer(query.name, result, answeredBy))
+        .catch((error: unknown) => refuseThrown(query.name, error))
+        .finally(place.leave);
     } catch (error) {
       return refuseThrown(query.name, error);
     } finally {
-      place.leave();
+      if (!isUnderWay) place.leave();
     }
   };
 
@@ -221,13 +225,14 @@ export function createQueries(settings: QueriesSettings): Queries {
     const request = { grant, query, args: args ?? null, hops: hops as number };
     // Who speaks on the bus is whoever sent the message; who asks is whom the grant names.
     const asker = withContext(ctx, { principal: grant.principal });
-    const judged = judge(asker, request);
+    const now = asker.runtime.clock.now();
+    const judged = judge(asker, request, now);
     if (!judged.ok) return judged;
     const own = judged.offers.find(({ service }) => settings.isHosted(service.name));
     if (own === undefined)
       return refuseQuery("unavailable", "query.not_here", `${membership.processId} does not answer "${query}".`);
     counts.served += 1;
-    return await answerHere(asker, request, own, judged.input);
+    return await answerHere(asker, request, own, judged.input, now);
   };
 
   const signedGrants = (): SignedGrants => {
@@ -248,8 +253,10 @@ export function createQueries(settings: QueriesSettings): Queries {
     },
     async ask(ctx, request) {
       counts.asked += 1;
-      const judged = judge(ctx, request);
-      const outcome = judged.ok ? await askBest(ctx, request, judged) : judged;
+      const now = ctx.runtime.clock.now();
+      const judged = judge(ctx, request, now);
+      const answered = judged.ok ? askBest(ctx, request, judged, now) : judged;
+      const outcome = answered instanceof Promise ? await answered : answered;
       if (outcome.ok) counts.answered += 1;
       else if (outcome.kind === "failed" || outcome.kind === "timed_out") counts.failed += 1;
       else counts.refused += 1;
@@ -262,9 +269,10 @@ export function createQueries(settings: QueriesSettings): Queries {
     ctx: Context,
     request: QueryRequest,
     { offers, input }: Judged & { readonly ok: true },
-  ): Promise<QueryOutcome> => {
+    now: number,
+  ): QueryOutcome | Promise<QueryOutcome> => {
     const own = offers.find(({ service }) => settings.isHosted(service.name));
-    return own === undefined ? askElsewhere(ctx, request, offers) : answerHere(ctx, request, own, input);
+    return own === undefined ? askElsewhere(ctx, request, offers) : answerHere(ctx, request, own, input, now);
   };
 
   return self;
@@ -281,10 +289,27 @@ function endOf(outcome: QueryOutcome): EndedTask["end"] {
   return outcome.kind === "unavailable" ? "failed" : "done";
 }
 
+/** Those that a tenant may ask (W11). Most are open to all, and nothing is made anew. */
+const offersFor = (tenant: string, offers: readonly QueryOffer[] = []): readonly QueryOffer[] =>
+  offers.every(({ service }) => service.tenants === undefined)
+    ? offers
+    : offers.filter(({ service }) => service.tenants?.includes(tenant) ?? true);
+
 const subjectOf = (processId: string): string => `queries.${toSubjectToken(processId)}`;
 
 /** Outcomes are JSON: what is left out of them where it is undefined is left out on the way, too. */
 const toAnswer = (outcome: QueryOutcome): JsonValue => outcome as unknown as JsonValue;
+
+function keepAnswer(
+  query: string,
+  result: JsonValue,
+  answeredBy: { readonly service: string; readonly processId: string },
+): QueryOutcome {
+  const kept = keepJson(result, maxAnswerChars, "answer");
+  if (typeof kept === "string")
+    return refuseQuery("failed", "query.invalid_answer", `"${query}" answered what is no answer: ${kept}.`);
+  return { ok: true, result: kept.value, answeredBy };
+}
 
 function refuseThrown(query: string, thrown: unknown): QueryOutcome {
   const error = toRecordableError(thrown);

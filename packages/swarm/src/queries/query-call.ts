@@ -1,5 +1,6 @@
 import type { Context, JsonValue, Runtime } from "@viable/kernel";
 import { untilSettled, ViableError, withContext } from "@viable/kernel";
+import type { Grant } from "@viable/security";
 import type { Memory } from "../memory.ts";
 import type { ProjectionReader } from "../projection-reader.ts";
 import type { QueryContext } from "./query.ts";
@@ -10,25 +11,38 @@ export interface QueryReach {
   memory(ctx: Context, service: string): Memory;
   globalMemory(ctx: Context): Memory;
   projection(ctx: Context, name: string): ProjectionReader;
-  ask(query: string, args: JsonValue): Promise<QueryOutcome>;
+  ask(ctx: Context, by: QueryAsked, query: string, args: JsonValue): Promise<QueryOutcome>;
+}
+
+/** What was asked of whom, and by what authority. */
+export interface QueryAsked {
+  readonly service: string;
+  readonly query: string;
+  readonly request: { readonly grant: Grant; readonly hops?: number };
 }
 
 /** One answering of a query: what its function is told. Its signal and its memories are made when they are first asked for: most never are. */
 export class QueryCall implements QueryContext {
-  readonly service: string;
-  readonly query: string;
   readonly deadline: number;
+  readonly #asked: QueryAsked;
   readonly #ctx: Context;
   readonly #reach: QueryReach;
   #controller: AbortController | undefined;
   #ended: { readonly reason: unknown } | undefined;
 
-  constructor(ctx: Context, service: string, query: string, deadline: number, reach: QueryReach) {
+  constructor(ctx: Context, asked: QueryAsked, deadline: number, reach: QueryReach) {
     this.#ctx = ctx;
-    this.service = service;
-    this.query = query;
+    this.#asked = asked;
     this.deadline = deadline;
     this.#reach = reach;
+  }
+
+  get service(): string {
+    return this.#asked.service;
+  }
+
+  get query(): string {
+    return this.#asked.query;
   }
 
   get tenant(): string {
@@ -66,7 +80,7 @@ export class QueryCall implements QueryContext {
   }
 
   ask(query: string, args: JsonValue): Promise<QueryOutcome> {
-    return this.#reach.ask(query, args);
+    return this.#reach.ask(this.#ctx, this.#asked, query, args);
   }
 
   /** Waits for the answer as long as the caller does; then the function is told, and what it does after that is nobody's business. */
