@@ -24,6 +24,17 @@ import { refuseQuery } from "./query-outcome.ts";
 const maxAnswerChars = maxMessageChars - 10_000;
 /** How many processes are asked one after the other, where one does not answer or is full: more would only add to what is too much already. */
 const maxTries = 3;
+/**
+ * How long whom to ask holds once it was found, in milliseconds: loads are told once a second, so asking the registry for each question finds
+ * nothing new and costs as much as a tenth of the question. A process that has died meanwhile is passed over as one that does not answer.
+ */
+const askedForMs = 20;
+/** Whom to ask of how many queries and tenants is kept at once; beyond it all is found anew. Some 200 bytes each. */
+const maxAsked = 1_000;
+/** Grants of others that are known by their signature alone: some 500 bytes each, 5 MB. When there are as many, all are sent once more. */
+const maxHeard = 10_000;
+/** Processes that are noted to know a grant; when there are as many, it is told them once more. */
+const maxTold = 1_000;
 /** When it is worth asking again what is full here, in milliseconds: answers take less. */
 const overloadedMs = 100;
 /** Questions of other processes that are looked at here at once, and that may wait for that; each query has a bound of its own, too. */
@@ -80,6 +91,11 @@ export function createQueries(settings: QueriesSettings): Queries {
   const { log, bus, registry, membership, catalogue } = settings;
   const limits = new Map<QueryDefinition, ConcurrencyLimit>();
   const counts = { asked: 0, answered: 0, refused: 0, failed: 0, remote: 0, served: 0 };
+  const asked = new Map<string, Asked>();
+  /** Grants of others, by their signatures. */
+  const heard = new Map<string, Grant>();
+  /** Processes that were told of a grant of this one's. */
+  const told = new WeakMap<Grant, Set<string>>();
   let signed: SignedGrants | undefined;
   let unsubscribe = () => {};
 
@@ -168,13 +184,15 @@ export function createQueries(settings: QueriesSettings): Queries {
     }
   };
 
-  /** Asks processes that run a service which answers it, the best first, as the registry has them. */
-  const askElsewhere = async (
-    ctx: Context,
-    request: QueryRequest,
-    offers: readonly QueryOffer[],
-  ): Promise<QueryOutcome> => {
-    const { query, args, grant, hops = 0 } = request;
+  /**
+   * Who runs a service that answers it, the best first, as the registry has them; a refusal where nobody does. Kept for a moment, unless it goes
+   * by chance or tries whether somebody is well again: that is decided for each question.
+   */
+  const whomToAsk = (ctx: Context, query: string): Asked | QueryOutcome => {
+    const kept = keyOf(ctx.tenant, query);
+    const nowMs = ctx.runtime.clock.monotonicMs();
+    const before = asked.get(kept);
+    if (before !== undefined && nowMs < before.untilMs) return before;
     // Whom it goes to by chance, where a rule says so, goes by its number.
     const key = `query ${counts.asked}`;
     const routed = registry.route(query, { tenant: ctx.tenant, key });
@@ -182,44 +200,83 @@ export function createQueries(settings: QueriesSettings): Queries {
       const [message = "", ...reasons] = routed.reasons;
       return refuseQuery("unavailable", routed.code, message, { reasons, retryAfterMs: 1_000 });
     }
+    const { chosen, candidates, rule, migration, probe } = routed.decision;
+    const best = new Map([chosen, ...candidates].map(({ processId, service }) => [processId, service]));
+    const processes = [...best]
+      .slice(0, maxTries)
+      .map(([processId, service]) => ({ processId, service, subject: subjectOf(processId) }));
+    const found = { key, processes, untilMs: nowMs + askedForMs };
+    if (rule !== undefined || migration !== undefined || probe === true) return found;
+    if (asked.size >= maxAsked) asked.clear();
+    asked.set(kept, found);
+    return found;
+  };
+  const askElsewhere = async (
+    ctx: Context,
+    request: QueryRequest,
+    offers: readonly QueryOffer[],
+  ): Promise<QueryOutcome> => {
+    const { query } = request;
+    const found = whomToAsk(ctx, query);
+    if (!("processes" in found)) return found;
     counts.remote += 1;
     const timeoutMs = Math.max(...offers.map((offer) => offer.query.timeoutMs));
     const deadline = Math.min(ctx.deadline ?? Number.POSITIVE_INFINITY, ctx.runtime.clock.now() + timeoutMs);
     const bounded = withContext(ctx, { deadline });
-    const message = { query, args, hops, grant: signedGrants().sign(grant) };
-    const best = new Map(
-      [routed.decision.chosen, ...routed.decision.candidates].map(({ processId, service }) => [processId, service]),
-    );
     let last: QueryOutcome = refuseQuery("unavailable", "query.unreachable", `Nobody could be asked "${query}".`);
-    for (const [processId, service] of [...best].slice(0, maxTries)) {
-      last = await askProcess(bounded, processId, query, message);
-      registry.taskEnded({ key, service, processId, end: endOf(last) });
+    for (const each of found.processes) {
+      last = await askProcess(bounded, each, request);
+      const end = endOf(last);
+      registry.taskEnded({ key: found.key, service: each.service, processId: each.processId, end });
+      // Who failed may be left out from now on.
+      if (end !== "done") asked.delete(keyOf(ctx.tenant, query));
       if (last.ok || (last.kind !== "unavailable" && last.kind !== "overloaded")) return last;
     }
     return last;
   };
-  const askProcess = async (
-    ctx: Context,
-    processId: string,
-    query: string,
-    message: JsonObject,
-  ): Promise<QueryOutcome> => {
-    try {
-      return (await bus.request(ctx, subjectOf(processId), message)) as unknown as QueryOutcome;
-    } catch (error) {
-      const code = codeOf(error) ?? "";
-      if (code.startsWith("context.")) return refuseThrown(query, error);
-      const { message: why } = toRecordableError(error);
-      return refuseQuery("unavailable", "query.unreachable", `"${query}" could not be asked of ${processId}.`, {
-        reasons: [why],
-        retryAfterMs: 1_000,
-      });
+  /** By whose authority: the whole grant the first time, then what it was signed with. It is most of a question. */
+  const askProcess = async (ctx: Context, to: AskedProcess, request: QueryRequest): Promise<QueryOutcome> => {
+    const { query, args, hops = 0, grant } = request;
+    const text = signedGrants().sign(grant);
+    const knowing = told.get(grant) ?? new Set();
+    if (knowing.has(to.processId)) {
+      const outcome = await send(ctx, to, query, { query, args, hops, signature: signatureOf(text) });
+      if (outcome.ok || outcome.error.code !== unknownSignature) return outcome;
     }
+    const outcome = await send(ctx, to, query, { query, args, hops, grant: text });
+    if (!outcome.ok) return outcome;
+    if (knowing.size >= maxTold) knowing.clear();
+    told.set(grant, knowing.add(to.processId));
+    return outcome;
   };
+  const send = (ctx: Context, to: AskedProcess, query: string, message: JsonObject): Promise<QueryOutcome> =>
+    bus.request(ctx, to.subject, message).then(
+      (outcome) => outcome as unknown as QueryOutcome,
+      (error: unknown) => {
+        const code = codeOf(error) ?? "";
+        if (code.startsWith("context.")) return refuseThrown(query, error);
+        const { message: why } = toRecordableError(error);
+        return refuseQuery("unavailable", "query.unreachable", `"${query}" could not be asked of ${to.processId}.`, {
+          reasons: [why],
+          retryAfterMs: 1_000,
+        });
+      },
+    );
 
-  /** A question of another process. Its word for who asks counts where it is signed by one of this system. */
-  const answerOther = async (ctx: Context, { query, args, hops, grant: text }: JsonObject): Promise<QueryOutcome> => {
+  /** The grant that a question comes under: as it was signed by a process of this system, now or before. */
+  const readGrant = (text: unknown): Grant | undefined => {
     const grant = typeof text === "string" ? signedGrants().read(text) : undefined;
+    if (grant === undefined) return undefined;
+    if (heard.size >= maxHeard) heard.clear();
+    heard.set(signatureOf(text as string), grant);
+    return grant;
+  };
+  /** A question of another process. Its word for who asks counts where it is signed by one of this system. */
+  const answerOther = async (ctx: Context, message: JsonObject): Promise<QueryOutcome> => {
+    const { query, args, hops, signature } = message;
+    const grant = typeof signature === "string" ? heard.get(signature) : readGrant(message.grant);
+    if (grant === undefined && typeof signature === "string")
+      return refuseQuery("denied", unknownSignature, "Whose signature this is has been forgotten: send the grant.");
     if (grant === undefined || grant.tenant !== ctx.tenant || typeof query !== "string" || !Number.isInteger(hops))
       return refuseQuery("denied", "query.unknown_authority", "Nobody of this system asks this.");
     const request = { grant, query, args: args ?? null, hops: hops as number };
@@ -294,6 +351,27 @@ const offersFor = (tenant: string, offers: readonly QueryOffer[] = []): readonly
   offers.every(({ service }) => service.tenants === undefined)
     ? offers
     : offers.filter(({ service }) => service.tenants?.includes(tenant) ?? true);
+
+/** Whom to ask a query of a tenant's, and until when that holds, in monotonic milliseconds. */
+interface Asked {
+  /** What the registry knows the question by that found them. */
+  readonly key: string;
+  readonly processes: readonly AskedProcess[];
+  readonly untilMs: number;
+}
+interface AskedProcess {
+  readonly processId: string;
+  readonly service: string;
+  readonly subject: string;
+}
+
+const keyOf = (tenant: string, query: string): string => `${tenant} ${query}`;
+
+/** Answered where a signature is not known, and never handed on: the question is asked again with the grant. */
+const unknownSignature = "query.unknown_signature";
+
+/** What a grant was signed with: nobody without the key can have made it, so it stands for the grant where that was seen. */
+const signatureOf = (text: string): string => text.slice(text.lastIndexOf(".") + 1);
 
 const subjectOf = (processId: string): string => `queries.${toSubjectToken(processId)}`;
 
