@@ -21,6 +21,9 @@ const measures: { readonly [name: string]: (options: BenchOptions) => Promise<Ro
   "worker-processes": measureWorkerProcesses,
 };
 
+/** Each child adds one that ends it with us, and some cases have a dozen. */
+process.setMaxListeners(64);
+
 export const cases = Object.keys(measures);
 
 /** One case after the other, each with servers of its own. */

@@ -25,7 +25,7 @@ export async function measureCalls(
   about: string,
   subjects: readonly CallSubject[],
   callers: readonly number[],
-  unit: string,
+  what: { readonly one: string; readonly many: string },
 ): Promise<{ rows: Row[]; answers: AnswerCounts }> {
   const plan = quick
     ? { rounds: 2, firstMs: 500, warmUpMs: 100, measuredMs: 400 }
@@ -60,7 +60,7 @@ export async function measureCalls(
     rows.push(
       ...toRows(rounds, {
         case: `${at}, throughput`,
-        unit: `${unit}/s`,
+        unit: `${what.many}/s`,
         higherIsBetter: true,
         compared: true,
         value: ({ perSecond }) => perSecond,
@@ -82,7 +82,7 @@ export async function measureCalls(
       ...toRows(rounds, {
         ...lower,
         case: `${at}, cpu of all its processes`,
-        unit: `µs/${unit.slice(0, -1)}`,
+        unit: `µs/${what.one}`,
         compared: true,
         value: (round) => (round.cpuMs * 1_000) / round.answers,
       }),

@@ -79,7 +79,10 @@ export async function measureRemoteCommands(options: BenchOptions): Promise<Row[
       countCompleted: () => countIn(theirs, "SELECT count(*)::int AS runs FROM pgboss.job WHERE state = 'completed'"),
     },
   ];
-  const { rows, answers } = await measureCalls(options, "remote command", subjects, [1, 64], "commands");
+  const { rows, answers } = await measureCalls(options, "remote command", subjects, [1, 64], {
+    one: "command",
+    many: "commands",
+  });
   for (const { name, countCompleted } of subjects) {
     const answered = answers.get(name);
     let completed = await countCompleted();

@@ -26,5 +26,5 @@ export async function measureRemoteQueries(options: BenchOptions): Promise<Row[]
     { name: "viable", calling: asking, others: [answering], question: { ask: "ask" } },
     { name: "moleculer", ...(await pair("./moleculer-part.ts", { isFull: false })) },
   ];
-  return (await measureCalls(options, "remote query", subjects, [1, 64], "queries")).rows;
+  return (await measureCalls(options, "remote query", subjects, [1, 64], { one: "query", many: "queries" })).rows;
 }

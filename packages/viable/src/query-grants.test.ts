@@ -88,7 +88,9 @@ test("a grant is sent once to each process, then its signature stands for it (W4
   await stop();
 });
 
-test("a process that has forgotten a grant is told it once more, and the caller notices nothing (W10)", async () => {
+test("a process that has forgotten a grant is told it once more, and the caller notices nothing (W10)", {
+  timeout: 60_000,
+}, async () => {
   const { ask, heard, stop } = await startPair();
   const grant = grantOf(0);
   await ask(grant);
