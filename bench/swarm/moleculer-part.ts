@@ -22,6 +22,8 @@ export interface MoleculerSettings {
   /** One process alone where absent. */
   readonly natsUrl?: string;
   readonly answers: boolean;
+  /** Under which its processes find each other. */
+  readonly namespace?: string;
   /** Checks of shapes, a bound on what is under way, a breaker, a time limit, traces and metrics, as ours has. */
   readonly isFull: boolean;
 }
@@ -30,6 +32,7 @@ const settings = readSettings<MoleculerSettings>();
 const { ServiceBroker } = loadPeer<Moleculer>("moleculer");
 const broker = new ServiceBroker({
   logger: false,
+  ...(settings.namespace !== undefined && { namespace: settings.namespace }),
   ...(settings.natsUrl !== undefined && { transporter: settings.natsUrl }),
   ...(settings.isFull && {
     requestTimeout: 30_000,

@@ -24,7 +24,11 @@ export async function measureRemoteQueries(options: BenchOptions): Promise<Row[]
   const subjects = [
     { name: "limit", ...(await pair("./limit-pair.ts", {})) },
     { name: "viable", calling: asking, others: [answering], question: { ask: "ask" } },
-    { name: "moleculer", ...(await pair("./moleculer-part.ts", { isFull: false })) },
+    { name: "moleculer, bare", ...(await pair("./moleculer-part.ts", { isFull: false, namespace: "bare" })) },
+    {
+      name: "moleculer, equal features",
+      ...(await pair("./moleculer-part.ts", { isFull: true, namespace: "full" })),
+    },
   ];
   return (await measureCalls(options, "remote query", subjects, [1, 64], { one: "query", many: "queries" })).rows;
 }
