@@ -6,8 +6,16 @@ import { addressOf } from "./candidate.ts";
 import { leaveOutliersOut } from "./leave-outliers-out.ts";
 import type { OutlierStanding } from "./outliers.ts";
 
-const candidate = (processId: string): Candidate => ({
-  registration: { service: "work", version: "0.0.0", tags: [], capabilities: ["work"], processId, epoch: 1 },
+const candidate = (processId: string, legacy = false): Candidate => ({
+  registration: {
+    service: "work",
+    version: "0.0.0",
+    tags: [],
+    capabilities: ["work"],
+    processId,
+    epoch: 1,
+    ...(legacy && { legacy }),
+  },
   measurement: undefined,
   local: true,
   routed: 0,
@@ -69,7 +77,7 @@ test("one that is left out has the reason, one that comes back its share, one th
     p3: standing({ state: "probing", mayProbe: true }),
   };
   const { allowed, leftOut } = leaveOutliersOut(
-    ["p0", "p1", "p2", "p3"].map(candidate),
+    ["p0", "p1", "p2", "p3"].map((each) => candidate(each)),
     (each) => standings[each.registration.processId],
   );
   expect(leftOut).toEqual([{ service: "work", processId: "p1", reason: "ejected: it failed" }]);
@@ -78,4 +86,24 @@ test("one that is left out has the reason, one that comes back its share, one th
     [0.4, undefined],
     [undefined, "this task tries whether it is well again (it failed)"],
   ]);
+});
+
+test("legacy ones and the others are two sides: each keeps its last one, and half of its own, whatever fails on the other (W8)", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(anyStanding, fc.boolean()), { maxLength: 12 }), (given) => {
+      const candidates = given.map(([, legacy], index) => candidate(`p${index}`, legacy));
+      const standings = new Map(candidates.map((each, index) => [each, given[index]?.[0]] as const));
+      const of = (among: readonly Candidate[]) => {
+        const { allowed, leftOut } = leaveOutliersOut(among, (each) => {
+          const parts = standings.get(each);
+          return parts === undefined ? undefined : standing(parts);
+        });
+        return [allowed.map(addressOf), leftOut.map(({ processId }) => processId)].map((each) => each.sort());
+      };
+      const sides = [false, true].map((legacy) =>
+        of(candidates.filter(({ registration }) => (registration.legacy === true) === legacy)),
+      );
+      expect(of(candidates)).toEqual([0, 1].map((index) => sides.flatMap((side) => side[index] ?? []).sort()));
+    }),
+  );
 });

@@ -1,16 +1,37 @@
 import type { Candidate, LeftOut } from "./candidate.ts";
-import { addressOf, compareText, leaveOut } from "./candidate.ts";
+import { addressOf, compareText, isSetAside, leaveOut } from "./candidate.ts";
 import type { OutlierStanding } from "./outliers.ts";
 import { firstShare } from "./outliers.ts";
 
+interface Parted {
+  readonly allowed: readonly Candidate[];
+  readonly leftOut: readonly LeftOut[];
+}
+
 /**
  * Leaves out the swarms that have failed, the worst first: at most half of those there are, and never the last one, since a swarm that fails
- * some tasks is better than none. One that is on its way back gets a share; one that is to be tried says so to whoever chooses. Pure.
+ * some tasks is better than none. This holds for the legacy ones and for the others by themselves: which side a task goes to is decided by
+ * its key, and not by who fails (W8). One that is on its way back gets a share; one that is to be tried says so to whoever chooses. Pure.
  */
 export function leaveOutliersOut(
   candidates: readonly Candidate[],
   standingOf: (candidate: Candidate) => OutlierStanding | undefined,
-): { readonly allowed: readonly Candidate[]; readonly leftOut: readonly LeftOut[] } {
+): Parted {
+  const current = leaveOutOfSide(
+    candidates.filter((candidate) => !isSetAside(candidate)),
+    standingOf,
+  );
+  const legacy = leaveOutOfSide(
+    candidates.filter((candidate) => isSetAside(candidate)),
+    standingOf,
+  );
+  return { allowed: [...current.allowed, ...legacy.allowed], leftOut: [...current.leftOut, ...legacy.leftOut] };
+}
+
+function leaveOutOfSide(
+  candidates: readonly Candidate[],
+  standingOf: (candidate: Candidate) => OutlierStanding | undefined,
+): Parted {
   const standings = new Map<Candidate, OutlierStanding>();
   for (const candidate of candidates) {
     const standing = standingOf(candidate);

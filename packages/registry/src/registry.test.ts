@@ -739,6 +739,7 @@ describe("a swarm that fails (S6)", () => {
     fail();
     expect(route()).toMatchObject({
       chosen: { service: "good" },
+      reason: "the only swarm that may take it",
       leftOut: [{ service: "bad", reason: expect.stringMatching(/^ejected: 5 of 5 tasks in 30 s were its fault/) }],
     });
     expect(outlierOf("bad")).toMatchObject({
@@ -877,6 +878,24 @@ describe("a service that moves over from a legacy one (S11)", () => {
     expect(new Set([...sidesOf(here), ...sidesOf(there)])).toEqual(new Set(["tools"]));
     expect(here.registry.migrations()).toEqual([]);
   });
+
+  test.each(["tools", "swarm"])(
+    "its rule parts tasks as before while %s fails, and tells so truly (W8)",
+    async (service) => {
+      const { here, there, set, sidesOf } = await twoSides();
+      await set(here, percent(1));
+      const before = sidesOf(here);
+      expect(new Set(before)).toEqual(new Set(["tools", "swarm"]));
+      const { processId } = (service === "tools" ? here : there).membership;
+      for (let task = 0; task < 5; task++)
+        here.registry.taskEnded({ key: `exe_t${task}`, service, processId, end: "timed_out" });
+      expect(sidesOf(here)).toEqual(before);
+      const moved = here.registry.route("work", { key: `exe_${before.indexOf("swarm")}` });
+      expect(moved).toMatchObject({
+        decision: { reason: "migration: 1 % of the tasks of tools stay with it, this one goes to swarm" },
+      });
+    },
+  );
 
   test("a rule is known to a process that joins later", async () => {
     const { time, store, here, set } = await twoSides();

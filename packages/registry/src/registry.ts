@@ -283,8 +283,8 @@ export function createRegistry(settings: RegistrySettings): Registry {
       outliers.standing(keyOf(registration), atMs, task.key),
     );
     const leftOut = [...ruledOut, ...outliersOut];
-    const chosen = chooseRoute(capability, whole, task, migrations.of, how);
-    if (chosen === undefined) {
+    const decision = chooseRoute(capability, whole, task, migrations.of, how, leftOut);
+    if (decision === undefined) {
       const meant = ruledOut.filter(({ service }) => task.service === undefined || service === task.service);
       if (meant.length > 0) return noneAllowed(capability, meant);
       if (task.service !== undefined && allowed.length > 0)
@@ -294,7 +294,6 @@ export function createRegistry(settings: RegistrySettings): Registry {
       if (near.length > 0) reasons.push(`Near to it: ${near.join(", ")}.`);
       return { ok: false, code: "registry.no_swarm", reasons, near };
     }
-    const decision = leftOut.length === 0 ? chosen : { ...chosen, leftOut: leftOut.slice(0, maxRecorded) };
     const key = keyOf(decision.chosen);
     if (decision.probe === true && task.key !== undefined) outliers.beginProbe(key, task.key, atMs);
     const entry = entries.get(key);

@@ -1,6 +1,6 @@
 import type { MigrationRule, RouteCandidate, RouteDecision } from "@viable/protocol";
-import type { Candidate } from "./candidate.ts";
-import { addressOf, compareText } from "./candidate.ts";
+import type { Candidate, LeftOut } from "./candidate.ts";
+import { addressOf, compareText, isSetAside } from "./candidate.ts";
 import { leastLoaded, standingOf } from "./policies/least-loaded.ts";
 import type { PolicyName } from "./policies/policies.ts";
 import { policies } from "./policies/policies.ts";
@@ -44,6 +44,8 @@ const byLoad: HowToChoose = { policy: "least-loaded", weights: {} };
  * else offers, and what the migration rule of the service that would get it sends to them, by the task's key: the same key always goes
  * to the same side (W8), and one that stays at some percentage stays at every higher one.
  *
+ * `leftOut` are those that offer it and are not among the candidates, and why: they are told with the decision.
+ *
  * On each side the policy chooses. Scores tell the load, the lowest is best; of equals one of this process, then the one that has done least, so
  * that a new one gets its first tasks, then by name. What goes by chance goes by the task's key, and by load where it has none: the same
  * measurements and the same task give the same choice (W8). One that is to be tried gets the task before any other of its side.
@@ -54,10 +56,11 @@ export function chooseRoute(
   task: RoutedTask = {},
   ruleOf: (service: string) => MigrationRule | undefined = () => undefined,
   how: HowToChoose = byLoad,
+  leftOut: readonly LeftOut[] = [],
 ): RouteDecision | undefined {
   const scoreOf = standingOf(candidates);
   const scored = candidates.map((candidate): Scored => ({ candidate, score: scoreOf(candidate) })).sort(compare);
-  const { from, reason, why } = chooseSide(scored, task, ruleOf, how);
+  const { from, reason, why } = chooseSide(scored, task, ruleOf, how, leftOut.length > 0);
   const tried = task.key === undefined ? undefined : from.find(({ candidate }) => candidate.probe !== undefined);
   const best = tried ?? from[0];
   if (best === undefined) return undefined;
@@ -73,6 +76,7 @@ export function chooseRoute(
     ...(how.rule !== undefined && { rule: how.rule }),
     ...(tried !== undefined && { probe: true }),
     ...why,
+    ...(leftOut.length > 0 && { leftOut: leftOut.slice(0, maxRecorded) }),
   };
 }
 
@@ -81,9 +85,11 @@ function chooseSide(
   { key, service: pinned, process }: RoutedTask,
   ruleOf: (service: string) => MigrationRule | undefined,
   how: HowToChoose,
+  someLeftOut: boolean,
 ): Side {
+  const takes = someLeftOut ? "may take it" : "offers it";
   const rank = (from: readonly Scored[], side: string | undefined): Pick<Side, "from" | "reason"> => {
-    if (from.length < 2) return { from, reason: side ?? "the only swarm that offers it" };
+    if (from.length < 2) return { from, reason: side ?? `the only swarm that ${takes}` };
     const named = policies[how.policy];
     // Without a key there is nothing to draw by, and the same one would be drawn each time.
     const policy = named.draws && key === undefined ? leastLoaded : named;
@@ -97,9 +103,9 @@ function chooseSide(
     const where = process === undefined ? pinned : `${pinned} in ${process}`;
     return { ...rank(from, `asked of ${where} by name`), why: { pinned } };
   }
-  const legacy = scored.filter(({ candidate }) => isLegacy(candidate));
-  const current = legacy.length === 0 ? scored : scored.filter(({ candidate }) => !isLegacy(candidate));
-  if (current.length === 0) return rank(legacy, "fallback: no live swarm but the legacy one offers it");
+  const legacy = scored.filter(({ candidate }) => isSetAside(candidate));
+  const current = legacy.length === 0 ? scored : scored.filter(({ candidate }) => !isSetAside(candidate));
+  if (current.length === 0) return rank(legacy, `fallback: no live swarm but the legacy one ${takes}`);
   const ranked = rank(current, undefined);
   const service = ranked.from[0]?.candidate.registration.service ?? "";
   const rule = key === undefined ? undefined : ruleOf(service);
@@ -117,8 +123,6 @@ function chooseSide(
   const to = moved[0]?.candidate.registration.service ?? "";
   return { ...rank(legacy, `${stays}, this one goes to ${to}`), why };
 }
-
-const isLegacy = ({ registration }: Candidate): boolean => registration.legacy === true;
 
 function compare(a: Scored, b: Scored): number {
   return (
@@ -140,7 +144,7 @@ const toRecorded = ({ candidate, score }: Scored): RouteCandidate => {
     workers: measurement?.workers ?? 0,
     latencyMs: roundToMicros(measurement?.latencyMs ?? 0),
     ...(!local && { routed }),
-    ...(isLegacy(candidate) && { legacy: true }),
+    ...(registration.legacy === true && { legacy: true }),
   };
 };
 
