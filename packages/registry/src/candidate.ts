@@ -28,8 +28,5 @@ export const leaveOut = ({ registration: { service, processId } }: Candidate, re
   reason,
 });
 
-/** Whether it gets only what nobody else offers, and what a migration rule sends to it. */
-export const isSetAside = ({ registration }: Candidate): boolean => registration.legacy === true;
-
 export const addressOf = ({ registration }: Candidate): string => `${registration.service}/${registration.processId}`;
 export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -107,3 +107,13 @@ test("legacy ones and the others are two sides: each keeps its last one, and hal
     }),
   );
 });
+
+test("one that a rule names is no side of its own: where it fails, the rule's other services get its tasks", () => {
+  const how = { policy: "weighted", weights: { work: 1 } } as const;
+  const { leftOut } = leaveOutliersOut(
+    [candidate("p0"), candidate("p1", true)],
+    ({ registration }) => (registration.legacy === true ? standing({}) : undefined),
+    how,
+  );
+  expect(leftOut).toMatchObject([{ processId: "p1" }]);
+});

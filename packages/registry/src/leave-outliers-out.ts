@@ -1,7 +1,9 @@
 import type { Candidate, LeftOut } from "./candidate.ts";
-import { addressOf, compareText, isSetAside, leaveOut } from "./candidate.ts";
+import { addressOf, compareText, leaveOut } from "./candidate.ts";
 import type { OutlierStanding } from "./outliers.ts";
 import { firstShare } from "./outliers.ts";
+import type { HowToChoose } from "./route.ts";
+import { isSetAside } from "./route.ts";
 
 interface Parted {
   readonly allowed: readonly Candidate[];
@@ -10,19 +12,20 @@ interface Parted {
 
 /**
  * Leaves out the swarms that have failed, the worst first: at most half of those there are, and never the last one, since a swarm that fails
- * some tasks is better than none. This holds for the legacy ones and for the others by themselves: which side a task goes to is decided by
+ * some tasks is better than none. This holds for the legacy ones that are set aside and for the others by themselves: which side a task goes to is decided by
  * its key, and not by who fails (W8). One that is on its way back gets a share; one that is to be tried says so to whoever chooses. Pure.
  */
 export function leaveOutliersOut(
   candidates: readonly Candidate[],
   standingOf: (candidate: Candidate) => OutlierStanding | undefined,
+  how?: HowToChoose,
 ): Parted {
   const current = leaveOutOfSide(
-    candidates.filter((candidate) => !isSetAside(candidate)),
+    candidates.filter((candidate) => !isSetAside(candidate, how)),
     standingOf,
   );
   const legacy = leaveOutOfSide(
-    candidates.filter((candidate) => isSetAside(candidate)),
+    candidates.filter((candidate) => isSetAside(candidate, how)),
     standingOf,
   );
   return { allowed: [...current.allowed, ...legacy.allowed], leftOut: [...current.leftOut, ...legacy.leftOut] };

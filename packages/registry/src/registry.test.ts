@@ -472,6 +472,57 @@ describe("a routing rule", () => {
     });
   });
 
+  /** Where a thousand tasks went, and what was said of the last. */
+  async function withLegacy(rule: RoutingRuleSettings, migration?: number) {
+    const time = simulateTime();
+    const rules = checkRoutingRules([rule], { services: ["new", "old", "other"], capabilities: ["work"] });
+    const process = await joinProcess(createMemoryStore(), time, 1, createMemoryHub(), { rules });
+    await process.register("new", ["work"], () => ({ ...idle, queued: 1_000 }), { version: "2.0.0" });
+    await process.register("old", ["work"], undefined, { legacy: true });
+    await process.register("other", ["work"], undefined, { legacy: true, version: "2.0.0" });
+    const { ctx, registry, settled } = process;
+    if (migration !== undefined)
+      await settled(registry.setMigration(ctx, "new", { percent: migration, compare: false }));
+    const counts: Record<string, number> = {};
+    let reason = "";
+    for (let index = 0; index < 1_000; index++) {
+      const routed = registry.route("work", { key: `exe_${index}` });
+      if (!routed.ok) continue;
+      const { chosen } = routed.decision;
+      counts[chosen.service] = (counts[chosen.service] ?? 0) + 1;
+      reason = routed.decision.reason;
+    }
+    return { counts, reason };
+  }
+
+  test("with weights gives a legacy service its share too", async () => {
+    const { counts } = await withLegacy({ name: "canary", policy: "weighted", weights: { new: 1, old: 99 } });
+    expect(counts.old).toBeGreaterThan(970);
+    expect(counts.new).toBeGreaterThan(0);
+    expect(counts.other).toBeUndefined();
+  });
+
+  test("that names a legacy service has it chosen as any other, by load, whatever a migration rule says", async () => {
+    const to = { service: ["new", "old"] };
+    expect(await withLegacy({ name: "both", to })).toMatchObject({ counts: { old: 1_000 } });
+    expect(await withLegacy({ name: "both", to, policy: "power-of-two" }, 100)).toMatchObject({
+      counts: { old: 1_000 },
+    });
+    expect((await withLegacy({ name: "both", to: { service: "old" } })).reason).toBe(
+      "rule both: the only swarm that may take it",
+    );
+  });
+
+  test("that names no service sets legacy ones aside as ever", async () => {
+    expect(await withLegacy({ name: "newer", to: { version: "^2" } })).toEqual({
+      counts: { new: 1_000 },
+      reason: "rule newer: the only swarm that may take it, the legacy one aside",
+    });
+    const { counts } = await withLegacy({ name: "newer", to: { version: "^2" } }, 50);
+    expect(counts.new).toBeGreaterThan(400);
+    expect(counts.other).toBeGreaterThan(400);
+  });
+
   test("does not open to a tenant what is not open to it (W11)", async () => {
     const { registry, register } = await ruled({ name: "own", to: { tags: ["own"] } });
     await register("secret", ["work"], undefined, { tags: ["own"], tenants: ["acme"] });

@@ -271,7 +271,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     }
     const candidates = candidatesFor(capability, task.tenant);
     const { allowed, leftOut: ruledOut } = applyRuling(ruling, candidates);
-    const how = rule && { policy: rule.policy, weights: rule.weights, rule: rule.name };
+    const how = rule && { policy: rule.policy, weights: rule.weights, services: rule.to.services, rule: rule.name };
     // Who is asked for by name is the only one there is, and the last of its kind may not be left out.
     const asked = allowed.filter(
       ({ registration: { service, processId } }) =>
@@ -279,8 +279,10 @@ export function createRegistry(settings: RegistrySettings): Registry {
         (task.process === undefined || processId === task.process),
     );
     const atMs = clockMs();
-    const { allowed: whole, leftOut: outliersOut } = leaveOutliersOut(asked, ({ registration }) =>
-      outliers.standing(keyOf(registration), atMs, task.key),
+    const { allowed: whole, leftOut: outliersOut } = leaveOutliersOut(
+      asked,
+      ({ registration }) => outliers.standing(keyOf(registration), atMs, task.key),
+      how,
     );
     const leftOut = [...ruledOut, ...outliersOut];
     const decision = chooseRoute(capability, whole, task, migrations.of, how, leftOut);

@@ -192,6 +192,19 @@ describe("a legacy service", () => {
     });
   });
 
+  test("that a routing rule names is chosen as any other, and its migration rule says that it has no say", () => {
+    const how = { policy: "least-loaded", weights: {}, services: ["tools", "swarm"], rule: "both" } as const;
+    const both = [legacyCandidate("swarm", { measurement: busy }), tools()];
+    const decision = chooseRoute("work", both, { key: "exe_1" }, rules({ tools: 0 }), how);
+    expect(decision).toMatchObject({
+      chosen: { service: "tools" },
+      reason:
+        "rule both: lowest of 2 by (tasks + 1) / workers × latency; its migration rule has no say over a legacy one that is named",
+      candidates: [{ service: "tools" }, { service: "swarm", legacy: true }],
+    });
+    expect(decision).not.toHaveProperty("migration");
+  });
+
   test("that is one of two is chosen by load", () => {
     const two = [legacyCandidate("a", { measurement: busy }), legacyCandidate("b")];
     expect(chooseRoute("work", two)).toMatchObject({

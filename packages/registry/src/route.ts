@@ -1,6 +1,6 @@
 import type { MigrationRule, RouteCandidate, RouteDecision } from "@viable/protocol";
 import type { Candidate, LeftOut } from "./candidate.ts";
-import { addressOf, compareText, isSetAside } from "./candidate.ts";
+import { addressOf, compareText } from "./candidate.ts";
 import { leastLoaded, standingOf } from "./policies/least-loaded.ts";
 import type { PolicyName } from "./policies/policies.ts";
 import { policies } from "./policies/policies.ts";
@@ -23,6 +23,8 @@ export interface RoutedTask {
 export interface HowToChoose {
   readonly policy: PolicyName;
   readonly weights: { readonly [service: string]: number };
+  /** Who may take it by name; all of them where absent. A legacy one that is named here or by its weight is chosen as any other. */
+  readonly services?: readonly string[] | undefined;
   /** The rule that says so: named in the reason, and in what chance is drawn from. */
   readonly rule?: string;
 }
@@ -40,7 +42,7 @@ interface Side {
 const byLoad: HowToChoose = { policy: "least-loaded", weights: {} };
 
 /**
- * Chooses a swarm for a task. A service that is asked for by name is the only one that counts. Otherwise legacy services get what nobody
+ * Chooses a swarm for a task. A service that is asked for by name is the only one that counts. Otherwise legacy services that no rule names get what nobody
  * else offers, and what the migration rule of the service that would get it sends to them, by the task's key: the same key always goes
  * to the same side (W8), and one that stays at some percentage stays at every higher one.
  *
@@ -80,6 +82,12 @@ export function chooseRoute(
   };
 }
 
+/** Whether it gets only what nobody else offers, and what a migration rule sends to it. */
+export const isSetAside = (
+  { registration: { service, legacy } }: Candidate,
+  { weights, services }: HowToChoose = byLoad,
+): boolean => legacy === true && !Object.hasOwn(weights, service) && services?.includes(service) !== true;
+
 function chooseSide(
   scored: readonly Scored[],
   { key, service: pinned, process }: RoutedTask,
@@ -103,15 +111,17 @@ function chooseSide(
     const where = process === undefined ? pinned : `${pinned} in ${process}`;
     return { ...rank(from, `asked of ${where} by name`), why: { pinned } };
   }
-  const legacy = scored.filter(({ candidate }) => isSetAside(candidate));
-  const current = legacy.length === 0 ? scored : scored.filter(({ candidate }) => !isSetAside(candidate));
+  const legacy = scored.filter(({ candidate }) => isSetAside(candidate, how));
+  const current = legacy.length === 0 ? scored : scored.filter(({ candidate }) => !isSetAside(candidate, how));
   if (current.length === 0) return rank(legacy, `fallback: no live swarm but the legacy one ${takes}`);
   const ranked = rank(current, undefined);
   const service = ranked.from[0]?.candidate.registration.service ?? "";
   const rule = key === undefined ? undefined : ruleOf(service);
   if (rule === undefined || key === undefined || legacy.length === 0) {
     const aside = legacy.length === 0 ? "" : ", the legacy one aside";
-    const unmoved = rule === undefined ? "" : "; its migration rule finds no legacy one";
+    const legacyNamed = current.some(({ candidate }) => candidate.registration.legacy === true);
+    const hasNoSay = legacyNamed ? "has no say over a legacy one that is named" : "finds no legacy one";
+    const unmoved = rule === undefined ? "" : `; its migration rule ${hasNoSay}`;
     return { from: ranked.from, reason: ranked.reason + aside + unmoved };
   }
   const { percent } = rule;
