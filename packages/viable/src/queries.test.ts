@@ -1,6 +1,6 @@
 // Queries: asked here or of another process, authorised at both ends, bounded, and never recorded.
 import { createMemoryBus, createMemoryHub } from "@viable/bus";
-import type { JsonValue } from "@viable/kernel";
+import type { Context, JsonValue } from "@viable/kernel";
 import { rootContext, seededRandom, simulateTime } from "@viable/kernel";
 import { createMemoryStore } from "@viable/log";
 import type { Grant } from "@viable/security";
@@ -162,6 +162,35 @@ describe("in the process that answers", () => {
   });
 });
 
+test("one whose time is over, or whose caller has gone, before it begins is not begun; one that ends by it leaves no rejection behind", async () => {
+  let begun = 0;
+  const reads = query({
+    name: "reads",
+    description: "Reads.",
+    input: z.strictObject({}),
+    timeoutMs: 1_000,
+    answer: async (ctx) => {
+      begun += 1;
+      await new Promise<void>((resolve) => void ctx.runtime.clock.setTimer(resolve, 5_000));
+      // Its time is over by now: this rejects, and nobody waits for it.
+      return (await ctx.memory.get("x"))?.version ?? 0;
+    },
+  });
+  const { t } = await start([reads]);
+  const { runtime } = t.ctx;
+  const ask = (ctx: Context) => t.settled(t.system.queries.ask(ctx, { grant, query: "reads", args: {} }));
+  expect(await ask(rootContext(runtime, { deadline: t.time.now() }))).toMatchObject({ ok: false, kind: "timed_out" });
+  expect(await ask(rootContext(runtime, { signal: AbortSignal.abort() }))).toMatchObject({
+    ok: false,
+    kind: "cancelled",
+  });
+  expect(begun).toBe(0);
+  expect(await ask(rootContext(runtime))).toMatchObject({ ok: false, kind: "timed_out" });
+  await t.time.advance(10_000);
+  expect(begun).toBe(1);
+  await t.stop();
+});
+
 test("a query and a command may not have one name, nor two queries of one service", () => {
   const same = agent({
     name: "a",
@@ -277,6 +306,26 @@ describe("over processes", () => {
     await time.advance(2_000);
     expect(await gateway.settled(ask("tell"))).toMatchObject({ ok: false, kind: "unavailable" });
     await gateway.stop();
+  });
+
+  test("one that does not answer is passed over in time, and a caller's impatience leaves nobody out", async () => {
+    const { gateway, others, ask, hub, time, stop } = await startParts(2);
+    const [silent, well] = others as [TestSystem, TestSystem];
+    // It is there, and takes what it is asked, and never answers.
+    const { processId } = silent.system.membership;
+    await silent.system.queries.stop(silent.ctx);
+    const deaf = createMemoryBus(gateway.ctx.runtime, { hub });
+    await deaf.start(gateway.ctx);
+    deaf.subscribe(`queries.${processId}`, {}, () => new Promise(() => {}));
+    for (let times = 0; times < 4; times++)
+      expect(await gateway.settled(ask("tell"))).toMatchObject({
+        ok: true,
+        answeredBy: { processId: well.system.membership.processId },
+      });
+    for (let times = 0; times < 20; times++) await gateway.settled(ask("busy", { deadline: time.now() + 10 }));
+    const { swarms } = gateway.system.registry.discover("busy");
+    expect(swarms.map(({ outlier }) => outlier)).toEqual([undefined, undefined]);
+    await stop();
   });
 
   test("what somebody sends who has not the system's key is denied, whatever it says", async () => {

@@ -75,12 +75,12 @@ test("a grant is sent once to each process, then its signature stands for it (W4
   const [first, ...later] = heard;
   const signature = String(first?.grant).split(".").at(-1);
   expect(later).toEqual([
-    { query: "who", args: {}, hops: 0, signature },
-    { query: "who", args: {}, hops: 0, signature },
+    { query: "who", args: {}, hops: 0, service: "asked", signature },
+    { query: "who", args: {}, hops: 0, service: "asked", signature },
   ]);
   // Another's signature is none, however near it is.
   for (const made of [`${signature}A`, "", "A".repeat(43), String(first?.grant)])
-    expect(await send({ query: "who", args: {}, hops: 0, signature: made })).toMatchObject({
+    expect(await send({ query: "who", args: {}, hops: 0, service: "asked", signature: made })).toMatchObject({
       ok: false,
       kind: "denied",
       error: { code: "query.unknown_signature" },

@@ -2,7 +2,7 @@ import type { Bus } from "@viable/bus";
 import { maxMessageChars, toSubjectToken } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, JsonValue, Part } from "@viable/kernel";
-import { codeOf, invariant, keepJson, nearestNames, toRecordableError, withContext } from "@viable/kernel";
+import { codeOf, invariant, keepJson, nearestNames, throwIfDone, toRecordableError, withContext } from "@viable/kernel";
 import type { ConcurrencyLimit } from "@viable/limits";
 import { createConcurrencyLimit } from "@viable/limits";
 import type { Log, Projections } from "@viable/log";
@@ -17,7 +17,7 @@ import type { QueryDefinition } from "./query.ts";
 import type { QueryReach } from "./query-call.ts";
 import { QueryCall } from "./query-call.ts";
 import type { QueryCatalogue, QueryOffer } from "./query-catalogue.ts";
-import type { QueryOutcome } from "./query-outcome.ts";
+import type { QueryOutcome, QueryRefusal } from "./query-outcome.ts";
 import { refuseQuery } from "./query-outcome.ts";
 
 /** A message of the bus holds an answer, and what is said around it. */
@@ -169,6 +169,7 @@ export function createQueries(settings: QueriesSettings): Queries {
     const answeredBy = { service: service.name, processId: membership.processId };
     let isUnderWay = false;
     try {
+      throwIfDone(ctx);
       const answered = query.answer(call, input as never);
       if (!isPromise(answered)) return keepAnswer(query.name, answered, answeredBy);
       isUnderWay = true;
@@ -201,10 +202,10 @@ export function createQueries(settings: QueriesSettings): Queries {
       return refuseQuery("unavailable", routed.code, message, { reasons, retryAfterMs: 1_000 });
     }
     const { chosen, candidates, rule, migration, probe } = routed.decision;
-    const best = new Map([chosen, ...candidates].map(({ processId, service }) => [processId, service]));
-    const processes = [...best]
+    const others = candidates.filter(({ processId }) => processId !== chosen.processId);
+    const processes = [chosen, ...others]
       .slice(0, maxTries)
-      .map(([processId, service]) => ({ processId, service, subject: subjectOf(processId) }));
+      .map(({ processId, service }) => ({ processId, service, subject: subjectOf(processId) }));
     const found = { key, processes, untilMs: nowMs + askedForMs };
     if (rule !== undefined || migration !== undefined || probe === true) return found;
     if (asked.size >= maxAsked) asked.clear();
@@ -215,22 +216,29 @@ export function createQueries(settings: QueriesSettings): Queries {
     ctx: Context,
     request: QueryRequest,
     offers: readonly QueryOffer[],
+    /** What is answered where there is nobody else: this process is full. */
+    refusal?: QueryOutcome,
   ): Promise<QueryOutcome> => {
     const { query } = request;
     const found = whomToAsk(ctx, query);
-    if (!("processes" in found)) return found;
+    if (!("processes" in found)) return refusal ?? found;
     counts.remote += 1;
     const timeoutMs = Math.max(...offers.map((offer) => offer.query.timeoutMs));
-    const deadline = Math.min(ctx.deadline ?? Number.POSITIVE_INFINITY, ctx.runtime.clock.now() + timeoutMs);
-    const bounded = withContext(ctx, { deadline });
-    let last: QueryOutcome = refuseQuery("unavailable", "query.unreachable", `Nobody could be asked "${query}".`);
-    for (const each of found.processes) {
-      last = await askProcess(bounded, each, request);
-      const end = endOf(last);
-      registry.taskEnded({ key: found.key, service: each.service, processId: each.processId, end });
+    const { clock } = ctx.runtime;
+    const deadline = Math.min(ctx.deadline ?? Number.POSITIVE_INFINITY, clock.now() + timeoutMs);
+    let last = refusal ?? refuseQuery("unavailable", "query.unreachable", `Nobody could be asked "${query}".`);
+    const processes = found.processes.filter(({ processId }) => processId !== membership.processId);
+    for (const [index, each] of processes.entries()) {
+      // Who does not answer leaves time to ask another.
+      const givenMs = (deadline - clock.now()) / (processes.length - index);
+      last = await askProcess(withContext(ctx, { deadline: clock.now() + givenMs }), each, request);
+      const end = endOf(last, givenMs);
+      if (end !== undefined)
+        registry.taskEnded({ key: found.key, service: each.service, processId: each.processId, end });
       // Who failed may be left out from now on.
       if (end !== "done") asked.delete(keyOf(ctx.tenant, query));
-      if (last.ok || (last.kind !== "unavailable" && last.kind !== "overloaded")) return last;
+      const isOver = clock.now() >= deadline || (!last.ok && last.kind === "cancelled");
+      if (isOver || last.ok || !worthAnother.has(last.kind)) return last;
     }
     return last;
   };
@@ -240,10 +248,16 @@ export function createQueries(settings: QueriesSettings): Queries {
     const text = signedGrants().sign(grant);
     const knowing = told.get(grant) ?? new Set();
     if (knowing.has(to.processId)) {
-      const outcome = await send(ctx, to, query, { query, args, hops, signature: signatureOf(text) });
+      const outcome = await send(ctx, to, query, {
+        query,
+        args,
+        hops,
+        service: to.service,
+        signature: signatureOf(text),
+      });
       if (outcome.ok || outcome.error.code !== unknownSignature) return outcome;
     }
-    const outcome = await send(ctx, to, query, { query, args, hops, grant: text });
+    const outcome = await send(ctx, to, query, { query, args, hops, service: to.service, grant: text });
     if (!outcome.ok) return outcome;
     if (knowing.size >= maxTold) knowing.clear();
     told.set(grant, knowing.add(to.processId));
@@ -256,6 +270,15 @@ export function createQueries(settings: QueriesSettings): Queries {
         const code = codeOf(error) ?? "";
         if (code.startsWith("context.")) return refuseThrown(query, error);
         const { message: why } = toRecordableError(error);
+        if (code === "bus.invalid_message")
+          return refuseQuery(
+            "invalid",
+            "query.arguments_too_large",
+            `The arguments of "${query}" are more than can be asked of another process.`,
+            {
+              reasons: [why],
+            },
+          );
         return refuseQuery("unavailable", "query.unreachable", `"${query}" could not be asked of ${to.processId}.`, {
           reasons: [why],
           retryAfterMs: 1_000,
@@ -285,7 +308,9 @@ export function createQueries(settings: QueriesSettings): Queries {
     const now = asker.runtime.clock.now();
     const judged = judge(asker, request, now);
     if (!judged.ok) return judged;
-    const own = judged.offers.find(({ service }) => settings.isHosted(service.name));
+    const own = judged.offers.find(
+      ({ service }) => service.name === message.service && settings.isHosted(service.name),
+    );
     if (own === undefined)
       return refuseQuery("unavailable", "query.not_here", `${membership.processId} does not answer "${query}".`);
     counts.served += 1;
@@ -329,7 +354,10 @@ export function createQueries(settings: QueriesSettings): Queries {
     now: number,
   ): QueryOutcome | Promise<QueryOutcome> => {
     const own = offers.find(({ service }) => settings.isHosted(service.name));
-    return own === undefined ? askElsewhere(ctx, request, offers) : answerHere(ctx, request, own, input, now);
+    if (own === undefined) return askElsewhere(ctx, request, offers);
+    const outcome = answerHere(ctx, request, own, input, now);
+    const isFull = "ok" in outcome && !outcome.ok && outcome.kind === "overloaded";
+    return isFull ? askElsewhere(ctx, request, offers, outcome) : outcome;
   };
 
   return self;
@@ -339,11 +367,19 @@ type Judged =
   | { readonly ok: true; readonly offers: readonly QueryOffer[]; readonly input: unknown }
   | (QueryOutcome & { readonly ok: false });
 
-/** What an outcome says of the swarm that was asked. One that is full does its part. */
-function endOf(outcome: QueryOutcome): EndedTask["end"] {
+/** Refusals that another process may have an answer for. */
+const worthAnother: ReadonlySet<QueryRefusal> = new Set(["unavailable", "overloaded", "timed_out"]);
+/** A question that was given less time than this, in milliseconds, says nothing by running out of it: so long may a healthy process be busy. */
+const minFairMs = 2_000;
+
+/**
+ * What an outcome says of the swarm that was asked; nothing where it could not be asked, which is the bus's doing, or had too little time, which
+ * is the caller's. One that is full does its part.
+ */
+function endOf(outcome: QueryOutcome, givenMs: number): EndedTask["end"] | undefined {
   if (outcome.ok) return "done";
-  if (outcome.kind === "timed_out") return "timed_out";
-  return outcome.kind === "unavailable" ? "failed" : "done";
+  if (outcome.kind === "timed_out") return givenMs >= minFairMs ? "timed_out" : undefined;
+  return outcome.kind === "unavailable" || outcome.kind === "cancelled" ? undefined : "done";
 }
 
 /** Those that a tenant may ask (W11). Most are open to all, and nothing is made anew. */

@@ -1,5 +1,5 @@
 import type { Context, JsonValue, Runtime } from "@viable/kernel";
-import { untilSettled, ViableError, withContext } from "@viable/kernel";
+import { ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Grant } from "@viable/security";
 import type { Memory } from "../memory.ts";
 import type { ProjectionReader } from "../projection-reader.ts";
@@ -85,12 +85,8 @@ export class QueryCall implements QueryContext {
 
   /** Waits for the answer as long as the caller does; then the function is told, and what it does after that is nobody's business. */
   async settled(answered: Promise<JsonValue>): Promise<JsonValue> {
-    const bounded = withContext(this.#ctx, { deadline: this.deadline });
     try {
-      return await untilSettled<JsonValue>(bounded, (resolve, reject) => {
-        answered.then(resolve, reject);
-        return () => {};
-      });
+      return await waitFor(withContext(this.#ctx, { deadline: this.deadline }), answered);
     } catch (error) {
       if (error instanceof ViableError && error.code.startsWith("context.")) this.#end(error);
       throw error;
