@@ -1,19 +1,20 @@
 // Proves what is written down of tasks that nobody took, how often, and what is listed of them: of one's own tenant, the newest first.
-import type { Context } from "@viable/kernel";
+import type { Context, JsonObject } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
-import type { AppendOutcome, Log } from "@viable/log";
-import { createLog, createMemoryStore } from "@viable/log";
+import type { AppendOutcome, Log, Store } from "@viable/log";
+import { createLog, createMemoryStore, maxPageBytes } from "@viable/log";
+import { shortPages } from "@viable/log/testing";
 import type { ExecutionEventData } from "@viable/protocol";
 import { describe, expect, test } from "vitest";
 import type { UndeliveredTask } from "./dead-letters.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { readDeadLetters } from "./read-dead-letters.ts";
 
-async function withLog() {
+async function withLog(store: Store = createMemoryStore()) {
   const time = simulateTime();
   const runtime = createRuntime({ clock: time, random: seededRandom(1) });
   const ctx = rootContext(runtime);
-  const log = createLog(createMemoryStore(), runtime);
+  const log = createLog(store, runtime);
   await log.start(ctx);
   const deadLetters = createDeadLetters(log, "prc_1");
   const letter = (parts: Partial<UndeliveredTask> = {}): UndeliveredTask => ({
@@ -31,10 +32,17 @@ async function withLog() {
   const list = (of: Context = ctx, limit = 100) => readDeadLetters(of, log, { limit });
   const tenant = (name: string) => rootContext(runtime, { tenant: name });
   /** An execution as its events: accepted with or without a claim, and what came then. */
-  const execution = async (id: string, claim: boolean, ...events: { type: string; data: object }[]) => {
+  const execution = async (id: string, claim: boolean, ...events: { type: string; data: object }[]) =>
+    await executionOf({}, id, claim, ...events);
+  const executionOf = async (
+    args: JsonObject,
+    id: string,
+    claim: boolean,
+    ...events: { type: string; data: object }[]
+  ) => {
     const accepted: ExecutionEventData<"execution.accepted"> = {
       command: "nap",
-      args: {},
+      args,
       service: "work",
       agent: "napper",
       route: {
@@ -55,7 +63,7 @@ async function withLog() {
       streams: [{ stream: `execution:${id}`, expected: 0, events: all as never, causation: id }],
     });
   };
-  return { time, ctx, log, deadLetters, letter, record, list, tenant, execution };
+  return { time, ctx, log, deadLetters, letter, record, list, tenant, execution, executionOf };
 }
 
 describe("a task that was refused", () => {
@@ -173,6 +181,33 @@ describe("a task that was accepted", () => {
       before = page.next;
     } while (before !== undefined);
     expect(pages.flat()).toEqual(all.map(({ position }) => position));
+  });
+
+  test("what is too large to be read at once is listed all the same, over as many pages as it takes", async () => {
+    const { ctx, log, executionOf, list } = await withLog();
+    const large = { text: "x".repeat(maxPageBytes / 4) };
+    for (let index = 0; index < 45; index++) await executionOf(large, `exe_${index}`, index % 10 === 9, timedOut);
+    const listed: (string | undefined)[] = [];
+    let page = await list();
+    // Each of ten reads holds four of them, and what is left over is said to be.
+    expect(page).toMatchObject({ next: expect.anything() });
+    for (;;) {
+      listed.push(...page.deadLetters.map(({ executionId }) => executionId));
+      if (page.next === undefined) break;
+      page = await readDeadLetters(ctx, log, { limit: 100, before: page.next });
+    }
+    const untaken = Array.from({ length: 45 }, (_, index) => 44 - index).filter((index) => index % 10 !== 9);
+    expect(listed).toEqual(untaken.map((index) => `exe_${index}`));
+  });
+
+  test("whether it was taken is found where a read brings one event of it at a time", async () => {
+    const store = createMemoryStore();
+    const { execution, list } = await withLog({ ...store, ...shortPages(store, 1) });
+    await execution("exe_untaken", false, timedOut);
+    await execution("exe_taken", false, { type: "execution.rejoined", data: {} }, claimed, timedOut);
+    await execution("exe_untaken_too", false, { type: "execution.rejoined", data: {} }, timedOut);
+    const { deadLetters } = await list();
+    expect(deadLetters.map(({ executionId }) => executionId)).toEqual(["exe_untaken_too", "exe_untaken"]);
   });
 
   test("one page looks at 5,000 events and no further, and says where to go on", async () => {

@@ -13,7 +13,7 @@ const types = ["task.dead_lettered", "execution.failed", "execution.timed_out"];
 
 /**
  * The tasks of a tenant that came to nothing before anybody ended them, the newest first, from the log alone: what was refused, what ran
- * out of time before anybody took it, and what was given up after its attempts (W11, X5).
+ * out of time before any process had claimed it, and what was given up after its attempts (W11, X5).
  */
 export async function readDeadLetters(
   ctx: Context,
@@ -32,13 +32,14 @@ export async function readDeadLetters(
       ...(from !== undefined && { from }),
     });
     const beginnings = await readBeginnings(ctx, log, page.events.filter(mayBeOne));
-    for (const event of page.events) {
+    const unread = page.events.findIndex((event) => mayBeOne(event) && !beginnings.has(event.stream));
+    for (const event of unread === -1 ? page.events : page.events.slice(0, unread)) {
       const letter = toDeadLetter(event, beginnings.get(event.stream));
       if (letter !== undefined) found.push(letter);
       if (found.length >= limit) return { deadLetters: found, next: event.position };
       from = event.position;
     }
-    if (page.isEnd) return { deadLetters: found };
+    if (page.isEnd && unread === -1) return { deadLetters: found };
   }
   return { deadLetters: found, ...(from !== undefined && { next: from }) };
 }
@@ -50,7 +51,7 @@ const mayBeOne = ({ type, data }: StoredEvent): boolean =>
 type Failed = Partial<ExecutionEventData<"execution.failed">>;
 const isGivenUp = ({ error }: Failed): boolean => error?.code === "swarm.attempts_exhausted";
 
-/** The first events of executions, by their streams. */
+/** The first events of executions, by their streams: of the first in any case, and of those after it up to what one read of the log holds. */
 async function readBeginnings(
   ctx: Context,
   log: Log,
@@ -64,12 +65,33 @@ async function readBeginnings(
     streams.map((stream) => ({ stream, fromVersion: 1 })),
     { limit: firstEvents, decoding: "none" },
   );
-  for (const [index, stream] of streams.entries()) beginnings.set(stream, pages[index]?.events ?? []);
+  for (const [index, stream] of streams.entries()) {
+    let { events, isEnd } = pages[index] ?? { events: [], isEnd: true };
+    const isWhole = () => isEnd || events.length >= firstEvents || wasTaken(events);
+    // What was cut off is not known. Read on, the first takes whoever asks again further, however large it is.
+    if (index > 0 && !isWhole()) break;
+    while (!isWhole()) {
+      const rest = { fromVersion: events.length + 1, limit: firstEvents - events.length, decoding: "none" } as const;
+      const page = await log.readStreamPage(ctx, stream, rest);
+      events = [...events, ...page.events];
+      isEnd = page.isEnd;
+    }
+    beginnings.set(stream, events);
+  }
   return beginnings;
 }
 
+/** Whether an execution's first events say that somebody took it. */
+const wasTaken = (beginning: readonly StoredEvent[]): boolean =>
+  beginning.some(
+    ({ type, data }) =>
+      type === "execution.claimed" ||
+      (type === "execution.accepted" &&
+        (data as unknown as ExecutionEventData<"execution.accepted">).claim !== undefined),
+  );
+
 /** The dead letter that an event tells of, if it tells of one. Pure. */
-function toDeadLetter(event: StoredEvent, beginning: readonly StoredEvent[] | undefined): DeadLetter | undefined {
+function toDeadLetter(event: StoredEvent, beginning: readonly StoredEvent[] = []): DeadLetter | undefined {
   const { position, metadata } = event;
   const place = { time: new Date(event.time).toISOString(), position };
   if (event.type === "task.dead_lettered") {
@@ -85,7 +107,7 @@ function toDeadLetter(event: StoredEvent, beginning: readonly StoredEvent[] | un
       ...(more > 0 && { more }),
     };
   }
-  const [first] = beginning ?? [];
+  const [first] = beginning;
   if (first?.type !== "execution.accepted") return undefined;
   const accepted = first.data as unknown as ExecutionEventData<"execution.accepted">;
   const { command, service, parentId } = accepted;
@@ -100,8 +122,7 @@ function toDeadLetter(event: StoredEvent, beginning: readonly StoredEvent[] | un
     if (error === undefined) return undefined;
     return { ...place, kind: "given_up", ...of, code: error.code, reason: error.message };
   }
-  const wasTaken = accepted.claim !== undefined || beginning?.some(({ type }) => type === "execution.claimed");
-  if (wasTaken === true) return undefined;
+  if (wasTaken(beginning)) return undefined;
   const { processId } = accepted.route.chosen;
   const until = new Date(accepted.deadline).toISOString();
   const reason =
