@@ -8,8 +8,12 @@ const here: ClaimSituation = {
   processId: "here",
   epoch: 5,
   held: false,
+  isSingleton: false,
   isGone: (processId) => processId === "gone",
 };
+
+/** The service is run by one process at a time, and it is this one. */
+const moved: ClaimSituation = { ...here, isSingleton: true };
 
 describe("W8: whether to claim follows from the folded state and the situation alone", () => {
   test.each([
@@ -28,6 +32,20 @@ describe("W8: whether to claim follows from the folded state and the situation a
       here,
       2,
       "its worker is gone",
+    ],
+    [
+      "nobody has it and the service has moved here from who it was routed to",
+      state({ routedTo: "there" }),
+      moved,
+      1,
+      "routed to there, which runs the service no more",
+    ],
+    [
+      "the service has moved here from a process that lives, with the claim left",
+      state({ status: "running", claim: { processId: "there", epoch: 1, attempt: 1 } }),
+      moved,
+      2,
+      "its process there runs the service no more",
     ],
     [
       "a worker of ours has it under a lease that was lost, however often it was begun",
@@ -57,6 +75,16 @@ describe("W8: whether to claim follows from the folded state and the situation a
       "a worker of ours has it",
       state({ status: "running", claim: { processId: "here", epoch: 5, attempt: 1 } }),
       { ...here, held: true },
+    ],
+    [
+      "a worker of ours has it, of what one process at a time runs",
+      state({ status: "running", claim: { processId: "here", epoch: 5, attempt: 1 } }),
+      { ...moved, held: true },
+    ],
+    [
+      "another that lives took it from a worker of ours, of what one process at a time runs",
+      state({ status: "running", claim: { processId: "there", epoch: 1, attempt: 1 } }),
+      { ...moved, held: true },
     ],
   ])("left alone where %s", (_why, execution, situation) => {
     expect(decideClaim(execution, situation)).toBeUndefined();

@@ -26,13 +26,16 @@ export interface ClaimSituation {
   readonly epoch: number;
   /** Whether this process's pool has the execution in hand. */
   readonly held: boolean;
+  /** Whether of all processes one at a time runs the service: then this is that one. */
+  readonly isSingleton: boolean;
   isGone(processId: string, epoch: number): boolean;
 }
 
 /**
  * Whether an execution may be claimed here and now, and as what. Pure (W8): the same state and situation, the same answer. It
  * may be claimed where nobody has (and it was routed here, or to a process that is gone), where its process is gone, where it is
- * this process's own and no worker has it any more, or where a worker has it under a lease that was lost meanwhile.
+ * this process's own and no worker has it any more, or where a worker has it under a lease that was lost meanwhile. What one
+ * process at a time runs has moved here from wherever it was routed to or begun: a process that lives on does it no more.
  */
 export function decideClaim(state: ExecutionState, situation: ClaimSituation): ExecutionEvent | undefined {
   if (isOutcome(state.status) || state.status === "waiting") return undefined;
@@ -44,17 +47,19 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
   if (claim === undefined) {
     const { chosen } = accepted.route;
     const routedHere = chosen.processId === processId;
-    if (!routedHere && !situation.isGone(chosen.processId, chosen.epoch)) return undefined;
-    const reason = routedHere ? "routed here" : `routed to ${chosen.processId}, which is gone`;
-    return claimed(processId, epoch, nextAttempt, reason);
+    if (routedHere) return claimed(processId, epoch, nextAttempt, "routed here");
+    const leftBy = howLeft(chosen, situation);
+    if (leftBy === undefined) return undefined;
+    return claimed(processId, epoch, nextAttempt, `routed to ${chosen.processId}, which ${leftBy}`);
   }
   const own = claim.processId === processId && claim.epoch === epoch;
   if (own && situation.held) return undefined;
   // A lease was lost and taken again while the worker went on: nothing begins anew, so this is no further attempt.
   if (claim.processId === processId && situation.held)
     return claimed(processId, epoch, claim.attempt, "its process has a new lease, and its worker went on");
-  if (!own && !situation.isGone(claim.processId, claim.epoch)) return undefined;
-  const reason = own ? "its worker is gone" : `its process ${claim.processId} is gone`;
+  const leftBy = own ? undefined : howLeft(claim, situation);
+  if (!own && leftBy === undefined) return undefined;
+  const reason = own ? "its worker is gone" : `its process ${claim.processId} ${leftBy}`;
   if (state.attempts >= accepted.maxAttempts) {
     return {
       type: "execution.failed",
@@ -71,6 +76,16 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
   return claimed(processId, epoch, nextAttempt, reason);
 }
 
+/** Why a life of a process will not do what it has, or was to have; undefined where it may. */
+function howLeft(
+  { processId, epoch }: { readonly processId: string; readonly epoch: number },
+  { isGone, isSingleton, held }: ClaimSituation,
+): string | undefined {
+  if (isGone(processId, epoch)) return "is gone";
+  // Where a worker here is still at what another has claimed since, it is here that it runs no more.
+  return isSingleton && !held ? "runs the service no more" : undefined;
+}
+
 const claimed = (processId: string, epoch: number, attempt: number, reason: string): ExecutionEvent => ({
   type: "execution.claimed",
   data: { processId, epoch, attempt, reason },
@@ -80,8 +95,8 @@ export interface QueenPorts {
   readonly executions: Executions;
   readonly membership: Membership;
   readonly pool: WorkerPool;
-  /** Gives a claim back unbegun. */
-  giveBack(task: Task, reason: string): void;
+  /** Has the pool take a claimed task, or gives its claim back unbegun. */
+  handOver(task: Task): void;
   /** Told in a sentence of what went wrong and shows nowhere else. */
   onProblem(message: string): void;
 }
@@ -100,8 +115,7 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
   const handOver = (state: ExecutionState, claim: Claim): void => {
     const agent = chooseAgent(service, state.accepted.command);
     if (agent === undefined) return;
-    const task = { state, claim, agent };
-    if (!pool.offer(task)) ports.giveBack(task, "the queue is full");
+    ports.handOver({ state, claim, agent });
   };
 
   const situationOf = (ctx: Context, executionId: string): ClaimSituation => ({
@@ -109,6 +123,7 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
     processId: membership.processId,
     epoch: membership.epoch,
     held: pool.holds(executionId),
+    isSingleton: service.singleton,
     isGone: (processId, epoch) => membership.isGone(processId, epoch),
   });
 

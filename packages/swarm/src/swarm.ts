@@ -176,9 +176,14 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     onUnfinished: (task) => giveBack(task, "its worker stops"),
     onLost: (task) => {
       if (settings.isStopping()) giveBack(task, "its process stops");
-      else void queen?.claim(rootContext(runtime), task.state.executionId).catch(() => undefined);
+      // Without a queen there may never be one here again; where there is, she finds it given back.
+      else if (queen === undefined) giveBack(task, "its worker is gone, and its swarm has no queen");
+      else void queen.claim(rootContext(runtime), task.state.executionId).catch(() => undefined);
     },
   });
+  const handOver = (task: Task) => {
+    if (!pool.offer(task)) giveBack(task, pool.isClosed ? "its swarm has ended" : "the queue is full");
+  };
 
   let supervisor: Supervisor | undefined;
   let workers: Supervisor | undefined;
@@ -254,7 +259,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         executions,
         membership,
         pool,
-        giveBack,
+        handOver,
         onProblem: (message) => settings.onProblem?.(message),
       });
       queen = reigning;
@@ -286,6 +291,9 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   const stopWithinMs = (id: SwarmPartId): number => (id === "workers" ? drainMs + 2 * giveBackMs : partStopMs);
 
   const startTree = async (ctx: Context): Promise<Supervisor> => {
+    pool.open();
+    // What a queen or an acceptance has on its way would else be claimed and in no hand, in a process that may live on.
+    ctx.signal.addEventListener("abort", () => pool.close(), { once: true });
     const tree = supervise({
       name: service.name,
       strategy: service.supervision,
@@ -311,8 +319,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     take(state) {
       const agent = chooseAgent(service, state.accepted.command);
       if (state.claim === undefined || agent === undefined) return;
-      const task = { state, claim: state.claim, agent };
-      if (!pool.offer(task)) giveBack(task, "the queue is full");
+      handOver({ state, claim: state.claim, agent });
     },
     get hasRoom() {
       return pool.hasRoom;

@@ -121,6 +121,18 @@ describe("a drain", () => {
     expect(time.pending).toBe(0);
   });
 
+  test("that is over leaves nothing in its queue, where no worker may ever come for it", async () => {
+    const { pool, workers, ctx, story, stop } = await setup({ workers: 1, drainMs: 5_000 });
+    await stop();
+    expect(pool.offer(taskOf("late"))).toBe(true);
+    pool.close();
+    expect(pool.offer(taskOf("later"))).toBe(false);
+    expect(story).toEqual(["0: stopped", "0: late unfinished"]);
+    pool.open();
+    expect(pool.offer(taskOf("again"))).toBe(true);
+    await workers.stop(ctx);
+  });
+
   test("of one worker leaves its tasks to it and new ones to the others", async () => {
     const { time, ctx, pool, workers, story } = await setup({
       workers: 2,

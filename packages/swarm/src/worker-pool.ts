@@ -66,6 +66,7 @@ export class WorkerPool {
   readonly #workers = new Map<string, Worker>();
   readonly #queuedIds = new Set<string>();
   #reserved = 0;
+  #isClosed = false;
 
   constructor(settings: WorkerPoolSettings) {
     this.#settings = settings;
@@ -123,8 +124,25 @@ export class WorkerPool {
     }
   }
 
-  /** Takes a claimed task; false where the queue is full. Whoever else says how it ends takes it off the queue, or ends its run. */
+  /** Whether it takes nothing at all: its swarm does not run. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Takes tasks again: its swarm runs. */
+  open(): void {
+    this.#isClosed = false;
+  }
+
+  /** Its swarm has ended: takes nothing from now on, and hands back what is queued, which no worker may ever come for. */
+  close(): void {
+    this.#isClosed = true;
+    this.handBackQueue();
+  }
+
+  /** Takes a claimed task; false where the queue is full, or it is closed. Whoever else says how it ends takes it off the queue, or ends its run. */
   offer(task: Task): boolean {
+    if (this.#isClosed) return false;
     const free = this.#queue.size === 0 ? this.#freeFor(task) : undefined;
     if (free === undefined && this.#queue.size >= this.#queue.maxItems) return false;
     const { executionId } = task.state;
