@@ -52,6 +52,33 @@ describe("a swarm", () => {
     expect(w.state()).toBeUndefined();
   });
 
+  test("is not where thousands went well before its first fault, and is once they are older than the window", () => {
+    const w = watching();
+    w.end(...Array<"done">(10_000).fill("done"));
+    w.fail();
+    expect(w.state()).toBeUndefined();
+    w.wait(30_000);
+    w.fail();
+    expect(w.standing()?.reason).toMatch(/^5 of 5 tasks in 30 s/);
+  });
+
+  test("is told with what went well before its first fault", () => {
+    const w = watching();
+    w.end("done", "done", "done");
+    w.end("failed", "failed");
+    expect(w.state()).toBeUndefined();
+    w.end("failed");
+    expect(w.standing()).toMatchObject({ faultShare: 0.5, reason: expect.stringMatching(/^3 of 6 tasks/) });
+  });
+
+  test("that is forgotten begins with nothing, also of what went well", () => {
+    const w = watching();
+    w.end(...Array<"done">(10).fill("done"));
+    w.outliers.forget(address);
+    w.fail();
+    expect(w.standing()?.reason).toMatch(/^5 of 5/);
+  });
+
   test("that is left alone is not for longer because of what it had been given before", () => {
     const w = watching();
     w.fail();

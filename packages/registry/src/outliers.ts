@@ -67,13 +67,13 @@ export interface OutlierStanding {
  * half a minute; → `ejected` where it fails again as before. A swarm that stays well for five minutes begins anew.
  */
 export class Outliers {
+  /** From the first end on, since what went well is what a fault is measured by: one for each swarm, of the same size whatever ends. */
   readonly #watched = new Map<string, Watched>();
 
   /** A task that was routed to a swarm has ended; `key` is what the task is known by. */
   record(address: string, key: string | undefined, end: TaskEnd, nowMs: number): void {
     let watched = this.#watched.get(address);
     if (watched === undefined) {
-      if (end === "done") return;
       watched = {
         window: new OutlierWindow(windowMs),
         state: { name: "watched" },
