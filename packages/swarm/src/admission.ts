@@ -27,7 +27,7 @@ export interface AdmissionSettings {
  * bound.
  */
 export function createAdmission({ executions, maxOpen, maxDelegations }: AdmissionSettings): {
-  admit(ctx: Context, request: IntakeRequest): Admitted;
+  admit(ctx: Context, request: IntakeRequest, executionId: string): Admitted;
 } {
   // One for each service of this process that delegates: as many as the config has.
   const delegations = new Map<string, ConcurrencyLimit>();
@@ -38,10 +38,31 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
     delegations.set(service, limit);
     return limit;
   };
+  /** By the delegated execution: whoever asks for the same again, as after a crash, is in the place that it has. */
+  const places = new Map<string, Place>();
+  const sharePlace = (executionId: string, place: Place): Admitted => {
+    place.sharers += 1;
+    let inside = true;
+    const leave = () => {
+      if (!inside) return;
+      inside = false;
+      place.sharers -= 1;
+      if (place.sharers > 0) return;
+      places.delete(executionId);
+      place.giveUp();
+    };
+    return { ok: true, leave, quota: undefined };
+  };
   /** What a task delegates was paid for by the command at its root; how much at once is its swarm's bound, so that one cannot drown the others. */
-  const admitDelegation = (service: string): Admitted => {
+  const admitDelegation = (service: string, executionId: string): Admitted => {
+    const held = places.get(executionId);
+    if (held !== undefined) return sharePlace(executionId, held);
     const entered = delegationsOf(service).tryEnter();
-    if (entered.ok) return { ok: true, leave: () => entered.leave(), quota: undefined };
+    if (entered.ok) {
+      const place: Place = { sharers: 0, giveUp: entered.leave };
+      places.set(executionId, place);
+      return sharePlace(executionId, place);
+    }
     return {
       ok: false,
       refusal: refuse(
@@ -64,7 +85,7 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
   };
 
   return {
-    admit(ctx, request) {
+    admit(ctx, request, executionId) {
       if (executions.openCount() >= maxOpen) {
         return {
           ok: false,
@@ -73,7 +94,7 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
           }),
         };
       }
-      if (request.parent !== undefined) return admitDelegation(request.parent.accepted.service);
+      if (request.parent !== undefined) return admitDelegation(request.parent.accepted.service, executionId);
       const { bucket, concurrency } = limitsOf(ctx, request.grant);
       const entered = concurrency?.tryEnter();
       if (entered?.ok === false) {
@@ -114,6 +135,12 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
       };
     },
   };
+}
+
+/** One of the places of a service's delegations. It is given up when all who share it have left. */
+interface Place {
+  sharers: number;
+  giveUp(): void;
 }
 
 interface GrantLimits {

@@ -475,7 +475,7 @@ export function createIntake(settings: IntakeSettings): Intake {
       });
       return await recordedOr(ctx, request, executionId, late);
     }
-    const admitted = admission.admit(ctx, request);
+    const admitted = admission.admit(ctx, request, executionId);
     if (!admitted.ok) return await recordedOr(ctx, request, executionId, admitted.refusal);
     let accepted: Accepted;
     try {
@@ -498,7 +498,7 @@ export function createIntake(settings: IntakeSettings): Intake {
       admitted.leave?.();
       return await recordedOr(ctx, request, executionId, accepted.refusal);
     }
-    // A delegation that is repeated after a crash is waited for like the first, which held its place in a swarm that died.
+    // A delegation that is repeated after a crash is waited for like the first: it shares that one's place, or has one here for it.
     if (accepted.repeated && request.parent === undefined) admitted.leave?.();
     else if (admitted.leave !== undefined) {
       executions.onSettled(executionId, admitted.leave);

@@ -97,6 +97,29 @@ describe("delegations of a swarm", () => {
     },
   );
 
+  test("of a task that is begun again hold the places they had, and no more", async () => {
+    const { definition, outcomes, open } = delegating(3);
+    await using t = await startTestSystem(definition);
+    const client = await t.connect();
+    const running = await client.begin("crowd", { count: 2 });
+    await t.time.advance(100);
+    for (let death = 0; death < 2; death++) {
+      for (const { id } of t.system.swarms.get("asking")?.status().workers ?? [])
+        t.system.swarms.get("asking")?.kill(id, "a test does so");
+      await t.time.advance(2_000);
+    }
+    expect((await client.api.execution(running)).attempts).toBe(3);
+    // Two places of three are taken: one of these finds the third.
+    const other = await client.begin("crowd", { count: 2 });
+    await t.time.advance(100);
+    open();
+    for (const id of [running, other]) await client.outcome(id);
+    expect(outcomes.map(({ ok }) => ok)).toEqual([true, true, true, false]);
+    // All three are free again.
+    await client.run("crowd", { count: 3 });
+    expect(outcomes.slice(4).map(({ ok }) => ok)).toEqual([true, true, true]);
+  });
+
   test("have 60 s where nobody says less, never more than their parent, and less where they are told", async () => {
     const { definition } = delegating();
     await using t = await startTestSystem(definition);
