@@ -1,5 +1,5 @@
 import type { Context } from "@viable/kernel";
-import { invariant } from "@viable/kernel";
+import { invariant, sleep } from "@viable/kernel";
 import type { Log } from "@viable/log";
 
 /** Beside tokens and seals; never expires, and nobody's memory. */
@@ -15,7 +15,12 @@ export async function openSystemKey(ctx: Context, log: Log): Promise<Uint8Array>
   if (kept !== undefined) return kept;
   const made = ctx.runtime.random.bytes(keyBytes);
   const value = { key: Buffer.from(made).toString("base64url") };
-  const outcome = await log.append(ctx, { lane: "urgent", records: [{ key: keyRecord, value, expected: 0 }] });
+  const append = () => log.append(ctx, { lane: "urgent", records: [{ key: keyRecord, value, expected: 0 }] });
+  let outcome = await append();
+  while (!outcome.ok && outcome.reason === "overloaded") {
+    await sleep(ctx, outcome.retryAfterMs);
+    outcome = await append();
+  }
   if (outcome.ok) return made;
   // Another process made it in this moment.
   const theirs = keyIn((await log.getRecord(ctx, keyRecord))?.value);

@@ -107,8 +107,8 @@ async function runInline(
 ): Promise<JsonValue> {
   const { state, claim, agent } = task;
   const memoryCtx = rootContext(ctx.runtime, { tenant: state.tenant, principal: ctx.principal, signal: ctx.signal });
-  const by = `${state.accepted.service}/${agent.name} ${state.executionId}/${claim.attempt}`;
-  const claims = new TaskClaims(ports.conflicts, memoryCtx, by);
+  const name = `${state.accepted.service}/${agent.name} ${state.executionId}`;
+  const claims = new TaskClaims(ports.conflicts, memoryCtx, name, claim.attempt);
   const agentCtx: AgentContext = {
     executionId: state.executionId,
     service: state.accepted.service,

@@ -53,7 +53,7 @@ async function setup() {
 test("one that is cancelled while its claim is on its way holds nothing once that has come through", async () => {
   const { time, conflicts, ctx, settled, slow, holder } = await setup();
   const life = new AbortController();
-  const task = new TaskClaims(conflicts, withContext(ctx, { signal: life.signal }), "works/printer exe_1/1");
+  const task = new TaskClaims(conflicts, withContext(ctx, { signal: life.signal }), "works/printer exe_1", 1);
   slow.ms = 50;
   const claiming = task.claim("press", lock);
   claiming.catch(() => undefined);
@@ -64,7 +64,7 @@ test("one that is cancelled while its claim is on its way holds nothing once tha
   slow.ms = 0;
   await time.advance(1_000);
   expect(await holder()).toBeUndefined();
-  expect(await settled(new TaskClaims(conflicts, ctx, "works/printer exe_2/1").claim("press", lock))).toMatchObject({
+  expect(await settled(new TaskClaims(conflicts, ctx, "works/printer exe_2", 1).claim("press", lock))).toMatchObject({
     ok: true,
     token: 2,
   });
@@ -72,7 +72,7 @@ test("one that is cancelled while its claim is on its way holds nothing once tha
 
 test("where the log is overloaded as it ends it is let go a little later", async () => {
   const { time, conflicts, ctx, settled, busy, holder } = await setup();
-  const task = new TaskClaims(conflicts, ctx, "works/printer exe_1/1");
+  const task = new TaskClaims(conflicts, ctx, "works/printer exe_1", 1);
   expect(await settled(task.claim("press", lock))).toMatchObject({ ok: true });
   busy.times = 3;
   task.end();
@@ -84,20 +84,31 @@ test("where the log is overloaded as it ends it is let go a little later", async
 
 test("what a later attempt of the same task holds is not let go with an earlier one", async () => {
   const { time, conflicts, ctx, settled, holder } = await setup();
-  const first = new TaskClaims(conflicts, ctx, "works/printer exe_1/1");
+  const first = new TaskClaims(conflicts, ctx, "works/printer exe_1", 1);
   await settled(first.claim("press", lock));
   first.end();
   await time.advance(100);
-  const second = new TaskClaims(conflicts, ctx, "works/printer exe_1/2");
+  const second = new TaskClaims(conflicts, ctx, "works/printer exe_1", 2);
   expect(await settled(second.claim("press", lock))).toMatchObject({ ok: true });
   first.end();
   await time.advance(100);
   expect(await holder()).toBe("works/printer exe_1/2");
 });
 
+test("the next attempt waits for the one before to let go", async () => {
+  const { time, conflicts, ctx, settled } = await setup();
+  const first = new TaskClaims(conflicts, ctx, "works/printer exe_1", 1);
+  await settled(first.claim("press", lock));
+  const second = new TaskClaims(conflicts, ctx, "works/printer exe_1", 2);
+  const claiming = second.claim("press", lock);
+  await time.advance(500);
+  first.end();
+  expect(await settled(claiming)).toMatchObject({ ok: true, token: 2 });
+});
+
 test("it claims nothing after its end", async () => {
   const { conflicts, ctx } = await setup();
-  const task = new TaskClaims(conflicts, ctx, "works/printer exe_1/1");
+  const task = new TaskClaims(conflicts, ctx, "works/printer exe_1", 1);
   task.end();
   await expect(task.claim("press", lock)).rejects.toMatchObject({ code: "agent.ended" });
 });

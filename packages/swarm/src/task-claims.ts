@@ -15,15 +15,18 @@ export class TaskClaims {
   readonly #conflicts: Conflicts;
   readonly #ctx: Context;
   readonly #by: string;
+  /** What all attempts at the task are known by. */
+  readonly #task: string;
   /** Whatever it may hold: what it asked for and was not refused. */
   readonly #claimed = new Set<string>();
   #hasEnded = false;
 
-  /** `by` is this attempt's alone: a later one of the same task must not be let go with this. */
-  constructor(conflicts: Conflicts, ctx: Context, by: string) {
+  /** Each attempt claims in its own name: what a later one of the same `task` holds must not be let go with this. */
+  constructor(conflicts: Conflicts, ctx: Context, task: string, attempt: number) {
     this.#conflicts = conflicts;
     this.#ctx = ctx;
-    this.#by = by;
+    this.#task = `${task}/`;
+    this.#by = `${task}/${attempt}`;
   }
 
   async claim(resource: string, claim: Omit<ResourceClaim, "by">): Promise<ResourceClaimOutcome> {
@@ -45,8 +48,15 @@ export class TaskClaims {
     this.#claimed.add(resource);
     let outcome: ResourceClaimOutcome | undefined;
     try {
-      outcome = await this.#conflicts.claim(this.#patient(), resource, { ...claim, by: this.#by });
-      return outcome;
+      const ctx = this.#patient();
+      for (let asked = 1; ; asked++) {
+        outcome = await this.#conflicts.claim(ctx, resource, { ...claim, by: this.#by });
+        // An attempt before this one has it still, and lets it go in a moment.
+        const isFormer = !outcome.ok && outcome.because === "held" && outcome.holder.by.startsWith(this.#task);
+        const waitMs = isFormer && !this.#hasEnded ? backoffMs(again, asked, ctx.runtime.random) : undefined;
+        if (waitMs === undefined) return outcome;
+        await sleep(ctx, waitMs);
+      }
     } finally {
       // Where it rejected, it may be held all the same.
       if (outcome?.ok === false && !hadIt) this.#claimed.delete(resource);

@@ -12,6 +12,9 @@ export interface SwarmPlaces {
   processId(): string;
 }
 
+/** How much of a command's time others have for their part of it. */
+const shareOfTime = 0.8;
+
 type Target = { readonly service: string; readonly process?: string | undefined };
 
 /**
@@ -32,21 +35,16 @@ export function createAtSwarms({ swarms, running, processId }: SwarmPlaces) {
     const wanted = processes.filter((each) => process === undefined || each === process);
     const services = [...new Set([...swarms().keys(), ...known.map((each) => each.service)])].sort();
     if (wanted.length === 0) throw unknown(service, process, processes, services);
-    const results: JsonObject[] = [];
-    for (const each of wanted) {
-      if (each === processId() && own !== undefined) {
-        results.push({ service, processId: each, ...(await here(own)) });
-        continue;
-      }
-      const outcome = await ctx.delegate(
-        command,
-        { service, process: each, ...args },
-        { service: systemService, process: each },
-      );
-      if (outcome.ok) results.push(...(outcome.result as { readonly swarms: readonly JsonObject[] }).swarms);
-      else results.push({ service, processId: each, error: outcome.error.message });
-    }
-    return { service, swarms: results };
+    // One that is not there any more, or hangs, leaves time to tell what came of the others.
+    const timeoutMs = Math.max(1, (ctx.deadline - ctx.runtime.clock.now()) * shareOfTime);
+    const at = async (each: string): Promise<readonly JsonObject[]> => {
+      if (each === processId() && own !== undefined) return [{ service, processId: each, ...(await here(own)) }];
+      const to = { service: systemService, process: each, timeoutMs };
+      const outcome = await ctx.delegate(command, { service, process: each, ...args }, to);
+      if (outcome.ok) return (outcome.result as { readonly swarms: readonly JsonObject[] }).swarms;
+      return [{ service, processId: each, error: outcome.error.message }];
+    };
+    return { service, swarms: (await Promise.all(wanted.map(at))).flat() };
   };
 }
 

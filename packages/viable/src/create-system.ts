@@ -5,7 +5,7 @@ import { createSingletons, joinCluster } from "@viable/cluster";
 import type { Listener } from "@viable/gateway";
 import { createHttpApp, createReceive, createSessions, listen } from "@viable/gateway";
 import type { Context, Part, Runtime, Timer } from "@viable/kernel";
-import { createRuntime, rootContext, ViableError, waitFor, withContext } from "@viable/kernel";
+import { createRuntime, rootContext, sleep, ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Log, Store } from "@viable/log";
 import { createLog, createProjections } from "@viable/log";
 import type { StoreWarning } from "@viable/log-postgres";
@@ -16,7 +16,7 @@ import type { Registry } from "@viable/registry";
 import { createConflicts, createRegistry, createSwarmMonitor } from "@viable/registry";
 import type { SealKey, Tokens } from "@viable/security";
 import { createSealer, createTokens, mintOwnerToken, sealFile } from "@viable/security";
-import type { Child, SupervisorEvent } from "@viable/supervisor";
+import type { Child, Supervisor, SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
 import type { Executions, Intake, Queries, ServiceDefinition, Swarm } from "@viable/swarm";
 import {
@@ -129,6 +129,9 @@ export interface System extends Part {
 const purge = { olderThanMs: 3_600_000, everyMs: 60_000, limit: 1_000 };
 /** How long all but the swarms may take to stop, in milliseconds: what was given back last is written, the lease is given up. */
 const afterDrainMs = 5_000;
+/** How long a start waits until a singleton runs, here or elsewhere, in milliseconds, and how often it looks. */
+const settleMs = 5_000;
+const settleLookMs = 20;
 /** How long open requests may go on when the gateway closes, in milliseconds. */
 const closeMs = 1_000;
 
@@ -314,6 +317,13 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   let stopping = false;
   let ownerToken = options.ownerToken;
   let gateway: Listener | undefined;
+  /** Settles when the system cannot be kept running. */
+  const ended = Promise.withResolvers<void>();
+  // Whether anybody listens is their affair.
+  ended.promise.catch(() => undefined);
+  tree.done.then(ended.resolve, ended.reject);
+  /** Services in processes of their own. */
+  const processes: Supervisor[] = [];
   /** How the listeners of services are closed. */
   const closings: ((ctx: Context) => Promise<void>)[] = [];
   /** Services that one process at a time runs, as this one offers them. */
@@ -408,8 +418,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     swarms.set(service.name, swarm);
     await tree.add(ctx, swarm.childSpec());
   };
-  const startSingleton = (ctx: Context, service: ServiceDefinition) =>
-    tree.add(
+  const startSingleton = async (ctx: Context, service: ServiceDefinition): Promise<void> => {
+    await tree.add(
       ctx,
       singletonSpec({
         service: service.name,
@@ -421,14 +431,34 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         onProblem: (message) => notice("warn", message),
       }),
     );
+    // What a crash has left and others ask for must not be refused because nobody has claimed it yet.
+    const until = runtime.clock.monotonicMs() + settleMs;
+    while (!isSettled(offers.get(service.name)) && runtime.clock.monotonicMs() < until) await sleep(ctx, settleLookMs);
+  };
 
-  const startApart = (ctx: Context, service: ServiceDefinition, start: NonNullable<SystemOptions["ownProcess"]>) =>
-    tree.add(ctx, {
-      id: service.name,
-      restart: "permanent",
-      stopWithinMs: definition.limits.drainMs + afterDrainMs,
-      start: (childCtx) => start(childCtx, service),
+  const startApart = async (
+    ctx: Context,
+    service: ServiceDefinition,
+    start: NonNullable<SystemOptions["ownProcess"]>,
+  ): Promise<void> => {
+    // Each under a supervisor of its own, so that they drain side by side.
+    const watched = supervise({
+      name: `${definition.name}/processes`,
+      strategy: "one-for-one",
+      children: [
+        {
+          id: service.name,
+          restart: "permanent",
+          stopWithinMs: definition.limits.drainMs + afterDrainMs,
+          start: (childCtx) => start(childCtx, service),
+        },
+      ],
+      onEvent: onSupervisorEvent,
     });
+    await watched.start(ctx);
+    processes.push(watched);
+    watched.done.catch(ended.reject);
+  };
 
   const schedulePurge = (ctx: Context) => {
     purgeTimer = runtime.clock.setTimer(
@@ -454,6 +484,14 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     // Not before: where the others will never be there, tasks of runs are given back, which counts once their runs begin nothing more.
     allRegistered.reject(new ViableError("system.stopped", "The system stops."));
     return runsHalted;
+  };
+
+  /** Begun at once with the stop, since each takes as long as all else; waited for when its turn comes. */
+  let processesEnded: Promise<unknown> | undefined;
+  const endProcesses = (ctx: Context): Promise<unknown> => {
+    const stopCtx = within(ctx, definition.limits.drainMs + afterDrainMs);
+    processesEnded ??= Promise.all(processes.map((each) => each.stop(stopCtx)));
+    return processesEnded;
   };
 
   /** What has been started, to be stopped in reverse order, also when starting fails half way. */
@@ -488,7 +526,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     get durabilityNote() {
       return durabilityNote(ports.store);
     },
-    done: tree.done,
+    done: ended.promise,
     get gatewayUrl() {
       return gateway?.url;
     },
@@ -513,7 +551,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "membership", membership);
         await begin(ctx, "singletons", singletons);
         await begin(ctx, "tokens", tokens);
-        ownerToken = await ensureOwnerToken(ctx, log, tokens, ownerToken);
+        // Where no clients come in nobody needs one.
+        if (hosting.roles.includes("gateway")) ownerToken = await ensureOwnerToken(ctx, log, tokens, ownerToken);
         await begin(ctx, "registry", registry);
         await begin(ctx, "conflicts", conflicts);
         await begin(ctx, "executions", executions);
@@ -531,6 +570,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         started.push({ name: "swarm monitor", stop: (stopCtx) => swarmMonitor.stop(stopCtx) });
         // What stops after the swarms has time of its own, however much of theirs they used.
         started.push({ name: "swarms", stop: (stopCtx) => tree.stop(within(stopCtx, definition.limits.drainMs)) });
+        started.push({ name: "processes of services", stop: async (stopCtx) => void (await endProcesses(stopCtx)) });
         started.push({
           name: "service listeners",
           stop: async (stopCtx) => void (await Promise.all(closings.map((close) => close(stopCtx)))),
@@ -559,7 +599,13 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         throw error;
       }
     },
-    async stop(ctx) {
+    async stop(outer) {
+      // Whoever stops it may go by another clock.
+      const leftMs = outer.deadline === undefined ? undefined : outer.deadline - outer.runtime.clock.now();
+      const ctx = rootContext(runtime, {
+        signal: outer.signal,
+        deadline: leftMs === undefined ? undefined : runtime.clock.now() + leftMs,
+      });
       running = false;
       stopping = true;
       intake.close();
@@ -569,6 +615,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       const bounded = within(ctx, definition.limits.drainMs + afterDrainMs);
       // What comes of it is told when its turn comes.
       haltRuns(bounded).catch(() => undefined);
+      endProcesses(bounded).catch(() => undefined);
       // Who waits for an outcome is kept while running tasks end; feeds, which never end by themselves, are cut after that.
       const cut = new AbortController();
       const closing = gateway?.close(withContext(bounded, { signal: cut.signal }));
@@ -578,6 +625,12 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       life.abort(new ViableError("system.stopped", "The system has stopped."));
     },
   };
+}
+
+/** Whether it is known who runs it. */
+function isSettled(offer: SingletonOffer | undefined): boolean {
+  const status = offer?.status();
+  return status?.state === "running" || (status?.state === "waiting" && status.holder !== undefined);
 }
 
 /** For a task of a process that stops: it ends with its context, and is begun again elsewhere. */

@@ -50,7 +50,8 @@ export async function openSystem(
   const together = tellTogether(definition, settings.databaseUrl);
   if (together !== undefined) options.onNotice?.({ level: "warn", message: together });
   await system.start(ctx);
-  if (system.ownerToken !== kept) state.writeToken(system.ownerToken);
+  const isGateway = settings.hosting?.roles.includes("gateway") ?? true;
+  if (isGateway && system.ownerToken !== kept) state.writeToken(system.ownerToken);
   const gateway = system.gatewayUrl === undefined ? undefined : { url: system.gatewayUrl, pid: process.pid };
   if (gateway !== undefined) state.writeGateway(gateway);
   return {

@@ -104,6 +104,7 @@ export function systemCommands(sources: SystemCommandSources): AgentDefinition[]
       capability: "swarm.drain",
       description:
         "Has a service's swarm asked for nothing more, in each process that runs it or in one, or with `undo` for as much as before. What it holds comes to its end.",
+      risk: "high",
       input: z.strictObject({ ...target, undo: z.boolean().default(false) }),
       handle: (ctx, { service, process, undo }) => {
         if (service === systemService)

@@ -27,14 +27,14 @@ export async function startOwnProcess(ctx: Context, config: string, service: Ser
     { stdio: ["ignore", "ignore", "inherit", "ipc"], detached: process.platform !== "win32" },
   );
   const kill = () => child.kill("SIGKILL");
-  let isStopping = false;
+  let stopping: Promise<void> | undefined;
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(`could not be started: ${error.message}`));
     child.once("exit", (code, signal) => resolve(tellEnd(code, signal)));
   });
   const done = ended.then((how) => {
     ctx.signal.removeEventListener("abort", kill);
-    if (!isStopping)
+    if (stopping === undefined)
       throw new ViableError("swarm.process_ended", `The process of ${name} ${how}.`, { retryable: true });
   });
   // Where it ends before it runs, that is told by the start.
@@ -45,15 +45,20 @@ export async function startOwnProcess(ctx: Context, config: string, service: Ser
   await Promise.race([runs, done]);
   return {
     done,
-    async stop(stopCtx) {
-      isStopping = true;
-      child.kill("SIGTERM");
-      await waitFor(stopCtx, ended).catch(() => undefined);
-      const timer = ctx.runtime.clock.setTimer(kill, graceMs);
-      await ended;
-      timer.cancel();
+    // A second signal would end it at once.
+    stop: (stopCtx) => {
+      stopping ??= stop(stopCtx);
+      return stopping;
     },
   };
+
+  async function stop(stopCtx: Context): Promise<void> {
+    child.kill("SIGTERM");
+    await waitFor(stopCtx, ended).catch(() => undefined);
+    const timer = ctx.runtime.clock.setTimer(kill, graceMs);
+    await ended;
+    timer.cancel();
+  }
 }
 
 function tellEnd(code: number | null, signal: NodeJS.Signals | null): string {

@@ -1,6 +1,7 @@
 import { codeOf, rootContext, ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Notice } from "../create-system.ts";
 import type { SystemDefinition } from "../define-system.ts";
+import { hostAll } from "../hosting.ts";
 import type { OpenedSystem } from "../open-system.ts";
 import { openSystem } from "../open-system.ts";
 import type { Settings } from "../settings.ts";
@@ -62,7 +63,7 @@ export async function serve(
   const beganMs = shell.runtime.clock.monotonicMs();
   const opened = await open(shell, definition, settings, options.config, life.signal);
   const startMs = Math.round(shell.runtime.clock.monotonicMs() - beganMs);
-  const caller = options.onRunning(describe(opened, definition, startMs));
+  const caller = options.onRunning(describe(opened, definition, settings, startMs));
   try {
     const status = await Promise.race([
       whenAborted(interrupt).then(() => exitStatus.done),
@@ -133,7 +134,13 @@ async function close(shell: Shell, opened: OpenedSystem, drainMs: number): Promi
   }
 }
 
-function describe({ system, state }: OpenedSystem, definition: SystemDefinition, startMs: number): Running {
+function describe(
+  { system, state }: OpenedSystem,
+  definition: SystemDefinition,
+  settings: Settings,
+  startMs: number,
+): Running {
+  const { services: hosted } = settings.hosting ?? hostAll(definition);
   return {
     system: definition.name,
     url: system.gatewayUrl,
@@ -141,13 +148,17 @@ function describe({ system, state }: OpenedSystem, definition: SystemDefinition,
     stateDir: state.path,
     durability: system.log.durability,
     durabilityNote: system.durabilityNote,
-    services: definition.services.flatMap(({ name, agents }) => {
-      const swarm = system.swarms.get(name);
-      return swarm === undefined
-        ? []
-        : [{ name, url: swarm.status().healthUrl?.replace(/\/health$/, ""), agents: agents.length }];
-    }),
-    elsewhere: definition.services.flatMap(({ name }) => (system.swarms.has(name) ? [] : [name])),
+    services: definition.services
+      .filter(({ name }) => hosted.includes(name))
+      .map(({ name, agents }) => ({
+        name,
+        url: system.swarms
+          .get(name)
+          ?.status()
+          .healthUrl?.replace(/\/health$/, ""),
+        agents: agents.length,
+      })),
+    elsewhere: definition.services.flatMap(({ name }) => (hosted.includes(name) ? [] : [name])),
     startMs,
   };
 }

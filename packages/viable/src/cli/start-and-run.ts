@@ -36,7 +36,12 @@ export async function startAndRun(shell: Shell, options: StartAndRunOptions): Pr
   const status = await serve(shell, definition, settings, {
     config: options.config,
     async onRunning(running) {
-      if (running.url === undefined) return exitStatus.failed;
+      if (running.url === undefined) {
+        shell.err.write(
+          "This process has no gateway, so nothing can be asked of it: leave VIABLE_ROLES out, or add gateway.\n",
+        );
+        return exitStatus.failed;
+      }
       shell.err.write(`${renderRunning(shell.err, running)}\n`);
       const token = stateDirectory(running.stateDir).readToken() ?? "";
       ended = await runAndPrint(shell, { url: running.url, token }, options);
