@@ -20,6 +20,8 @@ export interface OtherEntry {
   measurement: SwarmMeasurement | undefined;
   /** Tasks routed there from here since then. It begins anew with each renewal, so it counts no more than one renewal's time. */
   routed: number;
+  /** Queries that were sent there from here since then: they take no worker there, so only the next queries are spread by them. */
+  queried: number;
 }
 
 export type Entry = OwnEntry | OtherEntry;

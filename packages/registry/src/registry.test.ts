@@ -599,6 +599,30 @@ describe("two processes that offer the same", () => {
     });
   });
 
+  test("queries are spread over the others, and are neither load for tasks nor counted among them", async () => {
+    const time = simulateTime();
+    const store = { ...createMemoryStore(), exclusive: false };
+    const hub = createMemoryHub();
+    const here = await joinProcess(store, time, 1, hub);
+    for (const seed of [2, 3]) await (await joinProcess(store, time, seed, hub)).register("work", ["work"], () => slow);
+    await time.advance(1_500);
+    const counts = new Map<string, number>();
+    for (let query = 0; query < 100; query++) {
+      const routed = here.registry.route("work", { key: `query ${query}`, isQuery: true });
+      const to = routed.ok ? routed.decision.chosen.processId : routed.code;
+      counts.set(to, (counts.get(to) ?? 0) + 1);
+    }
+    expect([...counts.values()]).toEqual([50, 50]);
+    expect(here.registry.stats()).toMatchObject({ routed: 0, refused: 0, local: 0, meanRouteMs: 0 });
+    expect(here.registry.route("work")).toMatchObject({ decision: { candidates: [{ routed: 0 }, { routed: 0 }] } });
+    expect(here.registry.stats()).toMatchObject({ routed: 1 });
+    await time.advance(1_000);
+    const next = here.registry.route("work", { key: "query 100", isQuery: true });
+    expect(next, "a measurement begins anew").toMatchObject({
+      decision: { candidates: [{ routed: 0 }, { routed: 0 }] },
+    });
+  });
+
   test("a bus that reaches both tells of loads each second, without a write", async () => {
     const hub = createMemoryHub();
     const { time, here, tasks, send } = await twoProcesses({ here: hub, there: hub });

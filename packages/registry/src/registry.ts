@@ -123,7 +123,7 @@ export interface Registry extends Part {
   discover(capability: string | undefined, query?: DiscoveryQuery): Discovery;
   /**
    * Where a task goes: to one that is open to its `tenant`, as the first routing rule for it says. With a `service`, there or nowhere; with
-   * a `key`, as that service's migration rule says.
+   * a `key`, as that service's migration rule says. It counts as a task that stands there: whoever only looks takes `discover`.
    */
   route(capability: string, task?: RoutedTask): RouteOutcome;
   /**
@@ -184,7 +184,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     if (value === null) return forget(key);
     const until = expiresAt ?? Number.POSITIVE_INFINITY;
     const read = readEntryRecord(key, value, { now: nowMs(), services });
-    if (read.ok) return entries.put(key, { local: false, ...read.record, expiresAt: until, routed: 0 });
+    if (read.ok) return entries.put(key, { local: false, ...read.record, expiresAt: until, routed: 0, queried: 0 });
     // Unknown means no: what it was before does not hold any more either.
     forget(key);
     if (refusals.size >= maxRefused) refusals.delete(refusals.keys().next().value as string);
@@ -197,6 +197,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     if (!parsed.success || entry === undefined || entry.local) return;
     entry.measurement = parsed.data;
     entry.routed = 0;
+    entry.queried = 0;
   };
   const isAlive = (entry: Entry, now: number) =>
     entry.local ||
@@ -204,22 +205,23 @@ export function createRegistry(settings: RegistrySettings): Registry {
   /** Under the epoch of now: a process that lost its lease and came back lives under another. */
   const registrationOf = ({ local, registration }: Entry): Registration =>
     local && registration.epoch !== membership.epoch ? { ...registration, epoch: membership.epoch } : registration;
-  const toCandidate = (entry: Entry): Candidate =>
-    entry.local
-      ? {
-          registration: registrationOf(entry),
-          measurement: entry.measure(),
-          local: true,
-          routed: 0,
-        }
-      : entry;
+  const toCandidate = (entry: Entry, isQuery: boolean): Candidate => {
+    if (entry.local)
+      return {
+        registration: registrationOf(entry),
+        measurement: entry.measure(),
+        local: true,
+        routed: 0,
+      };
+    return isQuery ? { ...entry, routed: entry.routed + entry.queried } : entry;
+  };
   const nowMs = () => started?.runtime.clock.now() ?? 0;
   const clockMs = () => started?.runtime.clock.monotonicMs() ?? 0;
-  const candidatesFor = (capability: string, tenant: string | undefined): Candidate[] => {
+  const candidatesFor = (capability: string, { tenant, isQuery = false }: RoutedTask): Candidate[] => {
     const now = nowMs();
     return [...entries.offering(capability)]
       .filter((entry) => isAlive(entry, now) && isOpenTo(entry.registration, tenant))
-      .map(toCandidate);
+      .map((entry) => toCandidate(entry, isQuery));
   };
   const nearTo = (capability: string, tenant: string | undefined): string[] => {
     const now = nowMs();
@@ -269,7 +271,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
       const reasons = [`The rule "${rule.name}" refuses "${capability}": ${rule.refuse}`];
       return { ok: false, code: "registry.refused", reasons, near: [] };
     }
-    const candidates = candidatesFor(capability, task.tenant);
+    const candidates = candidatesFor(capability, task);
     const { allowed, leftOut: ruledOut } = applyRuling(ruling, candidates);
     const how = rule && { policy: rule.policy, weights: rule.weights, services: rule.to.services, rule: rule.name };
     // Who is asked for by name is the only one there is, and the last of its kind may not be left out.
@@ -299,7 +301,10 @@ export function createRegistry(settings: RegistrySettings): Registry {
     const key = keyOf(decision.chosen);
     if (decision.probe === true && task.key !== undefined) outliers.beginProbe(key, task.key, atMs);
     const entry = entries.get(key);
-    if (entry?.local === false) entry.routed += 1;
+    if (entry?.local === false) {
+      if (task.isQuery === true) entry.queried += 1;
+      else entry.routed += 1;
+    }
     return { ok: true, decision, local: entry?.local === true };
   };
   /** Neither the end of a process nor that of a record's time is a change that the watch tells of. */
@@ -416,6 +421,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     route(capability, task = {}) {
       const startedMs = clockMs();
       const outcome = routeNow(capability, task);
+      if (task.isQuery === true) return outcome;
       counts.routed += 1;
       counts.meanRouteMs += (clockMs() - startedMs - counts.meanRouteMs) / counts.routed;
       if (!outcome.ok) counts.refused += 1;
