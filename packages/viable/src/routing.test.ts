@@ -97,6 +97,21 @@ test("a task goes where the config's rules say, and the explanation names the ru
   expect(found.swarms.map((each) => each.service)).toEqual(["old"]);
 });
 
+test("a rule's weights part tasks between a service and its legacy one", async () => {
+  const known = { description: "Serves.", port: 0, agents: [worker(() => "done")] };
+  const definition = defineSystem({
+    name: "ruled",
+    services: [service({ ...known, name: "new" }), service({ ...known, name: "old", legacy: true })],
+    routing: [{ name: "canary", when: { capability: "work" }, policy: "weighted", weights: { new: 1, old: 99 } }],
+  });
+  await using t = await startTestSystem(definition);
+  const client = await t.connect();
+  const served: (string | undefined)[] = [];
+  for (let task = 0; task < 20; task++) served.push((await client.outcome(await client.begin("work"))).service);
+  expect(served.filter((name) => name === "old").length).toBeGreaterThan(15);
+  expect((await lastRoute(t)).reason).toMatch(/^rule canary: its key draws /);
+});
+
 test("a task that a rule refuses is refused with the rule's reason, and is a dead letter", async () => {
   const definition = defineSystem({
     name: "ruled",
