@@ -154,6 +154,41 @@ test("a service that asks for a process of its own has one, which is started aga
   expect(isAlive(second as number)).toBe(false);
 });
 
+test("services in processes of their own drain side by side: what none of them can end is given back by each", {
+  timeout: 120_000,
+}, async () => {
+  await using postgres = await startPostgres();
+  const apart = config
+    .replace("port: 0,", 'port: 0, isolation: "process",')
+    .replace('name: "parts",', 'name: "parts", limits: { drainMs: 3_000 },');
+  await using place = new Place(apart);
+  place.environment.DATABASE_URL = postgres.connectionString;
+  const system = await place.start();
+  const read = (name: string) => JSON.parse(readFileSync(place.path(".viable", name), "utf8"));
+  const client = createClient({ url: read("gateway.json").url, token: read("credentials.json").token });
+  const { sessionId } = await client.openSession({ clientType: "api" });
+  const ids: string[] = [];
+  for (const service of ["ai", "storage"]) {
+    const args = { sleepMs: 110_000 };
+    const begun = await client.send(sessionId, { command: `${service}.tell`, args, mode: "async" });
+    ids.push(begun.executionId);
+    await eventually(
+      async () => (await client.execution(begun.executionId)).status === "running",
+      () => "It did not begin.",
+    );
+  }
+  system.signal("SIGTERM");
+  expect((await system.finished).status).toBe(0);
+  const again = await place.start("--roles", "gateway");
+  const after = createClient({ url: read("gateway.json").url, token: read("credentials.json").token });
+  for (const id of ids) {
+    const { events } = await after.executionEvents(id);
+    expect(events.map(({ type }) => type)).toContain("execution.released");
+  }
+  again.signal("SIGTERM");
+  await again.finished;
+});
+
 test("on the embedded database it runs with the others, and the config's check says so", async () => {
   await using place = new Place(config.replace("port: 0,", 'port: 0, isolation: "process",'));
   const checked = await place.run("config", "check");

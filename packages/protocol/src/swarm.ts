@@ -103,7 +103,7 @@ const registryStats = z.object({
   /** Tasks that came to nothing here before anybody took them, and how many of those are in the log's dead letters only as a count, or not at all. */
   deadLetters: z.number().int().default(0),
   deadLettersCounted: z.number().int().default(0),
-  /** Routing decisions, and how many of them found nobody. */
+  /** Routing decisions on tasks, and how many of them found nobody. */
   routed: z.number().int(),
   refused: z.number().int(),
   /** Of those that found somebody: how many stayed in this process. */

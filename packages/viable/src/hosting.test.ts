@@ -6,7 +6,7 @@ import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { hostAll, isPart, readHosting, tellTogether } from "./hosting.ts";
+import { hostAll, isPart, noteHosting, readHosting } from "./hosting.ts";
 import { agent, defineSystem, query, reactor, service } from "./index.ts";
 
 const named = (name: string) =>
@@ -64,9 +64,24 @@ describe("what is asked of a process", () => {
     const two = defineSystem({ name: "two", services: [named("ai"), apart] });
     expect(readHosting(two, {}, flags).apart).toEqual(["heavy"]);
     expect(readHosting(two, { only: "heavy" }, flags)).toEqual({ ...hostAll(two), services: ["heavy"], apart: [] });
-    expect(tellTogether(two, undefined)).toContain("heavy runs with the others");
-    expect(tellTogether(two, "postgres://h/d")).toBeUndefined();
-    expect(tellTogether(system, undefined)).toBeUndefined();
+    expect(noteHosting(two, {})).toEqual([expect.stringContaining("heavy runs with the others")]);
+    expect(noteHosting(system, {})).toEqual([]);
+  });
+
+  test("says whose queries cannot be asked without NATS: of services that run in another process", () => {
+    const asked = (name: string, more: object = {}) =>
+      service({ name, description: "", port: 0, agents: [], queries: [idle], ...more });
+    const three = defineSystem({
+      name: "three",
+      services: [asked("ai"), asked("heavy", { isolation: "process" }), asked("once", { singleton: true })],
+    });
+    const databaseUrl = "postgres://h/d";
+    const only = readHosting(three, { only: "once" }, flags);
+    const note = (names: string) => [expect.stringContaining(`queries of ${names} cannot be asked`)];
+    expect(noteHosting(three, { databaseUrl })).toEqual(note("heavy, once"));
+    expect(noteHosting(three, { databaseUrl, hosting: only })).toEqual(note("ai, heavy, once"));
+    expect(noteHosting(three, { databaseUrl, natsUrl: "nats://h" })).toEqual([]);
+    expect(noteHosting(system, { databaseUrl })).toEqual([]);
   });
 
   test.each([

@@ -74,9 +74,32 @@ function readNames(source: string, given: string, known: readonly string[], what
 
 const invalid = (message: string, next: string): ViableError => new ViableError("config.invalid", message, { next });
 
-/** Why services that ask for a process of their own have none; undefined where all have what they ask for. */
-export function tellTogether(system: SystemDefinition, databaseUrl: string | undefined): string | undefined {
+/** What a machine offers a system, as its settings have it. */
+interface Offered {
+  readonly databaseUrl?: string | undefined;
+  readonly natsUrl?: string | undefined;
+  readonly hosting?: Hosting | undefined;
+}
+
+/** What a system asks for and does not have on this machine, in a sentence each: it runs all the same, with less. */
+export function noteHosting(system: SystemDefinition, offered: Offered): readonly string[] {
+  return [tellTogether(system, offered), tellUnasked(system, offered)].filter((note) => note !== undefined);
+}
+
+function tellTogether(system: SystemDefinition, { databaseUrl }: Offered): string | undefined {
   const { apart } = hostAll(system);
   if (apart.length === 0 || databaseUrl !== undefined) return undefined;
   return `${apart.join(", ")} run${apart.length === 1 ? "s" : ""} with the others: a process of its own needs a PostgreSQL server (DATABASE_URL), since nobody else can open the embedded database.`;
+}
+
+/** Tasks reach another process by the database. Queries have only the bus. */
+function tellUnasked(system: SystemDefinition, { databaseUrl, natsUrl, hosting = hostAll(system) }: Offered) {
+  if (databaseUrl === undefined || natsUrl !== undefined) return undefined;
+  const elsewhere = system.services.filter(
+    ({ name, queries, singleton }) =>
+      queries.length > 0 && (singleton || hosting.apart.includes(name) || !hosting.services.includes(name)),
+  );
+  if (elsewhere.length === 0) return undefined;
+  const names = elsewhere.map(({ name }) => name).join(", ");
+  return `The queries of ${names} cannot be asked from here while ${elsewhere.length === 1 ? "it runs" : "they run"} in another process: between processes they need NATS (NATS_URL). Tasks do not.`;
 }

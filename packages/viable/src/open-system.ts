@@ -5,7 +5,7 @@ import { openSealKey } from "@viable/security";
 import type { Notice, System, SystemOptions, SystemPorts } from "./create-system.ts";
 import { createSystem } from "./create-system.ts";
 import type { SystemDefinition } from "./define-system.ts";
-import { tellTogether } from "./hosting.ts";
+import { noteHosting } from "./hosting.ts";
 import { createServerClock } from "./server-clock.ts";
 import type { Settings } from "./settings.ts";
 import type { StateDirectory } from "./state-directory.ts";
@@ -47,8 +47,7 @@ export async function openSystem(
     ...(options.ownProcess !== undefined && { ownProcess: options.ownProcess }),
     ...(options.onNotice !== undefined && { onNotice: options.onNotice }),
   });
-  const together = tellTogether(definition, settings.databaseUrl);
-  if (together !== undefined) options.onNotice?.({ level: "warn", message: together });
+  for (const message of noteHosting(definition, settings)) options.onNotice?.({ level: "warn", message });
   await system.start(ctx);
   const isGateway = settings.hosting?.roles.includes("gateway") ?? true;
   if (isGateway && system.ownerToken !== kept) state.writeToken(system.ownerToken);

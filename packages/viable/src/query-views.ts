@@ -19,7 +19,7 @@ export function queryViews(catalogue: QueryCatalogue, registry: Registry): View[
         services: offers.map(({ service }) => service.name),
         input: z.toJSONSchema(input, { io: "input", unrepresentable: "any" }) as QueryDescriptor["input"],
         timeoutMs,
-        available: registry.discover(name, { tenant }).swarms.length > 0,
+        available: registry.discover(name, { tenant }).swarms.some(({ capabilities }) => capabilities.includes(name)),
       },
     ];
   };

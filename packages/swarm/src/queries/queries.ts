@@ -196,7 +196,7 @@ export function createQueries(settings: QueriesSettings): Queries {
     if (before !== undefined && nowMs < before.untilMs) return before;
     // Whom it goes to by chance, where a rule says so, goes by its number.
     const key = `query ${counts.asked}`;
-    const routed = registry.route(query, { tenant: ctx.tenant, key });
+    const routed = registry.route(query, { tenant: ctx.tenant, key, isQuery: true });
     if (!routed.ok) {
       const [message = "", ...reasons] = routed.reasons;
       return refuseQuery("unavailable", routed.code, message, { reasons, retryAfterMs: 1_000 });

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { configFileName, loadConfig } from "../config-file.ts";
-import { tellTogether } from "../hosting.ts";
+import { noteHosting } from "../hosting.ts";
 import { readSettings } from "../settings.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData } from "./output.ts";
@@ -33,8 +33,7 @@ export function addConfig(program: Command, shell: Shell): void {
     const { countConfig } = await import("./describe-config.ts");
     const { name: system } = definition;
     const counts = countConfig(definition);
-    const together = tellTogether(definition, settings.databaseUrl);
-    const notes = together === undefined ? [] : [together];
+    const notes = noteHosting(definition, settings);
     printData(shell, options.output, { ok: true, file, system, ...counts, notes }, () => {
       const told = Object.entries(counts).filter(([, count]) => count > 0);
       const parts = [system, ...told.map(([name, count]) => tellCount(name, count))];

@@ -131,6 +131,7 @@ test("a config that is right is told with how many there are of what it has", as
       projections: 1,
       processManagers: 1,
       pools: 1,
+      notes: [],
     });
   } finally {
     rmSync(folder, { recursive: true });
