@@ -21,7 +21,7 @@ export interface Clock {
   setTimer(fire: () => void, delayMs: number, options?: { background?: boolean }): Timer;
 }
 
-/** Node and browsers hold a timer's delay in 32 bits; a longer one fires at once, so longer waits are re-armed. */
+/** Node and browsers hold a timer's delay in 32 bits, and one that is longer fires at once: longer waits are set again when this is over. */
 const maxDelayMs = 2 ** 31 - 1;
 
 /** The machine's own clock. */
@@ -36,14 +36,14 @@ export const systemClock: Clock = {
     }),
   setTimer(fire, delayMs, options) {
     let handle: ReturnType<typeof setTimeout>;
-    const arm = (leftMs: number) => {
-      handle = setTimeout(
-        () => (leftMs > maxDelayMs ? arm(leftMs - maxDelayMs) : fire()),
-        Math.min(leftMs, maxDelayMs),
-      );
+    const dueMs = performance.now() + Math.max(0, delayMs);
+    const arm = () => {
+      const leftMs = Math.min(Math.ceil(dueMs - performance.now()), maxDelayMs);
+      // Node counts from when its loop began to turn, in whole milliseconds, and may be up to two early: what was decided by a deadline must not be.
+      handle = setTimeout(() => (performance.now() < dueMs ? arm() : fire()), leftMs);
       if (options?.background && typeof handle === "object" && "unref" in handle) handle.unref();
     };
-    arm(Math.max(0, delayMs));
+    arm();
     return { cancel: () => clearTimeout(handle) };
   },
 };

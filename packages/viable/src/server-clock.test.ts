@@ -60,6 +60,13 @@ test("it is the server's, within half of what an answer takes, however wrong the
   }
 });
 
+test("it counts whole milliseconds, as every clock's wall time does", async () => {
+  const { serverClock, start, time } = machine({ aheadMs: 1_000, answerMs: 9.5 });
+  await start();
+  await time.advance(0.3);
+  expect(serverClock.now() % 1).toBe(0);
+});
+
 test("who sets the machine's clock moves nothing, and is told of once it is right again", async () => {
   const { time, own, told, serverClock, start } = machine();
   await start();

@@ -89,7 +89,8 @@ export function createServerClock({ clock, serverMs, onOff }: ServerClockOptions
     get aheadMs() {
       return aheadMs;
     },
-    now: () => (baseMs === undefined ? clock.now() : baseMs + clock.monotonicMs()),
+    // Whole ones, as the machine gives them: a deadline that is counted from here must not lie behind a fraction.
+    now: () => (baseMs === undefined ? clock.now() : Math.floor(baseMs + clock.monotonicMs())),
     monotonicMs: () => clock.monotonicMs(),
     nextTurn: () => clock.nextTurn(),
     setTimer: (fire, delayMs, options) => clock.setTimer(fire, delayMs, options),
