@@ -5,15 +5,17 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import type { NatsNode } from "@viable/bus-nats/testing";
+import { startNats } from "@viable/bus-nats/testing";
 import type { Client } from "@viable/client";
 import { createClient } from "@viable/client";
 import type { Random } from "@viable/kernel";
 import { startPostgres } from "@viable/log-postgres/testing";
 import { ServerProcess } from "../log/server-process.ts";
-import { DatabaseProxy } from "./database-proxy.ts";
 import type { Host, HostNetwork } from "./host-network.ts";
 import { separateNetworks, sharedNetwork } from "./host-network.ts";
 import { startLedger } from "./ledger-process.ts";
+import { NetworkProxy } from "./network-proxy.ts";
 import { NodeProcess } from "./node-process.ts";
 
 /** How long what has stopped may take to go on, in milliseconds: a partition, a lease, and a busy machine. */
@@ -28,6 +30,14 @@ export interface ClusterSettings {
   readonly random: Random;
   /** Each process on a host with a network of its own; else all on this machine. */
   readonly isSeparate: boolean;
+  /** Whether they hear each other by NATS, of three servers; else by the database alone. */
+  readonly hasNats: boolean;
+}
+
+/** The servers of the NATS cluster, and what stands before each of them. */
+interface Nats {
+  readonly nodes: readonly NatsNode[];
+  readonly proxies: readonly NetworkProxy[];
 }
 
 /** Three nodes that run all thirteen services, a gateway, a database, and the world outside. */
@@ -37,19 +47,21 @@ export class Cluster implements AsyncDisposable {
   readonly connectionString: string;
   readonly network: HostNetwork;
   readonly ledgerFile: string;
+  /** Nobody, where there is no NATS. */
+  readonly nats: Nats;
   readonly #folder: string;
   readonly #port: number;
-  readonly #proxies: ReadonlyMap<string, DatabaseProxy>;
+  readonly #proxies: ReadonlyMap<string, NetworkProxy>;
   readonly #nodes: Map<HostName, NodeProcess>;
   readonly #started: NodeProcess[] = [];
   readonly #parts: AsyncDisposableStack;
 
   private constructor(
-    from: Pick<Cluster, "database" | "connectionString" | "network" | "ledgerFile">,
+    from: Pick<Cluster, "database" | "connectionString" | "network" | "ledgerFile" | "nats">,
     inside: {
       folder: string;
       port: number;
-      proxies: ReadonlyMap<string, DatabaseProxy>;
+      proxies: ReadonlyMap<string, NetworkProxy>;
       nodes: Map<HostName, NodeProcess>;
       parts: AsyncDisposableStack;
     },
@@ -58,6 +70,7 @@ export class Cluster implements AsyncDisposable {
     this.connectionString = from.connectionString;
     this.network = from.network;
     this.ledgerFile = from.ledgerFile;
+    this.nats = from.nats;
     this.#folder = inside.folder;
     this.#port = inside.port;
     this.#proxies = inside.proxies;
@@ -65,7 +78,7 @@ export class Cluster implements AsyncDisposable {
     this.#parts = inside.parts;
   }
 
-  static async start({ random, isSeparate }: ClusterSettings): Promise<Cluster> {
+  static async start({ random, isSeparate, hasNats }: ClusterSettings): Promise<Cluster> {
     await using parts = new AsyncDisposableStack();
     const folder = mkdtempSync(join(tmpdir(), "viable-cluster-"));
     parts.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -74,9 +87,16 @@ export class Cluster implements AsyncDisposable {
     const ledgerFile = join(folder, "arrivals");
     parts.use(await startLedger({ path: join(folder, "ledger.socket"), file: ledgerFile }));
     const network = parts.use(isSeparate ? separateNetworks(hostNames) : sharedNetwork(hostNames));
-    const proxies = new Map<string, DatabaseProxy>();
+    const proxies = new Map<string, NetworkProxy>();
     for (const { name } of network.hosts)
-      proxies.set(name, parts.use(await DatabaseProxy.start(network.center, database.port, random)));
+      proxies.set(name, parts.use(await NetworkProxy.start(network.center, database.port, random)));
+    const nats: { nodes: readonly NatsNode[]; proxies: NetworkProxy[] } = { nodes: [], proxies: [] };
+    if (hasNats) {
+      // Where the servers are says each process's address list: they would tell of loopback ones, which other hosts have not.
+      nats.nodes = parts.use(await startNats({ nodes: 3, own: true, advertise: false })).nodes;
+      for (const { url } of nats.nodes)
+        nats.proxies.push(parts.use(await NetworkProxy.start(network.center, Number(new URL(url).port), random)));
+    }
     const nodes = new Map<HostName, NodeProcess>();
     parts.defer(async () => {
       for (const node of nodes.values()) if (!node.hasEnded) await node.kill();
@@ -86,13 +106,12 @@ export class Cluster implements AsyncDisposable {
     const { connectionString } = server;
     const kept = parts.move();
     const cluster = new Cluster(
-      { database, connectionString, network, ledgerFile },
+      { database, connectionString, network, ledgerFile, nats },
       { folder, port, proxies, nodes, parts: kept },
     );
     try {
-      // One first, which prepares the database.
-      await cluster.startOn("gateway");
-      await Promise.all(nodeNames.map((name) => cluster.startOn(name)));
+      // All at once, though one of them has to prepare the database.
+      await Promise.all(hostNames.map((name) => cluster.startOn(name)));
     } catch (error) {
       await cluster[Symbol.asyncDispose]();
       throw error;
@@ -106,6 +125,9 @@ export class Cluster implements AsyncDisposable {
       host: this.host(name),
       role: name === "gateway" ? "gateway" : "swarm",
       databaseUrl: `postgres://postgres@${this.network.center}:${this.proxy(name).port}/postgres`,
+      ...(this.nats.proxies.length > 0 && {
+        natsUrl: this.nats.proxies.map(({ port }) => `nats://${this.network.center}:${port}`).join(","),
+      }),
       ledgerPath: join(this.#folder, "ledger.socket"),
       folder: join(this.#folder, name),
       port: this.#port,
@@ -136,8 +158,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Between a host and the database. */
-  proxy(name: HostName): DatabaseProxy {
-    return this.#proxies.get(name) as DatabaseProxy;
+  proxy(name: HostName): NetworkProxy {
+    return this.#proxies.get(name) as NetworkProxy;
   }
 
   /** A client of the gateway, as its owner. */

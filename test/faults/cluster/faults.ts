@@ -1,5 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type { NatsNode } from "@viable/bus-nats/testing";
 import type { Random } from "@viable/kernel";
+import { isFull } from "../log/result-file.ts";
 import type { Cluster, HostName, NodeName } from "./cluster.ts";
 import { hostNames, nodeNames, until } from "./cluster.ts";
 import type { Cut } from "./host-network.ts";
@@ -35,8 +37,8 @@ export interface FaultMarks {
   readonly measuredMs?: { readonly [name: string]: number };
 }
 
-/** Past a lease of ten seconds. */
-const stopMs = 15_000;
+/** Past a lease of ten seconds: in the short form by little. */
+const stopMs = isFull ? 15_000 : 12_000;
 const partitionMs = 30_000;
 /** For how long other troubles last, in milliseconds. */
 const troubleMs = 12_000;
@@ -71,7 +73,7 @@ async function partitioned(cluster: Cluster, name: HostName, how: Cut, ms: numbe
   const node = cluster.node(name);
   const before = count(node.said, "lost its lease");
   const atMs = Date.now();
-  network.cut(host, cluster.proxy(name).port, how);
+  network.cut(host, [cluster.proxy(name).port], how);
   try {
     await pause(ms);
   } finally {
@@ -84,9 +86,16 @@ async function partitioned(cluster: Cluster, name: HostName, how: Cut, ms: numbe
 
 const cuts: readonly Cut[] = ["both ways", "answers lost"];
 
+const killNode: Fault = {
+  name: "kill a node",
+  rounds: 6,
+  befall: ({ cluster, round }) => killed(cluster, nodeOf(round)),
+};
+
+/** What befalls a system that has a PostgreSQL server alone. */
 export const faults: readonly Fault[] = [
-  { name: "kill a node", rounds: 6, isShort: true, befall: ({ cluster, round }) => killed(cluster, nodeOf(round)) },
-  { name: "stop a node", rounds: 3, isShort: true, befall: ({ cluster, round }) => stopped(cluster, nodeOf(round)) },
+  killNode,
+  { name: "stop a node", rounds: 3, befall: ({ cluster, round }) => stopped(cluster, nodeOf(round)) },
   {
     name: "restart the database server",
     rounds: 4,
@@ -104,6 +113,7 @@ export const faults: readonly Fault[] = [
   {
     name: "kill a node while another is stopped",
     rounds: 2,
+    isShort: true,
     async befall({ cluster, round }) {
       const [marks] = await Promise.all([stopped(cluster, nodeOf(round)), killed(cluster, nodeOf(round + 1))]);
       return marks;
@@ -212,4 +222,62 @@ export const faults: readonly Fault[] = [
       return { lost, measuredMs: { firstUnofferedMs, lastUnofferedMs, goneMs, joinMs } };
     },
   },
+];
+
+const connected = ({ nats }: Cluster): number => nats.proxies.reduce((sum, { connections }) => sum + connections, 0);
+/** Each process is at some server again. */
+const allConnected = (cluster: Cluster) =>
+  until(
+    () => connected(cluster) >= hostNames.length,
+    () => `Only ${connected(cluster)} processes are at NATS.`,
+  );
+
+/** What befalls one that has NATS as well: it carries nothing that is not in the database, so there is nothing to lose but time. */
+export const natsFaults: readonly Fault[] = [
+  {
+    name: "kill a NATS server",
+    rounds: 3,
+    async befall({ cluster, round }) {
+      await allConnected(cluster);
+      const server = cluster.nats.nodes[round] as NatsNode;
+      await server.kill();
+      await pause(troubleMs / 2);
+      await server.start();
+      await allConnected(cluster);
+      return {};
+    },
+  },
+  {
+    name: "kill all NATS servers",
+    rounds: 2,
+    async befall({ cluster }) {
+      const { nodes } = cluster.nats;
+      await Promise.all(nodes.map((server) => server.kill()));
+      if (connected(cluster) > 0) throw new Error("Somebody is at NATS, and there is none.");
+      await pause(troubleMs);
+      await Promise.all(nodes.map((server) => server.start()));
+      await allConnected(cluster);
+      return {};
+    },
+  },
+  {
+    name: "partition of a node from NATS",
+    rounds: 2,
+    async befall({ cluster, round }) {
+      const host = cluster.host(nodeOf(round));
+      cluster.network.cut(
+        host,
+        cluster.nats.proxies.map(({ port }) => port),
+        cuts[round % cuts.length] as Cut,
+      );
+      try {
+        await pause(partitionMs);
+      } finally {
+        cluster.network.heal(host);
+      }
+      await allConnected(cluster);
+      return {};
+    },
+  },
+  { ...killNode, rounds: 3 },
 ];

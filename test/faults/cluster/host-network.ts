@@ -9,7 +9,7 @@ export interface Host {
   readonly prefix: readonly string[];
 }
 
-/** How a host is cut off from a port of the database's machine. */
+/** How a host is cut off from ports of the center. */
 export type Cut =
   /** Nothing passes. */
   | "both ways"
@@ -21,9 +21,9 @@ export type Cut =
 /** Hosts with a network between them, and what can be done to it. */
 export interface HostNetwork extends AsyncDisposable {
   readonly hosts: readonly Host[];
-  /** The address of the machine that the database, and whoever tests, is on. */
+  /** The address of the machine that the servers, and whoever tests, are on. */
   readonly center: string;
-  cut(host: Host, port: number, how: Cut): void;
+  cut(host: Host, ports: readonly number[], how: Cut): void;
   heal(host: Host): void;
 }
 
@@ -96,10 +96,11 @@ export function separateNetworks(names: readonly string[]): HostNetwork {
     return {
       hosts,
       center,
-      cut(host, port, how) {
+      cut(host, ports, how) {
+        const these = `{ ${ports.join(", ")} }`;
         const part = how === "loss" ? "numgen random mod 100 < 20 " : "";
-        const rules = [`add rule inet cut in tcp sport ${port} ${part}drop`];
-        if (how !== "answers lost") rules.push(`add rule inet cut out tcp dport ${port} ${part}drop`);
+        const rules = [`add rule inet cut in tcp sport ${these} ${part}drop`];
+        if (how !== "answers lost") rules.push(`add rule inet cut out tcp dport ${these} ${part}drop`);
         const table = `add table inet cut
           add chain inet cut in { type filter hook input priority 0; }
           add chain inet cut out { type filter hook output priority 0; }`;

@@ -197,7 +197,8 @@ export class Load {
       } catch (error) {
         const isFinal = error instanceof GatewayProblem && !error.retryable;
         if (isFinal || performance.now() > giveUpAtMs) throw error;
-        const code = codeOf(error) ?? (error instanceof Error ? error.name : "unknown");
+        const isLate = error instanceof Error && error.name === "TimeoutError";
+        const code = isLate ? `no answer in ${requestMs} ms` : codeOf(error);
         this.vain[code] = (this.vain[code] ?? 0) + 1;
         await pause((0.5 + this.#settings.random.next() / 2) * againMs);
       }

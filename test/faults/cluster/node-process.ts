@@ -19,6 +19,8 @@ export interface NodeSettings {
   readonly host: Host;
   readonly role: "gateway" | "swarm";
   readonly databaseUrl: string;
+  /** NATS servers, where they are to hear each other by them. */
+  readonly natsUrl?: string | undefined;
   readonly ledgerPath: string;
   /** Its own folder: state that it keeps from one life to the next. */
   readonly folder: string;
@@ -70,6 +72,7 @@ export class NodeProcess {
         HOME: folder,
         XDG_CACHE_HOME: join(root, ".cache", "tests"),
         DATABASE_URL: settings.databaseUrl,
+        ...(settings.natsUrl !== undefined && { NATS_URL: settings.natsUrl }),
         EFFECT_LEDGER: settings.ledgerPath,
         VIABLE_HOST: host.address,
         VIABLE_PORT: String(settings.port),

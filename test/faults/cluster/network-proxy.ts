@@ -3,8 +3,8 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import type { Random } from "@viable/kernel";
 
-/** Between one host and the database: what a network does to a connection. It says nothing of its own. */
-export class DatabaseProxy implements AsyncDisposable {
+/** Between hosts and a server: what a network does to a connection. It says nothing of its own. */
+export class NetworkProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #random: Random;
   readonly #pairs = new Set<Pair>();
@@ -16,9 +16,9 @@ export class DatabaseProxy implements AsyncDisposable {
     this.#random = random;
   }
 
-  static async start(host: string, upstreamPort: number, random: Random): Promise<DatabaseProxy> {
+  static async start(host: string, upstreamPort: number, random: Random): Promise<NetworkProxy> {
     const server = createServer({ allowHalfOpen: true });
-    const proxy = new DatabaseProxy(server, random);
+    const proxy = new NetworkProxy(server, random);
     server.on("connection", (client) => proxy.#join(client, connect({ port: upstreamPort, allowHalfOpen: true })));
     server.listen(0, host);
     await once(server, "listening");
