@@ -137,17 +137,28 @@ const changeOutcome = ({ executions }: Good, id: string, data: Record<string, un
 };
 
 describe("planted", () => {
-  const planted: { defect: string; kind: string; plant(history: Good): Partial<Accounting> | undefined }[] = [
+  const planted: {
+    defect: string;
+    kind: string;
+    says?: string;
+    plant(history: Good): Partial<Accounting> | undefined;
+  }[] = [
     { defect: "a task taken out of the log", kind: "lost", plant: ({ executions }) => void executions.delete("one") },
     {
       defect: "a delegated task taken out of the log",
       kind: "lost",
       plant: ({ executions }) => void executions.delete("child"),
     },
-    { defect: "a parent taken out of the log", kind: "lost", plant: ({ executions }) => void executions.delete("two") },
+    {
+      defect: "a parent taken out of the log",
+      kind: "lost",
+      says: "two, which had asked for child",
+      plant: ({ executions }) => void executions.delete("two"),
+    },
     {
       defect: "an acceptance taken out of the log",
       kind: "lost",
+      says: "one has no acceptance",
       plant: ({ executions }) => void executions.get("one")?.shift(),
     },
     {
@@ -167,6 +178,7 @@ describe("planted", () => {
     {
       defect: "an outcome that was answered and is not there",
       kind: "lost",
+      says: "one was answered as completed, and the log says nothing",
       plant: ({ executions }) => void executions.get("one")?.pop(),
     },
     {
@@ -177,6 +189,7 @@ describe("planted", () => {
     {
       defect: "an order to cancel that was acknowledged, and had no effect",
       kind: "lost",
+      says: "four was ordered to be cancelled, and goes on",
       plant: ({ executions }) => void executions.get("four")?.pop(),
     },
     {
@@ -243,6 +256,7 @@ describe("planted", () => {
     {
       defect: "an outcome after the claim was given back",
       kind: "superseded",
+      says: "six was completed by attempt 1, and nobody had it",
       plant: ({ executions }) => void executions.get("six")?.splice(3, 1),
     },
     {
@@ -296,14 +310,17 @@ describe("planted", () => {
     {
       defect: "a parent that was told otherwise of its child",
       kind: "lost",
+      says: "two was told that child had ended as failed",
       plant: (history) =>
         void changeOutcome(history, "two", done(2, 2, 2, [{ executionId: "child", status: "failed" }])),
     },
   ];
-  test.each(planted)("$defect is found", ({ kind, plant }) => {
+  test.each(planted)("$defect is found", ({ kind, says = "", plant }) => {
     const history = good();
     const changed = { ...history, ...plant(history) };
-    expect(judgeAccounting(changed).map((violation) => violation.kind)).toContain(kind);
+    const found = judgeAccounting(changed).filter((violation) => violation.kind === kind);
+    expect(found.map(({ text }) => text).join("\n")).toContain(says);
+    expect(found).not.toEqual([]);
   });
 });
 
