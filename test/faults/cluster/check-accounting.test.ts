@@ -76,6 +76,7 @@ function good() {
         step(81, "failed", error("swarm.attempts_exhausted")),
       ],
     ],
+    ["eight", [accepted(70), step(71, "claimed", claim("a", 1)), step(72, "failed", error("log.unavailable"))]],
   ]);
   const arrival = (nr: number, execution: string, pid: number, attempt: number, receipt = nr): EffectArrival => ({
     nr,
@@ -119,6 +120,7 @@ function good() {
     },
     { key: "key five", command: "ai.work", wish: "time out", acknowledged: ["five"], status: "timed_out" },
     { key: "key seven", command: "ai.work", wish: "complete", acknowledged: ["seven"] },
+    { key: "key eight", command: "ai.work", wish: "complete", acknowledged: ["eight"] },
   ];
   return { executions, arrivals, told };
 }
@@ -211,7 +213,7 @@ describe("planted", () => {
       defect: "an execution that nobody asked for",
       kind: "unasked",
       plant: ({ executions }) =>
-        void executions.set("eight", [accepted(1), step(2, "failed", error("test.asked_to_fail"))]),
+        void executions.set("nine", [accepted(1), step(2, "failed", error("test.asked_to_fail"))]),
     },
     {
       defect: "a failure without a reason",
@@ -327,14 +329,14 @@ describe("planted", () => {
 describe("numbers", () => {
   test("outcomes add up to what was accepted", () => {
     expect(countOutcomes(good().executions)).toEqual({
-      accepted: 8,
+      accepted: 9,
       delegated: 1,
       completed: 4,
-      failed: 2,
+      failed: 3,
       cancelled: 1,
       timedOut: 1,
       open: 0,
-      failedBy: { "test.asked_to_fail": 1, "swarm.attempts_exhausted": 1 },
+      failedBy: { "test.asked_to_fail": 1, "swarm.attempts_exhausted": 1, "log.unavailable": 1 },
     });
   });
 

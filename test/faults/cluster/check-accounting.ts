@@ -126,7 +126,7 @@ function judgeAnswers({ executions, told }: Accounting, say: Say): void {
     if (cancelAcknowledged === true && outcome === undefined)
       say("lost", `${executionId} was ordered to be cancelled, and goes on`);
     const comesTo = endingsOf(wish);
-    if (outcome !== undefined && !comesTo.has(outcome.type) && !isExhausted(steps, outcome))
+    if (outcome !== undefined && !comesTo.has(outcome.type) && !isExhausted(steps, outcome) && !isForWant(outcome))
       say("unexplained", `${executionId}, which was to ${wish}, ended as ${outcome.type}: ${reasonOf(outcome)}`);
   }
   for (const [executionId, steps] of executions) {
@@ -153,6 +153,10 @@ const endingsOf = (wish: Wish): ReadonlySet<string> => {
 const isExhausted = (steps: readonly Step[], outcome: Step): boolean =>
   codeOf(outcome) === "swarm.attempts_exhausted" &&
   claimsOf(steps).length >= (acceptanceOf(steps)?.data.maxAttempts as number);
+
+/** Its agent met a database that was away, and said so. */
+const isForWant = (outcome: Step): boolean => wantOfDatabase.has(codeOf(outcome) ?? "");
+const wantOfDatabase: ReadonlySet<string> = new Set(["log.store_unavailable", "log.unavailable"]);
 
 const codeOf = ({ data }: Step): string | undefined =>
   (data.error as { readonly code?: string } | undefined)?.code || undefined;

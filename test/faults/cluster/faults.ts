@@ -20,6 +20,8 @@ export interface FaultPorts {
 export interface Lost {
   readonly pid: number;
   readonly atMs: number;
+  /** When it went on, where it did. */
+  readonly backAtMs?: number;
 }
 
 /** Something that befalls a system, from its beginning until all is in place again. Fails where it had no effect. */
@@ -56,13 +58,15 @@ const killed = async (cluster: Cluster, name: HostName): Promise<FaultMarks> => 
 
 const stopped = async (cluster: Cluster, name: HostName): Promise<FaultMarks> => {
   const node = cluster.node(name);
+  const before = count(node.said, "lost its lease");
   const atMs = Date.now();
   node.signal("SIGSTOP");
   await pause(stopMs);
+  const backAtMs = Date.now();
   node.signal("SIGCONT");
   // It must have noticed, or it was not stopped for long enough.
-  await node.saw("lost its lease", count(node.said, "lost its lease") + 1);
-  return { lost: { pid: node.pid, atMs } };
+  await node.saw("lost its lease", before + 1);
+  return { lost: { pid: node.pid, atMs, backAtMs } };
 };
 
 const count = (text: string, part: string): number => text.split(part).length - 1;
@@ -80,8 +84,9 @@ async function partitioned(cluster: Cluster, name: HostName, how: Cut, ms: numbe
     network.heal(host);
   }
   if (how === "loss") return {};
+  const backAtMs = Date.now();
   await node.saw("lost its lease", before + 1);
-  return { lost: { pid: node.pid, atMs } };
+  return { lost: { pid: node.pid, atMs, backAtMs } };
 }
 
 const cuts: readonly Cut[] = ["both ways", "answers lost"];

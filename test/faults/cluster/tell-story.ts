@@ -158,7 +158,9 @@ function measure(happened: readonly Happened[], load: Load, executions: Executio
         slowestMs: spreadOf(rounds.map(({ fromMs, toMs }) => Math.max(0, ...load.tookMs(fromMs, toMs)))),
         ...(lost.length > 0 && {
           routedAroundMs: spreadOf(
-            lost.map(({ processId, atMs, untilMs }) => routedAroundMs(executions, processId, atMs, untilMs)),
+            lost.map(({ processId, atMs, backAtMs, untilMs }) =>
+              routedAroundMs(executions, processId, atMs, backAtMs ?? untilMs),
+            ),
           ),
           takenOverMs: spreadOf(lost.flatMap(({ processId, atMs }) => takeoversMs(executions, processId, atMs))),
         }),
