@@ -59,7 +59,7 @@ const outcomeTypes: ReadonlySet<string> = new Set([
   "execution.timed_out",
 ]);
 
-export const isOutcomeStep = ({ type }: Step): boolean => outcomeTypes.has(type);
+const isOutcomeStep = ({ type }: Step): boolean => outcomeTypes.has(type);
 export const outcomeOf = (steps: readonly Step[]): Step | undefined => steps.find(isOutcomeStep);
 export const acceptanceOf = (steps: readonly Step[]): Step | undefined =>
   steps[0]?.type === "execution.accepted" ? steps[0] : undefined;
