@@ -88,11 +88,15 @@ export class Load {
     return this.sent.every(({ sentAtMs, settledAtMs }) => sentAtMs >= atMs || settledAtMs !== undefined);
   }
 
-  /** How long commands that were sent between two moments took to an outcome, in milliseconds. */
-  tookMs(fromMs: number, toMs: number): number[] {
+  /** How long commands that were sent between two moments took to an outcome, in milliseconds, the longest first. */
+  tookMs(fromMs: number, toMs: number): { readonly executionId: string | undefined; readonly ms: number }[] {
     return this.sent
-      .filter(({ sentAtMs, settledAtMs }) => sentAtMs >= fromMs && sentAtMs <= toMs && settledAtMs !== undefined)
-      .map(({ sentAtMs, settledAtMs }) => (settledAtMs as number) - sentAtMs);
+      .flatMap(({ sentAtMs, settledAtMs, acknowledged }) =>
+        sentAtMs < fromMs || sentAtMs > toMs || settledAtMs === undefined
+          ? []
+          : [{ executionId: acknowledged[0], ms: settledAtMs - sentAtMs }],
+      )
+      .sort((a, b) => b.ms - a.ms);
   }
 
   #tick(): void {

@@ -4,6 +4,7 @@ import { isFull, seed } from "../log/result-file.ts";
 import type { Accounting, Executions, Violation } from "./check-accounting.ts";
 import { judgeAccounting, outcomeOf, processesOf } from "./check-accounting.ts";
 import { Cluster, nodeNames, until } from "./cluster.ts";
+import { describeExecution } from "./describe-execution.ts";
 import type { Fault, FaultMarks } from "./faults.ts";
 import { Load } from "./load.ts";
 import { countOutcomes, countRepeats, longestGapMs, routedAroundMs, spreadOf, takeoversMs } from "./measure-faults.ts";
@@ -15,6 +16,8 @@ const perSecond = 12;
 const maxOpen = 400;
 /** How long it goes on in peace between faults, in milliseconds. */
 const peaceMs = 1_000;
+/** Longer than a lease and what a task takes, in milliseconds: a command that took so long is told of. */
+const slowMs = 14_000;
 /** How many commands each node must complete after the last fault: a system that answers with one node of three has not healed. */
 const minAfterwards = 3;
 
@@ -96,6 +99,15 @@ export async function tellStory(
     );
     const accounting = { executions: log.executions, arrivals: readArrivals(cluster.ledgerFile), told: load.sent };
     const violations = judgeAccounting(accounting);
+    const describe = (id: string) => console.log(describeExecution(id, log.executions, accounting.arrivals));
+    for (const id of new Set(violations.flatMap(({ text }) => text.match(/exe_[0-9a-z]{26}/) ?? []).slice(0, 5)))
+      describe(id);
+    for (const { name, fromMs, toMs } of happened) {
+      const [slowest] = load.tookMs(fromMs, toMs);
+      if (slowest?.executionId === undefined || slowest.ms < slowMs) continue;
+      console.log(`The slowest under "${name}", ${Math.round(slowest.ms)} ms:`);
+      describe(slowest.executionId);
+    }
     const outcomes = countOutcomes(log.executions);
     const repeats = countRepeats(log.executions, accounting.arrivals);
     const kinds = (kind: Violation["kind"]) => violations.filter((each) => each.kind === kind).length;
@@ -155,7 +167,7 @@ function measure(happened: readonly Happened[], load: Load, executions: Executio
       const measured = {
         unacknowledgedMs: gaps(load.acknowledgedAtMs),
         nothingCompletedMs: gaps(load.completedAtMs),
-        slowestMs: spreadOf(rounds.map(({ fromMs, toMs }) => Math.max(0, ...load.tookMs(fromMs, toMs)))),
+        slowestMs: spreadOf(rounds.map(({ fromMs, toMs }) => load.tookMs(fromMs, toMs)[0]?.ms ?? 0)),
         ...(lost.length > 0 && {
           routedAroundMs: spreadOf(
             lost.map(({ processId, atMs, backAtMs, untilMs }) =>
