@@ -42,6 +42,8 @@ export interface FaultMarks {
 /** Past a lease of ten seconds: in the short form by little. */
 const stopMs = isFull ? 15_000 : 12_000;
 const partitionMs = 30_000;
+/** Longer than an answer of the database is waited for, in milliseconds. */
+const forgottenMs = 20_000;
 /** For how long other troubles last, in milliseconds. */
 const troubleMs = 12_000;
 
@@ -170,6 +172,7 @@ export const faults: readonly Fault[] = [
     async befall({ cluster, round }) {
       const name: HostName = round % 2 === 0 ? nodeOf(round) : "gateway";
       if (cluster.proxy(name).forget() === 0) throw new Error("There was nothing to forget.");
+      await pause(forgottenMs);
       return {};
     },
   },

@@ -88,11 +88,11 @@ export class Load {
     return this.sent.every(({ sentAtMs, settledAtMs }) => sentAtMs >= atMs || settledAtMs !== undefined);
   }
 
-  /** How long commands that were sent between two moments took to an outcome, in milliseconds, the longest first. */
+  /** How long commands that were under way between two moments took to an outcome, in milliseconds, the longest first. */
   tookMs(fromMs: number, toMs: number): { readonly executionId: string | undefined; readonly ms: number }[] {
     return this.sent
       .flatMap(({ sentAtMs, settledAtMs, acknowledged }) =>
-        sentAtMs < fromMs || sentAtMs > toMs || settledAtMs === undefined
+        sentAtMs > toMs || settledAtMs === undefined || settledAtMs < fromMs
           ? []
           : [{ executionId: acknowledged[0], ms: settledAtMs - sentAtMs }],
       )

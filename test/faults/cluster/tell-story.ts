@@ -26,6 +26,8 @@ interface Happened {
   readonly name: string;
   readonly marks: FaultMarks;
   readonly fromMs: number;
+  readonly healedMs: number;
+  /** When all was done that had waited by then. */
   readonly toMs: number;
   readonly untilMs: number;
 }
@@ -74,7 +76,7 @@ export async function tellStory(
         const healedMs = performance.now();
         await settledBefore(healedMs);
         const toMs = performance.now();
-        happened.push({ name: fault.name, marks, fromMs, toMs, untilMs: Date.now() });
+        happened.push({ name: fault.name, marks, fromMs, healedMs, toMs, untilMs: Date.now() });
         const [tookMs, laterMs] = [healedMs - fromMs, toMs - healedMs].map(Math.round);
         console.log(
           `${fault.name}, round ${round + 1}: ${tookMs} ms, and ${laterMs} ms until all was done that had waited`,
@@ -102,8 +104,8 @@ export async function tellStory(
     const describe = (id: string) => console.log(describeExecution(id, log.executions, accounting.arrivals));
     for (const id of new Set(violations.flatMap(({ text }) => text.match(/exe_[0-9a-z]{26}/) ?? []).slice(0, 5)))
       describe(id);
-    for (const { name, fromMs, toMs } of happened) {
-      const [slowest] = load.tookMs(fromMs, toMs);
+    for (const { name, fromMs, healedMs } of happened) {
+      const [slowest] = load.tookMs(fromMs, healedMs);
       if (slowest?.executionId === undefined || slowest.ms < slowMs) continue;
       console.log(`The slowest under "${name}", ${Math.round(slowest.ms)} ms:`);
       describe(slowest.executionId);
@@ -167,7 +169,7 @@ function measure(happened: readonly Happened[], load: Load, executions: Executio
       const measured = {
         unacknowledgedMs: gaps(load.acknowledgedAtMs),
         nothingCompletedMs: gaps(load.completedAtMs),
-        slowestMs: spreadOf(rounds.map(({ fromMs, toMs }) => load.tookMs(fromMs, toMs)[0]?.ms ?? 0)),
+        slowestMs: spreadOf(rounds.map(({ fromMs, healedMs }) => load.tookMs(fromMs, healedMs)[0]?.ms ?? 0)),
         ...(lost.length > 0 && {
           routedAroundMs: spreadOf(
             lost.map(({ processId, atMs, backAtMs, untilMs }) =>
