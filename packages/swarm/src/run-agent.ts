@@ -2,12 +2,14 @@ import type { Clock, Context, JsonValue, Timer } from "@viable/kernel";
 import {
   findJsonProblem,
   rootContext,
+  sleep,
   toRecordableDetails,
   toRecordableError,
   ViableError,
   withContext,
 } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
+import { mayPass } from "@viable/log";
 import type { Progress } from "@viable/protocol";
 import type { Conflicts } from "@viable/registry";
 import type { AccessCounter } from "./access-counter.ts";
@@ -26,6 +28,9 @@ import type { ThreadPool } from "./thread/thread-pool.ts";
 const progressEveryMs = 200;
 /** Results are events: larger ones belong into a file or a memory, and the result says where. */
 const maxResultChars = 4 * 1024 * 1024;
+
+/** How often what a task delegates is asked for again while the database is away, in milliseconds. */
+const askAgainMs = 1_000;
 
 /** What running an agent needs from its swarm. */
 export interface RunAgentPorts {
@@ -105,6 +110,7 @@ async function runInline(
   ports: RunAgentPorts,
   report: AgentContext["progress"],
 ): Promise<JsonValue> {
+  let hasEnded = false;
   const { state, claim, agent } = task;
   const memoryCtx = rootContext(ctx.runtime, { tenant: state.tenant, principal: ctx.principal, signal: ctx.signal });
   const name = `${state.accepted.service}/${agent.name} ${state.executionId}`;
@@ -130,7 +136,11 @@ async function runInline(
     async delegate(capability, args, options = {}) {
       const resume = ports.onWait();
       try {
-        return await ports.delegate(ctx, state, capability, args, options);
+        return await whileAway(
+          ctx,
+          () => hasEnded,
+          () => ports.delegate(ctx, state, capability, args, options),
+        );
       } finally {
         resume();
       }
@@ -144,7 +154,24 @@ async function runInline(
     // An agent that ignores its signal must not keep the worker: it goes on alone, and what it says no longer counts.
     return await raceAbort(ctx.signal, async () => agent.handle(agentCtx, input as never));
   } finally {
+    hasEnded = true;
     claims.end();
+  }
+}
+
+/**
+ * Asks again while the database is away, for as long as the task has time and its agent has not ended: what was asked before is found then,
+ * and not done twice.
+ */
+async function whileAway<T>(ctx: Context, hasEnded: () => boolean, ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!mayPass(error) || ctx.signal.aborted) throw error;
+      await sleep(ctx, askAgainMs);
+      if (hasEnded()) throw error;
+    }
   }
 }
 
