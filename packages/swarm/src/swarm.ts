@@ -60,6 +60,8 @@ const partStopMs = 5_000;
 const maxWorkers = 1_000;
 /** How often an outcome is tried to be recorded while the database does not take it, in milliseconds. */
 const recordAgainMs = 1_000;
+/** The same of its entry, where a drain is undone. */
+const registerAgainMs = 1_000;
 
 /** The ids of a swarm's parts, in the order they start. */
 export const swarmParts = ["memory", "workers", "queen", "health-monitor", "meta-client"] as const;
@@ -83,7 +85,12 @@ export interface Swarm {
   measure(): SwarmMeasurement;
   /** Kills a part or a worker as a crash would: it is restarted by the supervisor. */
   kill(part: string, reason: string): void;
-  /** Has it asked for nothing more, or for as much as before. What it holds comes to its end. Holds until the process ends. */
+  /**
+   * Has it asked for nothing more, or for as much as before. What it holds comes to its end. Holds for as long as this swarm: one of a service
+   * that moves begins undrained. Undone while the log is overloaded or away, it is tried again within the context. Rejects where it could not be
+   * recorded, and can be asked for again: what was to be drained is from then on, but others may know of it only once its entry has expired;
+   * what was to be undone stays drained.
+   */
   drain(ctx: Context, isDrained: boolean): Promise<void>;
   /** Sets how many workers take tasks, 1 to 1,000. Those too many finish what they hold, as in a drain; that is not waited for. */
   scale(ctx: Context, workers: number): Promise<void>;
@@ -94,6 +101,9 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   let health = new HealthMonitor(runtime.clock);
   let queen: Queen | undefined;
   let registered: Registered | undefined;
+  /** Withdrawn, and perhaps not out of the records yet. */
+  let leaving: Registered | undefined;
+  let isMetaClientUp = false;
   /** It is to be asked for nothing more. */
   let isDrained = false;
 
@@ -224,9 +234,25 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     );
   };
   const withdraw = async (ctx: Context): Promise<void> => {
-    const entry = registered;
+    leaving = registered ?? leaving;
     registered = undefined;
-    await entry?.withdraw(ctx);
+    await leaving?.withdraw(ctx);
+    leaving = undefined;
+  };
+  const undoDrain = async (ctx: Context): Promise<void> => {
+    // Where the meta client does not run, what starts it registers.
+    while (isMetaClientUp) {
+      try {
+        await register(ctx);
+        break;
+      } catch (error) {
+        if (!mayPass(error)) throw error;
+        await sleep(ctx, registerAgainMs);
+      }
+    }
+    isDrained = false;
+    // It stopped meanwhile, and left nothing to be asked.
+    if (!isMetaClientUp) await withdraw(ctx);
   };
 
   const parts: Record<SwarmPartId, (ctx: Context) => Promise<Child>> = {
@@ -283,7 +309,20 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     },
     "meta-client": async (ctx) => {
       if (!isDrained) await register(ctx);
-      return { done: endOfLife(ctx), stop: withdraw };
+      // Also where it was drained meanwhile.
+      if (isDrained) await withdraw(ctx);
+      isMetaClientUp = true;
+      const goDown = () => {
+        isMetaClientUp = false;
+      };
+      ctx.signal.addEventListener("abort", goDown, { once: true });
+      return {
+        done: endOfLife(ctx),
+        stop(stopCtx) {
+          goDown();
+          return withdraw(stopCtx);
+        },
+      };
     },
   };
 
@@ -368,9 +407,9 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     },
     async drain(ctx, wanted) {
       await scaling.take(service.name, async () => {
-        if (wanted === isDrained) return;
-        isDrained = wanted;
-        await (wanted ? withdraw(ctx) : register(ctx));
+        if (!wanted) return isDrained ? await undoDrain(ctx) : undefined;
+        isDrained = true;
+        await withdraw(ctx);
       });
     },
     async scale(ctx, count) {
