@@ -756,6 +756,17 @@ describe("a swarm's entry", () => {
     expect(there.registry.discover("llm_routing").swarms).toEqual([]);
   });
 
+  test("that could not be withdrawn is, when that is asked for again", async () => {
+    const { time, there, entry, found } = await seenByAnother();
+    const { pass } = there.way;
+    there.way.pass = async () => overloaded;
+    await expect(entry.withdraw(withContext(there.ctx, { deadline: time.now() + 2_000 }))).rejects.toThrow();
+    there.way.pass = pass;
+    expect(found()).toHaveLength(1);
+    await entry.withdraw();
+    await time.until(() => found().length === 0, 1_500);
+  });
+
   test("is not withdrawn for longer than it holds by itself", async () => {
     const { time, there, entry, found } = await seenByAnother();
     there.way.pass = async () => overloaded;

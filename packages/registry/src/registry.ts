@@ -392,8 +392,10 @@ export function createRegistry(settings: RegistrySettings): Registry {
       entries.put(key, entry);
       return {
         async withdraw(withdrawCtx) {
-          if (entries.get(key) !== entry) return;
-          forget(key);
+          const now = entries.get(key);
+          // Another was registered since. Where none is, its record may be left of a withdrawal that failed.
+          if (now !== undefined && now !== entry) return;
+          if (now === entry) forget(key);
           await erase(withdrawCtx, key);
         },
       };

@@ -501,10 +501,13 @@ export function createIntake(settings: IntakeSettings): Intake {
     // A delegation that is repeated after a crash is waited for like the first: it shares that one's place, or has one here for it.
     if (accepted.repeated && request.parent === undefined) admitted.leave?.();
     else if (admitted.leave !== undefined) {
-      executions.onSettled(executionId, admitted.leave);
-      // It may have ended between the append and now; leaving twice does nothing.
+      const unlisten = executions.onSettled(executionId, admitted.leave);
+      // It may have ended between the append and now, and then nobody tells of it any more; leaving twice does nothing.
       const state = await executions.get(ctx, executionId);
-      if (state !== undefined && isOutcome(state.status)) admitted.leave();
+      if (state !== undefined && isOutcome(state.status)) {
+        unlisten();
+        admitted.leave();
+      }
     }
     return { ok: true, executionId, repeated: accepted.repeated, quota: admitted.quota };
   };

@@ -1,7 +1,7 @@
 // That a command about a run is answered after a crash as it would have been without one: what it had done is found again, and is not done
 // twice.
 import type { JsonObject } from "@viable/kernel";
-import type { Store } from "@viable/log";
+import type { CommitOutcome, EncodedAppend, Store } from "@viable/log";
 import { createMemoryStore } from "@viable/log";
 import type { TestClient, TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
@@ -69,7 +69,37 @@ function diesWith(memory: Store) {
   return { store, death };
 }
 
+/** The way of a process to that database that comes too late with every claim of an execution, until it has written the named type. */
+function claimsAfter(memory: Store, type: string): Store {
+  let isWritten = false;
+  const writes = ({ streams }: EncodedAppend, wanted: string) =>
+    streams.some(({ events }) => events.some((event) => event.type === wanted));
+  return {
+    ...memory,
+    async commit(batch, now, follow) {
+      const late = isWritten ? [] : batch.filter((append) => writes(append, "execution.claimed"));
+      const others = batch.filter((append) => !late.includes(append));
+      const result = await memory.commit(others, now, follow);
+      isWritten ||= others.some((append) => writes(append, type));
+      const outcomeOf = (append: EncodedAppend): CommitOutcome =>
+        result.outcomes[others.indexOf(append)] ?? {
+          kind: "stream_conflict",
+          stream: append.streams[0]?.stream ?? "",
+          actual: 0,
+        };
+      return { ...result, outcomes: batch.map(outcomeOf) };
+    },
+  };
+}
+
 type Command = readonly [command: string, args: JsonObject];
+
+interface Meanwhile {
+  /** Done when the second process has started. */
+  readonly meanwhile?: (two: TestSystem) => Promise<unknown>;
+  /** Its way to the database. */
+  readonly wayOf?: (store: Store) => Store;
+}
 
 /**
  * Has a command done by a process that dies once an event of the named type is durable, and by another once its lease is over: what that one
@@ -78,7 +108,7 @@ type Command = readonly [command: string, args: JsonObject];
 async function doneTwice(
   prepare: (client: TestClient, one: TestSystem) => Promise<Command>,
   diesOf: string,
-  meanwhile?: (two: TestSystem) => Promise<unknown>,
+  { meanwhile, wayOf = (store) => store }: Meanwhile = {},
 ) {
   const memory: Store = { ...createMemoryStore(), exclusive: false };
   const { store, death } = diesWith(memory);
@@ -88,7 +118,7 @@ async function doneTwice(
   death.with = diesOf;
   const executionId = await client.begin(command, args);
   await one.time.until(() => death.isDead);
-  const two = await startTestSystem(definition, { store: memory, seed: 2, time: one.time });
+  const two = await startTestSystem(definition, { store: wayOf(memory), seed: 2, time: one.time });
   onTestFinished(() => two.stop());
   await meanwhile?.(two);
   const settled = await two.settled(two.system.executions.whenSettled(two.ctx, executionId));
@@ -106,15 +136,17 @@ const start = async (client: TestClient, name: string): Promise<string> => {
 test("one word of a person answers one question: a once-only step is not done again for it after a crash", async () => {
   wired = 0;
   let runId = "";
-  const { two, answer } = await doneTwice(async (client, { time }) => {
+  const resume = async (client: TestClient, { time }: TestSystem): Promise<Command> => {
     runId = await start(client, "unsure");
     await time.advance(2_000);
     return ["reactor.resume", { runId, decision: "retry" }];
-  }, "run.reviewed");
+  };
+  // It asks again before the command is done again.
+  const wayOf = (memory: Store) => claimsAfter(memory, "run.needs_review");
+  const { two, answer } = await doneTwice(resume, "run.reviewed", { wayOf });
   expect(answer).toEqual({ status: "completed", attempts: 2, result: { runId } });
   expect(wired).toBe(2);
   const events = await two.events("run.needs_review", "run.reviewed", "execution.claimed");
-  // It had asked again before the command was done again.
   expect(events.map(({ type }) => type)).toEqual([
     "run.needs_review",
     "run.reviewed",
@@ -181,7 +213,7 @@ test("reactor.fork finds the fork that it began, though the run has been undone 
       return ["reactor.fork", { runId: original, from: "pack" }];
     },
     "run.started",
-    (two) => two.settled(two.system.reactors.undo(two.ctx, original, "ordered twice")),
+    { meanwhile: (two) => two.settled(two.system.reactors.undo(two.ctx, original, "ordered twice")) },
   );
   expect(await two.events("run.undo_requested")).toHaveLength(1);
   const forks = (await two.events("run.started")).filter(({ data }) => data.forkedFrom !== undefined);

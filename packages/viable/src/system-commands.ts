@@ -103,7 +103,7 @@ export function systemCommands(sources: SystemCommandSources): AgentDefinition[]
       name: "swarm-drain",
       capability: "swarm.drain",
       description:
-        "Has a service's swarm asked for nothing more, in each process that runs it or in one, or with `undo` for as much as before. What it holds comes to its end.",
+        "Has a service's swarm asked for nothing more, in each process that runs it or in one, or with `undo` for as much as before. What it holds comes to its end. A singleton that moves to another process is asked there as ever.",
       risk: "high",
       input: z.strictObject({ ...target, undo: z.boolean().default(false) }),
       handle: (ctx, { service, process, undo }) => {
