@@ -92,6 +92,7 @@ export interface Swarm {
    * what was to be undone stays drained.
    */
   drain(ctx: Context, isDrained: boolean): Promise<void>;
+  readonly isDrained: boolean;
   /** Sets how many workers take tasks, 1 to 1,000. Those too many finish what they hold, as in a drain; that is not waited for. */
   scale(ctx: Context, workers: number): Promise<void>;
 }
@@ -404,6 +405,9 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       throw new ViableError("swarm.unknown_part", `${service.name} has no running part "${part}".`, {
         next: `It has ${known}.`,
       });
+    },
+    get isDrained() {
+      return isDrained;
     },
     async drain(ctx, wanted) {
       await scaling.take(service.name, async () => {

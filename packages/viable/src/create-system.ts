@@ -281,7 +281,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     catalogue: createQueryCatalogue(services),
     projections,
     accesses,
-    isHosted: (service) => swarms.has(service),
+    isHosted: (service) => swarms.get(service)?.isDrained === false,
   });
   const schedules = createSchedules({
     log,

@@ -308,6 +308,23 @@ describe("over processes", () => {
     await gateway.stop();
   });
 
+  test("a drained swarm is asked for nothing more, neither from its own process nor from another", async () => {
+    const { gateway, others, ask, time, stop } = await startParts(2);
+    const [one, two] = others as [TestSystem, TestSystem];
+    const askIn = (each: TestSystem) =>
+      each.settled(each.system.queries.ask(rootContext(each.ctx.runtime), { grant, query: "tell", args: {} }));
+    expect(await askIn(one)).toMatchObject({ answeredBy: { processId: one.system.membership.processId } });
+    await one.settled(one.system.swarms.get("asked")?.drain(one.ctx, true) ?? Promise.reject());
+    // From others also before they have heard of it.
+    const answers = [gateway.settled(ask("tell")), gateway.settled(ask("tell")), askIn(one)];
+    await time.advance(2_000);
+    for (const answer of [...(await Promise.all(answers)), await askIn(one)])
+      expect(answer).toMatchObject({ ok: true, answeredBy: { processId: two.system.membership.processId } });
+    await one.settled(one.system.swarms.get("asked")?.drain(one.ctx, false) ?? Promise.reject());
+    expect(await askIn(one)).toMatchObject({ answeredBy: { processId: one.system.membership.processId } });
+    await stop();
+  });
+
   test("one that does not answer is passed over in time, and a caller's impatience leaves nobody out", async () => {
     const { gateway, others, ask, hub, time, stop } = await startParts(2);
     const [silent, well] = others as [TestSystem, TestSystem];

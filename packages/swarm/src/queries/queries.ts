@@ -48,7 +48,7 @@ export interface QueriesSettings {
   readonly catalogue: QueryCatalogue;
   readonly projections: Projections;
   readonly accesses: AccessCounter;
-  /** Whether this process runs a service. */
+  /** Whether this process runs a service, and may be asked for it: not where it is drained. */
   isHosted(service: string): boolean;
 }
 
