@@ -152,6 +152,23 @@ describe("a process that dies", () => {
     ]);
   });
 
+  test.each([
+    [{}, 10_000],
+    [{ leaseMs: 4_000 }, 4_000],
+  ])("its work is taken over within a second after its lease: %j", async (limits, leaseMs) => {
+    const calls: string[] = [];
+    const store = { ...createMemoryStore(), exclusive: false };
+    const definition = defineSystem({ ...settingsOf(calls), limits });
+    const first = await startTestSystem(definition, { store });
+    await (await first.connect()).begin("one.step", { label: "a" });
+    await first.time.advance(500);
+    await using next = await startTestSystem(definition, { store, seed: 2 });
+    const from = next.time.now();
+    await next.time.until(() => calls.length === 2, 60_000);
+    expect(next.time.now() - from).toBeGreaterThanOrEqual(leaseMs - 100);
+    expect(next.time.now() - from).toBeLessThanOrEqual(leaseMs + 1_000);
+  });
+
   test("W5: a zombie's outcome is refused: its claim was retaken", async () => {
     const calls: string[] = [];
     // A database that several processes share, so that nobody may assume to be alone.

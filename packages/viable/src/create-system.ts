@@ -190,6 +190,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     runtime,
     hosts: hosted.map((service) => service.name),
     exclusive: ports.store.exclusive,
+    leaseMs: definition.limits.leaseMs,
     onLost: ({ epoch, reason }) =>
       notice(
         "warn",

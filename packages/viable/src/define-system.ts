@@ -53,6 +53,11 @@ export interface SystemSettings {
     readonly threads?: number;
     /** How long a stop waits for running tasks before it leaves them to the next start, in milliseconds. Default 20,000. */
     readonly drainMs?: number;
+    /**
+     * How long a process that was not heard of is held for alive, in milliseconds, 2,000 to 60,000; then others do its work. Default 10,000, so that
+     * a database that is started again within it costs nobody his lease. All processes of a system must have the same.
+     */
+    readonly leaseMs?: number;
   };
 }
 
@@ -73,6 +78,7 @@ export interface SystemDefinition {
     readonly maxOpenExecutions: number;
     readonly threads: number | undefined;
     readonly drainMs: number;
+    readonly leaseMs: number;
   };
 }
 
@@ -157,6 +163,7 @@ const shape = z.strictObject({
       maxOpenExecutions: z.number().int().min(1).max(1_000_000).default(10_000),
       threads: z.number().int().min(1).max(256).optional(),
       drainMs: z.number().int().min(0).max(3_600_000).default(20_000),
+      leaseMs: z.number().int().min(2_000).max(60_000).default(10_000),
     })
     .prefault({}),
 });
@@ -203,7 +210,12 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
     routing: rules,
     gateway,
     clients: mergeClients(parsed.data.clients as SystemSettings["clients"]),
-    limits: { maxOpenExecutions: limits.maxOpenExecutions, threads: limits.threads, drainMs: limits.drainMs },
+    limits: {
+      maxOpenExecutions: limits.maxOpenExecutions,
+      threads: limits.threads,
+      drainMs: limits.drainMs,
+      leaseMs: limits.leaseMs,
+    },
   });
 }
 

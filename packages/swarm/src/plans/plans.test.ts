@@ -86,7 +86,7 @@ const systemOf = (agents: readonly AgentDefinition[], workers = 3): Parameters<t
   pools: {},
   gateway: { host: "127.0.0.1", port: 0 },
   clients: { ...baseClientLimits },
-  limits: { maxOpenExecutions: 10_000, threads: 1, drainMs: 20_000 },
+  limits: { maxOpenExecutions: 10_000, threads: 1, drainMs: 20_000, leaseMs: 10_000 },
 });
 const start = (
   calls: string[],

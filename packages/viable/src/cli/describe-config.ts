@@ -56,6 +56,7 @@ export function describeConfig(
       servicePorts: settings.servicePorts,
       maxOpenExecutions: definition.limits.maxOpenExecutions,
       drainMs: definition.limits.drainMs,
+      leaseMs: definition.limits.leaseMs,
     },
     fromEnvironment: variables.filter((name) => variable(environment, name) !== undefined),
     clients: definition.clients,
