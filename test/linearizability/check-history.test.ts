@@ -1,0 +1,118 @@
+// That the checker passes what can have happened and finds what cannot: the suite of the memory stands on it.
+import { describe, expect, test } from "vitest";
+import type { Answer, Call, Operation } from "./check-history.ts";
+import { checkHistory } from "./check-history.ts";
+
+const get: Call = { kind: "get" };
+const drop: Call = { kind: "delete" };
+const set = (value: string, expected?: number): Call => ({
+  kind: "set",
+  value,
+  ...(expected !== undefined && { expected }),
+});
+const found = (value: string, version: number): Answer => ({ kind: "found", value, version });
+const absent: Answer = { kind: "absent" };
+const written = (version: number): Answer => ({ kind: "written", version });
+const conflict = (actual: number): Answer => ({ kind: "conflict", actual });
+const heard = (askedAt: number, answeredAt: number, call: Call, answer: Answer): Operation => ({
+  call,
+  answer,
+  askedAt,
+  answeredAt,
+});
+
+describe("passes", () => {
+  test.each<[string, Operation[]]>([
+    ["nothing", []],
+    [
+      "a value that is read before its writer has heard of it",
+      [heard(0, 9, set("a"), written(1)), heard(1, 2, get, found("a", 1))],
+    ],
+    ["one that is not yet read while it is written", [heard(0, 9, set("a"), written(1)), heard(1, 2, get, absent)]],
+    [
+      "of two at the same version one, and the version that stood in the other's way",
+      [heard(0, 1, set("a"), written(1)), heard(2, 9, set("b", 1), conflict(2)), heard(3, 8, set("c", 1), written(2))],
+    ],
+    [
+      "what nobody heard of and others read later, though its writer is long dead",
+      [{ call: set("a"), askedAt: 0 }, heard(1, 2, get, absent), heard(100, 101, get, found("a", 7))],
+    ],
+    [
+      "what nobody heard of and never happened",
+      [{ call: drop, askedAt: 5 }, heard(0, 1, set("a"), written(1)), heard(9, 10, get, found("a", 1))],
+    ],
+    [
+      "a value that is gone and written anew",
+      [
+        heard(0, 1, set("a", 0), written(4)),
+        heard(2, 3, drop, { kind: "deleted" }),
+        heard(4, 5, get, absent),
+        heard(6, 7, set("b", 0), written(5)),
+      ],
+    ],
+  ])("%s", (_, history) => {
+    expect(checkHistory(history)).toBeUndefined();
+    expect(checkHistory(history.toReversed())).toBeUndefined();
+  });
+});
+
+describe("finds", () => {
+  test.each<[string, Operation[]]>([
+    [
+      "a value that is read after another's write was answered",
+      [heard(0, 1, set("a"), written(1)), heard(2, 3, set("b"), written(2)), heard(4, 5, get, found("a", 1))],
+    ],
+    [
+      "one that two read in different orders",
+      [
+        heard(0, 99, set("a"), written(1)),
+        heard(0, 99, set("b"), written(2)),
+        heard(1, 2, get, found("b", 2)),
+        heard(3, 4, get, found("a", 1)),
+      ],
+    ],
+    ["one that was not there yet", [heard(0, 1, get, found("a", 1)), heard(2, 3, set("a"), written(1))]],
+    ["one that nobody wrote", [heard(0, 1, get, found("a", 1))]],
+    [
+      "two writes that expected the same version",
+      [heard(0, 1, set("a"), written(1)), heard(2, 9, set("b", 1), written(2)), heard(2, 9, set("c", 1), written(3))],
+    ],
+    [
+      "a conflict with what never stood there",
+      [heard(0, 1, set("a"), written(1)), heard(2, 3, set("b", 0), conflict(2))],
+    ],
+    ["a conflict where there is none", [heard(0, 1, set("a"), written(1)), heard(2, 3, set("b", 1), conflict(1))]],
+    ["a value of two versions", [heard(0, 1, set("a"), written(1)), heard(2, 3, get, found("a", 2))]],
+    ["a version that does not grow", [heard(0, 1, set("a"), written(2)), heard(2, 3, set("b"), written(1))]],
+    [
+      "what is read after it was deleted",
+      [heard(0, 1, set("a"), written(1)), heard(2, 3, drop, { kind: "deleted" }), heard(4, 5, get, found("a", 1))],
+    ],
+    [
+      "what nobody heard of and was seen to happen twice",
+      [
+        { call: set("a"), askedAt: 0 },
+        heard(1, 2, get, found("a", 1)),
+        heard(3, 4, set("b"), written(2)),
+        heard(5, 6, get, found("a", 1)),
+      ],
+    ],
+  ])("%s", (_, history) => {
+    expect(checkHistory(history)).toBeDefined();
+  });
+});
+
+test("five hundred operations that overlap are checked, and more are refused", () => {
+  const lanes = 8;
+  const history = Array.from({ length: 500 }, (_, index) =>
+    heard(
+      Math.floor(index / lanes) * 10 + (index % lanes),
+      Math.floor(index / lanes) * 10 + 9.5,
+      set(`${index}`),
+      written(index + 1),
+    ),
+  );
+  expect(checkHistory(history)).toBeUndefined();
+  expect(checkHistory([...history.slice(1), heard(9_000, 9_001, get, absent)])).toBeDefined();
+  expect(() => checkHistory([...history, heard(0, 1, get, absent)])).toThrow("500");
+});
