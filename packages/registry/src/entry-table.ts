@@ -9,6 +9,8 @@ export interface OwnEntry {
   written: { readonly epoch: number; readonly atMs: number } | undefined;
   /** Whether a write is on its way. */
   writing: boolean;
+  /** Its process stops: others are to ask it for nothing more, while this one may until it is withdrawn. */
+  isLeaving: boolean;
 }
 
 /** A swarm of another process, as its record tells of it. */

@@ -94,6 +94,11 @@ export interface DiscoveryQuery {
 /** A swarm's own entry: withdrawn when it stops. */
 export interface Registered {
   /**
+   * Has others ask it for nothing more, while this process still may, until it is withdrawn: what it has begun may ask for more. Resolves and
+   * rejects as `withdraw` does.
+   */
+  leave(ctx: Context): Promise<void>;
+  /**
    * Resolves once the entry is out of the log's records; a later registration of the same swarm is left alone. Rejects with
    * `context.deadline_exceeded` or `context.cancelled` where the log was overloaded for as long as the context, or the entry,
    * lasts. In this process the entry is gone at once, in others once it has expired.
@@ -329,18 +334,25 @@ export function createRegistry(settings: RegistrySettings): Registry {
       entry.writing = false;
     }
   };
+  /** Whether nobody runs here, under that key, what others are to ask. */
+  const isUnasked = (key: string) => {
+    const entry = entries.get(key);
+    return entry === undefined || (entry.local && entry.isLeaving);
+  };
   /** Deletes a withdrawn entry's record: again while the log is overloaded, but not under a swarm that was registered anew meanwhile. */
   const erase = async (ctx: Context, key: string) => {
     // After that time it has expired.
     const bounded = withContext(ctx, { deadline: ctx.runtime.clock.now() + entryMs });
-    while (entries.get(key) === undefined) {
+    while (isUnasked(key)) {
       const outcome = await log.append(bounded, { records: [{ key, value: null, expected: "any" }] });
       if (outcome.ok || outcome.reason !== "overloaded") return;
       await sleep(bounded, outcome.retryAfterMs);
     }
   };
-  const isDue = ({ written, writing }: OwnEntry, monotonicMs: number) =>
-    !writing && (written?.epoch !== membership.epoch || monotonicMs - written.atMs >= entryMs / renewalsPerEntry);
+  const isDue = ({ written, writing, isLeaving }: OwnEntry, monotonicMs: number) =>
+    !writing &&
+    !isLeaving &&
+    (written?.epoch !== membership.epoch || monotonicMs - written.atMs >= entryMs / renewalsPerEntry);
   /** Those whose renewal is overdue. A process that is cut off itself sees all others late, and has no say. */
   const lateProcesses = (): ReadonlySet<string> =>
     new Set(
@@ -387,16 +399,30 @@ export function createRegistry(settings: RegistrySettings): Registry {
         registeredAt: new Date(ctx.runtime.clock.now()).toISOString(),
       });
       const key = keyOf(registration);
-      const entry: OwnEntry = { local: true, registration, measure, written: undefined, writing: false };
+      const entry: OwnEntry = {
+        local: true,
+        registration,
+        measure,
+        written: undefined,
+        writing: false,
+        isLeaving: false,
+      };
       await write(ctx, entry);
       entries.put(key, entry);
+      let isErased = false;
       return {
+        async leave(leaveCtx) {
+          if (entries.get(key) !== entry) return;
+          entry.isLeaving = true;
+          await erase(leaveCtx, key);
+          isErased = true;
+        },
         async withdraw(withdrawCtx) {
           const now = entries.get(key);
           // Another was registered since. Where none is, its record may be left of a withdrawal that failed.
           if (now !== undefined && now !== entry) return;
           if (now === entry) forget(key);
-          await erase(withdrawCtx, key);
+          if (!isErased) await erase(withdrawCtx, key);
         },
       };
     },

@@ -93,6 +93,8 @@ export interface Swarm {
    */
   drain(ctx: Context, isDrained: boolean): Promise<void>;
   readonly isDrained: boolean;
+  /** Has other processes ask it for nothing more, since this one stops; what it holds may still ask it. Rejects where that is not recorded in time. */
+  leave(ctx: Context): Promise<void>;
   /** Sets how many workers take tasks, 1 to 1,000. Those too many finish what they hold, as in a drain; that is not waited for. */
   scale(ctx: Context, workers: number): Promise<void>;
 }
@@ -408,6 +410,9 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     },
     get isDrained() {
       return isDrained;
+    },
+    async leave(ctx) {
+      await registered?.leave(ctx);
     },
     async drain(ctx, wanted) {
       await scaling.take(service.name, async () => {

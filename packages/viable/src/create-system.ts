@@ -614,6 +614,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       swarmMonitor.pause();
       metrics.stop();
       const bounded = within(ctx, definition.limits.drainMs + afterDrainMs);
+      // Where it is not recorded in time, each is withdrawn when its turn comes.
+      if (!ports.store.exclusive) for (const swarm of swarms.values()) swarm.leave(bounded).catch(() => undefined);
       // What comes of it is told when its turn comes.
       haltRuns(bounded).catch(() => undefined);
       endProcesses(bounded).catch(() => undefined);
