@@ -34,6 +34,7 @@ export async function driveAtRate(
   const startMs = performance.now();
   const count = Math.floor((warmUpMs + measuredMs) / everyMs);
   const calls: Promise<void>[] = [];
+  let failed: Error | undefined;
   const callOne = async (n: number, dueMs: number) => {
     const message = messageOf(n);
     const { answer, waitedMs } = await call(message);
@@ -44,10 +45,11 @@ export async function driveAtRate(
   };
   for (let n = 0; n < count; ) {
     for (const nowMs = performance.now(); n < count && startMs + n * everyMs <= nowMs; n++)
-      calls.push(callOne(n, startMs + n * everyMs));
+      calls.push(callOne(n, startMs + n * everyMs).catch((error: Error) => void (failed ??= error)));
     await sleep(tickMs);
   }
   await Promise.all(calls);
+  if (failed !== undefined) throw failed;
   return {
     answers: count,
     p50Ms: histogram.percentile(50) / 1_000,

@@ -98,7 +98,8 @@ async function carryOut(command: string, message: Message, service?: string) {
   const accepted = await system.intake.submit(call, { grant, command, args: { ...message }, service });
   if (!accepted.ok) throw new Error(`${accepted.code}: ${accepted.message} ${accepted.reasons.join(" ")}`);
   const state = await system.executions.whenSettled(call, accepted.executionId);
-  if (state.status !== "completed") throw new Error(`${state.executionId} ended as ${state.status}.`);
+  if (state.status !== "completed")
+    throw new Error(`${state.executionId} ended as ${state.status}: ${state.error?.code} ${state.error?.message}`);
   return state;
 }
 
