@@ -9,19 +9,25 @@ import { answerParent, readSettings } from "../harness/child.ts";
 import { watchProcess } from "../harness/watch-process.ts";
 import type { CallLoad } from "./call-load.ts";
 import { driveCalls } from "./call-load.ts";
+import type { Message } from "./message.ts";
+import type { RateLoad } from "./rate-load.ts";
+import { driveAtRate } from "./rate-load.ts";
 
 const { samples, ...place } = readSettings<Place & { samples: readonly EventSample[] }>();
 const runtime = createRuntime();
 const execute = await openBare(place, bareSchema);
 const append = createBareGroupCommit(execute, (kind) => runtime.ids.next(kind));
 
+async function carryOut({ n, text }: Message): Promise<Message> {
+  const executionId = runtime.ids.next("exe");
+  for (const [index, sample] of samples.entries()) await append(sample, executionId, index + 1);
+  return { n: n + 1, text };
+}
+
 answerParent({
   ready: () => true,
-  do: ({ load }: { load: CallLoad }) =>
-    driveCalls(load, async ({ n, text }) => {
-      const executionId = runtime.ids.next("exe");
-      for (const [index, sample] of samples.entries()) await append(sample, executionId, index + 1);
-      return { n: n + 1, text };
-    }),
+  do: ({ load }: { load: CallLoad }) => driveCalls(load, carryOut),
+  doAtRate: ({ load }: { load: RateLoad }) =>
+    driveAtRate(load, async (message) => ({ answer: await carryOut(message), waitedMs: undefined })),
   ...watchProcess(),
 });

@@ -35,6 +35,9 @@ export async function driveAtRate(
   const count = Math.floor((warmUpMs + measuredMs) / everyMs);
   const calls: Promise<void>[] = [];
   let failed: Error | undefined;
+  const fail = (error: Error) => {
+    failed ??= error;
+  };
   const callOne = async (n: number, dueMs: number) => {
     const message = messageOf(n);
     const { answer, waitedMs } = await call(message);
@@ -45,7 +48,7 @@ export async function driveAtRate(
   };
   for (let n = 0; n < count; ) {
     for (const nowMs = performance.now(); n < count && startMs + n * everyMs <= nowMs; n++)
-      calls.push(callOne(n, startMs + n * everyMs).catch((error: Error) => void (failed ??= error)));
+      calls.push(callOne(n, startMs + n * everyMs).catch(fail));
     await sleep(tickMs);
   }
   await Promise.all(calls);
