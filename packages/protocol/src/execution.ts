@@ -36,7 +36,7 @@ const routeCandidate = z.object({
   queued: z.number(),
   workers: z.number(),
   latencyMs: z.number(),
-  /** Of a swarm in another process: how many tasks were routed there since it told the load that stands here. */
+  /** Of a swarm in another process: how many tasks were routed there since it told the load that stands here, less those that ended since. */
   routed: z.number().int().optional(),
   /** Of a swarm of a legacy service: true. */
   legacy: z.boolean().optional(),

@@ -7,7 +7,10 @@ export interface Candidate {
   readonly measurement: SwarmMeasurement | undefined;
   /** Whether it is this process's own, and its measurement of this moment. */
   readonly local: boolean;
-  /** How many tasks, and for a query how many queries too, this process has routed to it since that measurement; 0 for its own, whose measurement has them. */
+  /**
+   * How many tasks this process has routed to it since that measurement, less those that it has seen end since (below 0 where those are more),
+   * and for a query how many queries too; 0 for its own, whose measurement has them.
+   */
   readonly routed: number;
   /** How much of its share of tasks it gets while it is on its way back after it failed: above 0, and 1 where it is absent. */
   readonly share?: number | undefined;

@@ -20,7 +20,10 @@ export interface OtherEntry {
   readonly expiresAt: number;
   /** The newest that arrived, by the record or by the bus. */
   measurement: SwarmMeasurement | undefined;
-  /** Tasks routed there from here since then. It begins anew with each renewal, so it counts no more than one renewal's time. */
+  /**
+   * Tasks routed there from here since then, less those that were seen to end since: below 0 where more ended, of which that measurement still
+   * told. It begins anew with each renewal, so it counts no more than one renewal's time.
+   */
   routed: number;
   /** Queries that were sent there from here since then: they take no worker there, so only the next queries are spread by them. */
   queried: number;

@@ -599,6 +599,23 @@ describe("two processes that offer the same", () => {
     });
   });
 
+  test("what was seen to end since is load no more, also of what the measurement still told", async () => {
+    const { time, here, there, tasks, send } = await twoProcesses();
+    tasks.there = 10;
+    await time.advance(12_000);
+    tasks.here = 9;
+    const { processId } = there.membership;
+    const end = (key: string, isQuery = false) =>
+      here.registry.taskEnded({ key, service: "work", processId, end: "done", isQuery });
+    expect(send(here)).toBe("here");
+    for (let task = 0; task < 10; task++) end(`exe_${task}`, true);
+    expect(send(here), "questions are none of its tasks").toBe("here");
+    for (let task = 0; task < 30; task++) end(`exe_${task}`);
+    expect(send(here)).toBe("there");
+    const routed = here.registry.route("work");
+    expect(routed).toMatchObject({ decision: { candidates: [{ queued: 7, routed: -29 }, {}] } });
+  });
+
   test("queries are spread over the others, and are neither load for tasks nor counted among them", async () => {
     const time = simulateTime();
     const store = { ...createMemoryStore(), exclusive: false };

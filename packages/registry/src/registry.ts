@@ -78,6 +78,8 @@ export interface EndedTask {
   readonly service: string;
   readonly processId: string;
   readonly end: Exclude<TaskEnd, "late">;
+  /** It was no task, but a question that is answered at once. */
+  readonly isQuery?: boolean;
 }
 
 /** Which swarms are looked for, beside what they offer: all that is named must hold. */
@@ -456,10 +458,13 @@ export function createRegistry(settings: RegistrySettings): Registry {
       else if (outcome.local) counts.local += 1;
       return outcome;
     },
-    taskEnded({ key, service, processId, end }) {
+    taskEnded({ key, service, processId, end, isQuery }) {
       const address = entryKey(service, processId);
+      const entry = entries.get(address);
       // Of one that is gone nothing is kept.
-      if (entries.get(address) !== undefined) outliers.record(address, key, end, clockMs());
+      if (entry === undefined) return;
+      outliers.record(address, key, end, clockMs());
+      if (!entry.local && isQuery !== true) entry.routed -= 1;
     },
     undelivered: deadLetters.record,
     deadLetters: (ctx, page) => readDeadLetters(ctx, log, page),

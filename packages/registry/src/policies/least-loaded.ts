@@ -24,7 +24,9 @@ export function standingOf(candidates: readonly Candidate[]): (candidate: Candid
   const assumedMs = measured.length === 0 ? remoteClaimMs : Math.min(...measured);
   const standingMs = ({ measurement = unknown, routed }: Candidate) => {
     const { running, queued, workers, latencyMs } = measurement;
-    return ((running + queued + routed + 1) / Math.max(1, workers)) * Math.max(1, latencyMs || assumedMs);
+    // What ended may have ended before the measurement, too, and been heard of after it.
+    const before = Math.max(0, running + queued + routed);
+    return ((before + 1) / Math.max(1, workers)) * Math.max(1, latencyMs || assumedMs);
   };
   const worstHereMs = Math.max(0, ...candidates.filter(({ local }) => local).map(standingMs));
   const scoreOf = (candidate: Candidate) => {

@@ -234,7 +234,7 @@ export function createQueries(settings: QueriesSettings): Queries {
       last = await askProcess(withContext(ctx, { deadline: clock.now() + givenMs }), each, request);
       const end = endOf(last, givenMs);
       if (end !== undefined)
-        registry.taskEnded({ key: found.key, service: each.service, processId: each.processId, end });
+        registry.taskEnded({ key: found.key, service: each.service, processId: each.processId, end, isQuery: true });
       // Who failed may be left out from now on.
       if (end !== "done") asked.delete(keyOf(ctx.tenant, query));
       const isOver = clock.now() >= deadline || (!last.ok && last.kind === "cancelled");
