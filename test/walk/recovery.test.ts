@@ -152,6 +152,44 @@ describe("a process that dies", () => {
     ]);
   });
 
+  test("who was held for gone stops what another has claimed, as soon as it hears of that", async () => {
+    const begun: number[] = [];
+    const ends: string[] = [];
+    const store = { ...createMemoryStore(), exclusive: false };
+    const definition = defineSystem({
+      name: "recovery",
+      services: [],
+      commands: [
+        agent({
+          name: "long",
+          capability: "long",
+          description: "Takes a minute.",
+          timeoutMs: 600_000,
+          maxAttempts: 3,
+          input: z.strictObject({}),
+          handle: async (ctx) => {
+            begun.push(ctx.attempt);
+            const end = await pause(ctx, 60_000).then(
+              () => "done",
+              (error: ViableError) => error.code,
+            );
+            ends.push(`attempt ${ctx.attempt}: ${end}`);
+            return end;
+          },
+        }),
+      ],
+    });
+    const zombie = await startTestSystem(definition, { store });
+    const executionId = await (await zombie.connect()).begin("long");
+    await zombie.time.advance(500);
+    await using next = await startTestSystem(definition, { store, seed: 2 });
+    await next.time.until(() => begun.length === 2, 60_000);
+    await zombie.time.advance(2_000);
+    expect(ends).toEqual(["attempt 1: execution.taken_over"]);
+    await next.settled(next.system.executions.whenSettled(next.ctx, executionId));
+    expect(ends.at(-1)).toBe("attempt 2: done");
+  });
+
   test.each([
     [{}, 10_000],
     [{ leaseMs: 4_000 }, 4_000],

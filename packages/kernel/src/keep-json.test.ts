@@ -26,6 +26,15 @@ test("any JSON is kept as JSON gives it back, frozen through and through, and co
   );
 });
 
+test("what JSON escapes is counted as it is written: every unit of UTF-16, alone and in a pair", () => {
+  for (let unit = 0; unit < 2 ** 16; unit++) {
+    for (const text of [`a${String.fromCharCode(unit)}b`, `\ud83d${String.fromCharCode(unit)}`]) {
+      const kept = keepJson(text, most);
+      if (typeof kept === "string" || kept.chars !== JSON.stringify(text).length) throw new Error(`Unit ${unit}.`);
+    }
+  }
+});
+
 test("what JSON gave back is frozen where it stands, through and through", () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 6 }), (text) => {

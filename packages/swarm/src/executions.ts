@@ -61,6 +61,8 @@ export interface Executions extends Part {
   whenSettled(ctx: Context, executionId: string): Promise<ExecutionState>;
   /** Calls back once with the outcome, if it is not there yet. */
   onSettled(executionId: string, callback: (state: ExecutionState) => void): () => void;
+  /** Calls back with each claim of the execution that is heard of from now on, by any process. */
+  onClaimed(executionId: string, callback: (state: ExecutionState) => void): () => void;
   /** Calls back whenever an execution is accepted or loses the work it had joined, in any process. */
   onWork(callback: (state: ExecutionState) => void): () => void;
   /** Appends what `decide` says, or nothing where it says so; answers the state after it, with what was appended in it. */
@@ -74,6 +76,7 @@ export function createExecutions(log: Log): Executions {
   const recent = new Map<string, ExecutionState>();
   const work = new Map<string, EqualWork>();
   const settledListeners = new Map<string, Set<(state: ExecutionState) => void>>();
+  const claimListeners = new Map<string, Set<(state: ExecutionState) => void>>();
   const workListeners = new Set<(state: ExecutionState) => void>();
   let subscription: Subscription | undefined;
   let checkpointTimer: Timer | undefined;
@@ -102,6 +105,8 @@ export function createExecutions(log: Log): Executions {
       open.set(executionId, state);
       if (event.type === "execution.accepted" || event.type === "execution.rejoined")
         for (const listener of workListeners) listener(state);
+      if (event.type === "execution.claimed")
+        for (const listener of claimListeners.get(executionId) ?? []) listener(state);
     }
   };
   const settled = (state: ExecutionState) => {
@@ -169,15 +174,18 @@ export function createExecutions(log: Log): Executions {
     );
   };
 
-  const onSettled = (executionId: string, callback: (state: ExecutionState) => void) => {
-    const listeners = settledListeners.get(executionId) ?? new Set();
-    listeners.add(callback);
-    settledListeners.set(executionId, listeners);
-    return () => {
-      listeners.delete(callback);
-      if (listeners.size === 0 && settledListeners.get(executionId) === listeners) settledListeners.delete(executionId);
+  const listenTo =
+    (listening: Map<string, Set<(state: ExecutionState) => void>>) =>
+    (executionId: string, callback: (state: ExecutionState) => void) => {
+      const listeners = listening.get(executionId) ?? new Set();
+      listeners.add(callback);
+      listening.set(executionId, listeners);
+      return () => {
+        listeners.delete(callback);
+        if (listeners.size === 0 && listening.get(executionId) === listeners) listening.delete(executionId);
+      };
     };
-  };
+  const onSettled = listenTo(settledListeners);
 
   const self: Executions = {
     async start(ctx) {
@@ -295,6 +303,7 @@ export function createExecutions(log: Log): Executions {
       }
     },
     onSettled,
+    onClaimed: listenTo(claimListeners),
     onWork(callback) {
       workListeners.add(callback);
       return () => workListeners.delete(callback);

@@ -163,7 +163,19 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   const pool = new WorkerPool({
     maxQueued: service.maxQueued,
     drainMs,
-    onSettled: (executionId, callback) => executions.onSettled(executionId, (state) => callback(abortedBy(state))),
+    onOver({ state: { executionId, version } }, callback) {
+      const over = (state: ExecutionState) => callback(abortedBy(state));
+      const stops = [
+        executions.onSettled(executionId, over),
+        // An older claim may be heard of only now; a newer one of this process, under its next epoch, goes on with the same run.
+        executions.onClaimed(executionId, (state) => {
+          if (state.version > version && state.claim?.processId !== membership.processId) over(state);
+        }),
+      ];
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
     carryOut: async (task, { signal, onWait, onDone }) => {
       const startedMs = runtime.clock.monotonicMs();
       // It may have ended on its way here, before anybody listened: then its agent must not begin.
@@ -446,7 +458,10 @@ const unrecordable = (task: Task, error: unknown): ExecutionEvent => ({
 const abortedBy = (state: ExecutionState): ViableError =>
   new ViableError(
     `execution.${isOutcome(state.status) ? state.status : "taken_over"}`,
-    state.error?.message ?? "Its outcome is settled.",
+    state.error?.message ??
+      (isOutcome(state.status)
+        ? "Its outcome is settled."
+        : "Another process has claimed it: this one was held for gone."),
   );
 
 /** Settles, as a crash, when the child's life is ended from outside: a part without a loop of its own has no other end. */

@@ -33,7 +33,7 @@ async function setup(options: { workers: number; drainMs: number; work?: Record<
   const pool = new WorkerPool({
     maxQueued: 10,
     drainMs: options.drainMs,
-    onSettled: () => () => {},
+    onOver: () => () => {},
     async carryOut(task, { signal, onWait }) {
       const { executionId } = task.state;
       const { ms, delegates } = options.work?.[executionId] ?? { ms: 1_000 };

@@ -8,8 +8,11 @@ export interface WorkerPoolSettings {
   readonly maxQueued: number;
   /** How long a worker that is asked to stop may go on with what it holds, in milliseconds. */
   readonly drainMs: number;
-  /** Calls back when the execution has its outcome, with what that means for whoever still works on it; returns how to listen no longer. */
-  onSettled(executionId: string, callback: (reason: unknown) => void): () => void;
+  /**
+   * Calls back when the task is no longer this process's to end, since it has its outcome or another process has claimed it, with what that
+   * means for whoever still works on it; returns how to listen no longer.
+   */
+  onOver(task: Task, callback: (reason: unknown) => void): () => void;
   /** Brings one task to its outcome. Resolves when that is recorded, or when it is no longer this worker's to record. */
   carryOut(task: Task, run: Run): Promise<void>;
   /** Called where a task's outcome could not be recorded. */
@@ -149,7 +152,7 @@ export class WorkerPool {
     const entry: Entry = {
       task,
       abort: new AbortController(),
-      stopListening: this.#settings.onSettled(executionId, (reason) => {
+      stopListening: this.#settings.onOver(task, (reason) => {
         if (this.#queuedIds.delete(executionId)) this.#queue.remove((each) => each === entry);
         else entry.abort.abort(reason);
       }),
