@@ -1,7 +1,7 @@
 // W3: word of what was written goes by the bus while that is connected, by the database where it is not, and never by both.
-import type { MemoryHub } from "@viable/bus";
+import type { Bus, MemoryHub } from "@viable/bus";
 import { createMemoryBus, createMemoryHub } from "@viable/bus";
-import type { SimulatedTime } from "@viable/kernel";
+import type { Context, SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
 import type { News } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
@@ -17,6 +17,13 @@ function ofDatabase() {
     stop: async () => void told.stopped++,
   };
   return { told, news };
+}
+
+interface BusEnd {
+  readonly bus: Bus;
+  readonly ctx: Context;
+  readonly news: News;
+  heard: number;
 }
 
 async function startProcess(
@@ -62,6 +69,26 @@ test("what one process writes the other hears of by the bus, without its next lo
   await one.log.stop(one.ctx);
   expect(one.told.stopped).toBe(1);
   await two.log.stop(two.ctx);
+});
+
+test("another's word is not lost among one's own that come right after it", async () => {
+  const time = simulateTime();
+  const hub = createMemoryHub();
+  const [one, two] = [1, 2].map((seed) => {
+    const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
+    const bus = createMemoryBus(runtime, { hub });
+    return { bus, ctx: rootContext(runtime), news: createBusNews(runtime, bus, () => undefined), heard: 0 };
+  }) as [BusEnd, BusEnd];
+  for (const each of [one, two]) {
+    await each.bus.start(each.ctx);
+    each.news.listen(() => void each.heard++);
+  }
+  two.news.announce();
+  for (let word = 0; word < 10; word++) one.news.announce();
+  await time.settle();
+  expect(one.heard).toBe(1);
+  expect(two.heard).toBeGreaterThan(0);
+  for (const { bus, ctx } of [one, two]) await bus.stop(ctx);
 });
 
 test("one's own word wakes nobody here", async () => {

@@ -16,8 +16,8 @@ export function createBusNews(runtime: Runtime, bus: Bus, ofStore: () => News | 
   let unsubscribe = () => {};
   return {
     listen(onNews) {
-      // Of two words the later one counts, and says no more than the first.
-      unsubscribe = bus.subscribe(subject, { maxWaiting: 1, maxConcurrent: 1 }, (_ctx, { from }) => {
+      // None may make room for another: that might be one's own. To be called twice costs nothing.
+      unsubscribe = bus.subscribe(subject, { maxWaiting: 10_000, maxConcurrent: 1 }, (_ctx, { from }) => {
         if (from !== own) onNews();
       });
       ofStore()?.listen(onNews);
