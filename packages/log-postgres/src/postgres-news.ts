@@ -22,6 +22,8 @@ type Word = "written" | "hello" | "here";
  * States: stopped → connecting → listening → lost (waits) → connecting … → stopped. Word that is spread while it is not listening is lost.
  */
 export class PostgresNews implements News {
+  /** Each is a transaction. */
+  readonly apartMs = 10;
   readonly #config: pg.ClientConfig;
   readonly #clock: Clock;
   #onNews: (() => void) | undefined;

@@ -1,51 +1,55 @@
 import type { Clock, Timer } from "@viable/kernel";
+import type { News } from "./store.ts";
+
+/** How far apart two announcements are at most, in milliseconds, however much was written. */
+const maxApartMs = 10;
 
 /**
- * How far apart two announcements are at least, in milliseconds: under load a word for every flush would tell nobody more, and each is a
- * transaction of its own.
- */
-const apartMs = 10;
-
-/**
- * Spreads the word that this process has written: the first at once, what comes soon after it together in the next. Nothing waits for
- * it, and a lost one costs others a second (W3).
+ * Spreads the word that this process has written: the first at once, what comes soon after it together in the next. Whoever hears a word asks
+ * the database, so the more events it told of the later is the next, by a millisecond for each: a lone command, whose every step waits for a
+ * word, is not held up, and under load nobody asks for every flush. Nothing waits for it, and a lost one costs others a second (W3).
  *
  * States: quiet → told (waits until another may follow) → told again, where something was written meanwhile | quiet.
  */
 export class Announcer {
   readonly #clock: Clock;
-  readonly #announce: () => void;
+  readonly #news: () => News | undefined;
   #waiting: Timer | undefined;
-  #again = false;
+  /** Events, and records that stand for one each, of which nobody was told. */
+  #untold = 0;
 
-  constructor(clock: Clock, announce: () => void) {
+  constructor(clock: Clock, news: () => News | undefined) {
     this.#clock = clock;
-    this.#announce = announce;
+    this.#news = news;
   }
 
-  written(): void {
-    if (this.#waiting !== undefined) {
-      this.#again = true;
-      return;
-    }
-    this.#announce();
-    this.#waiting = this.#clock.setTimer(
-      () => {
-        this.#waiting = undefined;
-        const again = this.#again;
-        this.#again = false;
-        if (again) this.written();
-      },
-      apartMs,
-      { background: true },
-    );
+  /** So many events were written; 1 where it was records alone. */
+  written(events: number): void {
+    this.#untold += events;
+    if (this.#waiting === undefined) this.#tell();
   }
 
   /** What was to be told soon is told now: it may be that this process leaves. */
   stop(): void {
-    if (this.#again) this.#announce();
+    if (this.#untold > 0) this.#news()?.announce();
+    this.#untold = 0;
     this.#waiting?.cancel();
     this.#waiting = undefined;
-    this.#again = false;
+  }
+
+  #tell(): void {
+    const news = this.#news();
+    const untold = this.#untold;
+    this.#untold = 0;
+    if (news === undefined) return;
+    news.announce();
+    this.#waiting = this.#clock.setTimer(
+      () => {
+        this.#waiting = undefined;
+        if (this.#untold > 0) this.#tell();
+      },
+      Math.max(news.apartMs, Math.min(untold, maxApartMs)),
+      { background: true },
+    );
   }
 }

@@ -47,7 +47,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
   const tail = new Tail(store, runtime.clock, types, () => recordWatch.showAgain());
   // A store has its own once it is open.
   const news = () => options.news ?? store.news;
-  const announcer = new Announcer(runtime.clock, () => news()?.announce());
+  const announcer = new Announcer(runtime.clock, news);
   const followers = new Set<Follower>();
   let appendedEvents = 0;
 
@@ -85,9 +85,10 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
     { ...defaultGroupCommitLimits, ...options.limits },
     {
       flushed(flush) {
-        appendedEvents += takeEvents(flush, tail);
+        const events = takeEvents(flush, tail);
+        appendedEvents += events;
         recordWatch.take(flush);
-        if (news() !== undefined && flush.outcomes.some(isNew)) announcer.written();
+        if (flush.outcomes.some(isNew)) announcer.written(Math.max(1, events));
         // What an earlier try of this flush has written, without our hearing of it, is there to be read.
         if (flush.outcomes.some((outcome) => outcome.kind === "appended" && outcome.repeated)) wake();
       },

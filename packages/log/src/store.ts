@@ -123,6 +123,8 @@ export interface News {
   listen(onNews: () => void): void;
   /** Tells the others. Does not wait, and does not fail. */
   announce(): void;
+  /** How far apart two announcements are to be at least, in milliseconds, however little there is to tell: what one costs. */
+  readonly apartMs: number;
   stop(): Promise<void>;
 }
 

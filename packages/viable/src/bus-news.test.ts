@@ -14,6 +14,7 @@ function ofDatabase() {
   const news: News = {
     listen: () => {},
     announce: () => void told.announced++,
+    apartMs: 10,
     stop: async () => void told.stopped++,
   };
   return { told, news };
@@ -108,4 +109,40 @@ test("one's own word wakes nobody here", async () => {
   expect(one.heard).toEqual(["a"]);
   expect(reads).toBe(before);
   await one.log.stop(one.ctx);
+});
+
+test("by the bus a word of one event is told a millisecond after the last, since a command waits for three of them, and one of many later; by the database as far apart as it asks", async () => {
+  const time = simulateTime();
+  const store = { ...createMemoryStore(), exclusive: false };
+  const hub = createMemoryHub();
+  const [one, two] = [await startProcess(time, hub, store, 1), await startProcess(time, hub, store, 2)];
+  for (const stream of ["a", "b", "c"]) {
+    await one.append(stream);
+    await time.settle();
+  }
+  await time.advance(1);
+  expect(two.heard).toEqual(["a", "b", "c"]);
+  await time.advance(2);
+  const burst = ["f", "g", "h", "i", "j", "k"];
+  await Promise.all(burst.map(one.append));
+  await one.append("l");
+  await time.settle();
+  await time.advance(4);
+  expect(two.heard).not.toContain("l");
+  await time.advance(8);
+  expect(two.heard).toEqual(["a", "b", "c", ...burst, "l"]);
+  await one.bus.stop(one.ctx);
+  await time.advance(10);
+  for (const stream of ["d", "e"]) {
+    await one.append(stream);
+    await time.settle();
+  }
+  expect(one.told.announced).toBe(1);
+  await time.advance(9);
+  expect(one.told.announced).toBe(1);
+  await time.advance(1);
+  expect(one.told.announced).toBe(2);
+  await one.log.stop(one.ctx);
+  await two.log.stop(two.ctx);
+  await two.bus.stop(two.ctx);
 });

@@ -5,6 +5,9 @@ import type { News } from "@viable/log";
 
 const subject = "log.written";
 
+/** Two words are this far apart at least, in milliseconds: one is a message of some bytes. */
+const apartMs = 1;
+
 /**
  * Word between processes of what was written to the log, by the bus while that is connected, and otherwise by what the database has for it. One
  * of the two, since whoever hears both would look twice. Who is cut off from the bus alone hears nothing and looks each second, as always (W3).
@@ -25,6 +28,9 @@ export function createBusNews(runtime: Runtime, bus: Bus, ofStore: () => News | 
     announce() {
       if (bus.stats().connected) bus.publish(ctx, subject, { from: own });
       else ofStore()?.announce();
+    },
+    get apartMs() {
+      return bus.stats().connected ? apartMs : (ofStore()?.apartMs ?? apartMs);
     },
     async stop() {
       unsubscribe();
