@@ -1,5 +1,4 @@
-// Proves that ranges mean what they mean in npm. The rows are what its library answers; 300,000 random ones were held against it by hand, and
-// differ only where it drops `>=0.0.0`, which a version before that release is not within.
+// Proves that ranges mean what they mean in npm, that what is none is told from them, and that none is without bounds.
 import { describe, expect, test } from "vitest";
 import { parseVersionRange } from "./version-range.ts";
 
@@ -21,6 +20,7 @@ test.each([
   ["<=1.2", ["1.2.9"], ["1.3.0"]],
   [">= 1.2.3-rc.2", ["1.2.3-rc.10", "1.2.3"], ["1.2.3-rc.1", "1.2.4-rc.3"]],
   ["<1.2.3-rc.2", ["1.2.3-rc.1", "1.2.3-alpha", "1.2.3-1", "1.2.2"], ["1.2.3-rc.2", "1.2.2-rc.1"]],
+  ["1.2.3 - 2", ["1.2.3", "2.9.9"], ["1.2.2", "3.0.0"]],
   [">*", [], ["0.0.0", "9.9.9"]],
 ])("%s holds what npm says it holds", (range, within, without) => {
   const holds = parseVersionRange(range);
@@ -32,7 +32,7 @@ describe("a range", () => {
   test.each(["", "*", ">= 1.2.3", "^1 || ^2", "1.x"])("%j is one", (text) => {
     expect(parseVersionRange(text)?.("1.2.3")).toBe(true);
   });
-  test.each(["new", "1.2.3.4", "^", ">=", "1.2.3 - 2", "1..2", "latest", "^1 ||| ^2", `^1${" ^1".repeat(20)}`])(
+  test.each(["new", "1.2.3.4", "^", ">=", "1..2", "latest", "^1 ||| ^2", `^1${" ^1".repeat(85)}`])(
     "%j is none",
     (text) => {
       expect(parseVersionRange(text)).toBeUndefined();
