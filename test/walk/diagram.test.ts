@@ -87,8 +87,8 @@ function traceStore(steps: Step[]): Store {
         .flatMap((append) => append.streams.flatMap((write) => write.events))
         .filter((event) => event.type.startsWith("execution."))
         .map((event) => {
-          const data = JSON.parse(event.data) as { command?: string; agent?: string; claim?: object; route?: object };
-          const parts = [data.command, data.route && "route", data.claim && "claim"].filter(Boolean);
+          const data = JSON.parse(event.data) as { command?: string; agent?: string; claim?: object; assigned?: object; route?: object };
+          const parts = [data.command, data.route && "route", (data.claim ?? data.assigned) && "claim"].filter(Boolean);
           return { type: event.type, what: parts.length === 0 ? "" : ` (${parts.join(", ")})` };
         });
       if (events.length > 0) steps.push({ at: "flush", events });

@@ -307,7 +307,14 @@ describe("a process cut off from the database", () => {
     two.clock.paused = true;
     await world.time.advance(leaseMs * 0.2);
     two.clock.paused = false;
-    answer.resolve({ ok: true, position: undefined, versions: [], recordVersions: [2], repeated: false });
+    answer.resolve({
+      ok: true,
+      position: undefined,
+      versions: [],
+      recordVersions: [2],
+      time: undefined,
+      repeated: false,
+    });
     await world.time.settle();
     expect(two.membership).toMatchObject({ state: "lost", canClaim: false });
     Object.assign(two.log, { append });

@@ -17,7 +17,8 @@ type Word = "written" | "hello" | "here";
 
 /**
  * Word between the processes on one server, by NOTIFY over a connection of its own: outside of every append, since a NOTIFY in a
- * transaction makes its commit wait for all others'. Where nobody else is there nothing is told: each word is a transaction.
+ * transaction makes its commit wait for all others'. Where nobody else is there nothing is told: each word is a transaction. It says that there
+ * is something, and carries nothing of it: NOTIFY has room for 8,000 bytes, and anybody on the server may send one.
  *
  * States: stopped → connecting → listening → lost (waits) → connecting … → stopped. Word that is spread while it is not listening is lost.
  */

@@ -1,6 +1,6 @@
 import type { Context, Runtime } from "@viable/kernel";
 import { invariant, rootContext, throwIfDone, waitFor, withContext } from "@viable/kernel";
-import { Announcer } from "./announcer.ts";
+import { Announcer, maxCarriedChars } from "./announcer.ts";
 import { decodeEvent, encodeAppend } from "./encode.ts";
 import { logNotClosed } from "./errors.ts";
 import type { EventType } from "./event-type.ts";
@@ -14,8 +14,9 @@ import { defaultGroupCommitLimits, GroupCommit } from "./group-commit.ts";
 import type { AppendOutcome, AppendRequest, Follower, Log } from "./log.ts";
 import type { LogPage } from "./log-page.ts";
 import { maxPageBytes } from "./log-page.ts";
+import type { News, Word, WrittenEvent } from "./news.ts";
 import { RecordWatch } from "./record-watch.ts";
-import type { CommitOutcome, CommitReader, EncodedAppend, Follow, News, Store } from "./store.ts";
+import type { CommitOutcome, CommitReader, EncodedAppend, Follow, Store } from "./store.ts";
 import { Tail } from "./tail.ts";
 
 /** What a page holds unless told: enough for any one execution, little enough for memory. */
@@ -79,16 +80,26 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
     tail.wake();
     recordWatch.wake();
   };
+  const hear = (word?: Word) => {
+    if (word === undefined) return wake();
+    if (word.events === "many") tail.wake();
+    else if (word.events !== "none") tail.hear(word.events);
+    if (word.records) recordWatch.wake();
+  };
   const commit = new GroupCommit(
     store,
     runtime,
     { ...defaultGroupCommitLimits, ...options.limits },
     {
       flushed(flush) {
-        const events = takeEvents(flush, tail);
-        appendedEvents += events;
+        const isTold = news() !== undefined && flush.chars <= maxCarriedChars;
+        const written = takeEvents(flush, tail, isTold);
+        appendedEvents += written.count;
         recordWatch.take(flush);
-        if (flush.outcomes.some(isNew)) announcer.written(Math.max(1, events));
+        const records = flush.batch.some(
+          ({ records }, index) => records.length > 0 && isWritten(flush.outcomes[index]),
+        );
+        if (flush.outcomes.some(isWritten)) announcer.written({ events: written.told, records }, written.count);
         // What an earlier try of this flush has written, without our hearing of it, is there to be read.
         if (flush.outcomes.some((outcome) => outcome.kind === "appended" && outcome.repeated)) wake();
       },
@@ -108,7 +119,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
         await waitFor(ctx, opening);
         await tail.start(ctx);
         await recordWatch.start(ctx);
-        news()?.listen(wake);
+        news()?.listen(hear);
       } catch (error) {
         await tail.stop();
         // A store that is still opening when the context ends is closed as soon as it is open; nobody waits for that.
@@ -145,7 +156,7 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
           retryAfterMs: Math.ceil(commit.flushMs * 20) + 50,
         };
       }
-      return toAppendOutcome(await waitFor(ctx, outcome), request);
+      return toAppendOutcome(await waitFor(ctx, outcome), request, append);
     },
     async readStream(ctx, stream, options = {}) {
       return await readWhole(options.limit, (limit, last) => {
@@ -230,8 +241,10 @@ export function createLog(store: Store, runtime: Runtime, options: LogOptions = 
   return self;
 }
 
-const isNew = (outcome: CommitOutcome): outcome is Extract<CommitOutcome, { kind: "appended" }> =>
-  outcome.kind === "appended" && !outcome.repeated;
+const isWritten = (
+  outcome: CommitOutcome | undefined,
+): outcome is Extract<CommitOutcome, { readonly kind: "appended" }> =>
+  outcome?.kind === "appended" && !outcome.repeated;
 
 /** Asks the store, and waits for its answer no longer than the context lasts. */
 async function ask<T>(ctx: Context, question: () => Promise<T>): Promise<T> {
@@ -264,15 +277,19 @@ function earlier(one: ReadFailure | undefined, other: ReadFailure | undefined): 
 
 const boundLimit = (limit: number | undefined): number => Math.max(0, Math.min(limit ?? defaultLimit, maxLimit));
 
-/** Hands the tail what this process has just written. Returns how many events. */
-function takeEvents(flush: Flush, tail: Tail): number {
+/** Hands the tail what this process has just written. Answers how many events that is, and what others may be told of them, if they are. */
+function takeEvents(
+  flush: Flush,
+  tail: Tail,
+  isTold: boolean,
+): { readonly count: number; readonly told: Word["events"] } {
   let first = Number.POSITIVE_INFINITY;
   let last = 0;
   let lastId = "";
   let written = 0;
   flush.batch.forEach(({ streams }, index) => {
     const outcome = flush.outcomes[index];
-    if (outcome === undefined || !isNew(outcome)) return;
+    if (!isWritten(outcome)) return;
     let ordinal = outcome.firstOrdinal - 1;
     for (const { events } of streams) {
       ordinal += events.length;
@@ -283,15 +300,30 @@ function takeEvents(flush: Flush, tail: Tail): number {
     last = ordinal;
     written += ordinal - outcome.firstOrdinal + 1;
   });
-  if (written > 0) tail.take({ from: first, to: last, lastId, events: heardOf(flush, tail), chars: flush.chars });
-  return written;
+  if (written === 0) return { count: 0, told: "none" };
+  const afterId = tail.ordinal + 1 === first ? tail.lastId : undefined;
+  tail.take({ from: first, to: last, lastId, events: heardOf(flush, tail), chars: flush.chars });
+  if (!isTold || afterId === undefined) return { count: written, told: "many" };
+  return { count: written, told: { from: first, afterId, events: [...writtenOf(flush)] } };
+}
+
+/** The events of a flush as they stand in the log. */
+function* writtenOf({ batch, outcomes }: Flush): Iterable<WrittenEvent> {
+  for (const [index, { streams }] of batch.entries()) {
+    const outcome = outcomes[index];
+    if (!isWritten(outcome)) continue;
+    for (const [at, { stream, events }] of streams.entries()) {
+      const first = outcome.firstVersions[at] as number;
+      for (const [nth, event] of events.entries()) yield { stream, version: first + nth, event };
+    }
+  }
 }
 
 /** The events of a flush, each of which is decoded when it is its turn, if somebody listens to it then. */
 function* heardOf({ batch, outcomes }: Flush, tail: Tail): Iterable<StoredEvent> {
   for (const [index, { streams }] of batch.entries()) {
     const outcome = outcomes[index];
-    if (outcome === undefined || !isNew(outcome)) continue;
+    if (!isWritten(outcome)) continue;
     let ordinal = outcome.firstOrdinal;
     for (const [at, { stream, events }] of streams.entries()) {
       let version = outcome.firstVersions[at] as number;
@@ -304,7 +336,11 @@ function* heardOf({ batch, outcomes }: Flush, tail: Tail): Iterable<StoredEvent>
   }
 }
 
-function toAppendOutcome(outcome: CommitOutcome, request: AppendRequest): AppendOutcome {
+/** Of one append all events have one. */
+const timeOf = ({ streams }: EncodedAppend): number | undefined =>
+  streams.find(({ events }) => events.length > 0)?.events[0]?.time;
+
+function toAppendOutcome(outcome: CommitOutcome, request: AppendRequest, encoded: EncodedAppend): AppendOutcome {
   const streams = request.streams ?? [];
   switch (outcome.kind) {
     case "appended": {
@@ -314,6 +350,7 @@ function toAppendOutcome(outcome: CommitOutcome, request: AppendRequest): Append
         position: events === 0 ? undefined : toPosition(outcome.firstOrdinal + events - 1),
         versions: streams.map((write, index) => (outcome.firstVersions[index] as number) + write.events.length - 1),
         recordVersions: outcome.recordVersions,
+        time: outcome.repeated ? undefined : timeOf(encoded),
         repeated: outcome.repeated,
       };
     }

@@ -6,6 +6,7 @@ import { createLog } from "./create-log.ts";
 import type { Log } from "./log.ts";
 import { maxPageBytes } from "./log-page.ts";
 import { createMemoryStore } from "./memory-store.ts";
+import type { News, Word } from "./news.ts";
 import type { Projection } from "./projection.ts";
 import { createProjections } from "./projections.ts";
 import type { Store } from "./store.ts";
@@ -25,9 +26,9 @@ async function setup() {
   };
   const own: Partial<Store> = { exclusive: false, readAll };
   const store = new Proxy(current, { get: (_, name) => Reflect.get(name in own ? own : current, name) });
-  const startProcess = async (over: Store = store) => {
+  const startProcess = async (over: Store = store, news?: News) => {
     const ctx = rootContext(createRuntime({ clock, random: seededRandom(++seed) }));
-    const log = createLog(over, ctx.runtime);
+    const log = createLog(over, ctx.runtime, news && { news });
     await log.start(ctx);
     return {
       ctx,
@@ -73,6 +74,47 @@ const wentBackFrom = (position: string) => [
   expect.objectContaining({ code: "log.went_back", details: { seen: position } }),
   position,
 ];
+
+/** Word between the processes of a test, which may be cut off. */
+function createPaths() {
+  const listeners = new Map<News, (word?: Word) => void>();
+  const paths = { areCut: false, told: [] as Word[] };
+  const join = (): News => {
+    const news: News = {
+      apartMs: 1,
+      listen: (onNews) => void listeners.set(news, onNews),
+      announce(word) {
+        if (paths.areCut) return;
+        paths.told.push(word);
+        for (const [each, onNews] of listeners) if (each !== news) onNews(word);
+      },
+      stop: async () => void listeners.delete(news),
+    };
+    return news;
+  };
+  return { paths, join };
+}
+
+test("a word that goes on from another event than the last seen, at the same position, is not believed but looked after", async () => {
+  const { clock, store, startProcess, replicate } = await setup();
+  const { paths, join } = createPaths();
+  const one = await startProcess(store, join());
+  const { seen, parked } = subscribe(one);
+  await one.append("t", "a");
+  const failOver = await replicate();
+  await one.append("t", "b", "c");
+  failOver();
+  const other = await startProcess(store, join());
+  await clock.advance(20);
+  paths.areCut = true;
+  await other.append("t", "d", "e");
+  await clock.advance(20);
+  paths.areCut = false;
+  await other.append("t", "f");
+  await clock.advance(20);
+  expect(paths.told.at(-1)?.events).toMatchObject({ from: 4, events: [{ stream: "s", version: 4 }] });
+  expect([seen, parked]).toEqual([["a", "b", "c"], [wentBackFrom("3")]]);
+});
 
 test("a log that has become shorter parks who was handed what is lost, at the next poll; begun again it gets what comes", async () => {
   const { clock, startProcess, replicate } = await setup();

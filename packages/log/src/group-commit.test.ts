@@ -544,7 +544,20 @@ test("outcomes find their way back: conflict, record conflict, versions, positio
       ],
       records: [{ key: "k", value: null, expected: 1 }],
     }),
-  ).toEqual({ ok: true, position: "4", versions: [3, 1], recordVersions: [2], repeated: false });
+  ).toEqual({
+    ok: true,
+    position: "4",
+    versions: [3, 1],
+    recordVersions: [2],
+    time: expect.any(Number),
+    repeated: false,
+  });
+  const [stored] = await log.readStream(ctx, "b");
+  const again = { streams: [{ stream: "c", expected: 0, events: [{ ...event, id: "known" }] }] };
+  const first = await log.append(ctx, again);
+  expect(first).toMatchObject({ ok: true, time: (await log.readStream(ctx, "c"))[0]?.time, repeated: false });
+  expect(stored?.time).toBeTypeOf("number");
+  expect(await log.append(ctx, again)).toMatchObject({ ok: true, time: undefined, repeated: true });
   expect(await log.append(ctx, { records: [] })).toMatchObject({ ok: true, position: undefined, versions: [] });
 });
 

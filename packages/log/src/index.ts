@@ -27,6 +27,7 @@ export type { LogPage } from "./log-page.ts";
 export { maxPageBytes } from "./log-page.ts";
 export { mayPass } from "./may-pass.ts";
 export { createMemoryStore } from "./memory-store.ts";
+export type { News, Word, WrittenEvent, WrittenEvents } from "./news.ts";
 export type { Parked } from "./projection.ts";
 export { logEventTypes } from "./projection-events.ts";
 export type { ProjectionStatus, Projections } from "./projections.ts";
@@ -47,7 +48,6 @@ export type {
   EncodedStreamAppend,
   Follow,
   FollowedAppend,
-  News,
   RecordChangePage,
   Store,
 } from "./store.ts";

@@ -34,6 +34,8 @@ export type AppendOutcome =
       readonly versions: readonly number[];
       /** New version of each record, in the order given. Where `repeated`, 0 for those that others have written since. */
       readonly recordVersions: readonly number[];
+      /** Wall time that its events carry, in milliseconds; undefined where it has none, or they are of an earlier append. */
+      readonly time: number | undefined;
       /** True where an earlier append with the same ids, or an earlier try of this one, had already done it. */
       readonly repeated: boolean;
     }

@@ -1,6 +1,7 @@
 import type { EventFilter } from "./events.ts";
 import type { ExplainRequest, Explanation } from "./explain.ts";
 import type { LogPage } from "./log-page.ts";
+import type { News } from "./news.ts";
 import type { RecordPage, StoredRecord } from "./records.ts";
 import type { Row, RowQuery, RowRefusal, RowWrite } from "./row-write.ts";
 import type { SnapshotPage } from "./snapshot.ts";
@@ -112,20 +113,6 @@ export interface RecordChangePage {
   readonly isEnd: boolean;
   /** Number of the last record change of all, whatever its key. */
   readonly lastChange: number;
-}
-
-/**
- * How processes that share a database tell each other that there is something new. Best effort: word may be lost, repeated or late,
- * and costs whoever did not hear it a second (W3).
- */
-export interface News {
-  /** Begins to listen, once: calls back when another process has told, and when word may have been missed. */
-  listen(onNews: () => void): void;
-  /** Tells the others. Does not wait, and does not fail. */
-  announce(): void;
-  /** How far apart two announcements are to be at least, in milliseconds, however little there is to tell: what one costs. */
-  readonly apartMs: number;
-  stop(): Promise<void>;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Clock, Context } from "@viable/kernel";
 import { waitFor } from "@viable/kernel";
+import { decodeEvent } from "./encode.ts";
 import { logWentBack } from "./errors.ts";
 import type { Decoding, EventTypes } from "./event-types.ts";
 import type { EventFilter, Position, StoredEvent } from "./events.ts";
@@ -9,6 +10,7 @@ import { Follower } from "./follower.ts";
 import { countJsonChars } from "./json-chars.ts";
 import type { LogPage } from "./log-page.ts";
 import { maxPageBytes } from "./log-page.ts";
+import type { WrittenEvents } from "./news.ts";
 import { notify } from "./notify.ts";
 import type { EncodedEvent, Store } from "./store.ts";
 import type { Subscription, SubscriptionOptions } from "./subscription.ts";
@@ -94,6 +96,11 @@ export class Tail {
     return this.#ordinal;
   }
 
+  /** Id of the last event that was seen; undefined where there was none. */
+  get lastId(): string | undefined {
+    return this.#lastId;
+  }
+
   /** Where whoever begins now begins: a listener may do so from within an event. */
   get now(): number {
     return this.#current === undefined ? this.#ordinal : toOrdinal(this.#current.position);
@@ -154,6 +161,27 @@ export class Tail {
       this.#takeArrived();
       this.wake();
     }
+  }
+
+  /** Takes in what another process says it has written, where that goes on from what was seen last, and else looks for itself. */
+  hear({ from, afterId, events }: WrittenEvents): void {
+    const to = from + events.length - 1;
+    if (to <= this.#ordinal) return;
+    this.noteHead(to);
+    const last = events.at(-1)?.event.id;
+    const follows = from === this.#ordinal + 1 && afterId === this.#lastId;
+    if (this.#reading || this.#current !== undefined || !follows || last === undefined) {
+      this.wake();
+      return;
+    }
+    this.#dispatch(this.#heardOf(from, events), false);
+    this.#advance(to, last);
+  }
+
+  /** Each is made when it is its turn, if somebody listens to it then. */
+  *#heardOf(from: number, events: WrittenEvents["events"]): Iterable<StoredEvent> {
+    for (const [index, { stream, version, event }] of events.entries())
+      if (this.isHeard(stream, event)) yield decodeEvent(event, stream, version, from + index);
   }
 
   #takeIn({ from, to, lastId, events }: ArrivedFlush): void {

@@ -128,11 +128,19 @@ export const executionEvents = {
     /** Stream that equal tasks meet on. */
     joinKey: z.string().optional(),
     joinedTo: z.string().optional(),
+    /** Claimed by the process that accepted it, which begins it at once. */
     claim: claim.optional(),
+    /** Claimed for the process that it was routed to, which begins it as soon as it hears of it. */
+    assigned: claim.optional(),
   }),
   "execution.claimed": claim.extend({ reason: z.string() }),
   /** Whoever had claimed it gave it back unfinished, in order: the attempt does not count. */
-  "execution.released": z.object({ processId: z.string(), reason: z.string() }),
+  "execution.released": z.object({
+    processId: z.string(),
+    reason: z.string(),
+    /** Its process is about to stop, or runs the service no more: from now on any that runs it may claim it. */
+    leaves: z.literal(true).optional(),
+  }),
   /** The work it had joined ended without a result: it joins another, or does it itself. */
   "execution.rejoined": z.object({ joinedTo: z.string().optional(), reason: z.string() }),
   "execution.progressed": progress,

@@ -81,14 +81,13 @@ async function readBeginnings(
   return beginnings;
 }
 
-/** Whether an execution's first events say that somebody took it. */
+/** Whether an execution's first events say that somebody took it, or was to begin it as soon as that was heard of. */
 const wasTaken = (beginning: readonly StoredEvent[]): boolean =>
-  beginning.some(
-    ({ type, data }) =>
-      type === "execution.claimed" ||
-      (type === "execution.accepted" &&
-        (data as unknown as ExecutionEventData<"execution.accepted">).claim !== undefined),
-  );
+  beginning.some(({ type, data }) => {
+    if (type !== "execution.accepted") return type === "execution.claimed";
+    const { claim, assigned } = data as unknown as ExecutionEventData<"execution.accepted">;
+    return (claim ?? assigned) !== undefined;
+  });
 
 /** The dead letter that an event tells of, if it tells of one. Pure. */
 function toDeadLetter(event: StoredEvent, beginning: readonly StoredEvent[] = []): DeadLetter | undefined {

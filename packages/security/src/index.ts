@@ -14,6 +14,8 @@ export { createSealer } from "./sealer.ts";
 export type { SignedGrants } from "./signed-grants.ts";
 export { createSignedGrants } from "./signed-grants.ts";
 export { openSystemKey } from "./system-key.ts";
+export type { TextSigner } from "./text-signer.ts";
+export { createTextSigner } from "./text-signer.ts";
 export type { LookupsFull, MintedToken, TokenSource, Tokens } from "./tokens.ts";
 export { createTokens } from "./tokens.ts";
 export type { Finding, FoundEvent, LogRows, SealVerdict } from "./verify-seals.ts";

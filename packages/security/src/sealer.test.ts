@@ -364,7 +364,14 @@ test("of what another has sealed before it was read here, nothing is sealed agai
         if (seal.number <= inLog.length)
           return { ok: false, reason: "conflict", stream: sealStream, expected: seal.number - 1, actual: inLog.length };
         appended.push(seal);
-        return { ok: true, position: "14", versions: [seal.number], recordVersions: [], repeated: false };
+        return {
+          ok: true,
+          position: "14",
+          versions: [seal.number],
+          recordVersions: [],
+          time: undefined,
+          repeated: false,
+        };
       },
     },
   });

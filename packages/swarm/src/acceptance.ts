@@ -20,8 +20,7 @@ export function acceptance(
     bodyHash: string | undefined;
     joinKey: string | undefined;
     joinedTo: string | undefined;
-    claim: ExecutionEventData<"execution.accepted">["claim"];
-  },
+  } & Pick<ExecutionEventData<"execution.accepted">, "claim" | "assigned">,
 ): ExecutionEventData<"execution.accepted"> {
   const { grant, parent } = request;
   const now = ctx.runtime.clock.now();
@@ -52,6 +51,7 @@ export function acceptance(
     ...(rest.joinKey !== undefined && { joinKey: rest.joinKey }),
     ...(rest.joinedTo !== undefined && { joinedTo: rest.joinedTo }),
     ...(rest.claim !== undefined && { claim: rest.claim }),
+    ...(rest.assigned !== undefined && { assigned: rest.assigned }),
   };
 }
 
@@ -60,6 +60,7 @@ export function justAccepted(
   ctx: Context,
   write: { readonly stream: string; readonly session: string | undefined; readonly correlation: string },
   data: ExecutionEventData<"execution.accepted">,
+  time: number,
 ): ExecutionState | undefined {
   return foldExecution(undefined, {
     id: "",
@@ -75,7 +76,7 @@ export function justAccepted(
       ...(write.session !== undefined && { session: write.session }),
       ...(ctx.traceparent !== undefined && { traceparent: ctx.traceparent }),
     },
-    time: ctx.runtime.clock.now(),
+    time,
   });
 }
 

@@ -14,7 +14,8 @@ import { isOutcome } from "@viable/protocol";
 /**
  * An execution: the fold of its stream.
  *
- * States: pending (accepted, not claimed) → running (claimed) → one outcome: completed | failed | cancelled | timed_out (W5).
+ * States: pending (accepted, not claimed) → running (claimed, also with its acceptance and for another process) → one outcome: completed |
+ * failed | cancelled | timed_out (W5).
  * running → running when a claim is retaken because its process or worker is gone. running → pending when it is given back by a
  * process that stops in order. waiting (joined to equal work) → an outcome
  * with the work it joined, or → pending when that was cancelled or ran out of time.
@@ -31,7 +32,9 @@ export interface ExecutionState {
   readonly accepted: ExecutionEventData<"execution.accepted">;
   readonly acceptedAt: number;
   readonly claim: Claim | undefined;
-  /** How often it was begun and not given back. */
+  /** Given back by a process that does not do it any more: any may claim it that runs the service, wherever it was routed to. */
+  readonly isForAnyone: boolean;
+  /** How often it was begun, as far as is known, and not given back. */
   readonly attempts: number;
   readonly joinedTo: string | undefined;
   readonly startedAt: number | undefined;
@@ -50,9 +53,11 @@ export interface UndecodableExecution {
 }
 
 /** An event of an execution, typed. */
-export type ExecutionEvent = {
+type AnyEvent = {
   [T in ExecutionEventType]: { readonly type: T; readonly data: ExecutionEventData<T> };
 }[ExecutionEventType];
+/** One that comes after its acceptance. */
+export type ExecutionEvent = Exclude<AnyEvent, { readonly type: "execution.accepted" }>;
 
 const streamPrefix = "execution:";
 
@@ -62,9 +67,9 @@ export const isExecutionStream = (stream: string): boolean => stream.startsWith(
 
 /** The state after one more event. Events after the outcome change nothing: there is only one (W5). */
 export function foldExecution(state: ExecutionState | undefined, stored: StoredEvent): ExecutionState | undefined {
-  const event = { type: stored.type, data: stored.data } as unknown as ExecutionEvent;
+  const event = { type: stored.type, data: stored.data } as unknown as AnyEvent;
   if (event.type === "execution.accepted") {
-    const { claim, joinedTo } = event.data;
+    const { claim = event.data.assigned, joinedTo } = event.data;
     return {
       executionId: executionIdOf(stored.stream),
       version: stored.version,
@@ -76,6 +81,7 @@ export function foldExecution(state: ExecutionState | undefined, stored: StoredE
       accepted: event.data,
       acceptedAt: stored.time,
       claim,
+      isForAnyone: false,
       attempts: claim?.attempt ?? 0,
       joinedTo,
       startedAt: claim === undefined ? undefined : stored.time,
@@ -85,8 +91,12 @@ export function foldExecution(state: ExecutionState | undefined, stored: StoredE
       error: undefined,
     };
   }
-  if (state === undefined || isOutcome(state.status)) return state;
-  const next = { ...state, version: stored.version };
+  return state === undefined || isOutcome(state.status) ? state : foldNext(state, event, stored.version, stored.time);
+}
+
+/** The state of what has no outcome yet after one more event, at its version, of that wall time. */
+export function foldNext(state: ExecutionState, event: ExecutionEvent, version: number, time: number): ExecutionState {
+  const next = { ...state, version };
   switch (event.type) {
     case "execution.claimed":
       return {
@@ -94,10 +104,16 @@ export function foldExecution(state: ExecutionState | undefined, stored: StoredE
         status: "running",
         claim: event.data,
         attempts: event.data.attempt,
-        startedAt: state.startedAt ?? stored.time,
+        startedAt: state.startedAt ?? time,
       };
     case "execution.released":
-      return { ...next, status: "pending", claim: undefined, attempts: Math.max(0, state.attempts - 1) };
+      return {
+        ...next,
+        status: "pending",
+        claim: undefined,
+        isForAnyone: state.isForAnyone || event.data.leaves === true,
+        attempts: Math.max(0, state.attempts - 1),
+      };
     case "execution.rejoined":
       return {
         ...next,
@@ -107,18 +123,18 @@ export function foldExecution(state: ExecutionState | undefined, stored: StoredE
     case "execution.progressed":
       return { ...next, progress: event.data };
     case "execution.completed":
-      return { ...next, status: "completed", result: event.data.result, endedAt: stored.time };
+      return { ...next, status: "completed", result: event.data.result, endedAt: time };
     case "execution.failed":
-      return { ...next, status: "failed", error: event.data.error, endedAt: stored.time };
+      return { ...next, status: "failed", error: event.data.error, endedAt: time };
     case "execution.cancelled":
-      return { ...next, status: "cancelled", error: cancelled(event.data.by, event.data.reason), endedAt: stored.time };
+      return { ...next, status: "cancelled", error: cancelled(event.data.by, event.data.reason), endedAt: time };
     case "execution.timed_out":
-      return { ...next, status: "timed_out", error: timedOut(event.data.deadline), endedAt: stored.time };
+      return { ...next, status: "timed_out", error: timedOut(event.data.deadline), endedAt: time };
   }
 }
 
 /** For executions of many events, most of them progress. */
-export const executionFold: StreamFold<ExecutionState> = { name: "execution", version: 1, fold: foldExecution };
+export const executionFold: StreamFold<ExecutionState> = { name: "execution", version: 2, fold: foldExecution };
 
 /** Whether whoever holds this claim may still speak for the execution: nobody has retaken it, and it has no outcome. */
 export function holdsClaim(state: ExecutionState, claim: Claim): boolean {

@@ -6,7 +6,14 @@ import { isOutcome } from "@viable/protocol";
 import type { EqualWork } from "./equal-work.ts";
 import { foldWork, freeWork, maxFollowers, workFinished, workStarted } from "./equal-work.ts";
 import type { ExecutionEvent, ExecutionState, UndecodableExecution } from "./execution.ts";
-import { executionFold, executionIdOf, executionStream, foldExecution, isExecutionStream } from "./execution.ts";
+import {
+  executionFold,
+  executionIdOf,
+  executionStream,
+  foldExecution,
+  foldNext,
+  isExecutionStream,
+} from "./execution.ts";
 
 /** Where this process notes up to which position it has seen everything, and what was open then. */
 const checkpointKey = "executions/open";
@@ -63,8 +70,10 @@ export interface Executions extends Part {
   onSettled(executionId: string, callback: (state: ExecutionState) => void): () => void;
   /** Calls back with each claim of the execution that is heard of from now on, by any process. */
   onClaimed(executionId: string, callback: (state: ExecutionState) => void): () => void;
-  /** Calls back whenever an execution is accepted or loses the work it had joined, in any process. */
+  /** Calls back whenever an execution that this process had not noted is accepted, loses the work it had joined, or may be claimed by anyone. */
   onWork(callback: (state: ExecutionState) => void): () => void;
+  /** Notes what this process has just accepted: its tail may be on the way there still. */
+  note(state: ExecutionState): void;
   /** Appends what `decide` says, or nothing where it says so; answers the state after it, with what was appended in it. */
   decide(ctx: Context, executionId: string, decide: Decide): Promise<ExecutionState>;
   /** Who does, and who waits for, the work of a key stream. */
@@ -103,7 +112,8 @@ export function createExecutions(log: Log): Executions {
     if (isOutcome(state.status)) settled(state);
     else {
       open.set(executionId, state);
-      if (event.type === "execution.accepted" || event.type === "execution.rejoined")
+      const isForAnyone = event.type === "execution.released" && state.isForAnyone;
+      if (event.type === "execution.accepted" || event.type === "execution.rejoined" || isForAnyone)
         for (const listener of workListeners) listener(state);
       if (event.type === "execution.claimed")
         for (const listener of claimListeners.get(executionId) ?? []) listener(state);
@@ -138,14 +148,15 @@ export function createExecutions(log: Log): Executions {
   };
   const read = async (ctx: Context, executionId: string): Promise<ExecutionState | undefined> => {
     const state = await load(ctx, executionId);
-    if (state === undefined) return undefined;
-    // What was just read may be newer than what the tail has brought.
-    const known = open.get(executionId);
-    if (known !== undefined && known.version < state.version) {
-      if (isOutcome(state.status)) settled(state);
-      else open.set(executionId, state);
-    }
+    if (state !== undefined) advance(state);
     return state;
+  };
+  /** What was just read or written may be newer than what the tail has brought. */
+  const advance = (state: ExecutionState) => {
+    const known = open.get(state.executionId);
+    if (known === undefined || known.version >= state.version) return;
+    if (isOutcome(state.status)) settled(state);
+    else open.set(state.executionId, state);
   };
 
   const checkpoint = async (ctx: Context) => {
@@ -308,6 +319,9 @@ export function createExecutions(log: Log): Executions {
       workListeners.add(callback);
       return () => workListeners.delete(callback);
     },
+    note(state) {
+      if (!open.has(state.executionId) && !recent.has(state.executionId)) open.set(state.executionId, state);
+    },
     async decide(ctx, executionId, decide) {
       let state = open.get(executionId) ?? (await read(ctx, executionId));
       for (let overtaken = 0; overtaken < maxDecisions; ) {
@@ -318,7 +332,13 @@ export function createExecutions(log: Log): Executions {
           withContext(ctx, { tenant: state.tenant }),
           await toRequest(ctx, state, event),
         );
-        if (outcome.ok) return await stateAt(ctx, executionId, outcome.versions[0] ?? 0);
+        if (outcome.ok) {
+          // Where an earlier try of this append has written it, when is for the log to say.
+          if (outcome.time === undefined) return await stateAt(ctx, executionId, outcome.versions[0] ?? 0);
+          const next = foldNext(state, event, state.version + 1, outcome.time);
+          advance(next);
+          return next;
+        }
         // A full queue says nothing about the decision: how long to keep asking is the context's to bound.
         if (outcome.reason === "overloaded") await sleep(ctx, outcome.retryAfterMs);
         else {
@@ -348,10 +368,7 @@ export function createExecutions(log: Log): Executions {
     },
   };
 
-  /**
-   * The execution as it is once the version that was just written is in it. Alone, a process hears of what it wrote before the
-   * append is answered; where another has written in between, its tail is still on the way there, and what is missing is read.
-   */
+  /** The execution as it is once the version that was just written is in it. */
   const stateAt = async (ctx: Context, executionId: string, version: number): Promise<ExecutionState> => {
     for (;;) {
       const known = open.get(executionId) ?? recent.get(executionId);

@@ -3,16 +3,18 @@ import type { Context, JsonObject, JsonValue, Part, Timer } from "@viable/kernel
 import { canonicalJson, nearestNames, rootContext, toWire, withContext } from "@viable/kernel";
 import type { AppendOutcome, Log } from "@viable/log";
 import { mayPass } from "@viable/log";
+import type { Claim } from "@viable/protocol";
 import { isOutcome, maxHops, toFieldProblems } from "@viable/protocol";
-import type { EndedTask, Registry, UndeliveredTask } from "@viable/registry";
+import type { EndedTask, Registry, RouteOutcome, UndeliveredTask } from "@viable/registry";
 import { attenuate, authorize } from "@viable/security";
 import { acceptance, executionIdFor, grantOf, hashOf, justAccepted } from "./acceptance.ts";
 import { createAdmission } from "./admission.ts";
+import type { AgentDefinition } from "./agent.ts";
 import type { Catalogue, Offer } from "./catalogue.ts";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 import { maxFollowers, workJoined, workStarted, workStream } from "./equal-work.ts";
-import type { ExecutionState } from "./execution.ts";
-import { executionStream } from "./execution.ts";
+import type { ExecutionEvent, ExecutionState } from "./execution.ts";
+import { executionStream, holdsClaim } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import type { IntakeOutcome, IntakeRequest } from "./intake-request.ts";
 import { refuse } from "./intake-request.ts";
@@ -86,6 +88,7 @@ export function createIntake(settings: IntakeSettings): Intake {
   /** Those that had delegated what then ran out of time. */
   const starved = new Set<string>();
   let sweepTimer: Timer | undefined;
+  let stopListening = () => {};
   /** Those that are due and cannot be ended: that is said once of each, not each second. */
   let unended: ReadonlySet<string> = new Set();
 
@@ -265,10 +268,13 @@ export function createIntake(settings: IntakeSettings): Intake {
       closed = true;
     },
     async start(ctx) {
+      const own = rootContext(ctx.runtime);
+      stopListening = executions.onWork((state) => takeAssigned(own, state));
       scheduleSweep(ctx);
     },
     async stop() {
       stopped = true;
+      stopListening();
       sweepTimer?.cancel();
       for (const timer of deadlines.values()) timer.cancel();
       deadlines.clear();
@@ -286,6 +292,40 @@ export function createIntake(settings: IntakeSettings): Intake {
     if ((await executions.get(ctx, executionId)) === undefined) return refusal;
     const first = await findFirst(ctx, executionId, hashOf(bodyOf(request)));
     return first.ok ? { ok: true, executionId, repeated: true, quota: undefined } : first.refusal;
+  };
+
+  /** Who begins it is told with its acceptance. What may be begun only once is claimed by whoever begins it: that one may be gone unheard of. */
+  const claimFor = (
+    agent: AgentDefinition,
+    { decision, local }: RouteOutcome & { ok: true },
+    swarm: Swarm | undefined,
+  ) => {
+    const { processId, epoch } = decision.chosen;
+    if (!local) return agent.maxAttempts > 1 && { assigned: { processId, epoch, attempt: 1 } };
+    return swarm !== undefined && membership.canClaim && { claim: { processId, epoch: membership.epoch, attempt: 1 } };
+  };
+
+  /** Begins what another process has just accepted for this one. Where the lease was lost meanwhile, whoever finds it so begins it. */
+  const takeAssigned = (ctx: Context, state: ExecutionState): void => {
+    const { assigned, service } = state.accepted;
+    const isNew = state.version === 1;
+    if (!isNew || assigned?.processId !== membership.processId || assigned.epoch !== membership.epoch) return;
+    if (!membership.canClaim) return;
+    const swarm = settings.swarm(service);
+    if (swarm === undefined) giveBack(ctx, state, assigned);
+    else swarm.take(state);
+  };
+  const giveBack = (ctx: Context, state: ExecutionState, claim: Claim) => {
+    const released: ExecutionEvent = {
+      type: "execution.released",
+      data: { processId: membership.processId, reason: "its process does not run the service", leaves: true },
+    };
+    void executions
+      .decide(withContext(ctx, { tenant: state.tenant }), state.executionId, (now) =>
+        holdsClaim(now, claim) ? released : undefined,
+      )
+      // Not given back it is claimed once this process is gone, or ends at its deadline.
+      .catch(() => undefined);
   };
 
   type Accepted = { ok: true; repeated: boolean } | { ok: false; refusal: IntakeOutcome & { ok: false } };
@@ -368,10 +408,7 @@ export function createIntake(settings: IntakeSettings): Intake {
         bodyHash,
         joinKey: joins ? joinKey : undefined,
         joinedTo: leader,
-        claim:
-          leader === undefined && swarm !== undefined && membership.canClaim
-            ? { processId: membership.processId, epoch: membership.epoch, attempt: 1 }
-            : undefined,
+        ...(leader === undefined && claimFor(agent, routed, swarm)),
       });
       const own = {
         stream: executionStream(executionId),
@@ -390,8 +427,9 @@ export function createIntake(settings: IntakeSettings): Intake {
         if (outcome.ok) {
           watchDeadline(ctx, executionId, data.deadline);
           // At once and from what was written: nobody may find it claimed and in no hand.
-          const state = data.claim === undefined ? undefined : justAccepted(ctx, own, data);
-          if (state !== undefined && !stopped) swarm?.take(state);
+          const state = justAccepted(ctx, own, data, outcome.time ?? ctx.runtime.clock.now());
+          if (state !== undefined) executions.note(state);
+          if (state !== undefined && data.claim !== undefined && !stopped) swarm?.take(state);
           return { ok: true, repeated: false };
         }
       } finally {

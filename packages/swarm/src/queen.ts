@@ -33,7 +33,7 @@ export interface ClaimSituation {
 
 /**
  * Whether an execution may be claimed here and now, and as what. Pure (W8): the same state and situation, the same answer. It
- * may be claimed where nobody has (and it was routed here, or to a process that is gone), where its process is gone, where it is
+ * may be claimed where nobody has (and it was routed here, or to a process that is gone, or was given back for anyone), where its process is gone, where it is
  * this process's own and no worker has it any more, or where a worker has it under a lease that was lost meanwhile. What one
  * process at a time runs has moved here from wherever it was routed to or begun: a process that lives on does it no more.
  */
@@ -48,6 +48,7 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
     const { chosen } = accepted.route;
     const routedHere = chosen.processId === processId;
     if (routedHere) return claimed(processId, epoch, nextAttempt, "routed here");
+    if (state.isForAnyone) return claimed(processId, epoch, nextAttempt, "given back for anyone");
     const leftBy = howLeft(chosen, situation);
     if (leftBy === undefined) return undefined;
     return claimed(processId, epoch, nextAttempt, `routed to ${chosen.processId}, which ${leftBy}`);

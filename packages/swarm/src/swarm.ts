@@ -75,7 +75,7 @@ export interface Swarm {
   readonly service: ServiceDefinition;
   /** The swarm as a child of the system's supervisor, which starts, stops and restarts it. */
   childSpec(): ChildSpec;
-  /** Begins an execution that this process has just claimed with its acceptance. */
+  /** Begins an execution that was claimed for this process with its acceptance, or gives it back. */
   take(state: ExecutionState): void;
   /** Whether a task taken now would find a worker or a place in the queue. */
   readonly hasRoom: boolean;
@@ -148,11 +148,16 @@ export function createSwarm(settings: SwarmSettings): Swarm {
 
   /** Claims that are on their way back, to be waited for before the swarm has stopped. */
   const releases = new Set<Promise<unknown>>();
+  /** What is given back is nothing to wait with until it runs here again. */
+  const isLeft = () => settings.isStopping() || pool.isClosed;
   const giveBack = (task: Task, reason: string) => {
     const releasing = executions
       .decide(rootContext(runtime, { tenant: task.state.tenant }), task.state.executionId, (now) =>
         holdsClaim(now, task.claim)
-          ? { type: "execution.released", data: { processId: membership.processId, reason } }
+          ? {
+              type: "execution.released",
+              data: { processId: membership.processId, reason, ...(isLeft() && { leaves: true as const }) },
+            }
           : undefined,
       )
       // Not given back it is retaken all the same, by the next sweep or once this process is seen to be gone; then the attempt counts.

@@ -1,9 +1,9 @@
 // W3: word of what was written goes by the bus while that is connected, by the database where it is not, and never by both.
 import type { Bus, MemoryHub } from "@viable/bus";
 import { createMemoryBus, createMemoryHub } from "@viable/bus";
-import type { Context, SimulatedTime } from "@viable/kernel";
+import type { Context, JsonObject, SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
-import type { News } from "@viable/log";
+import type { News, Store, Word } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import { expect, test } from "vitest";
 import { createBusNews } from "./bus-news.ts";
@@ -37,14 +37,15 @@ async function startProcess(
   const ctx = rootContext(runtime);
   const bus = createMemoryBus(runtime, { hub });
   const database = ofDatabase();
-  const log = createLog(store, runtime, { news: createBusNews(runtime, bus, () => database.news) });
+  const news = createBusNews(runtime, bus, () => database.news);
+  const log = createLog(store, runtime, { news });
   await log.start(ctx);
   await bus.start(ctx);
   const heard: string[] = [];
   log.subscribe(ctx, { name: "ears", after: "0", handle: ({ stream }) => void heard.push(stream) });
   const append = (stream: string) =>
     log.append(ctx, { streams: [{ stream, expected: 0, events: [{ type: "t", data: {} }] }] });
-  return { bus, log, ctx, heard, append, told: database.told };
+  return { bus, log, ctx, heard, append, told: database.told, open: () => news.open(ctx, log) };
 }
 
 test("what one process writes the other hears of by the bus, without its next look; and by the database once that is gone", async () => {
@@ -79,13 +80,14 @@ test("another's word is not lost among one's own that come right after it", asyn
     const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
     const bus = createMemoryBus(runtime, { hub });
     return { bus, ctx: rootContext(runtime), news: createBusNews(runtime, bus, () => undefined), heard: 0 };
-  }) as [BusEnd, BusEnd];
+  }) as unknown as [BusEnd, BusEnd];
   for (const each of [one, two]) {
     await each.bus.start(each.ctx);
     each.news.listen(() => void each.heard++);
   }
-  two.news.announce();
-  for (let word = 0; word < 10; word++) one.news.announce();
+  const word: Word = { events: "many", records: false };
+  two.news.announce(word);
+  for (let told = 0; told < 10; told++) one.news.announce(word);
   await time.settle();
   expect(one.heard).toBe(1);
   expect(two.heard).toBeGreaterThan(0);
@@ -145,4 +147,114 @@ test("by the bus a word of one event is told a millisecond after the last, since
   await one.log.stop(one.ctx);
   await two.log.stop(two.ctx);
   await two.bus.stop(two.ctx);
+});
+
+/** A store that counts how often its events are read on from where somebody stands. */
+function countReads(): Store & { reads: number } {
+  const memory = createMemoryStore();
+  const store = {
+    ...memory,
+    exclusive: false,
+    reads: 0,
+    readAll: (...query: Parameters<Store["readAll"]>) => {
+      store.reads += 1;
+      return memory.readAll(...query);
+    },
+  };
+  return store;
+}
+
+/** Two processes that have heard of each other's first event, and know what words are signed with. */
+async function startPair() {
+  const time = simulateTime();
+  const store = countReads();
+  const hub = createMemoryHub();
+  const [one, two] = [await startProcess(time, hub, store, 1), await startProcess(time, hub, store, 2)];
+  for (const each of [one, two]) await each.open();
+  await one.append("first");
+  await time.advance(20);
+  expect(two.heard).toEqual(["first"]);
+  store.reads = 0;
+  const stop = async () => {
+    for (const { log, bus, ctx } of [one, two]) {
+      await log.stop(ctx);
+      await bus.stop(ctx);
+    }
+  };
+  return { time, store, one, two, stop };
+}
+
+test("a word of few events carries them: who hears it reads nothing, and sees what stands in the log", async () => {
+  const { time, store, one, two, stop } = await startPair();
+  const seen: unknown[] = [];
+  two.log.subscribe(two.ctx, { name: "eyes", after: "now", handle: (event) => void seen.push(event) });
+  for (const [process, stream] of [
+    [one, "a"],
+    [two, "b"],
+    [one, "c"],
+  ] as const) {
+    await process.append(stream);
+    await time.advance(20);
+  }
+  expect(two.heard).toEqual(["first", "a", "b", "c"]);
+  expect(one.heard).toEqual(two.heard);
+  expect(store.reads).toBe(0);
+  const stored = await two.log.readAll(two.ctx, {});
+  expect(seen).toEqual(stored.filter(({ stream }) => stream !== "first"));
+  await stop();
+});
+
+test("where another has written in between, or more than a word carries, who hears of it looks", async () => {
+  const { time, store, one, two, stop } = await startPair();
+  // At one moment: neither knows what stands before its own.
+  await Promise.all([one.append("a"), two.append("b")]);
+  await time.advance(20);
+  expect(two.heard.toSorted()).toEqual(["a", "b", "first"]);
+  expect(one.heard).toEqual(two.heard);
+  expect(store.reads).toBeGreaterThan(0);
+  store.reads = 0;
+  await Promise.all(Array.from({ length: 65 }, (_, nr) => one.append(`many-${nr}`)));
+  await time.advance(20);
+  expect(two.heard).toEqual(one.heard);
+  expect(two.heard.length).toBe(3 + 65);
+  expect(store.reads).toBeGreaterThan(0);
+  await stop();
+});
+
+test("W4: who may speak on the bus and not write to the log tells of nothing that is not there", async () => {
+  const { time, store, one, two, stop } = await startPair();
+  const told: JsonObject[] = [];
+  one.bus.subscribe("log.written", {}, (_ctx, message) => void told.push(message));
+  await two.append("a");
+  await time.advance(20);
+  const real = told[0] as { events: string; signature: string };
+  const [from, , [parts]] = JSON.parse(real.events) as [number, string, [string, ...unknown[]]];
+  const id = (parts as unknown as string[])[2];
+  const forged = JSON.stringify([from + 1, id, [["forged", 1, ...parts.slice(2)]]]);
+  for (const word of [
+    { from: "x", records: false, events: forged, signature: real.signature },
+    { from: "x", records: false, events: forged },
+    { from: "x", records: false, events: 7, signature: "?" },
+    { from: "x" },
+    // What was said before is nothing new.
+    { ...real, from: "x", records: false },
+  ])
+    one.bus.publish(one.ctx, "log.written", word);
+  await time.advance(20);
+  expect(two.heard).toEqual(["first", "a"]);
+  expect(one.heard).toEqual(["first", "a"]);
+  expect(store.reads).toBeGreaterThan(0);
+  await stop();
+});
+
+test("what the largest events of a word take as a message is sent", async () => {
+  const { time, store, one, two, stop } = await startPair();
+  // Each character takes seven when it is written as JSON twice.
+  const stream = "\u0001".repeat(250);
+  const write = { stream, expected: 0, events: [{ type: "t", data: { text: '"'.repeat(15_000) } }] };
+  await one.log.append(one.ctx, { streams: [write] });
+  await time.advance(20);
+  expect(two.heard).toEqual(["first", stream]);
+  expect(store.reads).toBe(0);
+  await stop();
 });

@@ -146,10 +146,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const runtime = ports.runtime ?? createRuntime();
   const notice = (level: Notice["level"], message: string) => options.onNotice?.({ level, message });
   const bus = ports.bus ?? createSystemBus(runtime, (message) => notice("warn", message));
-  const log = createLog(ports.store, runtime, {
-    types: eventTypes,
-    ...(ports.bus !== undefined && { news: createBusNews(runtime, bus, () => ports.store.news) }),
-  });
+  const news = ports.bus && createBusNews(runtime, bus, () => ports.store.news);
+  const log = createLog(ports.store, runtime, { types: eventTypes, ...(news !== undefined && { news }) });
   const swarms = new Map<string, Swarm>();
   const services: readonly ServiceDefinition[] = [
     commandService([
@@ -546,6 +544,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "bus", bus);
         await begin(ctx, "log", log);
         for (const { message, next } of ports.store.warnings ?? []) notice("warn", `${message} ${next}`);
+        if (news !== undefined) await news.open(ctx, log);
         if (ports.clock !== undefined) await begin(ctx, "clock", ports.clock);
         // Stops last but for these, so that it seals what the others write while they stop.
         if (sealer !== undefined) await begin(ctx, "sealer", sealer);

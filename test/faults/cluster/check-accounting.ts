@@ -71,7 +71,7 @@ const workOf = (outcome: Step | undefined): WorkResult | undefined =>
 /** Who has claimed an execution, in order. */
 export function claimsOf(steps: readonly Step[]): ClaimStep[] {
   return steps.flatMap((step) => {
-    const claim = step.type === "execution.claimed" ? step.data : step.data.claim;
+    const claim = step.type === "execution.claimed" ? step.data : (step.data.claim ?? step.data.assigned);
     if (claim === undefined || (step.type !== "execution.claimed" && step.type !== "execution.accepted")) return [];
     return [{ ...(claim as Omit<ClaimStep, "atMs">), atMs: step.atMs }];
   });

@@ -31,6 +31,7 @@ export function executionState(parts: Partial<ExecutionState> & { routedTo?: str
     },
     acceptedAt: 0,
     claim: undefined,
+    isForAnyone: false,
     attempts: parts.claim?.attempt ?? 0,
     joinedTo: undefined,
     startedAt: undefined,

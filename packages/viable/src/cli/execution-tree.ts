@@ -50,14 +50,15 @@ function foldNode(node: TreeNode | undefined, executionId: string, event: EventV
   if (event.type === "execution.accepted") {
     if (!isDecoded) return undefined;
     const data = event.data as unknown as ExecutionEventData<"execution.accepted">;
+    const claim = data.claim ?? data.assigned;
     return {
       executionId,
       parentId: data.parentId,
       command: data.command,
       service: data.service,
-      status: data.joinedTo !== undefined ? "waiting" : data.claim !== undefined ? "running" : "pending",
+      status: data.joinedTo !== undefined ? "waiting" : claim !== undefined ? "running" : "pending",
       progress: undefined,
-      attempt: data.claim?.attempt ?? 0,
+      attempt: claim?.attempt ?? 0,
       acceptedMs: timeMs,
       endedMs: undefined,
       error: undefined,

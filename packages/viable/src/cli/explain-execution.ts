@@ -70,12 +70,14 @@ export function explain(
   }
   const accepted = events.find((event) => event.type === "execution.accepted");
   if (accepted === undefined) throw new Error(`${view.executionId} has no acceptance among its events.`);
-  const { route, authority, claim, joinedTo } = acceptance(accepted);
+  const { route, authority, claim, assigned, joinedTo } = acceptance(accepted);
   const claims: Explanation["claims"][number][] = [];
   const joined: Explanation["joined"][number][] = [];
   const releases: Explanation["releases"][number][] = [];
   let outcome: Explanation["outcome"];
   if (claim !== undefined) claims.push({ ...claim, time: accepted.time, reason: "claimed with the acceptance" });
+  if (assigned !== undefined)
+    claims.push({ ...assigned, time: accepted.time, reason: "claimed for it with the acceptance" });
   if (joinedTo !== undefined)
     joined.push({ executionId: joinedTo, time: accepted.time, reason: "the same task was already under way" });
   for (const event of events) {

@@ -1,0 +1,22 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+/** Signs text that goes from one process of a system to another, with the key that only its processes have. */
+export interface TextSigner {
+  sign(text: string): string;
+  /** Whether a process of this system signed exactly this text, for this purpose. Not promised: that it is fresh. */
+  isSigned(text: string, signature: string): boolean;
+}
+
+/** `purpose` keeps what is signed for one thing from passing for another, also between releases that write it differently. */
+export function createTextSigner(key: Uint8Array, purpose: string): TextSigner {
+  const own = createHmac("sha256", key).update(purpose).digest();
+  const macOf = (text: string) => createHmac("sha256", own).update(text).digest();
+  return {
+    sign: (text) => macOf(text).toString("base64url"),
+    isSigned(text, signature) {
+      const given = Buffer.from(signature, "base64url");
+      const expected = macOf(text);
+      return given.length === expected.length && timingSafeEqual(given, expected);
+    },
+  };
+}
