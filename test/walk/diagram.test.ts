@@ -87,7 +87,13 @@ function traceStore(steps: Step[]): Store {
         .flatMap((append) => append.streams.flatMap((write) => write.events))
         .filter((event) => event.type.startsWith("execution."))
         .map((event) => {
-          const data = JSON.parse(event.data) as { command?: string; agent?: string; claim?: object; assigned?: object; route?: object };
+          const data = JSON.parse(event.data) as {
+            command?: string;
+            agent?: string;
+            claim?: object;
+            assigned?: object;
+            route?: object;
+          };
           const parts = [data.command, data.route && "route", (data.claim ?? data.assigned) && "claim"].filter(Boolean);
           return { type: event.type, what: parts.length === 0 ? "" : ` (${parts.join(", ")})` };
         });
