@@ -392,7 +392,7 @@ export function createIntake(settings: IntakeSettings): Intake {
       const busy = work?.leader !== undefined && !(await hasEnded(ctx, work.leader));
       const leader = busy && work.followers.length < maxFollowers ? work.leader : undefined;
       // A place is kept before anything is recorded, so that a burst cannot be accepted beyond the bound.
-      const place = leader === undefined ? swarm?.reserve() : undefined;
+      const place = leader === undefined ? swarm?.reserve(executionId) : undefined;
       if (leader === undefined && swarm !== undefined && place === undefined) {
         return {
           ok: false,

@@ -41,6 +41,13 @@ describe("W8: whether to claim follows from the folded state and the situation a
       "routed to there, which runs the service no more",
     ],
     [
+      "nobody has it and its process gave it back for anyone",
+      state({ routedTo: "there", isForAnyone: true }),
+      here,
+      1,
+      "given back for anyone",
+    ],
+    [
       "the service has moved here from a process that lives, with the claim left",
       state({ status: "running", claim: { processId: "there", epoch: 1, attempt: 1 } }),
       moved,
@@ -86,6 +93,12 @@ describe("W8: whether to claim follows from the folded state and the situation a
       state({ status: "running", claim: { processId: "there", epoch: 1, attempt: 1 } }),
       { ...moved, held: true },
     ],
+    [
+      "a worker of ours is still at it, though another took it that is gone since",
+      state({ status: "running", claim: { processId: "gone", epoch: 1, attempt: 2 } }),
+      { ...here, held: true },
+    ],
+    ["a place is kept for it, since its acceptance is not answered yet", state(), { ...here, held: true }],
   ])("left alone where %s", (_why, execution, situation) => {
     expect(decideClaim(execution, situation)).toBeUndefined();
   });

@@ -24,7 +24,7 @@ export interface ClaimSituation {
   readonly now: number;
   readonly processId: string;
   readonly epoch: number;
-  /** Whether this process's pool has the execution in hand. */
+  /** Whether this process's pool has the execution in hand, or is about to: by its newest claim, or by one that another's has followed. */
   readonly held: boolean;
   /** Whether of all processes one at a time runs the service: then this is that one. */
   readonly isSingleton: boolean;
@@ -43,6 +43,13 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
   const { claim, accepted } = state;
   // Past its deadline it times out: what began now would come too late.
   if (accepted.deadline <= situation.now) return undefined;
+  if (situation.held) {
+    // A lease was lost and taken again while the worker went on: nothing begins anew, so this is no further attempt. Where another has it
+    // by now, what began here would be a second one beside the worker that is still at it.
+    const isOlderLife = claim?.processId === processId && claim.epoch !== epoch;
+    if (!isOlderLife) return undefined;
+    return claimed(processId, epoch, claim.attempt, "its process has a new lease, and its worker went on");
+  }
   const nextAttempt = state.attempts + 1;
   if (claim === undefined) {
     const { chosen } = accepted.route;
@@ -54,10 +61,6 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
     return claimed(processId, epoch, nextAttempt, `routed to ${chosen.processId}, which ${leftBy}`);
   }
   const own = claim.processId === processId && claim.epoch === epoch;
-  if (own && situation.held) return undefined;
-  // A lease was lost and taken again while the worker went on: nothing begins anew, so this is no further attempt.
-  if (claim.processId === processId && situation.held)
-    return claimed(processId, epoch, claim.attempt, "its process has a new lease, and its worker went on");
   const leftBy = own ? undefined : howLeft(claim, situation);
   if (!own && leftBy === undefined) return undefined;
   const reason = own ? "its worker is gone" : `its process ${claim.processId} ${leftBy}`;
@@ -80,11 +83,10 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
 /** Why a life of a process will not do what it has, or was to have; undefined where it may. */
 function howLeft(
   { processId, epoch }: { readonly processId: string; readonly epoch: number },
-  { isGone, isSingleton, held }: ClaimSituation,
+  { isGone, isSingleton }: ClaimSituation,
 ): string | undefined {
   if (isGone(processId, epoch)) return "is gone";
-  // Where a worker here is still at what another has claimed since, it is here that it runs no more.
-  return isSingleton && !held ? "runs the service no more" : undefined;
+  return isSingleton ? "runs the service no more" : undefined;
 }
 
 const claimed = (processId: string, epoch: number, attempt: number, reason: string): ExecutionEvent => ({

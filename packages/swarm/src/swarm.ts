@@ -80,7 +80,7 @@ export interface Swarm {
   /** Whether a task taken now would find a worker or a place in the queue. */
   readonly hasRoom: boolean;
   /** Keeps a place for a task that is about to be accepted; undefined where there is none. */
-  reserve(): (() => void) | undefined;
+  reserve(executionId: string): (() => void) | undefined;
   status(): SwarmView;
   measure(): SwarmMeasurement;
   /** Kills a part or a worker as a crash would: it is restarted by the supervisor. */
@@ -383,7 +383,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     get hasRoom() {
       return pool.hasRoom;
     },
-    reserve: () => pool.reserve(),
+    reserve: (executionId) => pool.reserve(executionId),
     measure: () => health.measure(pool),
     status() {
       const children = supervisor?.children() ?? [];

@@ -75,6 +75,27 @@ async function setup(options: { workers: number; drainMs: number; work?: Record<
   return { time, ctx, pool, workers, story, stop };
 }
 
+test("a place is kept for a task by its name: it counts as held, and takes room, until it is given back", async () => {
+  const { pool } = await setup({ workers: 0, drainMs: 0 });
+  const places = Array.from({ length: 10 }, (_, nr) => pool.reserve(`exe_${nr}`));
+  expect(pool.holds("exe_9")).toBe(true);
+  expect([pool.hasRoom, pool.reserve("exe_10")]).toEqual([false, undefined]);
+  places[9]?.();
+  places[9]?.();
+  expect([pool.holds("exe_9"), pool.holds("exe_8"), pool.hasRoom]).toEqual([false, true, true]);
+});
+
+test("a claim under the next lease is that of the worker that goes on; one of another attempt is not", async () => {
+  const { pool } = await setup({ workers: 1, drainMs: 0 });
+  const [held, queued] = [taskOf("exe_1"), taskOf("exe_2")];
+  for (const task of [held, queued]) expect(pool.offer(task)).toBe(true);
+  for (const { state } of [held, queued]) {
+    pool.reclaim(state.executionId, { processId: "here", epoch: 2, attempt: 1 });
+    pool.reclaim(state.executionId, { processId: "here", epoch: 3, attempt: 2 });
+  }
+  expect([held.claim, queued.claim]).toEqual([1, 2].map(() => ({ processId: "here", epoch: 2, attempt: 1 })));
+});
+
 describe("a drain", () => {
   test("gives a task the time that is set, and ends when the last is done", async () => {
     const { pool, story, stop } = await setup({ workers: 1, drainMs: 30_000, work: { one: { ms: 25_000 } } });

@@ -68,7 +68,8 @@ export class WorkerPool {
   readonly #queue: BoundedQueue<Entry>;
   readonly #workers = new Map<string, Worker>();
   readonly #queuedIds = new Set<string>();
-  #reserved = 0;
+  /** What places are kept for. */
+  readonly #awaited = new Set<string>();
   #isClosed = false;
 
   constructor(settings: WorkerPoolSettings) {
@@ -95,36 +96,35 @@ export class WorkerPool {
 
   /** Whether a task offered now would be taken, beside those that places are kept for. */
   get hasRoom(): boolean {
-    let places = this.#queue.maxItems - this.#queue.size - this.#reserved;
+    let places = this.#queue.maxItems - this.#queue.size - this.#awaited.size;
     for (const worker of this.#workers.values()) if (worker.state === "working" && worker.active === 0) places += 1;
     return places > 0;
   }
 
   /** Keeps a place for a task that is on its way; undefined where there is none. Give it back when the task has come, or will not. */
-  reserve(): (() => void) | undefined {
+  reserve(executionId: string): (() => void) | undefined {
     if (!this.hasRoom) return undefined;
-    this.#reserved += 1;
-    let kept = true;
-    return () => {
-      if (kept) this.#reserved -= 1;
-      kept = false;
-    };
+    this.#awaited.add(executionId);
+    return () => this.#awaited.delete(executionId);
   }
 
-  /** Whether the pool has this execution, queued or under way. */
+  /** Whether the pool has this execution, queued or under way, or keeps a place for it: its acceptance may be read before it is answered. */
   holds(executionId: string): boolean {
-    if (this.#queuedIds.has(executionId)) return true;
+    if (this.#awaited.has(executionId) || this.#queuedIds.has(executionId)) return true;
     for (const worker of this.#workers.values()) if (worker.held.has(executionId)) return true;
     return false;
   }
 
-  /** A task in hand was claimed anew, under another epoch: its outcome will be recorded under that claim. */
+  /**
+   * A task in hand was claimed anew, under another epoch: its outcome will be recorded under that claim. One of another attempt is another's
+   * to do: what is in hand stays under its own, and comes to nothing.
+   */
   reclaim(executionId: string, claim: Claim): void {
-    for (const { task } of this.#queue) if (task.state.executionId === executionId) task.claim = claim;
-    for (const worker of this.#workers.values()) {
-      const held = worker.held.get(executionId);
-      if (held !== undefined) held.task.claim = claim;
-    }
+    const renew = (task: Task) => {
+      if (task.state.executionId === executionId && task.claim.attempt === claim.attempt) task.claim = claim;
+    };
+    for (const { task } of this.#queue) renew(task);
+    for (const worker of this.#workers.values()) for (const { task } of worker.held.values()) renew(task);
   }
 
   /** Whether it takes nothing at all: its swarm does not run. */
