@@ -25,6 +25,10 @@ export function endInTime(client: ClientBase, clock: Clock): void {
   });
 }
 
+/** The server's process behind a connection, which the driver knows and its types do not. */
+export const backendOf = (client: ClientBase): number | null =>
+  (client as unknown as { processID: number | null }).processID;
+
 /** Connects; a connection that did not come about is let go of. */
 export async function connectOwn(config: pg.ClientConfig, clock: Clock): Promise<OwnConnection> {
   const client = new pg.Client(config);

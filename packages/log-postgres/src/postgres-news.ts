@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "@viable/kernel";
 import type { News } from "@viable/log";
 import pg from "pg";
-import { endInTime } from "./postgres-connection.ts";
+import { backendOf, endInTime } from "./postgres-connection.ts";
 
 const channel = "viable_log";
 /** How long after a connection was lost another is tried, in milliseconds. Until then everybody looks for themselves each second. */
@@ -144,6 +144,3 @@ export class PostgresNews implements News {
     );
   }
 }
-
-/** The server's process behind a connection, which the driver knows and its types do not. */
-const backendOf = (client: pg.Client): number | null => (client as unknown as { processID: number | null }).processID;

@@ -4,10 +4,11 @@ import pg from "pg";
 import { isLost, unavailable } from "./errors.ts";
 import { PostgresCommits } from "./postgres-commits.ts";
 import type { OwnConnection } from "./postgres-connection.ts";
-import { ask, connectionOver, connectOwn, endInTime, rethrow } from "./postgres-connection.ts";
+import { ask, backendOf, connectionOver, connectOwn, endInTime, rethrow } from "./postgres-connection.ts";
 import { PostgresNews } from "./postgres-news.ts";
 import type { Answer, Connection, Param, Row, Session, Statement, Unprepared } from "./session.ts";
 import { nameConnection } from "./session.ts";
+import { watchAnswers } from "./watch-answers.ts";
 
 export interface PostgresSessionOptions {
   readonly connectionString: string;
@@ -28,6 +29,8 @@ const answerGraceMs = 2_000;
  * off there holds the log's lock, and everybody's appends wait.
  */
 const silenceMs = 5_000;
+/** How long it may take to ask whether the server is at work on what it owes, to connect and to be answered, in milliseconds each. */
+const askMs = 2_000;
 /** How many reads may wait for a connection. More than this and the database is not keeping up. */
 const maxWaitingReads = 2_000;
 
@@ -68,6 +71,7 @@ export class PostgresSession implements Session {
         endInTime(client, options.clock);
         await client.query(settings);
         await client.query("SET default_transaction_read_only = on");
+        await this.#watch(client);
       },
     });
     // An idle connection that breaks is replaced when it is next needed; without a listener it would end the process.
@@ -133,12 +137,30 @@ export class PostgresSession implements Session {
     const own = await connectOwn(this.#statements, this.#clock);
     try {
       await own.connection.script(settings);
+      await this.#watch(own.client).catch(rethrow);
       await further(own);
     } catch (error) {
       await own[Symbol.asyncDispose]();
       throw error;
     }
     return own;
+  }
+
+  /** Behind a pooler the server knows the connection by another's number, and has nothing to say of it. */
+  async #watch(client: ClientBase): Promise<void> {
+    const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    const pid = Number(rows[0]?.pid);
+    if (pid === backendOf(client)) watchAnswers(client, this.#clock, () => this.#isAtWork(pid));
+  }
+
+  /** Whether the server is at work on what a connection asked; undefined where it cannot be asked. A connection of its own asks. */
+  async #isAtWork(pid: number): Promise<boolean | undefined> {
+    const bounds = { connectionTimeoutMillis: askMs, statement_timeout: askMs, query_timeout: askMs };
+    await using own = await connectOwn({ ...this.#statements, ...bounds }, this.#clock);
+    const text =
+      "SELECT count(*)::int AS backends FROM pg_stat_activity WHERE pid = $1 AND coalesce(state, '') NOT LIKE 'idle%'";
+    const [row] = await own.connection.query(text, [String(pid)]);
+    return Number(row?.backends) > 0;
   }
 
   /** Waits for what is under way, and for the connections to be gone. */

@@ -32,7 +32,7 @@ const system = defineSystem({
   ],
 });
 
-test("W6: a task whose acceptance is read before it is answered is begun once, by whoever accepted it", async () => {
+test("a task whose acceptance is read before it is answered is begun once, by whoever accepted it", async () => {
   const time = simulateTime({ random: seededRandom(7) });
   const memory = createMemoryStore();
   let lostUntilMs = 0;

@@ -11,6 +11,8 @@ export interface Proxy extends AsyncDisposable {
    * after that is lost.
    */
   stalls: boolean;
+  /** As a network does that forgot them: what is asked from now on over the connections that are there is lost. Others are as before. */
+  forget(): void;
   /** How many connections the store has not let go of. */
   readonly open: number;
 }
@@ -24,23 +26,25 @@ export async function startProxy(connectionString: string): Promise<Proxy> {
   const host = url.hostname;
   const sockets = new Set<Socket>();
   const open = new Set<Socket>();
+  const forgotten = new WeakSet<Socket>();
   const proxy = createServer({ allowHalfOpen: true }, (client) => {
     const upstream = connect(port, host);
     let isIn = false;
+    const isLost = () => isIn && (control.stalls || forgotten.has(client));
     sockets.add(client);
     open.add(client);
     client.on("data", (data) => {
-      if (!isIn || !control.stalls) upstream.write(data);
+      if (!isLost()) upstream.write(data);
     });
     upstream.on("data", (data) => {
-      if (isIn && control.stalls) return;
+      if (isLost()) return;
       isIn ||= isReady(data);
       client.write(data);
     });
     client.on("end", () => {
       open.delete(client);
       // One that stalls does not answer a goodbye either.
-      if (!control.stalls) client.end();
+      if (!isLost()) client.end();
     });
     client.on("close", () => {
       sockets.delete(client);
@@ -48,7 +52,7 @@ export async function startProxy(connectionString: string): Promise<Proxy> {
       upstream.destroy();
     });
     upstream.on("close", () => {
-      if (!control.stalls) client.destroy();
+      if (!isLost()) client.destroy();
     });
     for (const socket of [client, upstream]) socket.on("error", () => {});
   }).listen(0, "127.0.0.1");
@@ -58,6 +62,9 @@ export async function startProxy(connectionString: string): Promise<Proxy> {
   const control: Proxy = {
     connectionString: url.href,
     stalls: false,
+    forget: () => {
+      for (const socket of sockets) forgotten.add(socket);
+    },
     get open() {
       return open.size;
     },
