@@ -48,6 +48,8 @@ export const commandDescriptor = z.object({
   input: z.record(z.string(), z.json()),
   timeoutMs: z.number(),
   joinable: z.boolean(),
+  /** For how long a result answers equal tasks after it, in milliseconds; absent where each is done anew. */
+  rememberMs: z.number().optional(),
   /** Whether a swarm offers it at present. */
   available: z.boolean(),
 });

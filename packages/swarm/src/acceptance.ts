@@ -20,7 +20,7 @@ export function acceptance(
     bodyHash: string | undefined;
     joinKey: string | undefined;
     joinedTo: string | undefined;
-  } & Pick<ExecutionEventData<"execution.accepted">, "claim" | "assigned">,
+  } & Pick<ExecutionEventData<"execution.accepted">, "claim" | "assigned" | "remembered">,
 ): ExecutionEventData<"execution.accepted"> {
   const { grant, parent } = request;
   const now = ctx.runtime.clock.now();
@@ -50,6 +50,7 @@ export function acceptance(
     ...(rest.bodyHash !== undefined && { bodyHash: rest.bodyHash }),
     ...(rest.joinKey !== undefined && { joinKey: rest.joinKey }),
     ...(rest.joinedTo !== undefined && { joinedTo: rest.joinedTo }),
+    ...(rest.remembered !== undefined && { remembered: rest.remembered }),
     ...(rest.claim !== undefined && { claim: rest.claim }),
     ...(rest.assigned !== undefined && { assigned: rest.assigned }),
   };

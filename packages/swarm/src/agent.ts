@@ -86,6 +86,11 @@ interface AgentSettings<Input extends z.ZodType> {
    * agents whose result depends on nothing but the arguments and whose effects, if any, may happen once for all. Default false.
    */
   readonly joinable?: boolean;
+  /**
+   * For how long a result answers equal tasks after it, in milliseconds, without their being done again (S9): up to 30 days. Each is recorded with its
+   * outcome, and says whose it is. Only what completed is remembered, up to a million characters of JSON. Needs `joinable`. Default: not at all.
+   */
+  readonly rememberMs?: number;
   /** How long one task may take, in milliseconds, where the caller says nothing shorter. Default 60,000 (the seed's `task_timeout`). */
   readonly timeoutMs?: number;
   /** How often a task is begun in all when its worker or process dies under it. An error that the agent throws is an outcome, not a reason to repeat. Default 3. */
@@ -114,6 +119,7 @@ export interface AgentDefinition {
   readonly input: z.ZodType;
   readonly risk: Risk;
   readonly joinable: boolean;
+  readonly rememberMs: number | undefined;
   readonly timeoutMs: number;
   readonly maxAttempts: number;
   readonly isolation:
@@ -124,6 +130,8 @@ export interface AgentDefinition {
 
 /** The seed's `task_timeout`. */
 const defaultTaskTimeoutMs = 60_000;
+/** Longer than that, and a result belongs where it can be looked up by name: into memory. */
+const maxRememberMs = 30 * 24 * 3_600_000;
 
 /** Defines an agent that runs in the process's own thread: for waiting work. Work that computes belongs into `threadAgent`. */
 export function agent<Input extends z.ZodType>(settings: InlineAgentSettings<Input>): AgentDefinition {
@@ -164,6 +172,11 @@ function define(
   if (!(Number.isInteger(maxAttempts) && maxAttempts >= 1 && maxAttempts <= 100)) {
     throw invalidAgent(settings.name, "maxAttempts", "must be a whole number from 1 to 100");
   }
+  const { joinable = false, rememberMs } = settings;
+  if (rememberMs !== undefined && !(rememberMs > 0 && rememberMs <= maxRememberMs))
+    throw invalidAgent(settings.name, "rememberMs", "must be more than 0 and at most 30 days in milliseconds");
+  if (rememberMs !== undefined && !joinable)
+    throw invalidAgent(settings.name, "rememberMs", "needs joinable: true, since a result answers only equal tasks");
   return Object.freeze({
     kind: "agent",
     name: settings.name,
@@ -171,7 +184,8 @@ function define(
     description: settings.description,
     input: settings.input,
     risk: settings.risk ?? "medium",
-    joinable: settings.joinable ?? false,
+    joinable,
+    rememberMs,
     timeoutMs,
     maxAttempts,
     isolation: Object.freeze(isolation),

@@ -5,7 +5,11 @@ import { agent } from "./agent.ts";
 import { createCatalogue } from "./catalogue.ts";
 import { service } from "./service.ts";
 
-const offering = (name: string, input: z.ZodType, more: { risk?: "low" | "high"; joinable?: boolean } = {}) =>
+const offering = (
+  name: string,
+  input: z.ZodType,
+  more: { risk?: "low" | "high"; joinable?: boolean; rememberMs?: number } = {},
+) =>
   service({
     name,
     description: "Scans.",
@@ -34,6 +38,11 @@ describe("two services that offer the same capability", () => {
     ["another type", "input", offering("two", z.strictObject({ ...input().shape, path: z.number() }))],
     ["another default", "input", offering("two", z.strictObject({ ...input().shape, depth: z.number().default(9) }))],
     ["another risk", "risk", offering("two", input(), { risk: "high" })],
+    [
+      "another time that results are remembered for",
+      "joinable and rememberMs",
+      offering("two", input(), { joinable: true, rememberMs: 1_000 }),
+    ],
     ["other joining and input", "joinable and input", offering("two", z.strictObject({}), { joinable: true })],
   ])("are refused with both names where one has %s", (_what, difference, two) => {
     expect(() => createCatalogue([offering("one", input()), two])).toThrow(

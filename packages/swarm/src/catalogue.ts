@@ -40,6 +40,7 @@ function checkAgreement(first: Offer, other: Offer): void {
   const differences = [
     ...(a.risk === b.risk ? [] : ["risk"]),
     ...(a.joinable === b.joinable ? [] : ["joinable"]),
+    ...(a.rememberMs === b.rememberMs ? [] : ["rememberMs"]),
     // Most capabilities have one agent, and those that share one often share its schema: only the rest cost the work of comparing.
     ...(a.input === b.input || shapeOf(a.input) === shapeOf(b.input) ? [] : ["input"]),
   ];

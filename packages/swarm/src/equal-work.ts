@@ -14,9 +14,11 @@ export interface EqualWork {
   readonly version: number;
   readonly leader: string | undefined;
   readonly followers: readonly string[];
+  /** Who did it last, where nobody does it now, and the wall time of its end, in milliseconds. */
+  readonly finished: { readonly executionId: string; readonly time: number } | undefined;
 }
 
-export const freeWork: EqualWork = { version: 0, leader: undefined, followers: [] };
+export const freeWork: EqualWork = { version: 0, leader: undefined, followers: [], finished: undefined };
 
 /** More followers than this would not fit one append with the leader's outcome; one more does its own work. */
 export const maxFollowers = 500;
@@ -39,11 +41,16 @@ export function foldWork(work: EqualWork, event: StoredEvent): EqualWork {
   const { version } = event;
   switch (event.type) {
     case "work.started":
-      return { version, leader: executionId, followers: work.followers.filter((each) => each !== executionId) };
+      return {
+        ...freeWork,
+        version,
+        leader: executionId,
+        followers: work.followers.filter((each) => each !== executionId),
+      };
     case "work.joined":
-      return { version, leader: work.leader, followers: [...work.followers, executionId] };
+      return { ...work, version, followers: [...work.followers, executionId] };
     case "work.finished":
-      return { version, leader: undefined, followers: [] };
+      return { ...freeWork, version, finished: { executionId, time: event.time } };
     default:
       return { ...work, version };
   }

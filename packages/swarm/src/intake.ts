@@ -1,7 +1,7 @@
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, JsonValue, Part, Timer } from "@viable/kernel";
 import { canonicalJson, nearestNames, rootContext, toWire, withContext } from "@viable/kernel";
-import type { AppendOutcome, Log } from "@viable/log";
+import type { AppendOutcome, Log, NewEvent } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { Claim } from "@viable/protocol";
 import { isOutcome, maxHops, toFieldProblems } from "@viable/protocol";
@@ -18,6 +18,8 @@ import { executionStream, holdsClaim } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 import type { IntakeOutcome, IntakeRequest } from "./intake-request.ts";
 import { refuse } from "./intake-request.ts";
+import type { RememberedWork } from "./remembered-work.ts";
+import { findRemembered } from "./remembered-work.ts";
 import type { Swarm } from "./swarm.ts";
 import { createTurns } from "./turns.ts";
 
@@ -390,10 +392,12 @@ export function createIntake(settings: IntakeSettings): Intake {
       const swarm = routed.local ? settings.swarm(chosen.service) : undefined;
       const work = joinKey === undefined ? undefined : await executions.equalWork(ctx, joinKey, tries > 0);
       const busy = work?.leader !== undefined && !(await hasEnded(ctx, work.leader));
+      const remembered = work === undefined || busy ? undefined : await findRemembered(ctx, executions, agent, work);
       const leader = busy && work.followers.length < maxFollowers ? work.leader : undefined;
+      const isDoneHere = leader === undefined && remembered === undefined;
       // A place is kept before anything is recorded, so that a burst cannot be accepted beyond the bound.
-      const place = leader === undefined ? swarm?.reserve(executionId) : undefined;
-      if (leader === undefined && swarm !== undefined && place === undefined) {
+      const place = isDoneHere ? swarm?.reserve(executionId) : undefined;
+      if (isDoneHere && swarm !== undefined && place === undefined) {
         return {
           ok: false,
           refusal: refuse("overloaded", "swarm.overloaded", `The queue of ${chosen.service} is full.`, {
@@ -401,19 +405,21 @@ export function createIntake(settings: IntakeSettings): Intake {
           }),
         };
       }
-      const joins = joinKey !== undefined && work !== undefined && (!busy || leader !== undefined);
+      const joins =
+        joinKey !== undefined && work !== undefined && remembered === undefined && (!busy || leader !== undefined);
       const data = acceptance(ctx, request, agent, routed.decision, {
         executionId,
         depth,
         bodyHash,
         joinKey: joins ? joinKey : undefined,
-        joinedTo: leader,
-        ...(leader === undefined && claimFor(agent, routed, swarm)),
+        joinedTo: remembered?.executionId ?? leader,
+        ...(remembered !== undefined && { remembered: true }),
+        ...(isDoneHere && claimFor(agent, routed, swarm)),
       });
       const own = {
         stream: executionStream(executionId),
         expected: 0,
-        events: [{ type: "execution.accepted", data: data as unknown as JsonObject }],
+        events: [{ type: "execution.accepted", data: data as unknown as JsonObject }, ...outcomeOf(remembered)],
         session: request.grant.sessionId,
         correlation: request.parent?.correlation ?? executionId,
         causation: request.parent?.executionId,
@@ -424,6 +430,7 @@ export function createIntake(settings: IntakeSettings): Intake {
         outcome = await log.append(ctx, {
           streams: [own, ...(joins ? [{ stream: joinKey, expected: work.version, ...meeting }] : [])],
         });
+        if (outcome.ok && remembered !== undefined) return { ok: true, repeated: false };
         if (outcome.ok) {
           watchDeadline(ctx, executionId, data.deadline);
           // At once and from what was written: nobody may find it claimed and in no hand.
@@ -569,6 +576,13 @@ export function createIntake(settings: IntakeSettings): Intake {
 
   return self;
 }
+
+/** What is recorded with the acceptance of a task whose result is known already. */
+const outcomeOf = (remembered: RememberedWork | undefined): readonly NewEvent[] => {
+  if (remembered === undefined) return [];
+  const { executionId, result } = remembered;
+  return [{ type: "execution.completed", data: { result, joinedTo: executionId } }];
+};
 
 /** Which kind of dead letter a refusal makes of a task. What is overloaded, denied or malformed is none: whoever asked mends that. */
 const deadLetterKinds: { readonly [code: string]: UndeliveredTask["kind"] } = {

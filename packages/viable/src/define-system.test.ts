@@ -113,6 +113,12 @@ describe("an agent or a service", () => {
     ["an agent's name", () => doer({ name: "Doer" }), 'agent "Doer": name must be lower case'],
     ["a capability", () => doer({ capability: "Do It" }), '"Do It" must look like'],
     ["a timeout", () => doer({ timeoutMs: 0 }), "timeoutMs must be more than 0"],
+    ["a time to remember results for", () => doer({ joinable: true, rememberMs: 0 }), "rememberMs must be more than 0"],
+    [
+      "results that are remembered of tasks that are not joined",
+      () => doer({ rememberMs: 1_000 }),
+      "rememberMs needs joinable",
+    ],
     ["a number of attempts", () => doer({ maxAttempts: 1.5 }), "maxAttempts must be a whole number"],
     ["a port", () => serviceNamed("a", -1), "port must be a whole number from 0 to 65535"],
     ["no agents", () => serviceNamed("a", 0, []), "agents must name at least one"],

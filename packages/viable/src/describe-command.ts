@@ -23,6 +23,7 @@ export function describeCommand(
     input: z.toJSONSchema(agent.input, { io: "input", unrepresentable: "any" }) as CommandDescriptor["input"],
     timeoutMs: agent.timeoutMs,
     joinable: agent.joinable,
+    ...(agent.rememberMs !== undefined && { rememberMs: agent.rememberMs }),
     available: registry.discover(command, { tenant }).swarms.length > 0,
   };
 }

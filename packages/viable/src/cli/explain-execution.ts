@@ -55,6 +55,8 @@ export async function explainExecution(client: Client, executionId: string): Pro
   return explain(view, events, children);
 }
 
+const remembers = "the same task was done before, and its result is remembered";
+
 /** The explanation of one execution from what was read. Pure. Throws `cli.undecodable_event`: half of it would be none. */
 export function explain(
   view: ExecutionView,
@@ -70,7 +72,7 @@ export function explain(
   }
   const accepted = events.find((event) => event.type === "execution.accepted");
   if (accepted === undefined) throw new Error(`${view.executionId} has no acceptance among its events.`);
-  const { route, authority, claim, assigned, joinedTo } = acceptance(accepted);
+  const { route, authority, claim, assigned, joinedTo, remembered } = acceptance(accepted);
   const claims: Explanation["claims"][number][] = [];
   const joined: Explanation["joined"][number][] = [];
   const releases: Explanation["releases"][number][] = [];
@@ -79,7 +81,11 @@ export function explain(
   if (assigned !== undefined)
     claims.push({ ...assigned, time: accepted.time, reason: "claimed for it with the acceptance" });
   if (joinedTo !== undefined)
-    joined.push({ executionId: joinedTo, time: accepted.time, reason: "the same task was already under way" });
+    joined.push({
+      executionId: joinedTo,
+      time: accepted.time,
+      reason: remembered ? remembers : "the same task was already under way",
+    });
   for (const event of events) {
     const { type, data, time } = event;
     const ended = outcomeOf(event);
