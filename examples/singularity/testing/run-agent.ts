@@ -57,6 +57,11 @@ export async function openBench(): Promise<AgentBench> {
           if (options.delegate === undefined) throw new Error(`${agent.name} delegates ${capability} to nobody`);
           return await options.delegate(capability, delegated);
         },
+        run: (reactor) => {
+          throw new Error(
+            `${agent.name} has a run of ${reactor} do its work, and there is nobody here to carry it out`,
+          );
+        },
         claim: (resource) => {
           throw new Error(`${agent.name} claims ${resource}, and there is nobody here to claim it from`);
         },

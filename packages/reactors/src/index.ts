@@ -22,7 +22,7 @@ export type { ReactorJson } from "./reactor-json.ts";
 export type { ReactorStats, Reactors, ReactorsSettings } from "./reactors.ts";
 export { createReactors } from "./reactors.ts";
 export type { RunEnding } from "./read-run.ts";
-export { endsRun } from "./read-run.ts";
+export { endsRun, errorOf as errorOfRun } from "./read-run.ts";
 export type { Ref, Resolved, Template } from "./ref.ts";
 export { isReservedKey } from "./reserved-keys.ts";
 export { runStream } from "./run-journal.ts";

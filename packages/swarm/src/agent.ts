@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 import type { Memory } from "./memory.ts";
 import type { ProjectionReader } from "./projection-reader.ts";
+import type { TaskRunOutcome } from "./task-run.ts";
 
 /** How dangerous a command is. What follows from it (audit, approval) is policy; unknown is never low. */
 export type Risk = "low" | "medium" | "high";
@@ -50,6 +51,12 @@ export interface AgentContext {
    * made with the same capability and arguments. Refusals and failures are values.
    */
   delegate(capability: string, args: JsonValue, options?: DelegateOptions): Promise<DelegateOutcome>;
+  /**
+   * Has a run of one of the system's reactors do it, and waits for its end. The run is durable by itself: after a crash the repeated call finds it. When
+   * this task is cancelled or out of time the run is cancelled, and undoes what it did. Refusals and failures are values. `key` tells
+   * apart several runs of one task.
+   */
+  run(reactor: string, input: JsonValue, key?: string): Promise<TaskRunOutcome>;
   /**
    * Claims a resource of this tenant by name, until this task ends or it is let go: of all who claim it, in any process, one has it, by the policy that
    * all of them name. A conflict is settled and recorded, never by accident. Hand `token` on with each write: whoever keeps the resource

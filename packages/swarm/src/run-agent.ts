@@ -22,6 +22,7 @@ import { createMemory, globalMemoryService } from "./memory-records.ts";
 import { readProjection } from "./projection-reader.ts";
 import type { Task } from "./task.ts";
 import { TaskClaims } from "./task-claims.ts";
+import type { CarryOutRun } from "./task-run.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
 
 /** Progress is kept at most this often, in milliseconds: five a second, so that the log is not drowned. */
@@ -47,6 +48,7 @@ export interface RunAgentPorts {
     args: JsonValue,
     options: DelegateOptions,
   ): Promise<DelegateOutcome>;
+  readonly carryOutRun: CarryOutRun;
   /** The agent waits for others from now on; call what is returned when it no longer does. */
   onWait(): () => void;
 }
@@ -115,6 +117,15 @@ async function runInline(
   const memoryCtx = rootContext(ctx.runtime, { tenant: state.tenant, principal: ctx.principal, signal: ctx.signal });
   const name = `${state.accepted.service}/${agent.name} ${state.executionId}`;
   const claims = new TaskClaims(ports.conflicts, memoryCtx, name, claim.attempt);
+  /** While it waits for others its worker takes up another task. */
+  const waiting = async <T>(ask: () => Promise<T>): Promise<T> => {
+    const resume = ports.onWait();
+    try {
+      return await whileAway(ctx, () => hasEnded, ask);
+    } finally {
+      resume();
+    }
+  };
   const agentCtx: AgentContext = {
     executionId: state.executionId,
     service: state.accepted.service,
@@ -133,18 +144,8 @@ async function runInline(
     signal: ctx.signal,
     runtime: ctx.runtime,
     progress: report,
-    async delegate(capability, args, options = {}) {
-      const resume = ports.onWait();
-      try {
-        return await whileAway(
-          ctx,
-          () => hasEnded,
-          () => ports.delegate(ctx, state, capability, args, options),
-        );
-      } finally {
-        resume();
-      }
-    },
+    delegate: (capability, args, options = {}) => waiting(() => ports.delegate(ctx, state, capability, args, options)),
+    run: (reactor, input, key = "") => waiting(() => ports.carryOutRun(ctx, state, reactor, input, key)),
     claim: (resource, claim) => claims.claim(resource, claim),
     memory: createMemory(ports.log, memoryCtx, state.accepted.service, ports.accesses),
     globalMemory: createMemory(ports.log, memoryCtx, globalMemoryService, ports.accesses),

@@ -19,6 +19,7 @@ import { chooseAgent, createQueen, sweepEveryMs, workContext } from "./queen.ts"
 import { runAgent } from "./run-agent.ts";
 import type { ServiceDefinition } from "./service.ts";
 import type { Task } from "./task.ts";
+import type { CarryOutRun } from "./task-run.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
 import { createTurns } from "./turns.ts";
 import { giveBackMs, WorkerPool } from "./worker-pool.ts";
@@ -50,6 +51,7 @@ export interface SwarmSettings {
     args: JsonValue,
     options: DelegateOptions,
   ): Promise<DelegateOutcome>;
+  readonly carryOutRun: CarryOutRun;
   onEvent?(event: SupervisorEvent): void;
   /** Told in a sentence of what went wrong and shows nowhere else. */
   onProblem?(message: string): void;
@@ -194,6 +196,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         projections: settings.projections,
         conflicts: settings.conflicts,
         delegate: settings.delegate,
+        carryOutRun: settings.carryOutRun,
         onWait,
       });
       if (event === undefined) return;

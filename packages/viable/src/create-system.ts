@@ -57,6 +57,7 @@ import { singletonSpec } from "./singleton-service.ts";
 import { swarmViews } from "./swarm-views.ts";
 import { createSystemBus } from "./system-bus.ts";
 import { systemCommands } from "./system-commands.ts";
+import { createTaskRuns } from "./task-runs.ts";
 import { createThrownNotices } from "./thrown-notices.ts";
 import { systemViews } from "./views.ts";
 
@@ -303,6 +304,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       notice("warn", `${event.supervisor}/${event.child} ended: ${event.error.message}`);
     if (event.type === "gave_up") notice("error", `${event.supervisor} gave up: ${event.error.message}`);
   };
+  const carryOutRun = createTaskRuns(() => reactors);
   const tree = supervise({
     name: definition.name,
     strategy: "one-for-one",
@@ -406,6 +408,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         if (stopping && !outcome.ok && outcome.status === "refused") await waitFor(delegateCtx, untilGivenBack());
         return outcome;
       },
+      carryOutRun,
       onEvent: onSupervisorEvent,
       onProblem: (message) => notice("warn", message),
     });

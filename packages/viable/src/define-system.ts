@@ -8,7 +8,7 @@ import type { RoutingRule, RoutingRuleSettings } from "@viable/registry/define";
 import { checkRoutingRules } from "@viable/registry/define";
 import type { ClientLimits } from "@viable/security";
 import { baseClientLimits } from "@viable/security";
-import type { AgentDefinition, ServiceDefinition } from "@viable/swarm/define";
+import type { AgentDefinition, ReactorPlanAgent, ServiceDefinition } from "@viable/swarm/define";
 import { createCatalogue, service } from "@viable/swarm/define";
 import { z } from "zod";
 
@@ -190,6 +190,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
   const capabilities = [...agents.map(({ capability }) => capability), ...systemCapabilities];
   checkReactors(reactors, pools, { capabilities, managers });
   checkBeginnings(reactors, [...schedules, ...managers]);
+  checkReactorPlans(agents, reactors);
   checkServices(services, gateway.port);
   checkCapabilities(agents);
   const rules = checkRoutingRules(routing, {
@@ -217,6 +218,21 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
       leaseMs: limits.leaseMs,
     },
   });
+}
+
+/** An agent whose work a run does needs its reactor here. */
+function checkReactorPlans(
+  agents: readonly (AgentDefinition | ReactorPlanAgent)[],
+  reactors: readonly ReactorDefinition[],
+): void {
+  for (const agent of agents) {
+    const { plan } = "plan" in agent ? agent : { plan: undefined };
+    if (plan?.kind !== "reactor" || reactors.some(({ name }) => name === plan.reactor)) continue;
+    throw invalid(
+      `agent.${agent.name}.reactor`,
+      `a run of "${plan.reactor}" is to do its work, which is not among the system's reactors`,
+    );
+  }
 }
 
 export const isProcessManager = (each: Projection | ProcessManager): each is ProcessManager =>

@@ -17,11 +17,14 @@ export type {
   QueryContext,
   QueryDefinition,
   QueryOutcome,
+  ReactorPlanAgent,
   ServiceDefinition,
+  TaskRunOutcome,
   ThreadAgentContext,
 } from "@viable/swarm/define";
 export {
   agent,
+  byReactor,
   firstSuccess,
   parallel,
   query,

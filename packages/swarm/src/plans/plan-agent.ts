@@ -14,7 +14,7 @@ const maxCapabilityChars = 100;
  * How often a plan is begun in all when its worker or process dies under it. More than other agents are: it does nothing itself, and
  * begun again it finds what its members have come to.
  */
-const defaultMaxAttempts = 10;
+export const defaultMaxAttempts = 10;
 
 /** What every plan has, like an agent but for what does the work. */
 export type PlanSettings<Input extends z.ZodType> = Omit<InlineAgentSettings<Input>, "handle">;
