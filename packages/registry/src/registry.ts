@@ -64,8 +64,8 @@ export type RouteOutcome =
   | { readonly ok: true; readonly decision: RouteDecision; readonly local: boolean }
   | {
       readonly ok: false;
-      /** Nobody offers it who may take it now; or a rule of the config says that nobody may. */
-      readonly code: "registry.no_swarm" | "registry.refused";
+      /** Nobody offers it who may take it now; or none is known while the log cannot be read; or a rule of the config says that nobody may. */
+      readonly code: "registry.no_swarm" | "registry.out_of_date" | "registry.refused";
       readonly reasons: readonly string[];
       readonly near: readonly string[];
     };
@@ -450,7 +450,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     },
     route(capability, task = {}) {
       const startedMs = clockMs();
-      const outcome = routeNow(capability, task);
+      const outcome = judgeKnown(routeNow(capability, task), log);
       if (task.isQuery === true) return outcome;
       counts.routed += 1;
       counts.meanRouteMs += (clockMs() - startedMs - counts.meanRouteMs) / counts.routed;
@@ -491,6 +491,16 @@ function checkRegistration(given: Registration): Registration {
     `The registration of ${given.service} does not hold: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}.`,
     { next: "Other processes would not obey it: change what the service says of itself." },
   );
+}
+
+/** What is known of swarms runs out while the log cannot be read: that there is none is no more than that this process knows of none. */
+function judgeKnown(outcome: RouteOutcome, log: Log): RouteOutcome {
+  if (outcome.ok || outcome.code !== "registry.no_swarm") return outcome;
+  const failure = log.stats().readFailure;
+  if (failure === undefined) return outcome;
+  const since = new Date(failure.since).toISOString();
+  const outOfDate = `What this process knows of swarms is out of date: the log cannot be read since ${since} (${failure.message}).`;
+  return { ...outcome, code: "registry.out_of_date", reasons: [outOfDate, ...outcome.reasons] };
 }
 
 /** Somebody offers it, and a rule lets none of them take it. */

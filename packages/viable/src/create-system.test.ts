@@ -11,6 +11,7 @@ import { startTestSystem } from "@viable/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { createSystem } from "./create-system.ts";
+import type { Hosting } from "./hosting.ts";
 import { agent, defineSystem, reactor, service } from "./index.ts";
 
 /** A service with an agent that takes as long as it is told. */
@@ -235,6 +236,28 @@ describe("what is counted somewhere is shown somewhere (W10)", () => {
       status: "ok",
       detail: expect.stringContaining("2 processes"),
     });
+  });
+
+  test("who is cut off from the database says so, and not that nobody offers what is asked for", async () => {
+    const memory = createMemoryStore();
+    const time = simulateTime();
+    const [here, there] = [share(memory), share(memory)];
+    const hosting: Hosting = { roles: ["gateway"], services: [], apart: [] };
+    await using gateway = await startTestSystem(definition, { store: here.shared, time, hosting });
+    await using _worker = await startTestSystem(definition, { store: there.shared, time, seed: 2 });
+    await time.advance(2_000);
+    const route = () => gateway.system.registry.route("one.sleep");
+    expect(route()).toMatchObject({ ok: true });
+    expect(gateway.system.registry.route("one.nap")).toMatchObject({ code: "registry.no_swarm" });
+    here.link.up = false;
+    await time.advance(30_000);
+    expect(route()).toMatchObject({
+      code: "registry.out_of_date",
+      reasons: [expect.stringMatching(/out of date: the log cannot be read since 2026-.*Cut off/), expect.any(String)],
+    });
+    here.link.up = true;
+    await time.advance(2_000);
+    expect(route()).toMatchObject({ ok: true });
   });
 
   test("a log whose news cannot be read is degraded, though it answers", async () => {
