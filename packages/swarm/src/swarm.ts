@@ -313,7 +313,8 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       });
       queen = reigning;
       const onWork = (state: ExecutionState) => {
-        if (state.accepted.service === service.name && state.status === "pending")
+        // Without room it would be given back at once; the sweep finds it when there is some.
+        if (state.accepted.service === service.name && state.status === "pending" && pool.hasRoom)
           void reigning.claim(rootContext(runtime), state.executionId).catch(() => undefined);
       };
       const stopListening = executions.onWork(onWork);
