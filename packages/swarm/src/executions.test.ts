@@ -1,4 +1,5 @@
 // The end of a process's picture of executions, over a log in memory and in simulated time.
+import type { JsonObject } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime, withContext } from "@viable/kernel";
 import type { Position, Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
@@ -45,8 +46,12 @@ async function setupShortPages() {
   };
   const [log, others] = [createLog(store, ctx.runtime), createLog(memory, ctx.runtime)];
   for (const each of [log, others]) await each.start(ctx);
-  const write = async (executionId: string, expected: number, ...types: string[]) => {
-    const events = types.map((type) => ({ type, data: {} }));
+  const write = async (
+    executionId: string,
+    expected: number,
+    ...types: (string | { type: string; data: JsonObject })[]
+  ) => {
+    const events = types.map((each) => (typeof each === "string" ? { type: each, data: {} } : each));
     await others.append(ctx, { streams: [{ stream: `execution:${executionId}`, expected, events }] });
   };
   const executions = createExecutions(log);
@@ -63,6 +68,26 @@ async function setupShortPages() {
     },
   };
 }
+
+test("who listens for claims hears of one that a decision has read ahead of the tail, and once", async () => {
+  const { ctx, executions, write, hear, stopHearing } = await setupShortPages();
+  const executionId = ctx.runtime.ids.next("exe");
+  const claimed = (processId: string, attempt: number) => ({
+    type: "execution.claimed",
+    data: { processId, epoch: 1, attempt, reason: "gone" },
+  });
+  await executions.start(ctx);
+  await write(executionId, 0, "execution.accepted", claimed("here", 1));
+  await hear();
+  const heard: unknown[] = [];
+  executions.onClaimed(executionId, ({ claim }) => heard.push(claim?.processId));
+  stopHearing();
+  await write(executionId, 2, claimed("there", 2));
+  await executions.decide(ctx, executionId, ({ claim }) =>
+    claim?.processId === "here" ? { type: "execution.progressed", data: { percent: 1, message: "On." } } : undefined,
+  );
+  expect(heard).toEqual(["there"]);
+});
 
 test("what others wrote of an execution is read to its end, though pages end early: a decision is overtaken once", async () => {
   const { ctx, executions, write, hear, stopHearing } = await setupShortPages();

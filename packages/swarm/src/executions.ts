@@ -2,6 +2,7 @@ import type { Context, Part, Timer } from "@viable/kernel";
 import { invariant, isId, sleep, untilSettled, ViableError, withContext } from "@viable/kernel";
 import type { AppendRequest, Log, Position, StoredEvent, Subscription } from "@viable/log";
 import { comparePositions, foldStream, startPosition } from "@viable/log";
+import type { Claim } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
 import type { EqualWork } from "./equal-work.ts";
 import { foldWork, freeWork, maxFollowers, workFinished, workStarted } from "./equal-work.ts";
@@ -112,12 +113,14 @@ export function createExecutions(log: Log): Executions {
     if (isOutcome(state.status)) settled(state);
     else {
       open.set(executionId, state);
-      const isForAnyone = event.type === "execution.released" && state.isForAnyone;
-      if (event.type === "execution.accepted" || event.type === "execution.rejoined" || isForAnyone)
+      const isLeft = event.type === "execution.released" && event.data.leaves === true;
+      if (event.type === "execution.accepted" || event.type === "execution.rejoined" || isLeft)
         for (const listener of workListeners) listener(state);
-      if (event.type === "execution.claimed")
-        for (const listener of claimListeners.get(executionId) ?? []) listener(state);
+      if (event.type === "execution.claimed") tellClaimed(state);
     }
+  };
+  const tellClaimed = (state: ExecutionState) => {
+    for (const listener of claimListeners.get(state.executionId) ?? []) listener(state);
   };
   const settled = (state: ExecutionState) => {
     open.delete(state.executionId);
@@ -155,8 +158,10 @@ export function createExecutions(log: Log): Executions {
   const advance = (state: ExecutionState) => {
     const known = open.get(state.executionId);
     if (known === undefined || known.version >= state.version) return;
-    if (isOutcome(state.status)) settled(state);
-    else open.set(state.executionId, state);
+    if (isOutcome(state.status)) return settled(state);
+    open.set(state.executionId, state);
+    // The tail will pass over the event that says so.
+    if (state.claim !== undefined && !isSameClaim(state.claim, known.claim)) tellClaimed(state);
   };
 
   const checkpoint = async (ctx: Context) => {
@@ -437,6 +442,9 @@ function shareOutcome(
   const fitting = shareable ? Math.max(0, Math.floor(maxSharedChars / JSON.stringify(event.data).length) - 1) : 0;
   return { sharing: followers.slice(0, fitting), left: followers.slice(fitting) };
 }
+
+const isSameClaim = (one: Claim, other: Claim | undefined): boolean =>
+  one.processId === other?.processId && one.epoch === other.epoch && one.attempt === other.attempt;
 
 const isUndecodable = (error: unknown): error is ViableError =>
   error instanceof ViableError && error.code === "log.undecodable_event";

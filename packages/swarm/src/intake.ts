@@ -314,14 +314,14 @@ export function createIntake(settings: IntakeSettings): Intake {
     if (!isNew || assigned?.processId !== membership.processId || assigned.epoch !== membership.epoch) return;
     if (!membership.canClaim) return;
     const swarm = settings.swarm(service);
-    if (swarm === undefined) giveBack(ctx, state, assigned);
+    // Its workers end what they hold and take up no more.
+    if (closed) giveBack(ctx, state, assigned, "its process stops");
+    else if (swarm === undefined) giveBack(ctx, state, assigned, "its process does not run the service");
     else swarm.take(state);
   };
-  const giveBack = (ctx: Context, state: ExecutionState, claim: Claim) => {
-    const released: ExecutionEvent = {
-      type: "execution.released",
-      data: { processId: membership.processId, reason: "its process does not run the service", leaves: true },
-    };
+  const giveBack = (ctx: Context, state: ExecutionState, claim: Claim, reason: string) => {
+    const data = { processId: membership.processId, reason, leaves: true as const };
+    const released: ExecutionEvent = { type: "execution.released", data };
     void executions
       .decide(withContext(ctx, { tenant: state.tenant }), state.executionId, (now) =>
         holdsClaim(now, claim) ? released : undefined,
@@ -434,9 +434,13 @@ export function createIntake(settings: IntakeSettings): Intake {
         if (outcome.ok) {
           watchDeadline(ctx, executionId, data.deadline);
           // At once and from what was written: nobody may find it claimed and in no hand.
-          const state = justAccepted(ctx, own, data, outcome.time ?? ctx.runtime.clock.now());
-          if (state !== undefined) executions.note(state);
-          if (state !== undefined && data.claim !== undefined && !stopped) swarm?.take(state);
+          const { time } = outcome;
+          const accepted = time === undefined ? undefined : justAccepted(ctx, own, data, time);
+          if (accepted !== undefined) executions.note(accepted);
+          // Where an earlier try had written it, more may have come of it meanwhile.
+          const state = accepted ?? (await executions.get(ctx, executionId));
+          const isOurs = state !== undefined && data.claim !== undefined && holdsClaim(state, data.claim);
+          if (isOurs && !stopped) swarm?.take(state);
           return { ok: true, repeated: false };
         }
       } finally {

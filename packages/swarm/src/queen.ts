@@ -134,12 +134,13 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
     if (claiming.has(executionId) || !membership.canClaim) return;
     claiming.add(executionId);
     try {
-      const state = await executions.decide(ctx, executionId, (now) => decideClaim(now, situationOf(ctx, executionId)));
-      const { claim } = state;
-      const ours = claim?.processId === membership.processId && claim.epoch === membership.epoch;
-      if (!ours || isOutcome(state.status)) return;
-      if (pool.holds(executionId)) pool.reclaim(executionId, claim);
-      else handOver(state, claim);
+      let own: Claim | undefined;
+      const state = await executions.decide(ctx, executionId, (now) => {
+        const event = decideClaim(now, situationOf(ctx, executionId));
+        own = event?.type === "execution.claimed" ? event.data : undefined;
+        return event;
+      });
+      if (own !== undefined && !pool.reclaim(executionId, own)) handOver(state, own);
     } finally {
       claiming.delete(executionId);
     }

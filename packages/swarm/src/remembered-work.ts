@@ -1,4 +1,5 @@
 import type { Context, JsonValue } from "@viable/kernel";
+import { codeOf } from "@viable/kernel";
 import type { AgentDefinition } from "./agent.ts";
 import type { EqualWork } from "./equal-work.ts";
 import type { Executions } from "./executions.ts";
@@ -25,7 +26,11 @@ export async function findRemembered(
   const isRecent = ({ time }: { readonly time: number }) => ctx.runtime.clock.now() - time < (rememberMs ?? 0);
   if (finished === undefined || !isRecent(finished)) return undefined;
   const { executionId } = finished;
-  const done = await executions.get(ctx, executionId);
+  const done = await executions.get(ctx, executionId).catch((error) => {
+    // One that cannot be read any more must not keep its equals from being done.
+    if (codeOf(error) === "log.undecodable_event") return undefined;
+    throw error;
+  });
   if (done?.status !== "completed" || done.result === undefined) return undefined;
   return JSON.stringify(done.result).length <= maxRememberedChars ? { executionId, result: done.result } : undefined;
 }

@@ -152,13 +152,13 @@ export function createSwarm(settings: SwarmSettings): Swarm {
   const releases = new Set<Promise<unknown>>();
   /** What is given back is nothing to wait with until it runs here again. */
   const isLeft = () => settings.isStopping() || pool.isClosed;
-  const giveBack = (task: Task, reason: string) => {
+  const giveBack = (task: Pick<Task, "state" | "claim">, reason: string, leaves = isLeft()) => {
     const releasing = executions
       .decide(rootContext(runtime, { tenant: task.state.tenant }), task.state.executionId, (now) =>
         holdsClaim(now, task.claim)
           ? {
               type: "execution.released",
-              data: { processId: membership.processId, reason, ...(isLeft() && { leaves: true as const }) },
+              data: { processId: membership.processId, reason, ...(leaves && { leaves: true as const }) },
             }
           : undefined,
       )
@@ -313,8 +313,10 @@ export function createSwarm(settings: SwarmSettings): Swarm {
       });
       queen = reigning;
       const onWork = (state: ExecutionState) => {
+        const { service: wanted, command } = state.accepted;
         // Without room it would be given back at once; the sweep finds it when there is some.
-        if (state.accepted.service === service.name && state.status === "pending" && pool.hasRoom)
+        const isWork = wanted === service.name && state.status === "pending" && pool.hasRoom;
+        if (isWork && chooseAgent(service, command) !== undefined)
           void reigning.claim(rootContext(runtime), state.executionId).catch(() => undefined);
       };
       const stopListening = executions.onWork(onWork);
@@ -381,8 +383,10 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     }),
     take(state) {
       const agent = chooseAgent(service, state.accepted.command);
-      if (state.claim === undefined || agent === undefined) return;
-      handOver({ state, claim: state.claim, agent });
+      const { claim } = state;
+      if (claim === undefined) return;
+      if (agent !== undefined) handOver({ state, claim, agent });
+      else giveBack({ state, claim }, "its process does not know the capability", true);
     },
     get hasRoom() {
       return pool.hasRoom;

@@ -81,7 +81,13 @@ test("a place is kept for a task by its name: it counts as held, and takes room,
   expect(pool.holds("exe_9")).toBe(true);
   expect([pool.hasRoom, pool.reserve("exe_10")]).toEqual([false, undefined]);
   places[9]?.();
-  places[9]?.();
+  // A command that is repeated under its key is on its way twice.
+  const again = pool.reserve("exe_8");
+  places[8]?.();
+  places[8]?.();
+  expect([pool.holds("exe_8"), pool.hasRoom]).toEqual([true, true]);
+  again?.();
+  places[8] = pool.reserve("exe_8");
   expect([pool.holds("exe_9"), pool.holds("exe_8"), pool.hasRoom]).toEqual([false, true, true]);
 });
 
@@ -90,9 +96,11 @@ test("a claim under the next lease is that of the worker that goes on; one of an
   const [held, queued] = [taskOf("exe_1"), taskOf("exe_2")];
   for (const task of [held, queued]) expect(pool.offer(task)).toBe(true);
   for (const { state } of [held, queued]) {
-    pool.reclaim(state.executionId, { processId: "here", epoch: 2, attempt: 1 });
-    pool.reclaim(state.executionId, { processId: "here", epoch: 3, attempt: 2 });
+    expect(pool.reclaim(state.executionId, { processId: "here", epoch: 2, attempt: 1 })).toBe(true);
+    expect(pool.reclaim(state.executionId, { processId: "here", epoch: 3, attempt: 2 })).toBe(false);
   }
+  pool.reserve("exe_3");
+  expect(pool.reclaim("exe_3", { processId: "here", epoch: 2, attempt: 1 })).toBe(false);
   expect([held.claim, queued.claim]).toEqual([1, 2].map(() => ({ processId: "here", epoch: 2, attempt: 1 })));
 });
 

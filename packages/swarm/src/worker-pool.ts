@@ -68,8 +68,9 @@ export class WorkerPool {
   readonly #queue: BoundedQueue<Entry>;
   readonly #workers = new Map<string, Worker>();
   readonly #queuedIds = new Set<string>();
-  /** What places are kept for. */
-  readonly #awaited = new Set<string>();
+  /** What places are kept for, and how many: a command that is repeated may be on its way twice. */
+  readonly #awaited = new Map<string, number>();
+  #awaitedPlaces = 0;
   #isClosed = false;
 
   constructor(settings: WorkerPoolSettings) {
@@ -96,7 +97,7 @@ export class WorkerPool {
 
   /** Whether a task offered now would be taken, beside those that places are kept for. */
   get hasRoom(): boolean {
-    let places = this.#queue.maxItems - this.#queue.size - this.#awaited.size;
+    let places = this.#queue.maxItems - this.#queue.size - this.#awaitedPlaces;
     for (const worker of this.#workers.values()) if (worker.state === "working" && worker.active === 0) places += 1;
     return places > 0;
   }
@@ -104,8 +105,19 @@ export class WorkerPool {
   /** Keeps a place for a task that is on its way; undefined where there is none. Give it back when the task has come, or will not. */
   reserve(executionId: string): (() => void) | undefined {
     if (!this.hasRoom) return undefined;
-    this.#awaited.add(executionId);
-    return () => this.#awaited.delete(executionId);
+    this.#keep(executionId, 1);
+    let isKept = true;
+    return () => {
+      if (isKept) this.#keep(executionId, -1);
+      isKept = false;
+    };
+  }
+
+  #keep(executionId: string, places: 1 | -1): void {
+    const kept = (this.#awaited.get(executionId) ?? 0) + places;
+    if (kept > 0) this.#awaited.set(executionId, kept);
+    else this.#awaited.delete(executionId);
+    this.#awaitedPlaces += places;
   }
 
   /** Whether the pool has this execution, queued or under way, or keeps a place for it: its acceptance may be read before it is answered. */
@@ -117,14 +129,16 @@ export class WorkerPool {
 
   /**
    * A task in hand was claimed anew, under another epoch: its outcome will be recorded under that claim. One of another attempt is another's
-   * to do: what is in hand stays under its own, and comes to nothing.
+   * to do: what is in hand stays under its own, and comes to nothing. Answers whether there was one.
    */
-  reclaim(executionId: string, claim: Claim): void {
-    const renew = (task: Task) => {
-      if (task.state.executionId === executionId && task.claim.attempt === claim.attempt) task.claim = claim;
-    };
-    for (const { task } of this.#queue) renew(task);
-    for (const worker of this.#workers.values()) for (const { task } of worker.held.values()) renew(task);
+  reclaim(executionId: string, claim: Claim): boolean {
+    const workers = [...this.#workers.values()];
+    const inHand = [...this.#queue, ...workers.flatMap(({ held }) => [...held.values()])];
+    const found = inHand.find(
+      ({ task }) => task.state.executionId === executionId && task.claim.attempt === claim.attempt,
+    );
+    if (found !== undefined) found.task.claim = claim;
+    return found !== undefined;
   }
 
   /** Whether it takes nothing at all: its swarm does not run. */

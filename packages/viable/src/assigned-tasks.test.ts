@@ -7,6 +7,7 @@ import { startTestSystem } from "@viable/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import type { Role } from "./hosting.ts";
+import type { AgentDefinition } from "./index.ts";
 import { agent, defineSystem, service } from "./index.ts";
 
 const sleeper = (capability: string, maxAttempts: number) =>
@@ -21,26 +22,30 @@ const sleeper = (capability: string, maxAttempts: number) =>
       return null;
     },
   });
-const system = defineSystem({
-  name: "assigning",
-  services: [
-    service({
-      name: "work",
-      description: "Sleeps, one task at a time.",
-      port: 0,
-      workers: 1,
-      maxQueued: 2,
-      agents: [sleeper("work.sleep", 3), sleeper("work.once", 1)],
-    }),
-  ],
-});
+const release = (agents: readonly AgentDefinition[]) =>
+  defineSystem({
+    name: "assigning",
+    services: [
+      service({
+        name: "work",
+        description: "Sleeps, one task at a time.",
+        port: 0,
+        workers: 1,
+        maxQueued: 2,
+        agents,
+      }),
+    ],
+  });
+const system = release([sleeper("work.sleep", 3), sleeper("work.once", 1)]);
+/** Knows nothing of the one that is newer. */
+const earlier = release([sleeper("work.once", 1)]);
 
 async function start() {
   const time = simulateTime({ random: seededRandom(5) });
   const store = { ...createMemoryStore(), exclusive: false };
   const hub = createMemoryHub();
-  const startAs = (seed: number, role: Role) =>
-    startTestSystem(system, {
+  const startAs = (seed: number, role: Role, definition = system) =>
+    startTestSystem(definition, {
       seed,
       store,
       time,
@@ -55,7 +60,14 @@ async function start() {
     const events = await gateway.settled(gateway.system.log.readStream(gateway.ctx, `execution:${executionId}`));
     return events.map(({ type, data }) => ({ type: type.slice("execution.".length), data }));
   };
-  return { time, gateway, worker, client, historyOf, join: () => startAs(3, "swarm") };
+  return {
+    time,
+    gateway,
+    worker,
+    client,
+    historyOf,
+    join: (seed = 3, definition = system) => startAs(seed, "swarm", definition),
+  };
 }
 
 test("a task for another process is begun there without an append of its own", async () => {
@@ -111,4 +123,43 @@ test("what a process that stops has not begun is done by another at once, not wh
   ]);
   await gateway.settled(left);
   for (const each of [other, gateway]) await each.stop();
+});
+
+test("where everybody else is full, what was given back waits, and is not claimed to be given back again", async () => {
+  const { time, gateway, worker, client, historyOf, join } = await start();
+  await client.begin("work.sleep", { ms: 8_000 });
+  const executionId = await client.begin("work.sleep", { ms: 100 });
+  await time.advance(500);
+  const other = await join();
+  await time.advance(500);
+  // One under way, and two that wait, in the other.
+  const { processId } = other.system.membership;
+  for (let nr = 0; nr < 3; nr++) await client.begin("work.sleep", { ms: 3_000 });
+  await time.advance(500);
+  const left = worker.stop();
+  await time.advance(2_000);
+  expect((await historyOf(executionId)).length).toBeLessThan(10);
+  expect(await client.outcome(executionId)).toMatchObject({ status: "completed" });
+  const claims = (await historyOf(executionId)).filter(({ type }) => type === "claimed");
+  expect(claims.at(-1)?.data).toMatchObject({ processId });
+  await gateway.settled(left);
+  for (const each of [other, gateway]) await each.stop();
+});
+
+test("who runs the service, and does not know the capability, leaves it to others", async () => {
+  const { time, gateway, worker, client, historyOf, join } = await start();
+  await client.begin("work.sleep", { ms: 8_000 });
+  const executionId = await client.begin("work.sleep", { ms: 100 });
+  await time.advance(500);
+  const older = await join(3, earlier);
+  await time.advance(500);
+  const left = worker.stop();
+  await time.advance(400);
+  const history = await historyOf(executionId);
+  expect(history.map(({ type }) => type)).toEqual(["accepted", "released"]);
+  const newer = await join(4);
+  await time.advance(2_000);
+  expect(await client.outcome(executionId)).toMatchObject({ status: "completed" });
+  await gateway.settled(left);
+  for (const each of [older, newer, gateway]) await each.stop();
 });

@@ -2,7 +2,7 @@
 import type { Bus, MemoryHub } from "@viable/bus";
 import { createMemoryBus, createMemoryHub } from "@viable/bus";
 import type { Context, JsonObject, SimulatedTime } from "@viable/kernel";
-import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { News, Store, Word } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import { expect, test } from "vitest";
@@ -256,5 +256,19 @@ test("what the largest events of a word take as a message is sent", async () => 
   await time.advance(20);
   expect(two.heard).toEqual(["first", stream]);
   expect(store.reads).toBe(0);
+  await stop();
+});
+
+test("where the broker has less room than the bus asks for, a word says that there is something, and no more", async () => {
+  const { time, store, one, two, stop } = await startPair();
+  const { publish } = one.bus;
+  one.bus.publish = (ctx, subject, message) => {
+    if (JSON.stringify(message).length > 150) throw new ViableError("bus.invalid_message", "Too long.");
+    publish(ctx, subject, message);
+  };
+  await one.append("a");
+  await time.advance(20);
+  expect(two.heard).toEqual(["first", "a"]);
+  expect(store.reads).toBeGreaterThan(0);
   await stop();
 });

@@ -1,6 +1,6 @@
 import type { Bus } from "@viable/bus";
 import type { Context, JsonObject, Runtime } from "@viable/kernel";
-import { rootContext } from "@viable/kernel";
+import { codeOf, rootContext } from "@viable/kernel";
 import type { Log, News, Word, WrittenEvent, WrittenEvents } from "@viable/log";
 import type { TextSigner } from "@viable/security";
 import { createTextSigner, openSystemKey } from "@viable/security";
@@ -42,8 +42,14 @@ export function createBusNews(runtime: Runtime, bus: Bus, ofStore: () => News | 
       ofStore()?.listen(onNews);
     },
     announce(word) {
-      if (bus.stats().connected) bus.publish(ctx, subject, { from: own, ...writeWord(word, signer) });
-      else ofStore()?.announce(word);
+      if (!bus.stats().connected) return ofStore()?.announce(word);
+      try {
+        bus.publish(ctx, subject, { from: own, ...writeWord(word, signer) });
+      } catch (error) {
+        if (codeOf(error) !== "bus.invalid_message") throw error;
+        // A broker may have less room than the bus asks for.
+        bus.publish(ctx, subject, { from: own, records: word.records, events: "many" });
+      }
     },
     get apartMs() {
       return bus.stats().connected ? apartMs : (ofStore()?.apartMs ?? apartMs);

@@ -72,9 +72,9 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
         if (key !== undefined && isReservedKey(key))
           throw new ViableError(
             "reactor.key_reserved",
-            `Runs under "${key}" are a schedule's or a process manager's.`,
+            `Runs under "${key}" are a schedule's, a process manager's or a task's.`,
             {
-              next: "Take another key: one that does not begin with schedule: or process:.",
+              next: "Take another key: one that does not begin with schedule:, process: or task:.",
             },
           );
         // Without a key it is the command's. Begun anew after a crash, the command finds the run that it had begun by its cause.

@@ -14,15 +14,16 @@ const unwanted: ReadonlySet<string> = new Set([
 
 /**
  * Has runs of reactors do the work of tasks: begun in the name of whoever asked for the task and caused by it, so that a run may have done what the
- * task may (W4), and found again by a task that is begun again. What a task that was cancelled or ran out of time had begun is cancelled; where
- * its process dies in that moment, the run goes on to its end.
+ * task may (W4), and found again by a task that is begun again. What a task that was cancelled or ran out of time had begun is cancelled. Where
+ * it ends while no worker has it, since its process died and no other has begun it again yet, the run goes on to its end.
  */
 export function createTaskRuns(reactors: () => Reactors): CarryOutRun {
   return async (ctx, parent, reactor, input, key) => {
     const { executionId, accepted, session } = parent;
     const own = withContext(ctx, { principal: accepted.authority.principal });
     const options = { key: `task:${executionId}:${key}`, causation: executionId, session };
-    const begun = await begin(own, reactors(), reactor, input, options);
+    // Begun whatever becomes of the task meanwhile: what nobody knows of nobody could cancel.
+    const begun = await begin(ctx, withoutEnd(own), reactors(), reactor, input, options);
     if (!begun.ok) return begun;
     const { runId } = begun;
     try {
@@ -37,8 +38,12 @@ export function createTaskRuns(reactors: () => Reactors): CarryOutRun {
 
 type Options = { readonly key: string; readonly causation: string; readonly session: string | undefined };
 
+const withoutEnd = ({ runtime, tenant, principal, traceparent }: Context): Context =>
+  rootContext(runtime, { tenant, principal, traceparent });
+
 /** Asks again while there are too many runs, as long as the task has time. */
 async function begin(
+  taskCtx: Context,
   ctx: Context,
   reactors: Reactors,
   reactor: string,
@@ -59,7 +64,7 @@ async function begin(
       const error = toWire(new ViableError(`reactor.${outcome.reason}`, message));
       return { ok: false, status: "refused", runId: undefined, error };
     }
-    await sleep(ctx, retryAfterMs);
+    await sleep(taskCtx, retryAfterMs);
   }
 }
 

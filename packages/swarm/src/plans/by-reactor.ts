@@ -26,7 +26,7 @@ export interface ReactorPlanAgent extends AgentDefinition {
 
 /**
  * Defines an agent whose work a durable run does (`ctx.run`): its result is the run's, and its failure too, by then undone as the reactor says.
- * A task that is cancelled or runs out of time has its run cancelled.
+ * A task that is cancelled or runs out of time while a worker has it has its run cancelled.
  */
 export function byReactor<Input extends z.ZodType>({
   reactor,
