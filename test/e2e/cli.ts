@@ -12,7 +12,7 @@ const workshopConfig = fileURLToPath(new URL("./workshop/viable.config.ts", impo
 const startAndRun = fileURLToPath(new URL("./workshop/start-and-run.ts", import.meta.url));
 
 /** No wait in these tests is longer than this, in milliseconds: the machine may be busy, but not that busy. */
-const maxWaitMs = 40_000;
+const maxWaitMs = 80_000;
 
 /** A finished process. */
 export interface Finished {
