@@ -132,13 +132,18 @@ export class WorkerPool {
    * to do: what is in hand stays under its own, and comes to nothing. Answers whether there was one.
    */
   reclaim(executionId: string, claim: Claim): boolean {
-    const workers = [...this.#workers.values()];
-    const inHand = [...this.#queue, ...workers.flatMap(({ held }) => [...held.values()])];
-    const found = inHand.find(
-      ({ task }) => task.state.executionId === executionId && task.claim.attempt === claim.attempt,
-    );
-    if (found !== undefined) found.task.claim = claim;
-    return found !== undefined;
+    const task = this.#find(executionId)?.task;
+    if (task?.claim.attempt !== claim.attempt) return false;
+    task.claim = claim;
+    return true;
+  }
+
+  /** Goes through the queue only where it is there: many may be claimed at once, and the queue be long. */
+  #find(executionId: string): Entry | undefined {
+    for (const { held } of this.#workers.values()) if (held.has(executionId)) return held.get(executionId);
+    if (!this.#queuedIds.has(executionId)) return undefined;
+    for (const entry of this.#queue) if (entry.task.state.executionId === executionId) return entry;
+    return undefined;
   }
 
   /** Whether it takes nothing at all: its swarm does not run. */
