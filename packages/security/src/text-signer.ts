@@ -7,9 +7,12 @@ export interface TextSigner {
   isSigned(text: string, signature: string): boolean;
 }
 
-/** `purpose` keeps what is signed for one thing from passing for another, also between releases that write it differently. */
-export function createTextSigner(key: Uint8Array, purpose: string): TextSigner {
-  const own = createHmac("sha256", key).update(purpose).digest();
+/**
+ * `purpose` keeps what is signed for one thing from passing for another, also between releases that write it differently. What was signed before
+ * there were several has none.
+ */
+export function createTextSigner(key: Uint8Array, purpose?: string): TextSigner {
+  const own = purpose === undefined ? key : createHmac("sha256", key).update(purpose).digest();
   const macOf = (text: string) => createHmac("sha256", own).update(text).digest();
   return {
     sign: (text) => macOf(text).toString("base64url"),
