@@ -60,12 +60,20 @@ async function start() {
     const events = await gateway.settled(gateway.system.log.readStream(gateway.ctx, `execution:${executionId}`));
     return events.map(({ type, data }) => ({ type: type.slice("execution.".length), data }));
   };
+  /** One is under way for as long as a stop takes, the other waits behind it. */
+  const beginBehindAnother = async () => {
+    await client.begin("work.sleep", { ms: 8_000 });
+    const executionId = await client.begin("work.sleep", { ms: 100 });
+    await time.advance(500);
+    return executionId;
+  };
   return {
     time,
     gateway,
     worker,
     client,
     historyOf,
+    beginBehindAnother,
     join: (seed = 3, definition = system) => startAs(seed, "swarm", definition),
   };
 }
@@ -106,11 +114,8 @@ test("what finds the queue full is given back, counts as no attempt, and is done
 });
 
 test("what a process that stops has not begun is done by another at once, not when it is gone", async () => {
-  const { time, gateway, worker, client, historyOf, join } = await start();
-  // One is under way for as long as the stop takes, the other waits behind it.
-  await client.begin("work.sleep", { ms: 8_000 });
-  const executionId = await client.begin("work.sleep", { ms: 100 });
-  await time.advance(500);
+  const { time, gateway, worker, historyOf, beginBehindAnother, join } = await start();
+  const executionId = await beginBehindAnother();
   const other = await join();
   await time.advance(500);
   const left = worker.stop();
@@ -126,10 +131,8 @@ test("what a process that stops has not begun is done by another at once, not wh
 });
 
 test("where everybody else is full, what was given back waits, and is not claimed to be given back again", async () => {
-  const { time, gateway, worker, client, historyOf, join } = await start();
-  await client.begin("work.sleep", { ms: 8_000 });
-  const executionId = await client.begin("work.sleep", { ms: 100 });
-  await time.advance(500);
+  const { time, gateway, worker, client, historyOf, beginBehindAnother, join } = await start();
+  const executionId = await beginBehindAnother();
   const other = await join();
   await time.advance(500);
   // One under way, and two that wait, in the other.
@@ -147,10 +150,8 @@ test("where everybody else is full, what was given back waits, and is not claime
 });
 
 test("who runs the service, and does not know the capability, leaves it to others", async () => {
-  const { time, gateway, worker, client, historyOf, join } = await start();
-  await client.begin("work.sleep", { ms: 8_000 });
-  const executionId = await client.begin("work.sleep", { ms: 100 });
-  await time.advance(500);
+  const { time, gateway, worker, client, historyOf, beginBehindAnother, join } = await start();
+  const executionId = await beginBehindAnother();
   const older = await join(3, earlier);
   await time.advance(500);
   const left = worker.stop();
