@@ -645,7 +645,12 @@ test("a key under which a schedule's or a process manager's runs are known is no
   const keys = (await t.events("run.started")).map(({ data }) => data.key as string);
   expect(new Set(keys.map((key) => key.split(":")[0]))).toEqual(new Set(["schedule", "process"]));
   const before = await t.events("run.started");
-  for (const key of [...keys, "schedule:nightly:2099-01-01T00:00:00.000Z", "process:runs:next"])
+  for (const key of [
+    ...keys,
+    "schedule:nightly:2099-01-01T00:00:00.000Z",
+    "process:runs:next",
+    `task:exe_${"0".repeat(26)}:`,
+  ])
     expect(await client.run("reactor.start", { reactor: "double", input: { n: 1 }, key })).toMatchObject({
       error: { code: "reactor.key_reserved", next: expect.stringContaining("another key") },
     });

@@ -6,7 +6,8 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { agent, byReactor, defineSystem, reactor, service } from "./index.ts";
 
-async function start() {
+/** `beforeCommit` is awaited before anything is written. */
+async function start(beforeCommit: (batch: string) => Promise<void> = async () => {}) {
   const undone: string[] = [];
   const asked: { capability: string; principal: string; clientType: string }[] = [];
   const packing = agent({
@@ -66,7 +67,15 @@ async function start() {
     limits: { drainMs: 0 },
   });
   const time = simulateTime({ random: seededRandom(6) });
-  const store = { ...createMemoryStore(), exclusive: false };
+  const memory = createMemoryStore();
+  const store = {
+    ...memory,
+    exclusive: false,
+    async commit(...batch: Parameters<typeof memory.commit>) {
+      await beforeCommit(JSON.stringify(batch[0]));
+      return await memory.commit(...batch);
+    },
+  };
   const startAs = (seed: number) => startTestSystem(system, { seed, store, time });
   const one = await startAs(1);
   const client = await one.connect();
@@ -109,6 +118,25 @@ test.each<[string, { deadlineMs?: number }]>([
   const [ended] = await one.events("run.cancelled", "run.compensated", "run.completed", "run.failed");
   expect(ended?.type).toBe("run.cancelled");
   expect(undone).toEqual(["reserve"]);
+  await one.stop();
+});
+
+test("a task that is cancelled while its run is being begun has it cancelled, too", async () => {
+  let waits: (() => void) | undefined;
+  const begun = async (batch: string) => {
+    if (batch.includes('"run.started"')) await new Promise<void>((resolve) => (waits = resolve));
+  };
+  const { time, one, client } = await start(begun);
+  const executionId = await client.begin("order.take", { ms: 60_000 });
+  await time.advance(1_000);
+  const cancelling = one.system.intake.cancel(one.ctx, executionId, "not wanted");
+  await time.advance(100);
+  expect(waits).toBeTypeOf("function");
+  waits?.();
+  await one.settled(cancelling);
+  await time.advance(10_000);
+  const ended = await one.events("run.cancelled", "run.compensated", "run.completed", "run.failed");
+  expect(ended.map(({ type }) => type)).toEqual(["run.cancelled"]);
   await one.stop();
 });
 
