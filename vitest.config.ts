@@ -13,6 +13,8 @@ export default defineConfig({
     env: { VIABLE_TEST_CACHE_DIR: join(import.meta.dirname, ".cache", "tests", "viable") },
     // Vitest leaves a core to itself, while most of what takes long here waits for another process, or for time: one more than there are cores.
     maxWorkers: availableParallelism() + 1,
+    // As all limits of time here, for a machine that others use too: it ends what hangs, and not what is slow.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,
@@ -21,7 +23,7 @@ export default defineConfig({
           include: ["packages/*/src/**/*.test.ts", "examples/*/**/*.test.ts", "test/**/*.test.ts"],
           exclude: ["**/*.int.test.ts", "**/*.fault.test.ts", "**/node_modules/**", "**/fixtures/**"],
           // None takes more than a few seconds, but where both cores are at work.
-          testTimeout: 30_000,
+          testTimeout: 60_000,
         },
       },
       {
@@ -31,8 +33,8 @@ export default defineConfig({
           include: ["packages/*/src/**/*.int.test.ts", "examples/*/**/*.int.test.ts", "test/**/*.int.test.ts"],
           // Those need a server that npm does not bring: `system-nats` below.
           exclude: ["packages/bus-nats/**", "test/e2e/nats.int.test.ts", "**/node_modules/**", "**/fixtures/**"],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
@@ -46,8 +48,8 @@ export default defineConfig({
           ],
           exclude: ["**/node_modules/**"],
           env: { VIABLE_TEST_POSTGRES: "system" },
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
@@ -57,8 +59,8 @@ export default defineConfig({
           name: "system-nats",
           include: ["packages/bus-nats/src/**/*.int.test.ts", "test/e2e/nats.int.test.ts"],
           exclude: ["**/node_modules/**"],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
