@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 
 /** Signs text that goes from one process of a system to another, with the key that only its processes have. */
 export interface TextSigner {
@@ -12,7 +12,8 @@ export interface TextSigner {
  * there were several has none.
  */
 export function createTextSigner(key: Uint8Array, purpose?: string): TextSigner {
-  const own = purpose === undefined ? key : createHmac("sha256", key).update(purpose).digest();
+  // Bytes would be made a key of at each call, which takes five times as long as the rest.
+  const own = createSecretKey(purpose === undefined ? key : createHmac("sha256", key).update(purpose).digest());
   const macOf = (text: string) => createHmac("sha256", own).update(text).digest();
   return {
     sign: (text) => macOf(text).toString("base64url"),
