@@ -1,22 +1,22 @@
 import type { Clock, Timer } from "@viable/kernel";
 import type { News, Word, WrittenEvent, WrittenEvents } from "./news.ts";
 
-/** How far apart two announcements are at most, in milliseconds, however much was written. */
+/** How far apart two announcements are at most, in milliseconds, however much was written that whoever hears of it has to read. */
 const maxApartMs = 10;
 /**
- * How many events a word carries at most, and how many characters of them: what a process writes for a few tasks. Of more, a reading of the database
- * costs less than to send them; and written as JSON twice over, which may take seven characters for one, they fit a message of the bus.
+ * How many events a word carries at most, and how many characters of them: what a process writes in one flush for a hundred tasks. Of more, a reading
+ * of the database costs less than to send them. Written as JSON twice over they nearly always fit a message of the bus; what does not is told of
+ * without them.
  */
-const maxCarriedEvents = 64;
-export const maxCarriedChars = 32_768;
+const maxCarriedEvents = 256;
+export const maxCarriedChars = 98_304;
 
 const nothing: Word = { events: "none", records: false };
 
 /**
- * Spreads the word that this process has written: the first at once, what comes soon after it together in the next. Whoever hears a word that
- * does not carry the events asks the database, so the more events it told of the later is the next, by a millisecond for each: a lone command,
- * whose every step waits for a word, is not held up, and under load nobody asks for every flush. Nothing waits for it, and a lost one costs
- * others a second (W3).
+ * Spreads the word that this process has written: the first at once, and the next too where the last carried what it told of, as far as the
+ * news are not to be apart. Whoever hears a word that does not carry the events asks the database, so the more events it told of the later is the
+ * next, by a millisecond for each: under load nobody asks for every flush. Nothing waits for it, and a lost one costs others a second (W3).
  *
  * States: quiet → told (waits until another may follow) → told again, where something was written meanwhile | quiet.
  */
@@ -53,12 +53,15 @@ export class Announcer {
     const word = this.#take();
     if (news === undefined) return;
     news.announce(word);
+    const isToBeRead = word.events === "many" || word.records;
+    const apartMs = Math.max(news.apartMs, isToBeRead ? Math.min(count, maxApartMs) : 0);
+    if (apartMs === 0) return;
     this.#waiting = this.#clock.setTimer(
       () => {
         this.#waiting = undefined;
         if (this.#untoldCount > 0) this.#tell();
       },
-      Math.max(news.apartMs, Math.min(count, maxApartMs)),
+      apartMs,
       { background: true },
     );
   }

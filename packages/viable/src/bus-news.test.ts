@@ -113,19 +113,21 @@ test("one's own word wakes nobody here", async () => {
   await one.log.stop(one.ctx);
 });
 
-test("by the bus a word of one event is told a millisecond after the last, since a command waits for three of them, and one of many later; by the database as far apart as it asks", async () => {
+test("by the bus a word is told at once after one that carried its events, and later after one that others had to read for; by the database as far apart as it asks", async () => {
   const time = simulateTime();
   const store = { ...createMemoryStore(), exclusive: false };
   const hub = createMemoryHub();
   const [one, two] = [await startProcess(time, hub, store, 1), await startProcess(time, hub, store, 2)];
-  for (const stream of ["a", "b", "c"]) {
+  // What stands before the first one nobody knows.
+  await one.append("a");
+  await time.advance(1);
+  for (const stream of ["b", "c"]) {
     await one.append(stream);
     await time.settle();
+    expect(two.heard).toContain(stream);
   }
-  await time.advance(1);
-  expect(two.heard).toEqual(["a", "b", "c"]);
-  await time.advance(2);
-  const burst = ["f", "g", "h", "i", "j", "k"];
+  // More than a word carries.
+  const burst = Array.from({ length: 300 }, (_, nr) => `burst-${nr}`);
   await Promise.all(burst.map(one.append));
   await one.append("l");
   await time.settle();
@@ -213,10 +215,10 @@ test("where another has written in between, or more than a word carries, who hea
   expect(one.heard).toEqual(two.heard);
   expect(store.reads).toBeGreaterThan(0);
   store.reads = 0;
-  await Promise.all(Array.from({ length: 65 }, (_, nr) => one.append(`many-${nr}`)));
+  await Promise.all(Array.from({ length: 300 }, (_, nr) => one.append(`many-${nr}`)));
   await time.advance(20);
   expect(two.heard).toEqual(one.heard);
-  expect(two.heard.length).toBe(3 + 65);
+  expect(two.heard.length).toBe(3 + 300);
   expect(store.reads).toBeGreaterThan(0);
   await stop();
 });

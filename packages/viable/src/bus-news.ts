@@ -9,8 +9,8 @@ const subject = "log.written";
 /** What the events of a word are signed for. The number is that of their form: those of another release are looked up. */
 const purpose = "log.written/1";
 
-/** Two words are this far apart at least, in milliseconds: one is a message of some bytes, or of what it carries. */
-const apartMs = 1;
+/** Two words need not be apart: one is a message of some bytes, or of what it carries, and there are no more than flushes. */
+const apartMs = 0;
 
 export interface BusNews extends News {
   /** From now on events are told themselves, and such that others told are taken: the log is open, and holds what they are signed with. */
