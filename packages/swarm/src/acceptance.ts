@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Context, JsonObject, JsonValue } from "@viable/kernel";
 import { canonicalJson, idFromDigest } from "@viable/kernel";
+import type { NewEvent, StreamAppend } from "@viable/log";
 import { startPosition } from "@viable/log";
 import type { ExecutionEventData, RouteDecision } from "@viable/protocol";
 import type { Grant } from "@viable/security";
 import type { AgentDefinition } from "./agent.ts";
 import type { ExecutionState } from "./execution.ts";
-import { foldExecution } from "./execution.ts";
+import { executionStream, foldExecution } from "./execution.ts";
 import type { IntakeRequest } from "./intake-request.ts";
 
 /** What is recorded of a command that is let in. */
@@ -56,16 +57,39 @@ export function acceptance(
   };
 }
 
+/** An accepted task on its way into the log. */
+export interface AcceptedTask {
+  readonly executionId: string;
+  /** Of its acceptance: a second append of the same finds the first. */
+  readonly eventId: string;
+  readonly data: ExecutionEventData<"execution.accepted">;
+  readonly session: string | undefined;
+  readonly correlation: string;
+  readonly causation: string | undefined;
+}
+
+/** The append of an acceptance, and of what is known to have come of it. */
+export const toAppend = (
+  { executionId, eventId, data, session, correlation, causation }: AcceptedTask,
+  outcome: readonly NewEvent[] = [],
+): StreamAppend => ({
+  stream: executionStream(executionId),
+  expected: 0,
+  events: [{ id: eventId, type: "execution.accepted", data: data as unknown as JsonObject }, ...outcome],
+  session,
+  correlation,
+  causation,
+});
+
 /** The state of an execution that has just been appended, without asking the log for what was handed to it. */
 export function justAccepted(
   ctx: Context,
-  write: { readonly stream: string; readonly session: string | undefined; readonly correlation: string },
-  data: ExecutionEventData<"execution.accepted">,
+  { executionId, data, session, correlation }: AcceptedTask,
   time: number,
 ): ExecutionState | undefined {
   return foldExecution(undefined, {
     id: "",
-    stream: write.stream,
+    stream: executionStream(executionId),
     version: 1,
     position: startPosition,
     type: "execution.accepted",
@@ -73,8 +97,8 @@ export function justAccepted(
     metadata: {
       tenant: ctx.tenant,
       actor: ctx.principal,
-      correlation: write.correlation,
-      ...(write.session !== undefined && { session: write.session }),
+      correlation,
+      ...(session !== undefined && { session }),
       ...(ctx.traceparent !== undefined && { traceparent: ctx.traceparent }),
     },
     time,

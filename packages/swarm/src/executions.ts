@@ -73,8 +73,11 @@ export interface Executions extends Part {
   onClaimed(executionId: string, callback: (state: ExecutionState) => void): () => void;
   /** Calls back whenever an execution that this process had not noted is accepted, loses the work it had joined, or may be claimed by anyone. */
   onWork(callback: (state: ExecutionState) => void): () => void;
-  /** Notes what this process has just accepted: its tail may be on the way there still. */
-  note(state: ExecutionState): void;
+  /**
+   * Notes what was just accepted at a position that the tail may be on the way to still. Answers whether that was new here: else more may have
+   * come of it already.
+   */
+  note(state: ExecutionState, position: Position): boolean;
   /** Appends what `decide` says, or nothing where it says so; answers the state after it, with what was appended in it. */
   decide(ctx: Context, executionId: string, decide: Decide): Promise<ExecutionState>;
   /** Who does, and who waits for, the work of a key stream. */
@@ -324,8 +327,13 @@ export function createExecutions(log: Log): Executions {
       workListeners.add(callback);
       return () => workListeners.delete(callback);
     },
-    note(state) {
-      if (!open.has(state.executionId) && !recent.has(state.executionId)) open.set(state.executionId, state);
+    note(state, position) {
+      const { executionId } = state;
+      // What was seen and is open no more has ended, even where it is forgotten again.
+      const isSeen = comparePositions(subscription?.position ?? startPosition, position) >= 0;
+      if (isSeen || open.has(executionId) || recent.has(executionId)) return false;
+      open.set(executionId, state);
+      return true;
     },
     async decide(ctx, executionId, decide) {
       let state = open.get(executionId) ?? (await read(ctx, executionId));

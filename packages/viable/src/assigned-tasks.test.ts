@@ -1,6 +1,6 @@
-// A task for another process is claimed for it with its acceptance: one append less, and one word. What it does not do any more goes to whoever
-// runs the service, at once.
-import { createMemoryHub } from "@viable/bus";
+// A task that no message of the bus holds is accepted where it was asked for, and claimed with that for the process that it is for: one append
+// less, and one word. What that one does not do any more goes to whoever runs the service, at once.
+import { createMemoryHub, maxMessageChars } from "@viable/bus";
 import { seededRandom, simulateTime } from "@viable/kernel";
 import { createMemoryStore } from "@viable/log";
 import { startTestSystem } from "@viable/testing";
@@ -10,12 +10,15 @@ import type { Role } from "./hosting.ts";
 import type { AgentDefinition } from "./index.ts";
 import { agent, defineSystem, service } from "./index.ts";
 
+/** Larger than the bus carries. */
+const note = "x".repeat(maxMessageChars);
+
 const sleeper = (capability: string, maxAttempts: number) =>
   agent({
     name: capability.replace(".", "-"),
     capability,
     description: "Sleeps.",
-    input: z.strictObject({ ms: z.number() }),
+    input: z.strictObject({ ms: z.number(), note: z.string() }),
     maxAttempts,
     handle: async (ctx, { ms }) => {
       await new Promise<void>((resolve) => void ctx.runtime.clock.setTimer(resolve, ms));
@@ -62,8 +65,8 @@ async function start() {
   };
   /** One is under way for as long as a stop takes, the other waits behind it. */
   const beginBehindAnother = async () => {
-    await client.begin("work.sleep", { ms: 8_000 });
-    const executionId = await client.begin("work.sleep", { ms: 100 });
+    await client.begin("work.sleep", { ms: 8_000, note });
+    const executionId = await client.begin("work.sleep", { ms: 100, note });
     await time.advance(500);
     return executionId;
   };
@@ -80,7 +83,7 @@ async function start() {
 
 test("a task for another process is begun there without an append of its own", async () => {
   const { gateway, worker, client, historyOf } = await start();
-  const { executionId } = await client.run("work.sleep", { ms: 100 });
+  const { executionId } = await client.run("work.sleep", { ms: 100, note });
   const { processId, epoch } = worker.system.membership;
   expect(await historyOf(executionId)).toMatchObject([
     { type: "accepted", data: { assigned: { processId, epoch, attempt: 1 } } },
@@ -91,7 +94,7 @@ test("a task for another process is begun there without an append of its own", a
 
 test("what may be begun only once is claimed by whoever begins it, since that may be gone unheard of", async () => {
   const { gateway, worker, client, historyOf } = await start();
-  const { executionId } = await client.run("work.once", { ms: 100 });
+  const { executionId } = await client.run("work.once", { ms: 100, note });
   const history = await historyOf(executionId);
   expect(history.map(({ type }) => type)).toEqual(["accepted", "claimed", "completed"]);
   expect(history[0]?.data).not.toHaveProperty("assigned");
@@ -100,7 +103,7 @@ test("what may be begun only once is claimed by whoever begins it, since that ma
 
 test("what finds the queue full is given back, counts as no attempt, and is done when there is room", async () => {
   const { gateway, worker, client, historyOf } = await start();
-  const begun = await Promise.all([1, 2, 3, 4, 5].map(() => client.begin("work.sleep", { ms: 300 })));
+  const begun = await Promise.all([1, 2, 3, 4, 5].map(() => client.begin("work.sleep", { ms: 300, note })));
   const outcomes = await Promise.all(begun.map((each) => client.outcome(each)));
   expect(outcomes.map(({ status, attempts }) => ({ status, attempts }))).toEqual(
     begun.map(() => ({ status: "completed", attempts: 1 })),
@@ -137,7 +140,7 @@ test("where everybody else is full, what was given back waits, and is not claime
   await time.advance(500);
   // One under way, and two that wait, in the other.
   const { processId } = other.system.membership;
-  for (let nr = 0; nr < 3; nr++) await client.begin("work.sleep", { ms: 3_000 });
+  for (let nr = 0; nr < 3; nr++) await client.begin("work.sleep", { ms: 3_000, note });
   await time.advance(500);
   const left = worker.stop();
   await time.advance(2_000);

@@ -234,6 +234,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const traffic = createTraffic();
   const intake = createIntake({
     log,
+    bus: ports.bus,
     registry,
     membership,
     executions,

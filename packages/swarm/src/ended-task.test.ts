@@ -1,8 +1,8 @@
 // Proves what the end of a task says of the swarm that had it: what is its fault, and what is somebody else's doing.
 import type { ErrorOnTheWire } from "@viable/kernel";
 import { describe, expect, test } from "vitest";
+import { toEndedTask } from "./ended-task.ts";
 import type { ExecutionState } from "./execution.ts";
-import { toEndedTask } from "./intake.ts";
 import { executionState } from "./testing/execution-state.ts";
 
 const error = (code: string): ErrorOnTheWire => ({ code, message: "", retryable: false });

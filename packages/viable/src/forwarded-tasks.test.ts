@@ -1,0 +1,217 @@
+// A task for another process is accepted by that process, which then writes all of its events. What cannot be asked of it, or is not answered,
+// is accepted where it was asked for; once all the same.
+import type { MemoryHub } from "@viable/bus";
+import { createMemoryHub } from "@viable/bus";
+import { seededRandom, simulateTime } from "@viable/kernel";
+import { createMemoryStore } from "@viable/log";
+import type { TestSystem } from "@viable/testing";
+import { startTestSystem } from "@viable/testing";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import type { Role } from "./hosting.ts";
+import { agent, defineSystem, service } from "./index.ts";
+
+const sleeper = (capability: string, maxAttempts: number) =>
+  agent({
+    name: capability.replace(".", "-"),
+    capability,
+    description: "Sleeps, and says how often it was begun.",
+    input: z.strictObject({ ms: z.number() }),
+    maxAttempts,
+    handle: async (ctx, { ms }) => {
+      await new Promise<void>((resolve) => void ctx.runtime.clock.setTimer(resolve, ms));
+      return ctx.attempt;
+    },
+  });
+const system = defineSystem({
+  name: "forwarding",
+  services: [
+    service({
+      name: "work",
+      description: "Sleeps, one task at a time.",
+      port: 0,
+      workers: 1,
+      maxQueued: 2,
+      agents: [sleeper("work.sleep", 3), sleeper("work.once", 1)],
+    }),
+  ],
+});
+
+/** What the bus does with questions to accept a task: `lose` those, or the answers to them, or have nobody there. */
+type Fate = "carry" | "lose" | "lose-answers" | "nobody";
+
+async function start(workers = 1) {
+  const time = simulateTime({ random: seededRandom(9) });
+  const store = { ...createMemoryStore(), exclusive: false };
+  const hub = createMemoryHub();
+  const bus: { fate: Fate } = { fate: "carry" };
+  const watched: MemoryHub = {
+    ...hub,
+    send(delivery, random) {
+      const isForwarded = delivery.subject.startsWith("tasks.accept.");
+      if (!isForwarded || bus.fate === "carry") return hub.send(delivery, random);
+      if (bus.fate === "nobody") return 0;
+      return bus.fate === "lose" ? 1 : hub.send({ ...delivery, answer: () => {} }, random);
+    },
+  };
+  const startAs = (seed: number, role: Role) =>
+    startTestSystem(system, {
+      seed,
+      store,
+      time,
+      hub: watched,
+      hosting: { roles: [role], services: role === "swarm" ? ["work"] : [], apart: [] },
+    });
+  const gateway = await startAs(1, "gateway");
+  const swarms = [];
+  for (let nr = 0; nr < workers; nr++) swarms.push(await startAs(nr + 2, "swarm"));
+  const client = await gateway.connect();
+  await time.advance(2_000);
+  const all = [gateway, ...swarms];
+  return {
+    time,
+    bus,
+    gateway,
+    worker: swarms[0] as TestSystem,
+    client,
+    historyOf: async (executionId: string) => {
+      const events = await gateway.settled(gateway.system.log.readStream(gateway.ctx, `execution:${executionId}`));
+      return events.map(({ type, data, metadata }) => ({ type: type.slice("execution.".length), data, metadata }));
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const each of all.reverse()) await each.stop();
+    },
+  };
+}
+
+/** Which process appended which events of executions. */
+function watchAppends(t: TestSystem): string[] {
+  const { log } = t.system;
+  const { append } = log;
+  const types: string[] = [];
+  Object.assign(log, {
+    append: async (...[ctx, request]: Parameters<typeof append>) => {
+      for (const { stream, events } of request.streams ?? [])
+        if (stream.startsWith("execution:")) types.push(...events.map(({ type }) => type));
+      return await append.call(log, ctx, request);
+    },
+  });
+  return types;
+}
+
+test("who does a task writes all of its events, in the caller's name", async () => {
+  await using t = await start();
+  const [asked, working] = [watchAppends(t.gateway), watchAppends(t.worker)];
+  const { executionId } = await t.client.run("work.sleep", { ms: 100 });
+  expect({ asked, working }).toEqual({ asked: [], working: ["execution.accepted", "execution.completed"] });
+  const { processId, epoch } = t.worker.system.membership;
+  expect(await t.historyOf(executionId)).toMatchObject([
+    {
+      type: "accepted",
+      data: { claim: { processId, epoch, attempt: 1 }, route: { chosen: { processId } } },
+      metadata: { actor: "owner", tenant: "default", session: t.client.sessionId, correlation: executionId },
+    },
+    { type: "completed" },
+  ]);
+});
+
+test("what may be begun only once is claimed with its acceptance", async () => {
+  await using t = await start();
+  const { executionId } = await t.client.run("work.once", { ms: 100 });
+  const history = await t.historyOf(executionId);
+  expect(history.map(({ type }) => type)).toEqual(["accepted", "completed"]);
+});
+
+test("what finds the queue full waits unclaimed, and is done when there is room", async () => {
+  await using t = await start();
+  const begun = [];
+  for (let nr = 0; nr < 5; nr++) begun.push(await t.client.begin("work.sleep", { ms: 300 }));
+  const histories = await Promise.all(begun.map(t.historyOf));
+  expect(histories.map(([accepted]) => "claim" in (accepted?.data ?? {}))).toEqual([true, true, true, false, false]);
+  for (const [accepted] of histories) expect(accepted?.data).not.toHaveProperty("assigned");
+  for (const each of begun) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
+});
+
+test("a process that stops accepts nothing more: it is told, and gives it back for another", async () => {
+  await using t = await start(2);
+  await t.client.begin("work.sleep", { ms: 8_000 });
+  await t.client.begin("work.sleep", { ms: 8_000 });
+  const stopped = t.worker.stop();
+  await t.time.advance(1);
+  const begun = [];
+  for (let nr = 0; nr < 2; nr++) begun.push(await t.client.begin("work.sleep", { ms: 100 }));
+  const { processId } = t.worker.system.membership;
+  for (const each of begun) {
+    expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
+    const done = (await t.historyOf(each)).map(({ data }) => data);
+    expect(JSON.stringify(done.filter(({ processId: by }) => by === processId))).not.toContain("attempt");
+  }
+  await t.gateway.settled(stopped);
+});
+
+test("where the answer is lost the task is found, not accepted twice", async () => {
+  await using t = await start();
+  t.bus.fate = "lose-answers";
+  const view = await t.client.run("work.sleep", { ms: 100 });
+  expect(view).toMatchObject({ status: "completed", result: 1 });
+  expect((await t.historyOf(view.executionId)).map(({ type }) => type)).toEqual(["accepted", "completed"]);
+});
+
+test("where the question is lost it is accepted after two seconds, and the process is left alone for five", async () => {
+  await using t = await start();
+  t.bus.fate = "lose";
+  const beginTimed = async () => {
+    const beganMs = t.time.now();
+    const executionId = await t.client.begin("work.sleep", { ms: 100 });
+    return { executionId, tookMs: t.time.now() - beganMs };
+  };
+  const first = await beginTimed();
+  expect(first.tookMs).toBeGreaterThanOrEqual(2_000);
+  const second = await beginTimed();
+  expect(second.tookMs).toBeLessThan(1_000);
+  t.bus.fate = "carry";
+  await t.time.advance(5_000);
+  const third = await beginTimed();
+  for (const { executionId } of [first, second, third])
+    expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
+  const claimed = await Promise.all(
+    [first, second, third].map(async ({ executionId }) => "claim" in ((await t.historyOf(executionId))[0]?.data ?? {})),
+  );
+  expect(claimed).toEqual([false, false, true]);
+});
+
+test("where nobody is there to be asked it is accepted at once, and claimed by whoever begins it", async () => {
+  await using t = await start();
+  t.bus.fate = "nobody";
+  const view = await t.client.run("work.sleep", { ms: 100 });
+  expect(view).toMatchObject({ status: "completed", result: 1 });
+  expect((await t.historyOf(view.executionId)).map(({ type }) => type)).toEqual(["accepted", "claimed", "completed"]);
+});
+
+test("a task that was written late, after it was accepted elsewhere, is begun once", async () => {
+  await using t = await start();
+  const { log } = t.worker.system;
+  const { append } = log;
+  const gate = Promise.withResolvers<void>();
+  Object.assign(log, {
+    append: async (...[ctx, request]: Parameters<typeof append>) => {
+      if (request.streams?.some(({ events }) => events.some(({ type }) => type === "execution.accepted")))
+        await gate.promise;
+      return await append.call(log, ctx, request);
+    },
+  });
+  const executionId = await t.client.begin("work.sleep", { ms: 5_000 });
+  gate.resolve();
+  expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
+  const history = await t.historyOf(executionId);
+  expect(history.map(({ type }) => type)).toEqual(["accepted", "claimed", "completed"]);
+});
+
+test("two requests under one key are one task, whichever is written first", async () => {
+  await using t = await start();
+  const send = () => t.client.begin("work.sleep", { ms: 100 }, { idempotencyKey: "one" });
+  const [one, other] = await Promise.all([send(), send()]);
+  expect(one).toBe(other);
+  expect(await t.client.outcome(one)).toMatchObject({ status: "completed", result: 1 });
+  expect((await t.historyOf(one)).map(({ type }) => type)).toEqual(["accepted", "completed"]);
+});
