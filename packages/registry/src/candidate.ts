@@ -2,6 +2,8 @@ import type { Registration, SwarmMeasurement } from "@viable/protocol";
 
 /** A swarm that offers what is asked for, with what this process knows of its load. */
 export interface Candidate {
+  /** What its entry is known by. */
+  readonly key: string;
   readonly registration: Registration;
   /** Undefined for a swarm of another process that has not told its load. */
   readonly measurement: SwarmMeasurement | undefined;

@@ -2,6 +2,8 @@ import type { Registration, SwarmMeasurement } from "@viable/protocol";
 
 /** A swarm of this process. */
 export interface OwnEntry {
+  /** What its record in the log is known by, and with it the entry. */
+  readonly key: string;
   readonly local: true;
   readonly registration: Registration;
   readonly measure: () => SwarmMeasurement;
@@ -15,6 +17,7 @@ export interface OwnEntry {
 
 /** A swarm of another process, as its record tells of it. */
 export interface OtherEntry {
+  readonly key: string;
   readonly local: false;
   readonly registration: Registration;
   readonly expiresAt: number;
@@ -86,8 +89,8 @@ export class EntryTable {
     return this.#entries.get(key);
   }
 
-  [Symbol.iterator](): Iterator<[string, Entry]> {
-    return this.#entries[Symbol.iterator]();
+  [Symbol.iterator](): Iterator<Entry> {
+    return this.#entries.values();
   }
 
   /** Those that offer a capability. */
@@ -107,9 +110,9 @@ export class EntryTable {
   }
 
   /** Takes an entry in, in the place of the one with the same key. */
-  put(key: string, entry: Entry): void {
-    this.remove(key);
-    this.#entries.set(key, entry);
+  put(entry: Entry): void {
+    this.remove(entry.key);
+    this.#entries.set(entry.key, entry);
     const { capabilities, subsystem, tags } = entry.registration;
     this.#capabilities.add(capabilities, entry);
     this.#groups.add(groupsOf(capabilities), entry);

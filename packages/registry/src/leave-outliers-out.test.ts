@@ -3,10 +3,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Candidate } from "./candidate.ts";
 import { addressOf } from "./candidate.ts";
+import { entryKey } from "./entry-record.ts";
 import { leaveOutliersOut } from "./leave-outliers-out.ts";
 import type { OutlierStanding } from "./outliers.ts";
 
 const candidate = (processId: string, legacy = false): Candidate => ({
+  key: entryKey("work", processId),
   registration: {
     service: "work",
     version: "0.0.0",

@@ -1,5 +1,5 @@
 import type { Candidate, LeftOut } from "./candidate.ts";
-import { addressOf, compareText, leaveOut } from "./candidate.ts";
+import { compareText, leaveOut } from "./candidate.ts";
 import type { OutlierStanding } from "./outliers.ts";
 import { firstShare } from "./outliers.ts";
 import type { HowToChoose } from "./route.ts";
@@ -20,31 +20,31 @@ export function leaveOutliersOut(
   standingOf: (candidate: Candidate) => OutlierStanding | undefined,
   how?: HowToChoose,
 ): Parted {
-  const current = leaveOutOfSide(
-    candidates.filter((candidate) => !isSetAside(candidate, how)),
-    standingOf,
-  );
-  const legacy = leaveOutOfSide(
-    candidates.filter((candidate) => isSetAside(candidate, how)),
-    standingOf,
-  );
-  return { allowed: [...current.allowed, ...legacy.allowed], leftOut: [...current.leftOut, ...legacy.leftOut] };
-}
-
-function leaveOutOfSide(
-  candidates: readonly Candidate[],
-  standingOf: (candidate: Candidate) => OutlierStanding | undefined,
-): Parted {
   const standings = new Map<Candidate, OutlierStanding>();
   for (const candidate of candidates) {
     const standing = standingOf(candidate);
     if (standing !== undefined) standings.set(candidate, standing);
   }
   if (standings.size === 0) return { allowed: candidates, leftOut: [] };
+  const current = leaveOutOfSide(
+    candidates.filter((candidate) => !isSetAside(candidate, how)),
+    standings,
+  );
+  const legacy = leaveOutOfSide(
+    candidates.filter((candidate) => isSetAside(candidate, how)),
+    standings,
+  );
+  return { allowed: [...current.allowed, ...legacy.allowed], leftOut: [...current.leftOut, ...legacy.leftOut] };
+}
+
+function leaveOutOfSide(candidates: readonly Candidate[], standings: ReadonlyMap<Candidate, OutlierStanding>): Parted {
   const out = new Map(
-    [...standings]
-      .filter(([, { state, mayProbe }]) => state === "ejected" || (state === "probing" && !mayProbe))
-      .sort(([a, x], [b, y]) => y.faultShare - x.faultShare || compareText(addressOf(a), addressOf(b)))
+    candidates
+      .flatMap((candidate) => {
+        const standing = standings.get(candidate);
+        return standing !== undefined && isOut(standing) ? [[candidate, standing] as const] : [];
+      })
+      .sort(([a, x], [b, y]) => y.faultShare - x.faultShare || compareText(a.key, b.key))
       .slice(0, Math.floor(candidates.length / 2)),
   );
   return {
@@ -61,3 +61,6 @@ function leaveOutOfSide(
     leftOut: [...out].map(([candidate, { state, reason }]) => leaveOut(candidate, `${state}: ${reason}`)),
   };
 }
+
+const isOut = ({ state, mayProbe }: OutlierStanding): boolean =>
+  state === "ejected" || (state === "probing" && !mayProbe);

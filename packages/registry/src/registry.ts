@@ -191,7 +191,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     if (value === null) return forget(key);
     const until = expiresAt ?? Number.POSITIVE_INFINITY;
     const read = readEntryRecord(key, value, { now: nowMs(), services });
-    if (read.ok) return entries.put(key, { local: false, ...read.record, expiresAt: until, routed: 0, queried: 0 });
+    if (read.ok) return entries.put({ key, local: false, ...read.record, expiresAt: until, routed: 0, queried: 0 });
     // Unknown means no: what it was before does not hold any more either.
     forget(key);
     if (refusals.size >= maxRefused) refusals.delete(refusals.keys().next().value as string);
@@ -215,6 +215,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const toCandidate = (entry: Entry, isQuery: boolean): Candidate => {
     if (entry.local)
       return {
+        key: entry.key,
         registration: registrationOf(entry),
         measurement: entry.measure(),
         local: true,
@@ -226,9 +227,10 @@ export function createRegistry(settings: RegistrySettings): Registry {
   const clockMs = () => started?.runtime.clock.monotonicMs() ?? 0;
   const candidatesFor = (capability: string, { tenant, isQuery = false }: RoutedTask): Candidate[] => {
     const now = nowMs();
-    return [...entries.offering(capability)]
-      .filter((entry) => isAlive(entry, now) && isOpenTo(entry.registration, tenant))
-      .map((entry) => toCandidate(entry, isQuery));
+    const candidates: Candidate[] = [];
+    for (const entry of entries.offering(capability))
+      if (isAlive(entry, now) && isOpenTo(entry.registration, tenant)) candidates.push(toCandidate(entry, isQuery));
+    return candidates;
   };
   const nearTo = (capability: string, tenant: string | undefined): string[] => {
     const now = nowMs();
@@ -290,7 +292,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     const atMs = clockMs();
     const { allowed: whole, leftOut: outliersOut } = leaveOutliersOut(
       asked,
-      ({ registration }) => outliers.standing(keyOf(registration), atMs, task.key),
+      ({ key }) => outliers.standing(key, atMs, task.key),
       how,
     );
     const leftOut = [...ruledOut, ...outliersOut];
@@ -317,7 +319,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
   /** Neither the end of a process nor that of a record's time is a change that the watch tells of. */
   const forgetTheDead = () => {
     const now = nowMs();
-    for (const [key, entry] of [...entries]) if (!isAlive(entry, now)) forget(key);
+    for (const entry of [...entries]) if (!isAlive(entry, now)) forget(entry.key);
     for (const [key, { expiresAt }] of refusals) if (expiresAt <= now) refusals.delete(key);
   };
   const write = async (ctx: Context, entry: OwnEntry) => {
@@ -328,7 +330,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
     entry.writing = true;
     try {
       const outcome = await log.append(ctx, {
-        records: [{ key: keyOf(registration), value, expected: "any", expiresAt: clock.now() + entryMs }],
+        records: [{ key: entry.key, value, expected: "any", expiresAt: clock.now() + entryMs }],
       });
       if (!outcome.ok) throw notRecorded(registration.service, outcome.reason);
       entry.written = written;
@@ -366,12 +368,12 @@ export function createRegistry(settings: RegistrySettings): Registry {
     const { clock } = ctx.runtime;
     forgetTheDead();
     const late = lateProcesses();
-    for (const [key, entry] of entries) {
+    for (const entry of entries) {
       if (!entry.local) {
-        if (late.has(entry.registration.processId)) outliers.record(key, undefined, "late", clock.monotonicMs());
+        if (late.has(entry.registration.processId)) outliers.record(entry.key, undefined, "late", clock.monotonicMs());
         continue;
       }
-      bus.publish(ctx, measurementSubject, { key, measurement: entry.measure() });
+      bus.publish(ctx, measurementSubject, { key: entry.key, measurement: entry.measure() });
       // One that fails stays due, so the next beat tries again. Where none arrives in time the entry expires, which is the truth by then.
       if (isDue(entry, clock.monotonicMs())) write(ctx, entry).catch(() => undefined);
     }
@@ -402,6 +404,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
       });
       const key = keyOf(registration);
       const entry: OwnEntry = {
+        key,
         local: true,
         registration,
         measure,
@@ -410,7 +413,7 @@ export function createRegistry(settings: RegistrySettings): Registry {
         isLeaving: false,
       };
       await write(ctx, entry);
-      entries.put(key, entry);
+      entries.put(entry);
       let isErased = false;
       return {
         async leave(leaveCtx) {

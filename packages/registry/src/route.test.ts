@@ -2,6 +2,7 @@
 import type { MigrationRule, SwarmMeasurement } from "@viable/protocol";
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "./candidate.ts";
+import { entryKey } from "./entry-record.ts";
 import { remoteClaimMs } from "./policies/least-loaded.ts";
 import type { RoutedTask } from "./route.ts";
 import { chooseRoute } from "./route.ts";
@@ -12,6 +13,7 @@ const fresh: SwarmMeasurement = { ...idle, completed: 0, latencyMs: 0 };
 function candidate(processId: string, parts: Partial<Candidate> & { service?: string } = {}): Candidate {
   const { service = "work", ...rest } = parts;
   return {
+    key: entryKey(service, processId),
     registration: { service, version: "0.0.0", tags: [], capabilities: ["work"], processId, epoch: 1 },
     measurement: idle,
     local: false,
@@ -151,6 +153,21 @@ describe("what a decision says of itself (X5)", () => {
         },
       ],
     });
+  });
+
+  test("the first eight of many, each once: the chosen one, then those of its side by load, then the others", () => {
+    const all = Array.from({ length: 12 }, (_, index) =>
+      candidate(`prc_${index}`, {
+        local: true,
+        service: index < 4 ? "old" : "work",
+        measurement: { ...idle, queued: index },
+      }),
+    );
+    const how = { policy: "weighted", weights: { work: 1 } } as const;
+    const recorded = (among: readonly Candidate[]) =>
+      chooseRoute("work", among, { key: "exe_1" }, undefined, how)?.candidates.map(({ queued }) => queued);
+    expect(recorded(all)).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(recorded(all.slice(0, 7))).toEqual([4, 5, 6, 0, 1, 2, 3]);
   });
 
   test("does not speak of other processes where there are none", () => {

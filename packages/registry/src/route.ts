@@ -1,6 +1,6 @@
 import type { MigrationRule, RouteCandidate, RouteDecision } from "@viable/protocol";
 import type { Candidate, LeftOut } from "./candidate.ts";
-import { addressOf, compareText } from "./candidate.ts";
+import { compareText } from "./candidate.ts";
 import { leastLoaded, standingOf } from "./policies/least-loaded.ts";
 import type { PolicyName } from "./policies/policies.ts";
 import { policies } from "./policies/policies.ts";
@@ -69,14 +69,13 @@ export function chooseRoute(
   const best = tried ?? from[0];
   if (best === undefined) return undefined;
   const { service, processId, epoch } = best.candidate.registration;
-  const ordered = [best, ...from.filter((each) => each !== best), ...scored.filter((each) => !from.includes(each))];
   const because = tried === undefined ? reason : `probe: ${tried.candidate.probe}`;
   return {
     capability,
     policy: how.policy,
     chosen: { service, processId, epoch },
     reason: how.rule === undefined ? because : `rule ${how.rule}: ${because}`,
-    candidates: ordered.slice(0, maxRecorded).map(toRecorded),
+    candidates: firstOf([best], from, scored).map(toRecorded),
     ...(how.rule !== undefined && { rule: how.rule }),
     ...(tried !== undefined && { probe: true }),
     ...why,
@@ -141,13 +140,25 @@ function compare(a: Scored, b: Scored): number {
     a.score - b.score ||
     Number(b.candidate.local) - Number(a.candidate.local) ||
     done(a.candidate) - done(b.candidate) ||
-    compareText(addressOf(a.candidate), addressOf(b.candidate))
+    compareText(a.candidate.key, b.candidate.key)
   );
+}
+
+/** As many as a decision records, each once, in the order given. */
+function firstOf(...lists: readonly (readonly Scored[])[]): readonly Scored[] {
+  const first: Scored[] = [];
+  for (const list of lists) {
+    for (const each of list) {
+      if (first.length === maxRecorded) return first;
+      if (!first.includes(each)) first.push(each);
+    }
+  }
+  return first;
 }
 
 const toRecorded = ({ candidate, score }: Scored): RouteCandidate => {
   const { registration, measurement, local, routed } = candidate;
-  return {
+  const recorded: RouteCandidate = {
     service: registration.service,
     processId: registration.processId,
     score: roundToMicros(score),
@@ -155,9 +166,10 @@ const toRecorded = ({ candidate, score }: Scored): RouteCandidate => {
     queued: measurement?.queued ?? 0,
     workers: measurement?.workers ?? 0,
     latencyMs: roundToMicros(measurement?.latencyMs ?? 0),
-    ...(!local && { routed }),
-    ...(registration.legacy === true && { legacy: true }),
   };
+  if (!local) recorded.routed = routed;
+  if (registration.legacy === true) recorded.legacy = true;
+  return recorded;
 };
 
 /** Digits beyond a microsecond of what is in milliseconds say nothing, and each event would hold them. */

@@ -20,15 +20,19 @@ const unknown: SwarmMeasurement = { workers: 0, running: 0, queued: 0, completed
  * every one here, since it may have any.
  */
 export function standingOf(candidates: readonly Candidate[]): (candidate: Candidate) => number {
-  const measured = candidates.flatMap(({ measurement }) => (measurement?.latencyMs ? [measurement.latencyMs] : []));
-  const assumedMs = measured.length === 0 ? remoteClaimMs : Math.min(...measured);
+  let fastestMs = Number.POSITIVE_INFINITY;
+  for (const { measurement } of candidates) {
+    if (measurement?.latencyMs) fastestMs = Math.min(fastestMs, measurement.latencyMs);
+  }
+  const assumedMs = fastestMs === Number.POSITIVE_INFINITY ? remoteClaimMs : fastestMs;
   const standingMs = ({ measurement = unknown, routed }: Candidate) => {
     const { running, queued, workers, latencyMs } = measurement;
     // What ended may have ended before the measurement, too, and been heard of after it.
     const before = Math.max(0, running + queued + routed);
     return ((before + 1) / Math.max(1, workers)) * Math.max(1, latencyMs || assumedMs);
   };
-  const worstHereMs = Math.max(0, ...candidates.filter(({ local }) => local).map(standingMs));
+  let worstHereMs = 0;
+  for (const candidate of candidates) if (candidate.local) worstHereMs = Math.max(worstHereMs, standingMs(candidate));
   const scoreOf = (candidate: Candidate) => {
     const standing = standingMs(candidate);
     if (candidate.local) return standing;

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../candidate.ts";
 import { addressOf } from "../candidate.ts";
+import { entryKey } from "../entry-record.ts";
 import { chooseRoute } from "../route.ts";
 import type { PolicyName } from "./policies.ts";
 import { policyNames } from "./policies.ts";
@@ -13,6 +14,7 @@ const busy = (queued: number): SwarmMeasurement => ({ ...idle, running: 3, queue
 
 function candidate(service: string, processId: string, parts: Partial<Candidate> = {}): Candidate {
   return {
+    key: entryKey(service, processId),
     registration: { service, version: "0.0.0", tags: [], capabilities: ["work"], processId, epoch: 1 },
     measurement: idle,
     local: processId === "here",

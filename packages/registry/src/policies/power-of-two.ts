@@ -11,7 +11,7 @@ export const powerOfTwo: Policy = {
   rank(scored, { chance }) {
     const count = scored.length;
     // By name, so that a pair does not change with what is measured.
-    const byName = [...scored].sort((a, b) => compareText(addressOf(a.candidate), addressOf(b.candidate)));
+    const byName = [...scored].sort((a, b) => compareText(a.candidate.key, b.candidate.key));
     const pair = Math.floor(chance * count * (count - 1));
     const first = Math.floor(pair / Math.max(1, count - 1));
     const second = pair % Math.max(1, count - 1);
