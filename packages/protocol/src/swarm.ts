@@ -27,6 +27,8 @@ export const swarmView = z.object({
   /** Why it is not healthy, empty where it is. */
   reasons: z.array(z.string()),
   capabilities: z.array(z.string()),
+  /** The tenants that may know of it; all of them where absent. Whoever asks finds at most its own tenant here. */
+  tenants: z.array(z.string()).optional(),
   agents: z.array(z.object({ name: z.string(), capability: z.string(), isolation: z.enum(["inline", "thread"]) })),
   measurement: swarmMeasurement,
   parts: z.array(swarmPart),

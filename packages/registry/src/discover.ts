@@ -38,15 +38,22 @@ export function discover(
   const refused = known.refused.find(capability, tenant);
   return {
     ...(capability !== undefined && { capability }),
-    swarms: found.slice(0, maxFound).map((entry) => toFound(known, entry, clock.monotonicMs())),
+    swarms: found.slice(0, maxFound).map((entry) => toFound(known, entry, tenant, clock.monotonicMs())),
     near: found.length > 0 || capability === undefined ? [] : known.near(capability, tenant),
     ...(found.length > maxFound && { more: found.length - maxFound }),
     ...(refused.length > 0 && { refused }),
   };
 }
 
-function toFound(known: KnownSwarms, entry: Entry, nowMs: number): Discovery["swarms"][number] {
-  const registration = known.registrationOf(entry);
+function toFound(
+  known: KnownSwarms,
+  entry: Entry,
+  tenant: string | undefined,
+  nowMs: number,
+): Discovery["swarms"][number] {
+  const all = known.registrationOf(entry);
+  // Who else may find it is no business of a tenant's (W11).
+  const registration = all.tenants === undefined || tenant === undefined ? all : { ...all, tenants: [tenant] };
   const standing = known.outliers.standing(entry.key, nowMs);
   if (standing === undefined) return registration;
   const { state, reason, share, leftMs } = standing;

@@ -414,6 +414,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         status: children.length === 0 ? "stopped" : reasons.length === 0 ? "healthy" : "degraded",
         reasons,
         capabilities: [...service.capabilities],
+        ...(service.tenants !== undefined && { tenants: [...service.tenants] }),
         agents: service.agents.map(({ name, capability, isolation }) => ({
           name,
           capability,

@@ -2,7 +2,8 @@ import type { View } from "@viable/gateway";
 import { queryNumber } from "@viable/gateway";
 import type { Context, JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
-import type { ServiceSwarms, SwarmHistory, SwarmReportList } from "@viable/protocol";
+import type { ServiceSwarms, SwarmHistory, SwarmReportList, SwarmView } from "@viable/protocol";
+import { isOpenTo } from "@viable/registry/define";
 
 export interface SwarmViewSources {
   /** This process's own: of several that run a service, its swarm is the one that is shown first. */
@@ -18,8 +19,8 @@ export interface SwarmViewSources {
 }
 
 /**
- * The reads about swarms, of all processes. They belong to no tenant: how they are is what every session may know, as what they can do. What they
- * were is for whoever operates the system, and no session's token reads it.
+ * The reads about swarms, of all processes. How they are is what every session may know, as what they can do, of those that its tenant may use
+ * (W11). What they were is for whoever operates the system, and no session's token reads it.
  */
 export function swarmViews({ processId, monitor }: SwarmViewSources): View[] {
   return [
@@ -27,14 +28,19 @@ export function swarmViews({ processId, monitor }: SwarmViewSources): View[] {
       name: "swarms",
       scope: "session",
       path: "/swarms",
-      read: () => monitor.all() as unknown as JsonValue,
+      read: (ctx) => {
+        const all = monitor.all();
+        return { ...all, swarms: swarmsFor(ctx.tenant, all.swarms) } satisfies SwarmReportList as unknown as JsonValue;
+      },
     },
     {
       name: "swarm",
       scope: "session",
       path: "/swarms/:service",
-      read: (_ctx, { params }) => {
-        const processes = monitor.all().swarms.filter(({ service }) => service === params.service);
+      read: (ctx, { params }) => {
+        const processes = swarmsFor(ctx.tenant, monitor.all().swarms).filter(
+          ({ service }) => service === params.service,
+        );
         const first = processes.find((each) => each.processId === processId) ?? processes[0];
         if (first === undefined) return undefined;
         return { ...first, processes } satisfies ServiceSwarms as unknown as JsonValue;
@@ -50,6 +56,12 @@ export function swarmViews({ processId, monitor }: SwarmViewSources): View[] {
     },
   ];
 }
+
+/** The swarms that a tenant may know of, as it is told of them: without who else may (W11). */
+export const swarmsFor = <View extends SwarmView>(tenant: string, views: readonly View[]): View[] =>
+  views
+    .filter((view) => isOpenTo(view, tenant))
+    .map((view) => (view.tenants === undefined ? view : { ...view, tenants: [tenant] }));
 
 function toNumber(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;

@@ -9,6 +9,7 @@ import { createAtSwarms } from "./at-swarms.ts";
 import { chatCommand } from "./chat-command.ts";
 import { systemService } from "./define-system.ts";
 import { helpCommand } from "./help-command.ts";
+import { swarmsFor } from "./swarm-views.ts";
 
 /** What the system's own commands need to know of it; asked when a command runs, since the system is put together after them. */
 export interface SystemCommandSources {
@@ -50,7 +51,10 @@ export function systemCommands(sources: SystemCommandSources): AgentDefinition[]
       description: "Every swarm of the process that answers, with its measured load, its parts and its workers.",
       input: z.strictObject({}),
       risk: "low",
-      handle: () => ({ swarms: [...swarms().values()].map((swarm) => swarm.status()) }) as unknown as JsonValue,
+      handle: (ctx) => {
+        const all = [...swarms().values()].map((swarm) => swarm.status());
+        return { swarms: swarmsFor(ctx.tenant, all) } as unknown as JsonValue;
+      },
     }),
     agent({
       name: "memory-set",
