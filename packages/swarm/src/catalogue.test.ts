@@ -30,7 +30,7 @@ describe("two services that offer the same capability", () => {
     ],
   ])("agree where they take %s", (_what, other) => {
     const catalogue = createCatalogue([offering("one", input()), offering("two", other)]);
-    expect(catalogue.find("scan").map((offer) => offer.service)).toEqual(["one", "two"]);
+    expect(catalogue.find("scan", "acme").map((offer) => offer.service)).toEqual(["one", "two"]);
   });
 
   test.each<[string, string, ReturnType<typeof offering>]>([
@@ -56,6 +56,16 @@ describe("two services that offer the same capability", () => {
 
 test("what nobody offers is found nowhere; what is offered is listed by name", () => {
   const catalogue = createCatalogue([offering("one", input())]);
-  expect(catalogue.find("dance")).toEqual([]);
-  expect(catalogue.commands()).toEqual(["scan"]);
+  expect(catalogue.find("dance", "acme")).toEqual([]);
+  expect(catalogue.commands("acme")).toEqual(["scan"]);
+});
+
+test("what only services offer that are not open to a tenant is neither found nor listed for it (W11)", () => {
+  const closed = (name: string) => ({ ...offering(name, input()), tenants: ["acme"] });
+  const catalogue = createCatalogue([offering("one", input()), closed("two")]);
+  expect(catalogue.find("scan", "acme").map((offer) => offer.service)).toEqual(["one", "two"]);
+  expect(catalogue.find("scan", "other").map((offer) => offer.service)).toEqual(["one"]);
+  const alone = createCatalogue([closed("two")]);
+  expect([alone.commands("acme"), alone.commands("other")]).toEqual([["scan"], []]);
+  expect(alone.find("scan", "other")).toEqual([]);
 });

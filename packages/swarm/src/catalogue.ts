@@ -1,4 +1,5 @@
 import { canonicalJson, ViableError } from "@viable/kernel";
+import { isOpenTo } from "@viable/registry/define";
 import { z } from "zod";
 import type { AgentDefinition } from "./agent.ts";
 import type { ServiceDefinition } from "./service.ts";
@@ -6,14 +7,19 @@ import type { ServiceDefinition } from "./service.ts";
 /** An agent and the service it belongs to. */
 export interface Offer {
   readonly service: string;
+  /** The tenants that it is open to; all of them where absent. */
+  readonly tenants?: readonly string[] | undefined;
   readonly agent: AgentDefinition;
 }
 
-/** What the config declares, by command: known in every process, whether the service runs there or not. */
+/**
+ * What the config declares, by command: known in every process, whether the service runs there or not. A command that only services offer which
+ * are not open to a tenant is none for it: neither found nor listed (W11).
+ */
 export interface Catalogue {
-  /** The agents that do this, in the order declared; none where the config names none. */
-  find(command: string): readonly Offer[];
-  commands(): readonly string[];
+  /** The agents that do this for a tenant, in the order declared; none where the config names none. */
+  find(command: string, tenant: string): readonly Offer[];
+  commands(tenant: string): readonly string[];
 }
 
 /**
@@ -24,7 +30,7 @@ export function createCatalogue(services: readonly ServiceDefinition[]): Catalog
   const offers = new Map<string, Offer[]>();
   for (const service of services) {
     for (const agent of service.agents) {
-      const offer = { service: service.name, agent };
+      const offer = { service: service.name, tenants: service.tenants, agent };
       const same = offers.get(agent.capability) ?? [];
       const [first] = same;
       if (first !== undefined) checkAgreement(first, offer);
@@ -32,7 +38,9 @@ export function createCatalogue(services: readonly ServiceDefinition[]): Catalog
     }
   }
   const names = [...offers.keys()].sort();
-  return { find: (command) => offers.get(command) ?? [], commands: () => names };
+  const find = (command: string, tenant: string) =>
+    (offers.get(command) ?? []).filter((offer) => isOpenTo(offer, tenant));
+  return { find, commands: (tenant) => names.filter((command) => find(command, tenant).length > 0) };
 }
 
 function checkAgreement(first: Offer, other: Offer): void {

@@ -204,10 +204,10 @@ export function createIntake(settings: IntakeSettings): Intake {
       });
     }
     // What is asked for, and does it fit? Nothing has been spent or recorded so far.
-    const offers = catalogue.find(request.command);
+    const offers = catalogue.find(request.command, ctx.tenant);
     const agent = offers[0]?.agent;
     if (agent === undefined) {
-      const near = nearestNames(request.command, catalogue.commands());
+      const near = nearestNames(request.command, catalogue.commands(ctx.tenant));
       return refuse("unknown", "intake.unknown_command", `There is no command "${request.command}".`, {
         reasons: near.length === 0 ? [] : [`Did you mean ${near.join(", ")}?`],
       });

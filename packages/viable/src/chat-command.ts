@@ -132,10 +132,10 @@ function commandsFor(ctx: AgentContext, catalogue: Catalogue): { capability: str
   const grant = callerGrant(ctx);
   const now = ctx.runtime.clock.now();
   return catalogue
-    .commands()
+    .commands(ctx.tenant)
     .filter((command) => command !== "chat" && command !== conversation)
     .flatMap((capability) => {
-      const found = catalogue.find(capability)[0]?.agent;
+      const found = catalogue.find(capability, ctx.tenant)[0]?.agent;
       if (found === undefined) return [];
       const { risk, description } = found;
       const request = {

@@ -1,6 +1,7 @@
 import type { JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Registry } from "@viable/registry";
+import { isOpenTo } from "@viable/registry/define";
 import type { AgentContext, ExecutionState, Executions, ServiceDefinition } from "@viable/swarm";
 import { contextOf } from "@viable/swarm";
 import { compareAnswers } from "./compare-answers.ts";
@@ -65,13 +66,16 @@ export async function compareExecution(
 }
 
 /** Who answered and who is to. Throws where an execution cannot be compared, with the reason. */
-function findSides({ services, registry }: ComparisonSources, { status, joinedTo, accepted }: ExecutionState): Sides {
+function findSides(
+  { services, registry }: ComparisonSources,
+  { status, joinedTo, accepted, tenant }: ExecutionState,
+): Sides {
   const { command, service: by, route } = accepted;
   if (status !== "completed" && status !== "failed")
     throw notComparable(`It is ${status}`, "Compare an execution that has completed or failed.");
   if (joinedTo !== undefined)
     throw notComparable(`It has the answer of ${joinedTo}, which it had joined`, "Compare that one.");
-  const offering = services.filter((each) => each.capabilities.includes(command));
+  const offering = services.filter((each) => each.capabilities.includes(command) && isOpenTo(each, tenant));
   const risk = offering[0]?.agents.find((agent) => agent.capability === command)?.risk;
   const ruled = new Set(
     registry()

@@ -4,14 +4,14 @@ import type { Registry } from "@viable/registry";
 import type { Catalogue } from "@viable/swarm";
 import { z } from "zod";
 
-/** A command as clients are told of it: what it does, takes and risks, who offers it, and whether anybody does now for this tenant (W11). */
+/** A command as a tenant's clients are told of it: what it does, takes and risks, who offers it to them, and whether anybody does now (W11). */
 export function describeCommand(
   catalogue: Catalogue,
   registry: Registry,
   command: string,
   tenant: string,
 ): CommandDescriptor {
-  const offers = catalogue.find(command);
+  const offers = catalogue.find(command, tenant);
   const [first] = offers;
   if (first === undefined) throw new ViableError("intake.unknown_command", `There is no command "${command}".`);
   const { agent } = first;

@@ -35,8 +35,10 @@ export function helpCommand({ catalogue, registry }: HelpSources): AgentDefiniti
     risk: "low",
     handle(ctx, { about, all }) {
       const known = catalogue();
-      if (about !== undefined && known.find(about).length > 0) return explainCommand(ctx, known, registry(), about);
-      const found = known.commands().filter((command) => about === undefined || tellsOf(known, command, about));
+      if (about !== undefined && known.find(about, ctx.tenant).length > 0)
+        return explainCommand(ctx, known, registry(), about);
+      const commands = known.commands(ctx.tenant);
+      const found = commands.filter((command) => about === undefined || tellsOf(ctx, known, command, about));
       const list = (names: readonly string[]) =>
         names.map((name) => listCommand(ctx, known, registry(), name)).filter((each) => all || each.allowed);
       const shown = list(found);
@@ -45,7 +47,7 @@ export function helpCommand({ catalogue, registry }: HelpSources): AgentDefiniti
         commands: shown.slice(0, maxListed),
         more: Math.max(0, shown.length - maxListed),
         ...(shown.length === 0 &&
-          about !== undefined && { near: list(nearestNames(about, known.commands())).map(({ command }) => command) }),
+          about !== undefined && { near: list(nearestNames(about, commands)).map(({ command }) => command) }),
         next: "help --about COMMAND tells what one takes; viable exec COMMAND --help shows the same. help --all also lists what you may not do.",
       } as unknown as JsonValue;
     },
@@ -77,7 +79,7 @@ function mayCall(
   return decision.decision === "granted" ? { allowed: true } : { allowed: false, reasons: [...decision.reasons] };
 }
 
-function tellsOf(catalogue: Catalogue, command: string, word: string): boolean {
-  const text = `${command} ${catalogue.find(command)[0]?.agent.description ?? ""}`.toLowerCase();
+function tellsOf(ctx: AgentContext, catalogue: Catalogue, command: string, word: string): boolean {
+  const text = `${command} ${catalogue.find(command, ctx.tenant)[0]?.agent.description ?? ""}`.toLowerCase();
   return text.includes(word.toLowerCase());
 }

@@ -1,6 +1,7 @@
 import type { JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Migration, Registry } from "@viable/registry";
+import { isOpenTo } from "@viable/registry/define";
 import type { AgentContext, AgentDefinition, Executions, Memory, ServiceDefinition } from "@viable/swarm";
 import { agent, contextOf } from "@viable/swarm";
 import { z } from "zod";
@@ -73,10 +74,14 @@ export function migrationCommands(sources: MigrationSources): AgentDefinition[] 
       risk: "low",
       input: z.strictObject({}),
       handle: async (ctx) => {
+        // What is not open to a tenant is none of its services (W11).
+        const services = sources.services.filter((each) => isOpenTo(each, ctx.tenant));
+        const closed = new Set(sources.services.filter((each) => !services.includes(each)).map(({ name }) => name));
         const migrations: JsonValue[] = [];
         for (const rule of sources.registry().migrations())
-          migrations.push(await describe(sources, ctx.globalMemory, rule));
-        return { migrations, legacy: sources.services.filter((each) => each.legacy).map(describeLegacy(sources)) };
+          if (!closed.has(rule.service))
+            migrations.push(await describe({ ...sources, services }, ctx.globalMemory, rule));
+        return { migrations, legacy: services.filter((each) => each.legacy).map(describeLegacy(sources)) };
       },
     }),
     agent({

@@ -86,7 +86,11 @@ export function createMigrationWatch(settings: MigrationWatchSettings): Migratio
     return fresh;
   };
 
-  const onAccepted = (stream: string, { command, route, joinedTo }: ExecutionEventData<"execution.accepted">) => {
+  const onAccepted = (
+    stream: string,
+    tenant: string,
+    { command, route, joinedTo }: ExecutionEventData<"execution.accepted">,
+  ) => {
     const { migration, chosen, pinned, candidates } = route;
     if (migration === undefined) {
       const isFallback = pinned === undefined && candidates[0]?.legacy === true;
@@ -100,7 +104,7 @@ export function createMigrationWatch(settings: MigrationWatchSettings): Migratio
     routed[migration.side] += 1;
     // What joins equal work gets an answer that is not its side's; what another process does is compared there.
     if (!rule.compare || joinedTo !== undefined || chosen.processId !== membership.processId) return;
-    if (catalogue.find(command)[0]?.agent.risk !== "low") skipped.risk += 1;
+    if (catalogue.find(command, tenant)[0]?.agent.risk !== "low") skipped.risk += 1;
     else if (followed.size >= maxFollowed) skipped.busy += 1;
     else followed.set(stream, rule.service);
   };
@@ -149,7 +153,11 @@ export function createMigrationWatch(settings: MigrationWatchSettings): Migratio
         filter: { types: ["execution.accepted", ...outcomes] },
         handle: (event) => {
           if (event.type === "execution.accepted")
-            onAccepted(event.stream, event.data as unknown as ExecutionEventData<"execution.accepted">);
+            onAccepted(
+              event.stream,
+              event.metadata.tenant,
+              event.data as unknown as ExecutionEventData<"execution.accepted">,
+            );
           else onOutcome(event);
         },
         onParked: (error) =>

@@ -8,7 +8,7 @@ import { z } from "zod";
 /** What a tenant may ask, as clients are told of it (W11). */
 export function queryViews(catalogue: QueryCatalogue, registry: Registry): View[] {
   const describe = (name: string, tenant: string): QueryDescriptor[] => {
-    const offers = (catalogue.find(name) ?? []).filter(({ service }) => service.tenants?.includes(tenant) ?? true);
+    const offers = catalogue.find(name, tenant);
     const [first] = offers;
     if (first === undefined) return [];
     const { description, input, timeoutMs } = first.query;
@@ -29,7 +29,9 @@ export function queryViews(catalogue: QueryCatalogue, registry: Registry): View[
       scope: "session",
       path: "/queries",
       read: (ctx) =>
-        ({ queries: catalogue.names().flatMap((name) => describe(name, ctx.tenant)) }) as unknown as JsonValue,
+        ({
+          queries: catalogue.names(ctx.tenant).flatMap((name) => describe(name, ctx.tenant)),
+        }) as unknown as JsonValue,
     },
   ];
 }

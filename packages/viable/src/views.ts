@@ -38,7 +38,9 @@ export function systemViews({
       path: "/commands",
       read: (ctx) =>
         ({
-          commands: catalogue.commands().map((command) => describeCommand(catalogue, registry, command, ctx.tenant)),
+          commands: catalogue
+            .commands(ctx.tenant)
+            .map((command) => describeCommand(catalogue, registry, command, ctx.tenant)),
         }) as unknown as JsonValue,
     },
     {

@@ -119,10 +119,10 @@ export function createQueries(settings: QueriesSettings): Queries {
 
   /** Whether it may be asked at all, and with these arguments: the same here and where it is answered. */
   const judge = (ctx: Context, { grant, query, args, hops = 0 }: QueryRequest, now: number): Judged => {
-    const offers = offersFor(ctx.tenant, catalogue.find(query));
+    const offers = catalogue.find(query, ctx.tenant);
     const first = offers[0];
     if (first === undefined) {
-      const near = nearestNames(query, catalogue.names());
+      const near = nearestNames(query, catalogue.names(ctx.tenant));
       const reasons = near.length === 0 ? [] : [`Did you mean ${near.join(", ")}?`];
       return refuseQuery("unknown", "query.unknown", `There is no query "${query}".`, { reasons });
     }
@@ -381,12 +381,6 @@ function endOf(outcome: QueryOutcome, givenMs: number): EndedTask["end"] | undef
   if (outcome.kind === "timed_out") return givenMs >= minFairMs ? "timed_out" : undefined;
   return outcome.kind === "unavailable" || outcome.kind === "cancelled" ? undefined : "done";
 }
-
-/** Those that a tenant may ask (W11). Most are open to all, and nothing is made anew. */
-const offersFor = (tenant: string, offers: readonly QueryOffer[] = []): readonly QueryOffer[] =>
-  offers.every(({ service }) => service.tenants === undefined)
-    ? offers
-    : offers.filter(({ service }) => service.tenants?.includes(tenant) ?? true);
 
 /** Whom to ask a query of a tenant's, and until when that holds, in monotonic milliseconds. */
 interface Asked {

@@ -1,4 +1,5 @@
 import { ViableError } from "@viable/kernel";
+import { isOpenTo } from "@viable/registry/define";
 import type { ServiceDefinition } from "../service.ts";
 import type { QueryDefinition } from "./query.ts";
 
@@ -8,11 +9,14 @@ export interface QueryOffer {
   readonly query: QueryDefinition;
 }
 
-/** What the config's services answer, by name: known in every process, whether the service runs there or not. */
+/**
+ * What the config's services answer, by name: known in every process, whether the service runs there or not. A query that only services answer
+ * which are not open to a tenant is none for it: neither found nor listed (W11).
+ */
 export interface QueryCatalogue {
-  /** Who answers it, in the order declared; undefined where the config names nobody. */
-  find(query: string): readonly QueryOffer[] | undefined;
-  names(): readonly string[];
+  /** Who answers it for a tenant, in the order declared; nobody where the config names nobody. */
+  find(query: string, tenant: string): readonly QueryOffer[];
+  names(tenant: string): readonly string[];
 }
 
 /** The queries of a config's services. Throws `config.invalid` where a query has the name of a command: one word is asked for in one way. */
@@ -32,5 +36,12 @@ export function createQueryCatalogue(services: readonly ServiceDefinition[]): Qu
     }
   }
   const names = [...offers.keys()].sort();
-  return { find: (query) => offers.get(query), names: () => names };
+  const find = (query: string, tenant: string) => openTo(tenant, offers.get(query) ?? []);
+  return { find, names: (tenant) => names.filter((query) => find(query, tenant).length > 0) };
 }
+
+/** Most are open to all, and nothing is made anew. */
+const openTo = (tenant: string, offers: readonly QueryOffer[]): readonly QueryOffer[] =>
+  offers.every(({ service }) => service.tenants === undefined)
+    ? offers
+    : offers.filter(({ service }) => isOpenTo(service, tenant));
