@@ -8,6 +8,13 @@ export const joinFailed = (cause: unknown): ViableError =>
     cause,
   });
 
+/** `cluster.end_not_recorded`: how a process ended is not known to others. They hold it for gone once its lease is over. */
+export const endNotRecorded = (processId: string): ViableError =>
+  new ViableError("cluster.end_not_recorded", `The log is overloaded: how ${processId} ended was not recorded.`, {
+    retryable: true,
+    next: "Nothing: its work is taken over once its lease is over.",
+  });
+
 /** `cluster.left`: a membership lives once. */
 export const hasLeft = (): ViableError =>
   new ViableError("cluster.left", "This membership was stopped and cannot be started again.", {

@@ -18,3 +18,4 @@ export type { LeasedMembership, Loss, Member, Membership, MembershipState } from
 export type { EndReason, Holding, PartState } from "./part-keeper.ts";
 export type { PlacedPart, PlaceMember, PlaceReason } from "./place-parts.ts";
 export { placeParts } from "./place-parts.ts";
+export { readEnd, recordEnd } from "./process-end.ts";

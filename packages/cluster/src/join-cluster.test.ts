@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ProcessLife } from "./lease.ts";
 import { leaseKey } from "./lease.ts";
+import { readEnd, recordEnd } from "./process-end.ts";
 import type { SimulatedProcess as Process } from "./testing/simulated-processes.ts";
 import { leaseMs, pollMs, SimulatedProcesses as World } from "./testing/simulated-processes.ts";
 
@@ -35,6 +36,20 @@ describe("a process that crashed", () => {
     expect(one.membership.members().map(({ id }) => id)).toEqual([one.membership.processId]);
     // Its lease is deleted by whoever found it gone.
     expect(await lastVersion()).toBeUndefined();
+  });
+
+  test("is gone for every other at once where somebody has seen its end, and how it ended is known", async () => {
+    const world = new World();
+    const [one, two, three] = [await world.join(), await world.join(), await world.join()];
+    await world.time.advance(leaseMs);
+    const life = lifeOf(three);
+    three.clock.paused = true;
+    expect(await readEnd(two.ctx, two.log, life.id)).toBeUndefined();
+    await recordEnd(one.ctx, one.log, life.id, "ended with status 3");
+    await world.time.advance(pollMs);
+    expect([one.gone, two.gone]).toEqual([[life], [life]]);
+    expect(await readEnd(two.ctx, two.log, life.id)).toBe("ended with status 3");
+    expect(await readEnd(two.ctx, two.log, two.membership.processId)).toBeUndefined();
   });
 
   test("is shown as late before it is gone", async () => {
