@@ -9,8 +9,14 @@ const here: ClaimSituation = {
   epoch: 5,
   held: false,
   isSingleton: false,
+  isAtLastAttempt: () => false,
   isGone: (processId) => processId === "gone",
 };
+
+/** A task that was lost before is at its last attempt here. */
+const suspecting: ClaimSituation = { ...here, isAtLastAttempt: () => true };
+const lost = (attempt: number, parts: Parameters<typeof state>[0] = {}) =>
+  state({ status: "running", claim: { processId: "gone", epoch: 2, attempt }, ...parts });
 
 /** The service is run by one process at a time, and it is this one. */
 const moved: ClaimSituation = { ...here, isSingleton: true };
@@ -25,6 +31,22 @@ describe("W8: whether to claim follows from the folded state and the situation a
       here,
       2,
       "is gone",
+    ],
+    ["it was lost once, though another is at its last attempt here", lost(1), suspecting, 2, "is gone"],
+    ["it was lost but for one attempt, and no other such is begun here", lost(2), here, 3, "is gone"],
+    [
+      "somebody has seen how its process ended",
+      lost(1),
+      { ...here, end: { processId: "gone", how: "ended with status 3" } },
+      2,
+      "its process gone ended with status 3",
+    ],
+    [
+      "its process is gone, and of another the end was seen",
+      lost(1),
+      { ...here, end: { processId: "another", how: "ended with status 3" } },
+      2,
+      "its process gone is gone",
     ],
     [
       "it is ours and no worker has it",
@@ -98,6 +120,12 @@ describe("W8: whether to claim follows from the folded state and the situation a
       state({ status: "running", claim: { processId: "gone", epoch: 1, attempt: 2 } }),
       { ...here, held: true },
     ],
+    ["it was lost but for one attempt, and another such is begun here", lost(2), suspecting],
+    [
+      "it was lost but for one attempt and given back, and another such is begun here",
+      state({ attempts: 2, isForAnyone: true }),
+      suspecting,
+    ],
     ["a place is kept for it, since its acceptance is not answered yet", state(), { ...here, held: true }],
   ])("left alone where %s", (_why, execution, situation) => {
     expect(decideClaim(execution, situation)).toBeUndefined();
@@ -109,5 +137,15 @@ describe("W8: whether to claim follows from the folded state and the situation a
       type: "execution.failed",
       data: { error: { code: "swarm.attempts_exhausted", message: expect.stringContaining("Begun 3 times") } },
     });
+    const seen = { ...suspecting, end: { processId: "gone", how: "was ended by SIGABRT" } };
+    expect(decideClaim(exhausted, seen)).toMatchObject({
+      data: { error: { message: expect.stringContaining("(last: its process gone was ended by SIGABRT)") } },
+    });
+  });
+
+  test("what another task has asked for does not wait for one at its last attempt, which may wait for it", () => {
+    const asked = lost(2);
+    const child = { ...asked, accepted: { ...asked.accepted, depth: 1 } };
+    expect(decideClaim(child, suspecting)).toMatchObject({ type: "execution.claimed", data: { attempt: 3 } });
   });
 });

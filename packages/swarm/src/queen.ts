@@ -28,7 +28,16 @@ export interface ClaimSituation {
   readonly held: boolean;
   /** Whether of all processes one at a time runs the service: then this is that one. */
   readonly isSingleton: boolean;
+  /** Whether this process is at the last attempt of another task that was lost before. */
+  isAtLastAttempt(): boolean;
   isGone(processId: string, epoch: number): boolean;
+  /** What somebody has seen and recorded of a process's end, as in "ended with status 3". */
+  readonly end?: RecordedEnd | undefined;
+}
+
+interface RecordedEnd {
+  readonly processId: string;
+  readonly how: string;
 }
 
 /**
@@ -36,6 +45,9 @@ export interface ClaimSituation {
  * may be claimed where nobody has (and it was routed here, or to a process that is gone, or was given back for anyone), where its process is gone, where it is
  * this process's own and no worker has it any more, or where a worker has it under a lease that was lost meanwhile. What one
  * process at a time runs has moved here from wherever it was routed to or begun: a process that lives on does it no more.
+ *
+ * Of tasks that were lost and have one attempt left, a process begins one at a time: one of them may be what ends it, and the others, which
+ * were only beside it, must not fail with it. What was asked for by another does not wait: it may be what that one waits for.
  */
 export function decideClaim(state: ExecutionState, situation: ClaimSituation): ExecutionEvent | undefined {
   if (isOutcome(state.status) || state.status === "waiting") return undefined;
@@ -51,6 +63,7 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
     return claimed(processId, epoch, claim.attempt, "its process has a new lease, and its worker went on");
   }
   const nextAttempt = state.attempts + 1;
+  if (accepted.depth === 0 && isLastAfterLoss(state, nextAttempt) && situation.isAtLastAttempt()) return undefined;
   if (claim === undefined) {
     const { chosen } = accepted.route;
     const routedHere = chosen.processId === processId;
@@ -80,12 +93,16 @@ export function decideClaim(state: ExecutionState, situation: ClaimSituation): E
   return claimed(processId, epoch, nextAttempt, reason);
 }
 
+/** Whether an attempt is the last of a task that was lost before. */
+const isLastAfterLoss = ({ accepted }: ExecutionState, attempt: number): boolean =>
+  attempt > 1 && attempt === accepted.maxAttempts;
+
 /** Why a life of a process will not do what it has, or was to have; undefined where it may. */
 function howLeft(
   { processId, epoch }: { readonly processId: string; readonly epoch: number },
-  { isGone, isSingleton }: ClaimSituation,
+  { isGone, isSingleton, end }: ClaimSituation,
 ): string | undefined {
-  if (isGone(processId, epoch)) return "is gone";
+  if (isGone(processId, epoch)) return end?.processId === processId ? end.how : "is gone";
   return isSingleton ? "runs the service no more" : undefined;
 }
 
@@ -100,6 +117,8 @@ export interface QueenPorts {
   readonly pool: WorkerPool;
   /** Has the pool take a claimed task, or gives its claim back unbegun. */
   handOver(task: Task): void;
+  /** How a process ended that is gone, where somebody has seen it. */
+  howEnded(ctx: Context, processId: string): Promise<string | undefined>;
   /** Told in a sentence of what went wrong and shows nowhere else. */
   onProblem(message: string): void;
 }
@@ -112,6 +131,8 @@ export interface QueenPorts {
 export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
   const { executions, membership, pool } = ports;
   const claiming = new Set<string>();
+  /** What is being claimed for its last attempt. */
+  const lastClaiming = new Set<string>();
   /** Whether the last sweep met failures: that is said once, not each second. */
   let failing = false;
 
@@ -121,29 +142,60 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
     ports.handOver({ state, claim, agent });
   };
 
-  const situationOf = (ctx: Context, executionId: string): ClaimSituation => ({
+  const isAtLastAttempt = (): boolean => {
+    if (lastClaiming.size > 0) return true;
+    // In whatever service: what ends the process ends them all.
+    for (const each of executions.open()) {
+      if (each.claim?.processId === membership.processId && isLastAfterLoss(each, each.attempts)) return true;
+    }
+    return false;
+  };
+
+  const situationOf = (ctx: Context, executionId: string, end: RecordedEnd | undefined): ClaimSituation => ({
     now: ctx.runtime.clock.now(),
     processId: membership.processId,
     epoch: membership.epoch,
     held: pool.holds(executionId),
     isSingleton: service.singleton,
+    isAtLastAttempt,
     isGone: (processId, epoch) => membership.isGone(processId, epoch),
+    end,
   });
 
-  const claim = async (ctx: Context, executionId: string): Promise<void> => {
+  /** What is known of the end of the process that has it, or was to have it. */
+  const endOf = async (ctx: Context, { claim, accepted }: ExecutionState): Promise<RecordedEnd | undefined> => {
+    const { processId, epoch } = claim ?? accepted.route.chosen;
+    if (processId === membership.processId || !membership.isGone(processId, epoch)) return undefined;
+    const how = await ports.howEnded(ctx, processId);
+    return how === undefined ? undefined : { processId, how };
+  };
+
+  const claim = async (ctx: Context, executionId: string, end?: RecordedEnd): Promise<void> => {
     if (claiming.has(executionId) || !membership.canClaim) return;
     claiming.add(executionId);
     try {
       let own: Claim | undefined;
       const state = await executions.decide(ctx, executionId, (now) => {
-        const event = decideClaim(now, situationOf(ctx, executionId));
+        lastClaiming.delete(executionId);
+        const event = decideClaim(now, situationOf(ctx, executionId, end));
         own = event?.type === "execution.claimed" ? event.data : undefined;
+        if (own !== undefined && isLastAfterLoss(now, own.attempt)) lastClaiming.add(executionId);
         return event;
       });
+      if (lastClaiming.has(executionId)) sweepOnceSettled(ctx, executionId);
       if (own !== undefined && !pool.reclaim(executionId, own)) handOver(state, own);
     } finally {
       claiming.delete(executionId);
+      lastClaiming.delete(executionId);
     }
+  };
+
+  /** Others may wait for its end to be begun: they need not wait for the next sweep, too. */
+  const sweepOnceSettled = (ctx: Context, executionId: string): void => {
+    const stop = executions.onSettled(executionId, () => {
+      stop();
+      void sweep(rootContext(ctx.runtime));
+    });
   };
 
   /** Claims all that should be done here and is not. Bounded by the room in the pool; the next sweep goes on. */
@@ -153,9 +205,11 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
       if (!pool.hasRoom) break;
       if (state.accepted.service !== service.name || chooseAgent(service, state.accepted.command) === undefined)
         continue;
-      if (decideClaim(state, situationOf(ctx, state.executionId)) === undefined) continue;
+      if (decideClaim(state, situationOf(ctx, state.executionId, undefined)) === undefined) continue;
       // One that cannot be claimed now must not keep the others from it; the next sweep comes in a second.
-      await claim(ctx, state.executionId).catch((error) => failures.push(error));
+      await endOf(ctx, state)
+        .then((end) => claim(ctx, state.executionId, end))
+        .catch((error) => failures.push(error));
     }
     if (failures.length > 0 && !failing) {
       ports.onProblem(

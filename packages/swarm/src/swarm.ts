@@ -1,4 +1,5 @@
 import type { Membership } from "@viable/cluster";
+import { readEnd } from "@viable/cluster";
 import type { Context, JsonValue, Runtime, Timer } from "@viable/kernel";
 import { rootContext, sleep, toRecordableError, toWire, ViableError } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
@@ -309,6 +310,7 @@ export function createSwarm(settings: SwarmSettings): Swarm {
         membership,
         pool,
         handOver,
+        howEnded: (queenCtx, processId) => readEnd(queenCtx, log, processId),
         onProblem: (message) => settings.onProblem?.(message),
       });
       queen = reigning;
