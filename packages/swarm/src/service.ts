@@ -39,7 +39,8 @@ export interface ServiceSettings {
   readonly maxConcurrentDelegations?: number;
   /**
    * `process`: its swarm runs in a process of its own that this one starts, watches and restarts, where the database is a server that both can
-   * reach; on the embedded one it runs with the others. Default `shared`.
+   * reach; on the embedded one it runs with the others. It is started again however often it ends, and ended where it has stood still for longer
+   * than the longest of its agents' `timeoutMs`. Default `shared`.
    */
   readonly isolation?: "shared" | "process";
   /**
@@ -47,7 +48,10 @@ export interface ServiceSettings {
    * once, such as what talks to a device. Default false.
    */
   readonly singleton?: boolean;
-  /** With `isolation: "process"`, the heap that process may use, in MiB: over it it ends, and is started again. Default 1,024. */
+  /**
+   * With `isolation: "process"`, the heap that process may use, in MiB: over it it ends, and is started again. What lies outside the heap, such as
+   * buffers, does not count. Default 1,024.
+   */
   readonly maxMemoryMb?: number;
   /**
    * How the swarm's parts (memory, queen, pool, health monitor, meta client) are restarted when one dies. Default

@@ -1,8 +1,11 @@
 import type { Context, Runtime } from "@viable/kernel";
 import { createRuntime } from "@viable/kernel";
+import type { Log } from "@viable/log";
 import { createPgliteStore, createPostgresStore } from "@viable/log-postgres";
 import { openSealKey } from "@viable/security";
-import type { Notice, System, SystemOptions, SystemPorts } from "./create-system.ts";
+import type { Child } from "@viable/supervisor";
+import type { ServiceDefinition } from "@viable/swarm";
+import type { Notice, System, SystemPorts } from "./create-system.ts";
 import { createSystem } from "./create-system.ts";
 import type { SystemDefinition } from "./define-system.ts";
 import { noteHosting } from "./hosting.ts";
@@ -12,7 +15,11 @@ import type { StateDirectory } from "./state-directory.ts";
 import { stateDirectory } from "./state-directory.ts";
 import { createSharedBus } from "./system-bus.ts";
 
-export interface OpenOptions extends Pick<SystemOptions, "ownProcess"> {
+export interface OpenOptions {
+  /** Starts a service in a process of its own, and answers when its swarm runs. What others should know of that process goes into the log. */
+  ownProcess?(ctx: Context, service: ServiceDefinition, log: Log): Promise<Child>;
+  /** Told who this process is among those of the system, before it takes anything on. */
+  onJoining?(processId: string): void;
   onNotice?(notice: Notice): void;
 }
 
@@ -36,7 +43,8 @@ export async function openSystem(
   const state = stateDirectory(settings.stateDir);
   state.prepare();
   const kept = state.readToken();
-  const system = createSystem(definition, await openPorts(ctx, definition, settings, state, options), {
+  const { ownProcess } = options;
+  const system: System = createSystem(definition, await openPorts(ctx, definition, settings, state, options), {
     hosting: settings.hosting,
     gateway: { host: settings.host, port: settings.port },
     servicePorts: settings.servicePorts,
@@ -44,9 +52,12 @@ export async function openSystem(
     ownerToken: kept,
     backups: state.backups,
     seals: { key: openSealKey(state.path), file: settings.sealsFile ?? state.seals, keys: state.path },
-    ...(options.ownProcess !== undefined && { ownProcess: options.ownProcess }),
+    ...(ownProcess !== undefined && {
+      ownProcess: (childCtx: Context, service: ServiceDefinition) => ownProcess(childCtx, service, system.log),
+    }),
     ...(options.onNotice !== undefined && { onNotice: options.onNotice }),
   });
+  options.onJoining?.(system.membership.processId);
   for (const message of noteHosting(definition, settings)) options.onNotice?.({ level: "warn", message });
   await system.start(ctx);
   const isGateway = settings.hosting?.roles.includes("gateway") ?? true;

@@ -9,6 +9,7 @@ import { exitStatus } from "./exit-status.ts";
 import { paint } from "./paint.ts";
 import type { Shell } from "./shell.ts";
 import { configOf } from "./start.ts";
+import type { SaidToStarter } from "./starter-line.ts";
 import { watchFolder } from "./watch-folder.ts";
 
 interface DevOptions {
@@ -106,7 +107,11 @@ function startSystem(file: string): DevSystem {
   });
   return {
     child,
-    ready: new Promise((resolve) => child.once("message", () => resolve(undefined))),
+    ready: new Promise((resolve) =>
+      child.on("message", ({ kind }: SaidToStarter) => {
+        if (kind === "runs") resolve(undefined);
+      }),
+    ),
     ended: whenEnded(child),
   };
 }

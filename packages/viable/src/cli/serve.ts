@@ -34,6 +34,8 @@ export interface Running {
 export interface ServeOptions {
   /** The config's file, for services in processes of their own. */
   readonly config: string;
+  /** Told who this process is among those of the system, before it takes anything on. */
+  onJoining?(processId: string): void;
   /**
    * Told once when the system takes commands. A status that it returns ends the system; undefined keeps it up. After an interrupt it
    * is given a moment to end before the system drains.
@@ -61,7 +63,7 @@ export async function serve(
   const interrupt = shell.catchInterrupt();
   const life = new AbortController();
   const beganMs = shell.runtime.clock.monotonicMs();
-  const opened = await open(shell, definition, settings, options.config, life.signal);
+  const opened = await open(shell, definition, settings, options, life.signal);
   const startMs = Math.round(shell.runtime.clock.monotonicMs() - beganMs);
   const caller = options.onRunning(describe(opened, definition, settings, startMs));
   try {
@@ -94,13 +96,20 @@ async function open(
   shell: Shell,
   definition: SystemDefinition,
   settings: Settings,
-  config: string,
+  { config, onJoining }: ServeOptions,
   signal: AbortSignal,
 ): Promise<OpenedSystem> {
   try {
     return await openSystem(rootContext(shell.runtime, { signal }), definition, settings, {
-      ownProcess: (ctx, service) => startOwnProcess(ctx, config, service),
+      ownProcess: (ctx, service, log) =>
+        startOwnProcess(ctx, service, {
+          config,
+          log,
+          leaseMs: definition.limits.leaseMs,
+          onEnded: (message) => printNotice(shell, { level: "warn", message }),
+        }),
       onNotice: (notice) => printNotice(shell, notice),
+      ...(onJoining !== undefined && { onJoining }),
     });
   } catch (error) {
     if (codeOf(error) !== "log.database_in_use") throw error;

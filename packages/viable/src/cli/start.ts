@@ -10,6 +10,7 @@ import { addOutputOption, printData } from "./output.ts";
 import { paint } from "./paint.ts";
 import type { Running } from "./serve.ts";
 import type { Screen, Shell } from "./shell.ts";
+import { keepTellingStarter, tellStarter } from "./starter-line.ts";
 import { renderPairs, renderTable } from "./table.ts";
 
 interface StartOptions extends OutputOptions {
@@ -41,10 +42,11 @@ export function addStart(program: Command, shell: Shell): void {
     const { serve } = await import("./serve.ts");
     shell.exitStatus = await serve(shell, definition, settings, {
       config: file,
+      onJoining: (processId) => tellStarter({ kind: "joins", processId }),
       async onRunning(running) {
         printData(shell, options.output, running, () => renderRunning(shell.out, running));
-        // Only `viable dev` holds such a line.
-        process.send?.("running");
+        tellStarter({ kind: "runs" });
+        keepTellingStarter(shell.runtime.clock);
         return undefined;
       },
     });
