@@ -49,6 +49,8 @@ export interface Executions extends Part {
   openCount(): number;
   /** Why the picture is no longer kept, where that is so: then nothing here may be trusted, and the process should be restarted. */
   failure(): unknown;
+  /** Rejects with that once it is so. */
+  readonly failed: Promise<never>;
   /** The execution as it is now, from memory where it is open, from the log where not. Undefined for other tenants' (W11). */
   get(ctx: Context, executionId: string): Promise<ExecutionState | undefined>;
   /**
@@ -95,6 +97,9 @@ export function createExecutions(log: Log): Executions {
   let checkpointTimer: Timer | undefined;
   let checkpointed: Position = startPosition;
   let parked: unknown;
+  const failed = Promise.withResolvers<never>();
+  // Whether anybody listens is their affair.
+  failed.promise.catch(() => undefined);
   let stopped = false;
 
   const onEvent = (event: StoredEvent) => {
@@ -226,6 +231,7 @@ export function createExecutions(log: Log): Executions {
         handle: onEvent,
         onParked: (error) => {
           parked = error;
+          failed.reject(error);
         },
       });
       await subscription.caughtUp();
@@ -241,6 +247,7 @@ export function createExecutions(log: Log): Executions {
     open: () => open.values(),
     openCount: () => open.size,
     failure: () => parked,
+    failed: failed.promise,
     async get(ctx, executionId) {
       if (!isId("exe", executionId)) return undefined;
       try {

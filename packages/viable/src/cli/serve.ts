@@ -66,10 +66,12 @@ export async function serve(
   const opened = await open(shell, definition, settings, options, life.signal);
   const startMs = Math.round(shell.runtime.clock.monotonicMs() - beganMs);
   const caller = options.onRunning(describe(opened, definition, settings, startMs));
+  const { system } = opened;
   try {
     const status = await Promise.race([
       whenAborted(interrupt).then(() => exitStatus.done),
-      opened.system.done.then(
+      // A process that sees nothing of what is new, such as what a later release writes, would only keep its tasks from others.
+      Promise.race([system.done, system.executions.failed]).then(
         () => exitStatus.failed,
         (error) => {
           printError(shell.err, error);
