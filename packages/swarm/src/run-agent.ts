@@ -192,13 +192,10 @@ function parseInput(task: Task): unknown {
   const parsed = task.agent.input.safeParse(task.state.accepted.args);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new ViableError(
-    "agent.invalid_input",
-    `args.${issue?.path.join(".") ?? ""}: ${issue?.message ?? "does not fit"}`,
-    {
-      next: "The agent's arguments have changed since this was accepted. Send the command again.",
-    },
-  );
+  const at = ["args", ...(issue?.path ?? [])].map(String).join(".");
+  throw new ViableError("agent.invalid_input", `${at}: ${issue?.message ?? "does not fit"}`, {
+    next: "The agent had other arguments where this was accepted: that was before a change, or in a process of another release. Send the command again once all that run the service are of one release.",
+  });
 }
 
 function checkResult(result: JsonValue, task: Task): JsonValue {
