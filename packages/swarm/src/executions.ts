@@ -47,6 +47,8 @@ export type Decide = (state: ExecutionState) => ExecutionEvent | undefined;
 export interface Executions extends Part {
   open(): Iterable<ExecutionState>;
   openCount(): number;
+  /** What this process is about to begin for the last time, after it was lost: for its queens, which share nothing else. */
+  readonly lastClaims: Set<string>;
   /** Why the picture is no longer kept, where that is so: then nothing here may be trusted, and the process should be restarted. */
   failure(): unknown;
   /** Rejects with that once it is so. */
@@ -246,6 +248,7 @@ export function createExecutions(log: Log): Executions {
     },
     open: () => open.values(),
     openCount: () => open.size,
+    lastClaims: new Set(),
     failure: () => parked,
     failed: failed.promise,
     async get(ctx, executionId) {

@@ -131,8 +131,7 @@ export interface QueenPorts {
 export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
   const { executions, membership, pool } = ports;
   const claiming = new Set<string>();
-  /** What is being claimed for its last attempt. */
-  const lastClaiming = new Set<string>();
+  const { lastClaims } = executions;
   /** Whether the last sweep met failures: that is said once, not each second. */
   let failing = false;
 
@@ -143,7 +142,7 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
   };
 
   const isAtLastAttempt = (): boolean => {
-    if (lastClaiming.size > 0) return true;
+    if (lastClaims.size > 0) return true;
     // In whatever service: what ends the process ends them all.
     for (const each of executions.open()) {
       if (each.claim?.processId === membership.processId && isLastAfterLoss(each, each.attempts)) return true;
@@ -176,17 +175,17 @@ export function createQueen(service: ServiceDefinition, ports: QueenPorts) {
     try {
       let own: Claim | undefined;
       const state = await executions.decide(ctx, executionId, (now) => {
-        lastClaiming.delete(executionId);
+        lastClaims.delete(executionId);
         const event = decideClaim(now, situationOf(ctx, executionId, end));
         own = event?.type === "execution.claimed" ? event.data : undefined;
-        if (own !== undefined && isLastAfterLoss(now, own.attempt)) lastClaiming.add(executionId);
+        if (own !== undefined && isLastAfterLoss(now, own.attempt)) lastClaims.add(executionId);
         return event;
       });
-      if (lastClaiming.has(executionId)) sweepOnceSettled(ctx, executionId);
+      if (lastClaims.has(executionId)) sweepOnceSettled(ctx, executionId);
       if (own !== undefined && !pool.reclaim(executionId, own)) handOver(state, own);
     } finally {
       claiming.delete(executionId);
-      lastClaiming.delete(executionId);
+      lastClaims.delete(executionId);
     }
   };
 
