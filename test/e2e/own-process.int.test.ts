@@ -82,6 +82,9 @@ beforeAll(async () => {
 
 afterAll(async () => {
   try {
+    // In order, since its services' processes would else outlive it for as long as a drain takes.
+    system?.signal("SIGTERM");
+    await system?.finished;
     await place?.[Symbol.asyncDispose]();
   } finally {
     await postgres?.[Symbol.asyncDispose]();
