@@ -21,6 +21,16 @@ test("every version of every type of event stands in a history", () => {
   ).toEqual([]);
 });
 
+// Of what there is most: a member that came later has no version of its own to be missed by.
+test("every member that an event of an execution can have stands in a history", () => {
+  const events = histories.flatMap((history) => history.events);
+  for (const { type, schema } of eventTypes.filter(({ type }) => type.startsWith("execution."))) {
+    if (!(schema instanceof z.ZodObject)) throw new Error(`${type} is no object: nobody knows its members.`);
+    const members = events.flatMap((event) => (event.type === type ? Object.keys(event.data as object) : []));
+    expect(new Set(members), type).toEqual(new Set(Object.keys(schema.shape)));
+  }
+});
+
 test.each(histories)("$name folds to what was written down beside it", async ({ events, expected }) => {
   expect(await foldHistory(events)).toEqual(expected);
 });

@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createMemoryHub } from "@viable/bus";
 import type { JsonObject } from "@viable/kernel";
-import { createRuntime, rootContext, seededRandom } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
 import type { Projection, Store, StoredEvent } from "@viable/log";
 import { createLog, createMemoryStore, createProjections } from "@viable/log";
 import { everyEvent } from "@viable/log/testing";
@@ -11,6 +12,7 @@ import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
 import { agent, defineSystem, processManager, reactor, schedule, service } from "viable";
+import type { Role } from "viable/run";
 import { eventTypes } from "viable/run";
 import { z } from "zod";
 import { maxHistoryEvents } from "./history.ts";
@@ -185,6 +187,63 @@ async function takeovers(): Promise<StoredEvent[]> {
   await using third = await startTestSystem(definition, { store, seed: 3 });
   await third.settled(third.system.executions.whenSettled(third.ctx, released));
   return await stored(store);
+}
+
+/**
+ * Tasks for another process, claimed for it with their acceptance: it does one, and gives back two that find its queue full; then it stops
+ * with one under way and one that waits, and who joined meanwhile does the one that waited.
+ */
+async function assignedTasks(): Promise<StoredEvent[]> {
+  const time = simulateTime({ random: seededRandom(1) });
+  const store = { ...createMemoryStore(), exclusive: false };
+  const hub = createMemoryHub();
+  const narrow = defineSystem({
+    ...settings,
+    services: [service({ name: "work", description: "Works.", port: 0, agents: [nap], workers: 1, maxQueued: 2 })],
+  });
+  const startAs = (seed: number, role: Role) =>
+    startTestSystem(narrow, {
+      seed,
+      store,
+      time,
+      hub,
+      hosting: { roles: [role], services: role === "swarm" ? ["work"] : [], apart: [] },
+    });
+  await using gateway = await startAs(1, "gateway");
+  const leaver = await startAs(2, "swarm");
+  const client = await gateway.connect();
+  await time.advance(2_000);
+  await client.run("nap", { label: "done" });
+  const crowd = ["first", "second", "third", "fourth", "fifth"].map((label) => client.begin("nap", { label }));
+  for (const id of await Promise.all(crowd)) await client.outcome(id);
+  await client.begin("nap", { label: "under way", ms: 8_000 });
+  const left = await client.begin("nap", { label: "left" });
+  await time.advance(500);
+  await using stayer = await startAs(3, "swarm");
+  await stayer.time.advance(500);
+  await leaver.stop();
+  await client.outcome(left);
+  return await stored(store);
+}
+
+/** An equal task that is answered by what was remembered of the first, and one that comes too late for that. */
+async function rememberedWork(): Promise<StoredEvent[]> {
+  const recall = agent({
+    name: "recaller",
+    capability: "recall",
+    description: "Lets what it found be remembered for a minute.",
+    joinable: true,
+    rememberMs: 60_000,
+    input: job,
+    handle: (_ctx, { label }) => ({ label }),
+  });
+  await using t = await startTestSystem(defineSystem({ ...settings, commands: [recall] }));
+  const client = await t.connect();
+  for (const afterMs of [0, 30_000, 30_001]) {
+    await t.time.advance(afterMs);
+    await client.run("recall", { label: "found" });
+  }
+  return await t.events();
 }
 
 /** A swarm whose queue is full for a while, and that is well again; and a process that is gone with its swarms. */
@@ -430,6 +489,8 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   conflicts,
   "equal-work": equalWork,
   takeovers,
+  "assigned-tasks": assignedTasks,
+  "remembered-work": rememberedWork,
   "swarm-health": swarmHealth,
   projections,
   seals,
