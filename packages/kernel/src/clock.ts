@@ -38,8 +38,8 @@ export const systemClock: Clock = {
     let handle: ReturnType<typeof setTimeout>;
     const dueMs = performance.now() + Math.max(0, delayMs);
     const arm = () => {
-      // Where the process was held up since, it is due: of a negative delay Node warns.
-      const leftMs = Math.max(1, Math.min(Math.ceil(dueMs - performance.now()), maxDelayMs));
+      // Less than nothing is left where the machine was busy meanwhile, and Node warns of that.
+      const leftMs = Math.max(0, Math.min(Math.ceil(dueMs - performance.now()), maxDelayMs));
       // Node counts from when its loop began to turn, in whole milliseconds, and may be up to two early: what was decided by a deadline must not be.
       handle = setTimeout(() => (performance.now() < dueMs ? arm() : fire()), leftMs);
       if (options?.background && typeof handle === "object" && "unref" in handle) handle.unref();
