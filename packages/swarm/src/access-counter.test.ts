@@ -237,7 +237,7 @@ describe("the end of an entry", () => {
     await one.read("a", 3);
     await two.memory.delete("a");
     await time.advance(5_000);
-    expect((await one.log.listRecords(ctx, "")).records).toEqual([]);
+    expect((await one.log.listRecords(ctx, "memory/")).records).toEqual([]);
     expect(one.accesses.stats()).toEqual({ waitingEntries: 0, earlyBatches: 0, uncounted: 0, lost: 0 });
   });
 
@@ -283,11 +283,11 @@ describe("the end of an entry", () => {
     await one.memory.set("a", 5, { expiresInMs: 10_000 });
     await one.read("a");
     await time.advance(5_000);
-    expect((await one.log.listRecords(ctx, "")).records.map((record) => record.expiresAt)).toEqual(
+    expect((await one.log.listRecords(ctx, "memory/")).records.map((record) => record.expiresAt)).toEqual(
       Array(2).fill(time.now() + 5_000),
     );
     await time.advance(5_000);
-    expect((await one.log.listRecords(ctx, "")).records).toEqual([]);
+    expect((await one.log.listRecords(ctx, "memory/")).records).toEqual([]);
   });
 
   test("reads of an entry that has expired meanwhile are dropped", async () => {

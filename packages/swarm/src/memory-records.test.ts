@@ -1,11 +1,12 @@
 // What an entry says of itself and how writes and ends keep it together with its use, over a log in memory and in simulated time.
 import type { JsonValue } from "@viable/kernel";
-import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
-import { createLog, createMemoryStore } from "@viable/log";
+import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
 import { shortPages } from "@viable/log/testing";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { AccessCounter } from "./access-counter.ts";
+import type { Memory } from "./memory.ts";
 import { createMemory } from "./memory-records.ts";
 
 async function setup(store: Store = createMemoryStore()) {
@@ -232,6 +233,73 @@ test("an entry that is deleted under a write is created anew by it, whole", asyn
   afterNextLooks(() => memory.delete("a"));
   expect(await memory.set("a", 4, { expected: 6 })).toEqual({ ok: false, reason: "conflict", actual: 0 });
   expect(await keys()).toEqual([]);
+});
+
+describe("a write whose answer is lost happens once, though it is sent again", () => {
+  /** The answer to the next commit is lost, and others write before it is sent again. */
+  async function setupLossy() {
+    const store = createMemoryStore();
+    let meanwhile: ((others: Memory) => Promise<unknown>) | undefined;
+    const lossy: Store = {
+      ...store,
+      async commit(...sent) {
+        const result = await store.commit(...sent);
+        if (meanwhile === undefined) return result;
+        const act = meanwhile;
+        meanwhile = undefined;
+        await act(others);
+        throw new ViableError(storeUnavailable, "The answer was lost.", { retryable: true });
+      },
+    };
+    const { time, memory, ctx } = await setup(lossy);
+    const otherLog = createLog(store, ctx.runtime);
+    await otherLog.start(ctx);
+    const others = createMemory(otherLog, ctx, "notes");
+    const loseAnswerOf = async <T>(write: () => Promise<T>, act: (others: Memory) => Promise<unknown>) => {
+      meanwhile = act;
+      const outcome = write().catch((error: ViableError) => error.code);
+      await time.advance(1_000);
+      return await outcome;
+    };
+    return { memory, loseAnswerOf };
+  }
+  const nobody = async () => {};
+  const another = (others: Memory) => others.set("a", "another's");
+
+  test("as the only one", async () => {
+    const { memory, loseAnswerOf } = await setupLossy();
+    expect(await loseAnswerOf(() => memory.set("a", 1), nobody)).toEqual({ ok: true, version: 1 });
+    expect(await loseAnswerOf(() => memory.set("a", 2, { expected: 1 }), nobody)).toEqual({ ok: true, version: 2 });
+    expect(await loseAnswerOf(() => memory.delete("a"), nobody)).toBeUndefined();
+    expect(await memory.get("a")).toBeUndefined();
+  });
+
+  test.each([
+    ["at any version", {}],
+    ["at a version, which is no conflict", { expected: 1 }],
+  ])("over another's, which stays: %s", async (_, options) => {
+    const { memory, loseAnswerOf } = await setupLossy();
+    await memory.set("a", 0);
+    expect(await loseAnswerOf(() => memory.set("a", 1, options), another)).toBe("memory.overwritten");
+    expect(await memory.get("a")).toMatchObject({ value: "another's", version: 3 });
+  });
+
+  test("as a deletion, which leaves what another has created since", async () => {
+    const { memory, loseAnswerOf } = await setupLossy();
+    await memory.set("a", 0);
+    expect(await loseAnswerOf(() => memory.delete("a"), another)).toBeUndefined();
+    expect(await memory.get("a")).toMatchObject({ value: "another's" });
+  });
+
+  test("and writes leave no more behind than were ever under way at once", async () => {
+    const { ctx, log, memory } = await setup();
+    const receipts = async () => (await log.listRecords(ctx, "receipt/")).records.length;
+    for (let nr = 0; nr < 10; nr++) await memory.set(`${nr}`, nr);
+    expect(await receipts()).toBe(1);
+    await Promise.all(Array.from({ length: 10 }, (_, nr) => memory.set(`${nr}`, nr)));
+    for (let nr = 0; nr < 10; nr++) await memory.delete(`${nr}`);
+    expect(await receipts()).toBe(10);
+  });
 });
 
 test("reads that are written down under a write which changes the expiry are kept", async () => {

@@ -2,6 +2,7 @@ import type { Context, JsonObject, JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { AppendOutcome, Log, RecordWrite, StoredRecord } from "@viable/log";
 import type { AccessCounter } from "./access-counter.ts";
+import { appendOnce } from "./append-once.ts";
 import type { EntryUse, Use } from "./entry-use.ts";
 import { isUseKey, readUse, useKeyOf, writeUse } from "./entry-use.ts";
 import type { Memory, MemoryEntry, MemoryWrite } from "./memory.ts";
@@ -70,7 +71,7 @@ export function createMemory(log: Log, ctx: Context, service: string, accesses?:
     entryOf(found, namespace, found.use && (accesses?.withUnwritten(found.use) ?? found.use));
   const write = async (entry: EntryWrite, overRaces: boolean): Promise<AppendOutcome> => {
     const before = entry.expected === 0 ? undefined : await find(entry.key);
-    return await log.append(ctx, { id: entry.id, records: recordsOf(entry, before, overRaces) });
+    return await appendOnce(log, ctx, { id: entry.id, records: recordsOf(entry, before, overRaces) });
   };
   return {
     async get(key, namespace = defaultNamespace) {
@@ -84,13 +85,14 @@ export function createMemory(log: Log, ctx: Context, service: string, accesses?:
       const entry = toWrite(ctx, keyOf(key, options.namespace ?? defaultNamespace), value, options);
       const first = await write(entry, false);
       const outcome = wasRace(first, entry) ? await write(entry, true) : first;
-      if (outcome.ok) return { ok: true, version: outcome.recordVersions[0] ?? 0 };
+      if (outcome.ok) return { ok: true, version: readVersion(outcome.recordVersions) };
       if (outcome.reason === "record_conflict") return { ok: false, reason: "conflict", actual: outcome.actual };
       throw notKept(outcome.reason);
     },
     async delete(key, namespace = defaultNamespace) {
       const entryKey = keyOf(key, namespace);
-      const outcome = await log.append(ctx, {
+      const outcome = await appendOnce(log, ctx, {
+        id: ctx.runtime.ids.next("apd"),
         records: [entryKey, useKeyOf(entryKey)].map((gone) => ({ key: gone, value: null, expected: "any" })),
       });
       if (!outcome.ok) throw notKept(outcome.reason);
@@ -194,6 +196,18 @@ function recordsOf(entry: EntryWrite, before: Found | undefined, overRaces: bool
 /** Whether a write failed on what was read for it, and not on what its caller expects. */
 const wasRace = (outcome: AppendOutcome, { key, expected }: EntryWrite): boolean =>
   !outcome.ok && outcome.reason === "record_conflict" && (expected === undefined || outcome.key !== key);
+
+/** The version that a write left its entry at. Sent again, it is told of none where others have written the entry since. */
+function readVersion([version = 0]: readonly number[]): number {
+  if (version > 0) return version;
+  throw new ViableError(
+    "memory.overwritten",
+    "It was written, and others have written it since: its version is not known.",
+    {
+      next: "Read the entry for what it is now. Writing it again may undo what others wrote.",
+    },
+  );
+}
 
 function checkName(what: string, name: string, maxChars: number): void {
   if (name.length === 0 || name.length > maxChars) {
