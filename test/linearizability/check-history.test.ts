@@ -10,6 +10,11 @@ const set = (value: string, expected?: number): Call => ({
   value,
   ...(expected !== undefined && { expected }),
 });
+/** A value that is there for so many milliseconds. */
+const setFor = (expiresInMs: number, value: string, expected?: number): Call => ({
+  ...(set(value, expected) as Call & { kind: "set" }),
+  expiresInMs,
+});
 const found = (value: string, version: number): Answer => ({ kind: "found", value, version });
 const absent: Answer = { kind: "absent" };
 const written = (version: number): Answer => ({ kind: "written", version });
@@ -49,6 +54,36 @@ describe("passes", () => {
         heard(4, 5, get, absent),
         heard(6, 7, set("b", 0), written(5)),
       ],
+    ],
+    [
+      "a value that has expired, by its version too",
+      [
+        heard(0, 1, setFor(10, "a"), written(1)),
+        heard(8, 9, get, found("a", 1)),
+        heard(12, 13, get, absent),
+        heard(14, 15, set("b", 1), conflict(0)),
+        heard(16, 17, set("c", 0), written(2)),
+      ],
+    ],
+    [
+      "one that expires as early or as late as it may have been written",
+      [heard(0, 50, setFor(10, "a"), written(1)), heard(11, 12, get, absent)],
+    ],
+    [
+      "one that is still there while that may be",
+      [heard(0, 50, setFor(10, "a"), written(1)), heard(57, 59, get, found("a", 1))],
+    ],
+    [
+      "one that was written when its time was over",
+      [heard(0, 50, setFor(10, "a", 0), written(1)), heard(20, 21, get, absent), heard(51, 52, get, absent)],
+    ],
+    [
+      "one that was overwritten before it could expire",
+      [heard(0, 1, setFor(10, "a"), written(1)), heard(2, 3, set("b"), written(2)), heard(90, 91, get, found("b", 2))],
+    ],
+    [
+      "one that nobody heard of, and that expired some time",
+      [{ call: setFor(10, "a"), askedAt: 0 }, heard(5, 6, get, found("a", 1)), heard(30, 31, get, absent)],
     ],
   ])("%s", (_, history) => {
     expect(checkHistory(history)).toBeUndefined();
@@ -97,22 +132,44 @@ describe("finds", () => {
         heard(5, 6, get, found("a", 1)),
       ],
     ],
+    [
+      "what is read when its time is over",
+      [heard(0, 1, setFor(10, "a"), written(1)), heard(12, 13, get, found("a", 1))],
+    ],
+    ["what is gone before its time", [heard(0, 1, setFor(10, "a"), written(1)), heard(8, 9, get, absent)]],
+    [
+      "what expires for one and is there for another after that",
+      [
+        heard(0, 50, setFor(10, "a"), written(1)),
+        heard(20, 21, get, found("a", 1)),
+        heard(30, 31, get, absent),
+        heard(32, 33, get, found("a", 1)),
+      ],
+    ],
+    [
+      "what takes another's time with it: it was written for ever",
+      [heard(0, 1, setFor(10, "a"), written(1)), heard(2, 3, set("b"), written(2)), heard(20, 21, get, absent)],
+    ],
+    [
+      "a conflict with what has expired",
+      [heard(0, 1, setFor(10, "a"), written(1)), heard(12, 13, set("b", 0), conflict(1))],
+    ],
   ])("%s", (_, history) => {
     expect(checkHistory(history)).toBeDefined();
   });
 });
 
-test("five hundred operations that overlap are checked, and more are refused", () => {
+test("five hundred operations that overlap, all of which expire, are checked, and more are refused", () => {
   const lanes = 8;
   const history = Array.from({ length: 500 }, (_, index) =>
     heard(
       Math.floor(index / lanes) * 10 + (index % lanes),
       Math.floor(index / lanes) * 10 + 9.5,
-      set(`${index}`),
+      setFor(15, `${index}`),
       written(index + 1),
     ),
   );
   expect(checkHistory(history)).toBeUndefined();
-  expect(checkHistory([...history.slice(1), heard(9_000, 9_001, get, absent)])).toBeDefined();
+  expect(checkHistory([...history.slice(1), heard(9_000, 9_001, get, found("499", 500))])).toBeDefined();
   expect(() => checkHistory([...history, heard(0, 1, get, absent)])).toThrow("500");
 });

@@ -1,6 +1,8 @@
 // A process that reads and writes the memory that all share, and tells of each operation before it asks and after it is answered.
+import { once } from "node:events";
 import { writeSync } from "node:fs";
-import { createRuntime, rootContext, seededRandom } from "@viable/kernel";
+import type { Random } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, sleep, systemClock } from "@viable/kernel";
 import { createLog } from "@viable/log";
 import { createPostgresStore } from "@viable/log-postgres";
 import type { Memory } from "@viable/swarm";
@@ -20,28 +22,43 @@ export interface MemoryProcessSettings {
   readonly planted?: Planted;
 }
 
-/** Reads that answer what was there a moment ago; writes that look at the version and then write whatever has happened meanwhile. */
-export type Planted = "stale reads" | "unchecked writes";
+/**
+ * Reads that answer what was there a moment ago; writes that look at the version and then write whatever has happened meanwhile; a wall clock
+ * of its own in each process, so that one takes for gone what another takes for there.
+ */
+export type Planted = "stale reads" | "unchecked writes" | "a clock ahead";
 
-/** One line of JSON each. */
-export type MemoryLine =
+/** One line of JSON each: that it can begin, once; then what it asks and is answered. */
+export type MemoryLine = { readonly isReady: true } | OperationLine;
+export type OperationLine =
   | { readonly id: string; readonly key: string; readonly call: Call; readonly askedAt: number }
   | { readonly id: string; readonly answer: Answer; readonly answeredAt: number };
 
-/** How old a planted stale read may be, in milliseconds. */
+/** How old a planted stale read may be, and how far ahead a planted clock is, in milliseconds. */
 const staleMs = 50;
+/** How long what expires is there at most, in milliseconds: a key has its next operation some milliseconds later, and its next write some more. */
+const maxExpiryMs = 100;
+/** How long it is waited until the database is asked again whether it is back, and how long at most until it is, in milliseconds. */
+const askAgainMs = 20;
+const maxAwayMs = 60_000;
 
-// The machine's, so that what several processes tell can be put in order.
-const nowUs = () => Number(process.hrtime.bigint() / 1_000n);
+// The machine's, so that what several processes tell can be put in order. Nobody sets it.
+const nowMs = () => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 // Past every buffer of this process: what was told is known, whenever it is killed.
 const tell = (line: MemoryLine) => writeSync(1, `${JSON.stringify(line)}\n`);
 
 const settings = JSON.parse(process.argv[2] as string) as MemoryProcessSettings;
-const runtime = createRuntime();
+const aheadMs = settings.planted === "a clock ahead" ? (settings.seed % 2) * staleMs : 0;
+// What expires does so by the same clock, as it does by the server's in a system: what was over when is not for two clocks to disagree on.
+const runtime = createRuntime({ clock: { ...systemClock, now: () => Math.floor(nowMs()) + aheadMs } });
 const ctx = rootContext(runtime);
 const log = createLog(createPostgresStore({ connectionString: settings.connectionString }), runtime);
 await log.start(ctx);
 const memory = plant(createMemory(log, ctx, globalMemoryService), settings.planted);
+tell({ isReady: true });
+// All begin together: what one has done before another is there shows nothing.
+await once(process.stdin, "data");
+process.stdin.destroy();
 await Promise.all(Array.from({ length: settings.lanes }, (_, lane) => runLane(lane)));
 await log.stop(ctx);
 
@@ -51,20 +68,42 @@ async function runLane(lane: number): Promise<void> {
   for (let index = 0; index < settings.operations; index++) {
     const id = `${settings.name}/${lane}/${index}`;
     const key = settings.keys[(index + lane) % settings.keys.length] as string;
-    const call = drawCall(random.next(), id, seen.get(key) ?? 0);
-    tell({ id, key, call, askedAt: nowUs() });
+    const call = drawCall(random, id, seen.get(key) ?? 0);
+    tell({ id, key, call, askedAt: nowMs() });
     const answer = await ask(key, call);
-    if (answer !== undefined) tell({ id, answer, answeredAt: nowUs() });
+    if (answer !== undefined) tell({ id, answer, answeredAt: nowMs() });
+    else await untilBack();
     if (answer?.kind === "found" || answer?.kind === "written") seen.set(key, answer.version);
     else if (answer?.kind === "conflict") seen.set(key, answer.actual);
     else seen.delete(key);
   }
 }
 
-function drawCall(drawn: number, id: string, version: number): Call {
+function drawCall(random: Random, value: string, version: number): Call {
+  const drawn = random.next();
   if (drawn < 0.45) return { kind: "get" };
-  if (drawn < 0.8) return { kind: "set", value: id, expected: version };
-  return drawn < 0.95 ? { kind: "set", value: id } : { kind: "delete" };
+  if (drawn >= 0.95) return { kind: "delete" };
+  const expiresInMs = 1 + Math.floor(random.next() * maxExpiryMs);
+  return {
+    kind: "set",
+    value,
+    ...(drawn < 0.8 && { expected: version }),
+    ...(random.next() < 0.4 && { expiresInMs }),
+  };
+}
+
+/** Nobody would be answered before: whoever went on asking would have asked everything by then. */
+async function untilBack(): Promise<void> {
+  const giveUpMs = runtime.clock.monotonicMs() + maxAwayMs;
+  for (;;) {
+    try {
+      await log.head(ctx);
+      return;
+    } catch (error) {
+      if (runtime.clock.monotonicMs() > giveUpMs) throw error;
+    }
+    await sleep(ctx, askAgainMs);
+  }
 }
 
 /** Undefined where nobody knows whether it happened. */
@@ -80,8 +119,8 @@ async function ask(key: string, call: Call): Promise<Answer | undefined> {
       await memory.delete(key);
       return { kind: "deleted" };
     }
-    const { value, expected } = call;
-    const outcome = await memory.set(key, value, expected === undefined ? {} : { expected });
+    const { kind: _, value, ...options } = call;
+    const outcome = await memory.set(key, value, options);
     return outcome.ok ? { kind: "written", version: outcome.version } : { kind: "conflict", actual: outcome.actual };
   } catch {
     return undefined;
@@ -94,21 +133,21 @@ function plant(memory: Memory, planted: Planted | undefined): Memory {
     return {
       ...memory,
       get(key) {
-        const nowMs = runtime.clock.monotonicMs();
+        const atMs = nowMs();
         const before = kept.get(key);
-        if (before !== undefined && nowMs - before.atMs < staleMs) return before.entry;
+        if (before !== undefined && atMs - before.atMs < staleMs) return before.entry;
         const entry = memory.get(key);
-        kept.set(key, { entry, atMs: nowMs });
+        kept.set(key, { entry, atMs });
         return entry;
       },
     };
   if (planted === "unchecked writes")
     return {
       ...memory,
-      async set(key, value, { expected } = {}) {
+      async set(key, value, { expected, ...options } = {}) {
         const actual = (await memory.get(key))?.version ?? 0;
         if (expected !== undefined && expected !== actual) return { ok: false, reason: "conflict", actual };
-        return await memory.set(key, value);
+        return await memory.set(key, value, options);
       },
     };
   return memory;
