@@ -1,7 +1,7 @@
 // What the guides point at is there. The rules are also broken once, in a little house.
 import { describe, expect, it } from "vitest";
 import { littleHouse } from "./little-house.ts";
-import { checkDecisions, checkPaths } from "./prose.ts";
+import { checkDecisions, checkEvidence, checkPaths } from "./prose.ts";
 import { plant, readTree } from "./tree.ts";
 
 const tree = readTree();
@@ -34,6 +34,29 @@ describe("paths in the guides lead somewhere", () => {
     "```\n`a/b`\n```\n",
   ])("allows %s", (text) => {
     expect(checkPaths(plant(littleHouse, { "README.md": text }))).toEqual([]);
+  });
+});
+
+describe("what explanations promise is shown by tests that are there", () => {
+  it("holds here", () => expect(checkEvidence(tree)).toEqual([]));
+
+  const planted = (shown: string) =>
+    checkEvidence(
+      plant(littleHouse, {
+        "docs/explanation/a.md": `# A\n\n| promise | shown by |\n|---|---|\n| it holds | ${shown} |\n`,
+        "packages/kernel/src/a.test.ts": 'test("it holds", () => {});\n',
+      }),
+    );
+
+  it("allows a test that is there, with what it is called", () => {
+    expect(planted('`packages/kernel/src/a.test.ts`, "it holds"')).toEqual([]);
+  });
+
+  it.each([
+    ["`packages/kernel/src/b.test.ts`", /a.md:5: there is no packages\/kernel\/src\/b.test.ts/],
+    ['`packages/kernel/src/a.test.ts`, "it held"', /a.md:5: none of packages\/kernel\/src\/a.test.ts has "it held"/],
+  ])("refuses %s", (shown, refusal) => {
+    expect(planted(shown)).toEqual([expect.stringMatching(refusal)]);
   });
 });
 

@@ -25,6 +25,38 @@ export function checkPaths(tree: Tree): string[] {
   );
 }
 
+/**
+ * In tables of the explanations that have a column "shown by", the files it names are there, and what it quotes stands in one of them: a promise
+ * whose test was renamed or taken away would look as well kept as any.
+ */
+export function checkEvidence(tree: Tree): string[] {
+  const paths = [...tree.keys()].filter((path) => /^docs\/explanation\/.+\.md$/.test(path));
+  return paths.flatMap((path) => {
+    let isEvidence = false;
+    return readText(tree, path)
+      .split("\n")
+      .flatMap((line, index) => {
+        if (!line.startsWith("|")) isEvidence = false;
+        else if (line.endsWith("| shown by |")) isEvidence = true;
+        else if (isEvidence)
+          return checkShown(tree, line.split(" | ").at(-1) ?? "").map((why) => `${path}:${index + 1}: ${why}`);
+        return [];
+      });
+  });
+}
+
+function checkShown(tree: Tree, shown: string): string[] {
+  const named = [...shown.matchAll(/`([^`\s]+\/[^`\s]+)`/g)].map(([, quoted]) => quoted as string);
+  const gone = named.filter((quoted) => !exists(tree, quoted));
+  const texts = named.map((quoted) => tree.get(quoted) ?? "");
+  const quotes = [...shown.matchAll(/"([^"]+)"/g)].map(([, quote]) => quote as string);
+  const unseen = quotes.filter((quote) => !texts.some((content) => content.includes(quote)));
+  return [
+    ...gone.map((quoted) => `there is no ${quoted}. Name the test that shows it now, or take the promise back.`),
+    ...unseen.map((quote) => `none of ${named.join(", ")} has "${quote}". Quote what the test is called now.`),
+  ];
+}
+
 function leadsSomewhere(tree: Tree, doors: ReadonlySet<string>, quoted: string): boolean {
   if (roomOf(quoted) !== undefined && quoted.startsWith("@")) return doors.has(quoted);
   // Routes of the gateway and packages of others are no paths of ours.
