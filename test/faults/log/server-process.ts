@@ -5,7 +5,10 @@ import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { PostgresServer } from "@viable/log-postgres/testing";
 
-/** How long a server may take to recover and to take connections, or to be gone, in milliseconds. */
+/**
+ * How long a server may take to recover and to take connections, or to be gone, in milliseconds. It is counted in looks, so that a machine which
+ * stands still for a minute has not waited for it.
+ */
 const maxWaitMs = 60_000;
 
 /** How much of what a server says is kept to be shown: the beginning tells whether and why it recovers. */
@@ -124,8 +127,8 @@ export class ServerProcess implements AsyncDisposable {
       if (this.#said.length < maxSaidChars) this.#said += text;
       isUp ||= text.includes("ready to accept connections");
     });
-    for (const giveUpAt = Date.now() + maxWaitMs; !isUp; ) {
-      if (child.exitCode !== null || child.signalCode !== null || Date.now() > giveUpAt) {
+    for (let waitedMs = 0; !isUp; waitedMs += 10) {
+      if (child.exitCode !== null || child.signalCode !== null || waitedMs > maxWaitMs) {
         child.kill("SIGKILL");
         throw new Error(`PostgreSQL did not come up on ${this.dataDir}.\n${this.#said}`);
       }
@@ -177,8 +180,8 @@ const hasEnded = (pid: number): boolean => [undefined, "Z", "X"].includes(stateO
 const isForgotten = (pid: number): boolean => stateOf(pid) === undefined;
 
 async function until(holds: () => boolean, otherwise: string): Promise<void> {
-  for (const giveUpAt = Date.now() + maxWaitMs; !holds(); ) {
-    if (Date.now() > giveUpAt) throw new Error(otherwise);
+  for (let waitedMs = 0; !holds(); waitedMs += 2) {
+    if (waitedMs > maxWaitMs) throw new Error(otherwise);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
