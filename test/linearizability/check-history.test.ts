@@ -15,7 +15,12 @@ const setFor = (expiresInMs: number, value: string, expected?: number): Call => 
   ...(set(value, expected) as Call & { kind: "set" }),
   expiresInMs,
 });
-const found = (value: string, version: number): Answer => ({ kind: "found", value, version });
+const found = (value: string, version: number, expiresAt?: number | null): Answer => ({
+  kind: "found",
+  value,
+  version,
+  ...(expiresAt !== undefined && { expiresAt }),
+});
 const absent: Answer = { kind: "absent" };
 const written = (version: number): Answer => ({ kind: "written", version });
 const conflict = (actual: number): Answer => ({ kind: "conflict", actual });
@@ -78,6 +83,15 @@ describe("passes", () => {
       [heard(0, 50, setFor(10, "a", 0), written(1)), heard(20, 21, get, absent), heard(51, 52, get, absent)],
     ],
     [
+      "a write at its version that began before its end, though another reads meanwhile that it has ended",
+      [
+        heard(0, 1, setFor(10, "a"), written(1)),
+        heard(8, 20, set("b", 1), written(2)),
+        heard(12, 13, get, absent),
+        heard(21, 22, get, found("b", 2, null)),
+      ],
+    ],
+    [
       "one that was overwritten before it could expire",
       [heard(0, 1, setFor(10, "a"), written(1)), heard(2, 3, set("b"), written(2)), heard(90, 91, get, found("b", 2))],
     ],
@@ -138,13 +152,20 @@ describe("finds", () => {
     ],
     ["what is gone before its time", [heard(0, 1, setFor(10, "a"), written(1)), heard(8, 9, get, absent)]],
     [
-      "what expires for one and is there for another after that",
-      [
-        heard(0, 50, setFor(10, "a"), written(1)),
-        heard(20, 21, get, found("a", 1)),
-        heard(30, 31, get, absent),
-        heard(32, 33, get, found("a", 1)),
-      ],
+      "what is gone before the time that it was found to have",
+      [heard(0, 50, setFor(10, "a"), written(1)), heard(20, 21, get, found("a", 1, 40)), heard(30, 31, get, absent)],
+    ],
+    [
+      "what is found to have a time that nobody gave it",
+      [heard(0, 5, setFor(10, "a"), written(1)), heard(7, 8, get, found("a", 1, 17))],
+    ],
+    [
+      "what is found to have a time and was written for ever",
+      [heard(0, 1, set("a"), written(1)), heard(7, 8, get, found("a", 1, 17))],
+    ],
+    [
+      "a write at the version of what had expired when it began",
+      [heard(0, 1, setFor(10, "a"), written(1)), heard(12, 13, set("b", 1), written(2))],
     ],
     [
       "what takes another's time with it: it was written for ever",

@@ -34,8 +34,10 @@ export type OperationLine =
   | { readonly id: string; readonly key: string; readonly call: Call; readonly askedAt: number }
   | { readonly id: string; readonly answer: Answer; readonly answeredAt: number };
 
-/** How old a planted stale read may be, and how far ahead a planted clock is, in milliseconds. */
+/** How old a planted stale read may be, in milliseconds. */
 const staleMs = 50;
+/** How far ahead a planted clock is, in milliseconds: longer than most operations take on a busy machine, which excuse as much. */
+const clockAheadMs = 500;
 /** How long what expires is there at most, in milliseconds: a key has its next operation some milliseconds later, and its next write some more. */
 const maxExpiryMs = 100;
 /** How long it is waited until the database is asked again whether it is back, in milliseconds; and how often it is asked, a minute in all. */
@@ -48,7 +50,7 @@ const nowMs = () => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 const tell = (line: MemoryLine) => writeSync(1, `${JSON.stringify(line)}\n`);
 
 const settings = JSON.parse(process.argv[2] as string) as MemoryProcessSettings;
-const aheadMs = settings.planted === "a clock ahead" ? (settings.seed % 2) * staleMs : 0;
+const aheadMs = settings.planted === "a clock ahead" ? (settings.seed % 2) * clockAheadMs : 0;
 // What expires does so by the same clock, as it does by the server's in a system: what was over when is not for two clocks to disagree on.
 const runtime = createRuntime({ clock: { ...systemClock, now: () => Math.floor(nowMs()) + aheadMs } });
 const ctx = rootContext(runtime);
@@ -113,7 +115,7 @@ async function ask(key: string, call: Call): Promise<Answer | undefined> {
       const entry = await memory.get(key);
       return entry === undefined
         ? { kind: "absent" }
-        : { kind: "found", value: String(entry.value), version: entry.version };
+        : { kind: "found", value: String(entry.value), version: entry.version, expiresAt: entry.expiresAt };
     }
     if (call.kind === "delete") {
       await memory.delete(key);
