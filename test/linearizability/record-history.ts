@@ -112,8 +112,13 @@ function toOperations(lines: readonly OperationLine[], keys: readonly string[]):
 
 /** The same as it would have to be if nothing expired: where that has an order too, nothing was seen to expire. */
 export const withoutExpiry = (operations: readonly Operation[]): Operation[] =>
-  operations.map(({ call, ...operation }) => {
-    if (call.kind !== "set") return { ...operation, call };
-    const { expiresInMs: _, ...forever } = call;
-    return { ...operation, call: forever };
-  });
+  operations.map(({ call, answer, ...operation }) => ({
+    ...operation,
+    call: call.kind === "set" ? withoutMember(call, "expiresInMs") : call,
+    ...(answer !== undefined && { answer: answer.kind === "found" ? withoutMember(answer, "expiresAt") : answer }),
+  }));
+
+function withoutMember<T extends object, K extends keyof T>(of: T, member: K): Omit<T, K> {
+  const { [member]: _, ...rest } = of;
+  return rest;
+}
