@@ -8,6 +8,7 @@ import type { EventType } from "./event-type.ts";
 import { eventType } from "./event-type.ts";
 import type { StoredEvent } from "./events.ts";
 import { createMemoryStore } from "./memory-store.ts";
+import type { News, Word } from "./news.ts";
 
 const money = z.object({ amount: z.number(), currency: z.string().length(3) });
 const paidFirst = eventType("order.paid", z.object({ cents: z.number().int() }));
@@ -23,12 +24,22 @@ const paidToday = eventType("order.paid", money, [
 ]);
 
 async function setup() {
-  const runtime = createRuntime({ clock: simulateTime() });
+  const time = simulateTime();
+  const runtime = createRuntime({ clock: time });
   const ctx = rootContext(runtime);
   const store = { ...createMemoryStore(), exclusive: false };
-  /** A process of a release that knows these types. */
+  const hub = new Map<News, (word?: Word) => void>();
+  /** A process of a release that knows these types. What it writes it tells the others, who then need not read it. */
   const release = async (...types: EventType[]) => {
-    const log = createLog(store, runtime, { types });
+    const news: News = {
+      apartMs: 0,
+      listen: (onNews) => void hub.set(news, onNews),
+      announce(word) {
+        for (const [each, onNews] of hub) if (each !== news) onNews(word);
+      },
+      stop: async () => void hub.delete(news),
+    };
+    const log = createLog(store, runtime, { types, news });
     await log.start(ctx);
     const pay = (data: Record<string, unknown>) =>
       log.append(ctx, {
@@ -36,7 +47,7 @@ async function setup() {
       });
     return { log, pay };
   };
-  return { ctx, release };
+  return { time, ctx, release };
 }
 
 test("what fits no type is refused with the place and the reason, and nothing is written", async () => {
@@ -116,6 +127,26 @@ test("an event that cannot be brought there is told of, parks who needs it, and 
   expect(await parked).toMatchObject(undecodable);
   expect(subscription.position).toBe("1");
   expect(handled.map(({ data }) => data)).toEqual([{ amount: 1, currency: "EUR" }]);
+});
+
+test("what a word carries of an earlier release comes in the shape of today, and what it carries of this one as it is", async () => {
+  const { time, ctx, release } = await setup();
+  const earlier = await release(paidThen);
+  const same = await release(paidToday);
+  const own = await release(paidToday);
+  const seen: unknown[] = [];
+  own.log.subscribe(ctx, { name: "orders", after: "now", handle: ({ data }) => void seen.push(data) });
+  await same.pay({ amount: 1, currency: "EUR" });
+  await time.advance(20);
+  await earlier.pay({ amount: 2 });
+  await same.pay({ amount: 3, currency: "USD" });
+  // Nobody has read for these.
+  await time.settle();
+  expect(seen).toEqual([
+    { amount: 1, currency: "EUR" },
+    { amount: 2, currency: "EUR" },
+    { amount: 3, currency: "USD" },
+  ]);
 });
 
 test("a live subscription parks before what a later release writes; one that only shows does not", async () => {

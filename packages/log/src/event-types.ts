@@ -18,12 +18,14 @@ export interface EventTypes {
    * its data has another shape.
    */
   check(event: NewEvent, text: string): number;
+  /** Whether an event that a process of this system has written is in the shape of today: who writes one has checked that it fits its version. */
+  isCurrent(written: StoredEvent): boolean;
   /** The event as it is to be read. Throws `log.undecodable_event` where that is asked for. */
   decode(stored: StoredEvent, decoding: Decoding): StoredEvent;
 }
 
 /** Any type and any shape: a log that is told nothing of its types knows nothing of them. */
-export const anyType: EventTypes = { check: () => 1, decode: (stored) => stored };
+export const anyType: EventTypes = { check: () => 1, isCurrent: () => true, decode: (stored) => stored };
 
 /** Every type has one definition; a second one of the same name is a defect of whoever put them together. */
 export function createEventTypes(types: readonly EventType[]): EventTypes {
@@ -47,6 +49,7 @@ export function createEventTypes(types: readonly EventType[]): EventTypes {
       if (problem !== undefined) throw invalidEvent({ ...problem, path: `${name}.${problem.path}` });
       return type.version;
     },
+    isCurrent: ({ type, metadata }) => known.get(type)?.version === (metadata.schemaVersion ?? 1),
     decode(stored, decoding) {
       if (decoding === "none") return stored;
       const decoded = toCurrent(known.get(stored.type), stored);

@@ -174,7 +174,7 @@ export class Tail {
       this.wake();
       return;
     }
-    this.#dispatch(this.#heardOf(from, events), false);
+    this.#dispatch(this.#heardOf(from, events), (event) => this.#types.isCurrent(event));
     this.#advance(to, last);
   }
 
@@ -186,7 +186,7 @@ export class Tail {
 
   #takeIn({ from, to, lastId, events }: ArrivedFlush): void {
     if (from === this.#ordinal + 1) {
-      this.#dispatch(events, true);
+      this.#dispatch(events, () => true);
       this.#advance(to, lastId);
     } else if (to > this.#ordinal || (to === this.#ordinal && lastId !== this.#lastId)) {
       this.wake();
@@ -236,7 +236,7 @@ export class Tail {
         return;
       }
       const found = hasSeen ? events.slice(1) : events;
-      this.#dispatch(found, false);
+      this.#dispatch(found, () => false);
       const last = found.at(-1);
       if (last !== undefined) this.#advance(toOrdinal(last.position), last.id);
       if (!isEnd) continue;
@@ -264,13 +264,14 @@ export class Tail {
     notify(this.#onWentBack, undefined);
   }
 
-  /** `isCurrent`: they were written by this process just now, so their shape is that of today. */
-  #dispatch(events: Iterable<StoredEvent>, isCurrent: boolean): void {
+  /** `isCurrent`: whether an event is known to have the shape of today, as those do that this process has written just now. */
+  #dispatch(events: Iterable<StoredEvent>, isCurrent: (event: StoredEvent) => boolean): void {
     for (const event of events) {
       this.#current = event;
       const callbacks = this.#streams.get(event.stream);
       if (callbacks !== undefined) for (const callback of [...callbacks]) notify(callback, event);
-      for (const subscription of [...this.#live]) subscription.offer(event, isCurrent);
+      const current = isCurrent(event);
+      for (const subscription of [...this.#live]) subscription.offer(event, current);
     }
     this.#current = undefined;
   }
