@@ -17,6 +17,8 @@ export interface RoutedTask {
   readonly process?: string | undefined;
   /** Whose task it is: it goes where that tenant may go (W11). Where absent, to what is open to all of them. */
   readonly tenant?: string | undefined;
+  /** Why a process would not take it now, where whoever routes it knows that it would not: it is passed over where another is there. */
+  whyNot?(processId: string): string | undefined;
   /** Whether it is no task but a query: it waits for no worker, so it is no load for tasks, and `stats` does not count it. Default false. */
   readonly isQuery?: boolean | undefined;
 }

@@ -6,6 +6,7 @@ import { entryKey } from "./entry-record.ts";
 import type { Entry } from "./entry-table.ts";
 import type { KnownSwarms } from "./known-swarms.ts";
 import { leaveOutliersOut } from "./leave-outliers-out.ts";
+import { passOver } from "./pass-over.ts";
 import type { RoutedTask } from "./route.ts";
 import { chooseRoute, maxRecorded } from "./route.ts";
 import type { RoutingRule } from "./routing-rules.ts";
@@ -70,13 +71,15 @@ export function createRouter({ log, known, rules, migrationOf, clock }: RouterSe
         (task.service === undefined || service === task.service) &&
         (task.process === undefined || processId === task.process),
     );
+    const { allowed: willing, leftOut: passedOver } =
+      task.whyNot === undefined ? { allowed: asked, leftOut: [] } : passOver(asked, task.whyNot, how);
     const atMs = clock.monotonicMs();
     const { allowed: whole, leftOut: outliersOut } = leaveOutliersOut(
-      asked,
+      willing,
       ({ key }) => outliers.standing(key, atMs, task.key),
       how,
     );
-    const leftOut = [...ruledOut, ...outliersOut];
+    const leftOut = [...ruledOut, ...passedOver, ...outliersOut];
     const decision = chooseRoute(capability, whole, task, migrationOf, how, leftOut);
     if (decision === undefined) {
       const meant = ruledOut.filter(({ service }) => task.service === undefined || service === task.service);

@@ -64,8 +64,10 @@ export interface Acceptances extends Part {
   findFirst(ctx: Context, executionId: string, request: IntakeRequest): Promise<Accepted>;
 }
 
-/** How often a lost race for equal work is decided again. */
-const maxJoinTries = 10;
+/** How often it is decided again: after lost races for equal work, or a process that does not take the task. */
+const maxTries = 10;
+/** How many processes are asked to accept a task: more would only add to what is too much already. */
+const maxAsked = 3;
 
 export function createAcceptances(settings: AcceptancesSettings): Acceptances {
   const { log, registry, membership, executions, endings } = settings;
@@ -144,7 +146,7 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     return state === undefined || isOutcome(state.status);
   };
 
-  /** Decided again where equal work began or ended in between. */
+  /** Decided again where equal work began or ended in between, and where the process that it was routed to does not take it. */
   const routeAndAppend = async (
     ctx: Context,
     admissible: Admissible,
@@ -152,8 +154,9 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
   ): Promise<Accepted> => {
     // A try that went unanswered may be written still: then the next one of the same id finds it.
     const eventId = ctx.runtime.ids.next("evt");
-    for (let tries = 0; tries < maxJoinTries; tries++) {
-      const routed = route(ctx, admissible);
+    const asked: Asked = new Map();
+    for (let tries = 0; tries < maxTries; tries++) {
+      const routed = route(ctx, admissible, asked);
       if (!routed.ok) return routed;
       const work = joinKey === undefined ? undefined : await executions.equalWork(ctx, joinKey, tries > 0);
       const busy = work?.leader !== undefined && !(await hasEnded(ctx, work.leader));
@@ -165,7 +168,7 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
           ? { stream: joinKey, expected: work.version, leader }
           : undefined;
       const standing: Standing = { joins, remembered, isDoneAnew: leader === undefined && remembered === undefined };
-      const outcome = await append(ctx, admissible, routed, standing, eventId);
+      const outcome = await append(ctx, admissible, routed, standing, eventId, asked);
       if (outcome !== "again") return outcome;
     }
     return {
@@ -179,12 +182,15 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
   const route = (
     ctx: Context,
     { request, executionId, offers }: Admissible,
+    asked: Asked,
   ): (Routed & { readonly ok: true }) | (Accepted & { ok: false }) => {
     const routed = registry.route(request.command, {
       key: executionId,
       service: request.service,
       process: request.process,
       tenant: ctx.tenant,
+      whyNot: (processId) =>
+        asked.get(processId) ?? (forwarding.isSilent(ctx.runtime, processId) ? whyNot.unanswered : undefined),
     });
     if (!routed.ok) {
       const [message = "", ...reasons] = routed.reasons;
@@ -202,13 +208,14 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     return { ok: false, refusal: refuse("unavailable", "intake.unknown_service", what) };
   };
 
-  /** Appends the acceptance, where it is to be; `again` where somebody else came first at the equal work. */
+  /** Appends the acceptance, where it is to be; `again` where somebody else came first at the equal work, or another may take the task. */
   const append = async (
     ctx: Context,
     admissible: Admissible,
     routed: Routed,
     standing: Standing,
     eventId: string,
+    asked: Asked,
   ): Promise<Accepted | "again"> => {
     const { decision, local, agent } = routed;
     const { joins, isDoneAnew } = standing;
@@ -226,9 +233,13 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
         return { ok: true, repeated: false };
       }
       if (forwarded.kind === "conflict") return await self.findFirst(ctx, admissible.executionId, admissible.request);
+      if (forwarded.kind !== "unsent" && !asked.has(processId) && asked.size < maxAsked) {
+        asked.set(processId, whyNot[forwarded.kind]);
+        return "again";
+      }
     }
-    // Who begins it is told with its acceptance, unless that one has no place for it or does not answer: then it claims it when it can. What may
-    // be begun only once is claimed by whoever begins it: that one may be gone unheard of.
+    // There is nobody else. Who begins it is told with its acceptance, unless that one has no place for it or does not answer: then it claims it when
+    // it can. What may be begun only once is claimed by whoever begins it: that one may be gone unheard of.
     const isTold = (forwarded.kind === "unsent" || forwarded.kind === "refused") && agent.maxAttempts > 1;
     return await appendHere(ctx, admissible, routed, standing, eventId, isTold ? { assigned: claim } : {});
   };
@@ -323,6 +334,14 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
   };
   return self;
 }
+
+/** The processes that were asked to accept a task and did not, and why each is passed over from then on. */
+type Asked = Map<string, string>;
+const whyNot = {
+  full: "its queue is full",
+  refused: "it takes up nothing more",
+  unanswered: "it did not answer",
+};
 
 /** Where a task goes, and who does it there. */
 type Routed = RouteOutcome & { readonly ok: true } & { readonly agent: AgentDefinition };

@@ -40,6 +40,8 @@ export interface ForwardingSettings {
 export interface Forwarding extends Part {
   /** Asks a process; answers within two seconds. Rejects where the context ends. */
   forward(ctx: Context, processId: string, task: AcceptedTask): Promise<Forwarded>;
+  /** Whether a process did not answer a moment ago: it is not asked now. */
+  isSilent(runtime: Runtime, processId: string): boolean;
 }
 
 /** What both sides sign for. The number is that of the form: a process of another release does not answer, and the task is accepted here. */
@@ -91,10 +93,10 @@ export function createForwarding({ bus, log, membership, accept }: ForwardingSet
     return about === asked ? outcomes : undefined;
   };
 
-  const isSilent = (processId: string, nowMs: number): boolean => {
+  const isSilent = ({ clock }: Runtime, processId: string): boolean => {
     const untilMs = silent.get(processId);
     if (untilMs === undefined) return false;
-    if (nowMs < untilMs) return true;
+    if (clock.monotonicMs() < untilMs) return true;
     silent.delete(processId);
     return false;
   };
@@ -125,6 +127,7 @@ export function createForwarding({ bus, log, membership, accept }: ForwardingSet
   };
 
   return {
+    isSilent,
     async start(ctx) {
       if (bus === undefined) return;
       signer = createTextSigner(await openSystemKey(ctx, log), purpose);
@@ -136,7 +139,7 @@ export function createForwarding({ bus, log, membership, accept }: ForwardingSet
     async forward(ctx, processId, task) {
       const { runtime } = ctx;
       if (bus === undefined || !bus.stats().connected) return { kind: "unsent" };
-      if (isSilent(processId, runtime.clock.monotonicMs())) return { kind: "unanswered" };
+      if (isSilent(runtime, processId)) return { kind: "unanswered" };
       const { tenant, principal, traceparent } = ctx;
       const text = JSON.stringify({ ...task, tenant, principal, traceparent } satisfies TaskText);
       return await untilSettled<Forwarded>(ctx, (resolve) => {

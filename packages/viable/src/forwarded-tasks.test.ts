@@ -1,7 +1,7 @@
 // A task for another process is accepted by that process, which then writes all of its events. What cannot be asked of it, or is not answered,
 // is accepted where it was asked for; once all the same.
 import type { MemoryHub } from "@viable/bus";
-import { createMemoryHub } from "@viable/bus";
+import { createMemoryHub, toSubjectToken } from "@viable/bus";
 import { seededRandom, simulateTime } from "@viable/kernel";
 import { createMemoryStore } from "@viable/log";
 import type { TestSystem } from "@viable/testing";
@@ -40,15 +40,16 @@ const system = defineSystem({
 /** What the bus does with questions to accept a task: `lose` those, or the answers to them, or have nobody there. */
 type Fate = "carry" | "lose" | "lose-answers" | "nobody";
 
+/** With several workers, what becomes of questions to the first. */
 async function start(workers = 1) {
   const time = simulateTime({ random: seededRandom(9) });
   const store = { ...createMemoryStore(), exclusive: false };
   const hub = createMemoryHub();
-  const bus: { fate: Fate } = { fate: "carry" };
+  const bus: { fate: Fate; first: string } = { fate: "carry", first: "" };
   const watched: MemoryHub = {
     ...hub,
     send(delivery, random) {
-      const isForwarded = delivery.subject.startsWith("tasks.accept.");
+      const isForwarded = delivery.subject === bus.first;
       if (!isForwarded || bus.fate === "carry") return hub.send(delivery, random);
       if (bus.fate === "nobody") return 0;
       return bus.fate === "lose" ? 1 : hub.send({ ...delivery, answer: () => {} }, random);
@@ -63,8 +64,9 @@ async function start(workers = 1) {
       hosting: { roles: [role], services: role === "swarm" ? ["work"] : [], apart: [] },
     });
   const gateway = await startAs(1, "gateway");
-  const swarms = [];
+  const swarms: TestSystem[] = [];
   for (let nr = 0; nr < workers; nr++) swarms.push(await startAs(nr + 2, "swarm"));
+  bus.first = `tasks.accept.${toSubjectToken((swarms[0] as TestSystem).system.membership.processId)}`;
   const client = await gateway.connect();
   await time.advance(2_000);
   const all = [gateway, ...swarms];
@@ -73,6 +75,8 @@ async function start(workers = 1) {
     bus,
     gateway,
     worker: swarms[0] as TestSystem,
+    /** The other one, where there are two. */
+    other: swarms[1] as TestSystem,
     client,
     historyOf: async (executionId: string) => {
       const events = await gateway.settled(gateway.system.log.readStream(gateway.ctx, `execution:${executionId}`));
@@ -132,20 +136,63 @@ test("what finds the queue full waits unclaimed, and is done when there is room"
   for (const each of begun) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
 });
 
-test("a process that stops accepts nothing more: it is told, and gives it back for another", async () => {
+/** Has two tasks done, one for each worker where both are asked; answers what the first event of each says. */
+async function doTwo(t: Awaited<ReturnType<typeof start>>) {
+  const begun = [];
+  for (let nr = 0; nr < 2; nr++) begun.push(await t.client.begin("work.sleep", { ms: 100 }));
+  for (const each of begun) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
+  const histories = await Promise.all(begun.map(t.historyOf));
+  for (const history of histories) expect(history.map(({ type }) => type)).toEqual(["accepted", "completed"]);
+  return histories.map(([accepted]) => accepted?.data as { claim: object; route: { leftOut?: object[] } });
+}
+
+test.each<[string, Fate, string]>([
+  ["does not answer", "lose", "it did not answer"],
+  ["is gone", "nobody", "it did not answer"],
+  ["has written it, and whose answer is lost,", "lose-answers", "it did not answer"],
+])("what a process %s is accepted by another, once, and the next go there at once", async (_what, fate, reason) => {
+  await using t = await start(2);
+  t.bus.fate = fate;
+  const first = t.worker.system.membership;
+  const other = t.other.system.membership;
+  const accepted = await doTwo(t);
+  const asked = accepted.filter(({ route }) => route.leftOut !== undefined);
+  if (fate !== "lose-answers") {
+    expect(accepted.map(({ claim }) => claim)).toEqual(
+      accepted.map(() => ({ processId: other.processId, epoch: other.epoch, attempt: 1 })),
+    );
+    expect(asked.length).toBeGreaterThan(0);
+    for (const { route } of asked)
+      expect(route.leftOut).toEqual([{ service: "work", processId: first.processId, reason }]);
+  }
+  // From then on it is not even tried.
+  const beganMs = t.time.now();
+  expect(await t.client.run("work.sleep", { ms: 100 })).toMatchObject({ status: "completed" });
+  expect(t.time.now() - beganMs).toBeLessThan(1_000);
+});
+
+test("a full queue is passed over where another has room", async () => {
+  await using t = await start(2);
+  const working = [t.worker, t.other].map((each) => each.system.membership.processId);
+  const begun = [];
+  for (let nr = 0; nr < 6; nr++) begun.push(await t.client.begin("work.sleep", { ms: 3_000 }));
+  const claims = (await Promise.all(begun.map(t.historyOf))).map(([accepted]) => accepted?.data.claim);
+  expect(claims.map((claim) => (claim as { processId: string }).processId).toSorted()).toEqual(
+    [...working, ...working, ...working].toSorted(),
+  );
+  for (const each of begun) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
+});
+
+test("a process that stops accepts nothing more, and another does", async () => {
   await using t = await start(2);
   await t.client.begin("work.sleep", { ms: 8_000 });
   await t.client.begin("work.sleep", { ms: 8_000 });
   const stopped = t.worker.stop();
   await t.time.advance(1);
-  const begun = [];
-  for (let nr = 0; nr < 2; nr++) begun.push(await t.client.begin("work.sleep", { ms: 100 }));
-  const { processId } = t.worker.system.membership;
-  for (const each of begun) {
-    expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
-    const done = (await t.historyOf(each)).map(({ data }) => data);
-    expect(JSON.stringify(done.filter(({ processId: by }) => by === processId))).not.toContain("attempt");
-  }
+  const executionId = await t.client.begin("work.sleep", { ms: 100 });
+  const { processId, epoch } = t.other.system.membership;
+  expect((await t.historyOf(executionId))[0]?.data).toMatchObject({ claim: { processId, epoch, attempt: 1 } });
+  expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
   await t.gateway.settled(stopped);
 });
 
