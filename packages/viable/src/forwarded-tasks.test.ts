@@ -37,21 +37,22 @@ const system = defineSystem({
   ],
 });
 
-/** What the bus does with questions to accept a task: `lose` those, or the answers to them, or have nobody there. */
-type Fate = "carry" | "lose" | "lose-answers" | "nobody";
+/** What the bus does with questions to accept a task: `lose` those, or the answers to them, `hold` them until told, or have nobody there. */
+type Fate = "carry" | "lose" | "lose-answers" | "hold" | "nobody";
 
 /** With several workers, what becomes of questions to the first. */
 async function start(workers = 1) {
   const time = simulateTime({ random: seededRandom(9) });
   const store = { ...createMemoryStore(), exclusive: false };
   const hub = createMemoryHub();
-  const bus: { fate: Fate; first: string } = { fate: "carry", first: "" };
+  const bus: { fate: Fate; first: string; held: (() => void)[] } = { fate: "carry", first: "", held: [] };
   const watched: MemoryHub = {
     ...hub,
     send(delivery, random) {
       const isForwarded = delivery.subject === bus.first;
       if (!isForwarded || bus.fate === "carry") return hub.send(delivery, random);
       if (bus.fate === "nobody") return 0;
+      if (bus.fate === "hold") return bus.held.push(() => void hub.send(delivery, random));
       return bus.fate === "lose" ? 1 : hub.send({ ...delivery, answer: () => {} }, random);
     },
   };
@@ -252,6 +253,31 @@ test("a task that was written late, after it was accepted elsewhere, is begun on
   expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
   const history = await t.historyOf(executionId);
   expect(history.map(({ type }) => type)).toEqual(["accepted", "claimed", "completed"]);
+});
+
+test.each<[string, (t: Awaited<ReturnType<typeof start>>) => void | Promise<void>]>([
+  ["whose time is over", ({ time }) => time.advance(60_000)],
+  ["at a process that stops", ({ worker }) => worker.system.intake.close()],
+  [
+    "for an earlier life of a process",
+    ({ worker }) => void Object.defineProperty(worker.system.membership, "epoch", { value: 99 }),
+  ],
+])("what arrives after whoever sent it is gone is not accepted %s", async (_what, change) => {
+  await using t = await start();
+  t.bus.fate = "hold";
+  const written = watchAppends(t.worker);
+  void t.client.begin("work.sleep", { ms: 100 }, { deadlineMs: 30_000 }).catch(() => undefined);
+  await t.time.advance(100);
+  const { log } = t.gateway.system;
+  const { append } = log;
+  // It never comes to accept it itself.
+  Object.assign(log, { append: () => new Promise(() => {}) });
+  await change(t);
+  expect(t.bus.held).toHaveLength(1);
+  for (const deliver of t.bus.held) deliver();
+  await t.time.advance(1_000);
+  expect(written).toEqual([]);
+  Object.assign(log, { append });
 });
 
 test("two requests under one key are one task, whichever is written first", async () => {
