@@ -1,7 +1,7 @@
 import type { Bus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonValue, Part } from "@viable/kernel";
-import { rootContext, withContext } from "@viable/kernel";
+import { rootContext, ViableError, withContext } from "@viable/kernel";
 import type { AppendOutcome, Log, NewEvent, Position } from "@viable/log";
 import { startPosition } from "@viable/log";
 import type { Claim } from "@viable/protocol";
@@ -10,6 +10,7 @@ import type { Registry, RouteOutcome } from "@viable/registry";
 import type { AcceptedTask } from "./acceptance.ts";
 import { acceptance, hashOf, justAccepted, toAppend } from "./acceptance.ts";
 import type { AgentDefinition } from "./agent.ts";
+import { AskedProcesses, whyNot } from "./asked-processes.ts";
 import type { Offer } from "./catalogue.ts";
 import type { Endings } from "./endings.ts";
 import type { EqualWork } from "./equal-work.ts";
@@ -66,12 +67,8 @@ export interface Acceptances extends Part {
 
 /** How often it is decided again: after lost races for equal work, or a process that does not take the task. */
 const maxTries = 10;
-/** How many processes are asked to accept a task: more would only add to what is too much already. */
-const maxAsked = 3;
-
 export function createAcceptances(settings: AcceptancesSettings): Acceptances {
   const { log, registry, membership, executions, endings } = settings;
-  let stopped = false;
   let stopListening = () => {};
   const joinTurns = createTurns();
 
@@ -90,7 +87,7 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
   /** By the swarm that has kept a place for it: where that has ended meanwhile, it gives it back. */
   const takeUp = (state: ExecutionState | undefined, { data }: AcceptedTask, swarm: Swarm | undefined): void => {
     const isOurs = state !== undefined && data.claim !== undefined && holdsClaim(state, data.claim);
-    if (isOurs && !stopped) swarm?.take(state);
+    if (isOurs) swarm?.take(state);
   };
 
   const forwarding = createForwarding({
@@ -101,14 +98,13 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
       const { service, claim, deadline } = task.data;
       const isOwn = claim?.processId === membership.processId && claim.epoch === membership.epoch;
       const swarm = settings.swarm(service);
-      const isLate = deadline <= ctx.runtime.clock.now();
-      if (!isOwn || !membership.canClaim || settings.isClosed() || swarm === undefined || isLate)
-        return { kind: "refused" };
+      if (settings.isClosed() || swarm === undefined) return { kind: "leaves" };
+      if (!isOwn || !membership.canClaim || deadline <= ctx.runtime.clock.now()) return { kind: "refused" };
       const place = swarm.reserve(task.executionId);
       if (place === undefined) return { kind: "full" };
       try {
         const outcome = await log.append(ctx, { streams: [toAppend(task)] });
-        if (!outcome.ok) return { kind: outcome.reason === "conflict" ? "conflict" : "full" };
+        if (!outcome.ok) return { kind: outcome.reason === "conflict" ? "conflict" : "overloaded" };
         const written = writtenAt(outcome);
         takeUp(await begin(ctx, task, written), task, swarm);
         return { kind: "accepted", ...written };
@@ -154,10 +150,14 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
   ): Promise<Accepted> => {
     // A try that went unanswered may be written still: then the next one of the same id finds it.
     const eventId = ctx.runtime.ids.next("evt");
-    const asked: Asked = new Map();
+    const asked = new AskedProcesses(ctx.runtime.clock);
+    let before: Routed | undefined;
     for (let tries = 0; tries < maxTries; tries++) {
-      const routed = route(ctx, admissible, asked);
-      if (!routed.ok) return routed;
+      const now = route(ctx, admissible, asked);
+      // What may be written already is not refused: it is recorded as it was routed before, and whoever runs the service has it.
+      if (!now.ok && (before === undefined || !asked.isInDoubt)) return now;
+      const routed = now.ok ? now : (before as Routed);
+      before = routed;
       const work = joinKey === undefined ? undefined : await executions.equalWork(ctx, joinKey, tries > 0);
       const busy = work?.leader !== undefined && !(await hasEnded(ctx, work.leader));
       const remembered =
@@ -182,7 +182,7 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
   const route = (
     ctx: Context,
     { request, executionId, offers }: Admissible,
-    asked: Asked,
+    asked: AskedProcesses,
   ): (Routed & { readonly ok: true }) | (Accepted & { ok: false }) => {
     const routed = registry.route(request.command, {
       key: executionId,
@@ -190,7 +190,7 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
       process: request.process,
       tenant: ctx.tenant,
       whyNot: (processId) =>
-        asked.get(processId) ?? (forwarding.isSilent(ctx.runtime, processId) ? whyNot.unanswered : undefined),
+        asked.whyNot(processId) ?? (forwarding.isSilent(ctx.runtime, processId) ? whyNot.unanswered : undefined),
     });
     if (!routed.ok) {
       const [message = "", ...reasons] = routed.reasons;
@@ -215,11 +215,11 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     routed: Routed,
     standing: Standing,
     eventId: string,
-    asked: Asked,
+    asked: AskedProcesses,
   ): Promise<Accepted | "again"> => {
     const { decision, local, agent } = routed;
     const { joins, isDoneAnew } = standing;
-    if (local || !isDoneAnew) return await appendHere(ctx, admissible, routed, standing, eventId, {});
+    if (local || !isDoneAnew) return await appendHere(ctx, admissible, routed, standing, eventId, asked, {});
     const { processId, epoch } = decision.chosen;
     const claim = { processId, epoch, attempt: 1 };
     let forwarded: Forwarded = { kind: "unsent" };
@@ -233,15 +233,13 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
         return { ok: true, repeated: false };
       }
       if (forwarded.kind === "conflict") return await self.findFirst(ctx, admissible.executionId, admissible.request);
-      if (forwarded.kind !== "unsent" && !asked.has(processId) && asked.size < maxAsked) {
-        asked.set(processId, whyNot[forwarded.kind]);
-        return "again";
-      }
+      if (forwarded.kind !== "unsent" && asked.note(processId, whyNot[forwarded.kind]) && asked.mayGoOn) return "again";
     }
     // There is nobody else. Who begins it is told with its acceptance, unless that one has no place for it or does not answer: then it claims it when
     // it can. What may be begun only once is claimed by whoever begins it: that one may be gone unheard of.
-    const isTold = (forwarded.kind === "unsent" || forwarded.kind === "refused") && agent.maxAttempts > 1;
-    return await appendHere(ctx, admissible, routed, standing, eventId, isTold ? { assigned: claim } : {});
+    const isTold =
+      (forwarded.kind === "unsent" || forwarded.kind === "leaves") && !asked.isInDoubt && agent.maxAttempts > 1;
+    return await appendHere(ctx, admissible, routed, standing, eventId, asked, isTold ? { assigned: claim } : {});
   };
 
   const appendHere = async (
@@ -250,6 +248,7 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     routed: Routed,
     standing: Standing,
     eventId: string,
+    asked: AskedProcesses,
     told: Pick<AcceptedTask["data"], "assigned">,
   ): Promise<Accepted | "again"> => {
     const { executionId } = admissible;
@@ -258,20 +257,24 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     const swarm = routed.local && isDoneAnew ? settings.swarm(chosen.service) : undefined;
     // A place is kept before anything is recorded, so that a burst cannot be accepted beyond the bound.
     const place = swarm?.reserve(executionId);
-    if (swarm !== undefined && place === undefined)
-      return {
-        ok: false,
-        refusal: refuse("overloaded", "swarm.overloaded", `The queue of ${chosen.service} is full.`, {
-          retryAfterMs: 1_000,
-        }),
-      };
     const { processId, epoch } = membership;
-    const begun = swarm !== undefined && membership.canClaim ? { claim: { processId, epoch, attempt: 1 } } : told;
+    if (swarm !== undefined && place === undefined) {
+      if (asked.note(processId, whyNot.full) && asked.mayGoOn) return "again";
+      if (!asked.isInDoubt)
+        return {
+          ok: false,
+          refusal: refuse("overloaded", "swarm.overloaded", `The queue of ${chosen.service} is full.`, {
+            retryAfterMs: 1_000,
+          }),
+        };
+    }
+    const isBegun = place !== undefined && membership.canClaim;
+    const begun = isBegun ? { claim: { processId, epoch, attempt: 1 } } : told;
     const task = toTask(ctx, admissible, routed, standing, eventId, begun);
     try {
       const own = toAppend(task, remembered && outcomeOf(remembered));
       const outcome = await log.append(ctx, { streams: [own, ...(joins ? [meetingOf(joins, executionId)] : [])] });
-      if (!outcome.ok) return await refuseAppend(ctx, admissible, outcome);
+      if (!outcome.ok) return await refuseAppend(ctx, admissible, outcome, asked.isInDoubt);
       if (remembered !== undefined) return { ok: true, repeated: false };
       const state = await begin(ctx, task, writtenAt(outcome));
       if (state !== undefined) endings.watch(ctx, state);
@@ -286,7 +289,14 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     ctx: Context,
     { executionId, request }: Admissible,
     outcome: AppendOutcome & { ok: false },
+    isInDoubt: boolean,
   ): Promise<Accepted | "again"> => {
+    if (outcome.reason === "overloaded" && isInDoubt)
+      throw new ViableError(
+        "intake.in_doubt",
+        "Whether the task was accepted is not known: a process that was asked to has not answered, and the log takes no more.",
+        { retryable: true, next: "Send it again, under the same idempotency key if it has one." },
+      );
     if (outcome.reason === "overloaded")
       return {
         ok: false,
@@ -327,21 +337,12 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
       await forwarding.start(ctx);
     },
     async stop(ctx) {
-      stopped = true;
       await forwarding.stop(ctx);
       stopListening();
     },
   };
   return self;
 }
-
-/** The processes that were asked to accept a task and did not, and why each is passed over from then on. */
-type Asked = Map<string, string>;
-const whyNot = {
-  full: "its queue is full",
-  refused: "it takes up nothing more",
-  unanswered: "it did not answer",
-};
 
 /** Where a task goes, and who does it there. */
 type Routed = RouteOutcome & { readonly ok: true } & { readonly agent: AgentDefinition };

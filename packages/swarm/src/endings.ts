@@ -124,11 +124,21 @@ export function createEndings({ executions, registry, onProblem }: EndingsSettin
         { background: true },
       );
       deadlines.set(executionId, timer);
-      executions.onSettled(executionId, (ended) => {
+      const end = (ended: ExecutionState) => {
         timer.cancel();
         deadlines.delete(executionId);
         tellEnded(ended);
-      });
+      };
+      const unlisten = executions.onSettled(executionId, end);
+      if (executions.isOpen(executionId)) return;
+      // It may have ended between its state and now, and then nobody tells of it any more.
+      const look = async () => {
+        const now = await executions.get(rootContext(ctx.runtime, { tenant: state.tenant }), executionId);
+        if (now === undefined || !isOutcome(now.status) || !deadlines.has(executionId)) return;
+        unlisten();
+        end(now);
+      };
+      void look().catch(() => undefined);
     },
     async cancel(ctx, executionId, reason) {
       const state = await executions.decide(ctx, executionId, (now) =>

@@ -47,6 +47,8 @@ export type Decide = (state: ExecutionState) => ExecutionEvent | undefined;
 export interface Executions extends Part {
   open(): Iterable<ExecutionState>;
   openCount(): number;
+  /** Whether it is known here, and known to have no outcome yet. */
+  isOpen(executionId: string): boolean;
   /** What this process is about to begin for the last time, after it was lost: for its queens, which share nothing else. */
   readonly lastClaims: Set<string>;
   /** Why the picture is no longer kept, where that is so: then nothing here may be trusted, and the process should be restarted. */
@@ -248,6 +250,7 @@ export function createExecutions(log: Log): Executions {
     },
     open: () => open.values(),
     openCount: () => open.size,
+    isOpen: (executionId) => open.has(executionId),
     lastClaims: new Set(),
     failure: () => parked,
     failed: failed.promise,

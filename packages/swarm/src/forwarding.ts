@@ -2,7 +2,7 @@ import type { Bus } from "@viable/bus";
 import { toSubjectToken } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonObject, Part, Runtime } from "@viable/kernel";
-import { codeOf, invariant, rootContext, untilSettled } from "@viable/kernel";
+import { codeOf, invariant, rootContext, untilSettled, waitFor } from "@viable/kernel";
 import type { Log, Position } from "@viable/log";
 import type { TextSigner } from "@viable/security";
 import { createTextSigner, openSystemKey } from "@viable/security";
@@ -14,8 +14,8 @@ export type Forwarded =
   | { readonly kind: "accepted"; readonly position: Position; readonly time: number | undefined }
   /** Another is in the log under its id. */
   | { readonly kind: "conflict" }
-  /** Nothing was written: it has no place for it now, or does not do such tasks any more. */
-  | { readonly kind: "full" | "refused" }
+  /** Nothing was written: it has no place for it now, or its log takes no more; it does such tasks no more; or it is not the one that was meant. */
+  | { readonly kind: "full" | "overloaded" | "leaves" | "refused" }
   /** Nobody knows whether it was written, and it may still be. */
   | { readonly kind: "unanswered" }
   /** It could not be asked. */
@@ -56,13 +56,18 @@ const maxSilent = 1_000;
 const maxBatchTasks = 256;
 const maxBatchChars = 200_000;
 /** Messages of other processes that are worked on here at once, and that may wait for it: each waits for a flush of the log, which takes hundreds of tasks. */
-const bounds = { maxConcurrent: 1_000, maxWaiting: 10_000 };
+const bounds = { maxConcurrent: 500, maxWaiting: 500 };
+/** Tasks whose answers are awaited; of more, each is accepted where it is asked for. */
+const maxAwaited = 10_000;
 
 export function createForwarding({ bus, log, membership, accept }: ForwardingSettings): Forwarding {
   /** What is to be sent to whom at the end of this turn of the loop. */
   const batches = new Map<string, Waiting[]>();
   /** Until when those that did not answer are left alone, in monotonic milliseconds. */
   const silent = new Map<string, number>();
+  /** Answers to others that are not given yet. */
+  const owed = new Set<Promise<unknown>>();
+  let awaited = 0;
   let signer: TextSigner | undefined;
   let unsubscribe = () => {};
 
@@ -117,6 +122,7 @@ export function createForwarding({ bus, log, membership, accept }: ForwardingSet
         silent.set(processId, runtime.clock.monotonicMs() + silentMs);
       }
     }
+    awaited -= batch.length;
     for (const [index, { resolve }] of batch.entries()) resolve(outcomes?.[index] ?? otherwise);
   };
   const sendBatches = (runtime: Runtime, bus: Bus): void => {
@@ -131,20 +137,26 @@ export function createForwarding({ bus, log, membership, accept }: ForwardingSet
     async start(ctx) {
       if (bus === undefined) return;
       signer = createTextSigner(await openSystemKey(ctx, log), purpose);
-      unsubscribe = bus.subscribe(subjectOf(membership.processId), bounds, answer);
+      unsubscribe = bus.subscribe(subjectOf(membership.processId), bounds, (asker, message) => {
+        const answering = answer(asker, message).finally(() => owed.delete(answering));
+        owed.add(answering);
+        return answering;
+      });
     },
-    async stop() {
+    async stop(ctx) {
       unsubscribe();
+      await waitFor(ctx, Promise.allSettled(owed)).catch(() => undefined);
     },
     async forward(ctx, processId, task) {
       const { runtime } = ctx;
-      if (bus === undefined || !bus.stats().connected) return { kind: "unsent" };
+      if (bus === undefined || !bus.stats().connected || awaited >= maxAwaited) return { kind: "unsent" };
       if (isSilent(runtime, processId)) return { kind: "unanswered" };
       const { tenant, principal, traceparent } = ctx;
       const text = JSON.stringify({ ...task, tenant, principal, traceparent } satisfies TaskText);
       return await untilSettled<Forwarded>(ctx, (resolve) => {
         // What is sent in one turn travels together, signed once, and is appended there in one flush.
         if (batches.size === 0) void runtime.clock.nextTurn().then(() => sendBatches(runtime, bus));
+        awaited += 1;
         const batch = batches.get(processId) ?? [];
         batch.push({ text, resolve });
         batches.set(processId, batch);
@@ -178,7 +190,7 @@ function* inMessages(waiting: readonly Waiting[]): Iterable<readonly Waiting[]> 
 }
 
 /** The bus did not take the question: it is more than that carries, or has room for. */
-const unsent: ReadonlySet<string> = new Set(["bus.invalid_message", "bus.overloaded", "bus.closed"]);
+const unsent: ReadonlySet<string> = new Set(["bus.invalid_message", "bus.overloaded"]);
 /** Nobody is there, or has time. */
 const silence: ReadonlySet<string> = new Set(["bus.no_responder", "context.deadline_exceeded"]);
 

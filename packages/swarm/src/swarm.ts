@@ -386,7 +386,8 @@ export function createSwarm(settings: SwarmSettings): Swarm {
     take(state) {
       const agent = chooseAgent(service, state.accepted.command);
       const { claim } = state;
-      if (claim === undefined) return;
+      // Asked for twice, as when a message comes again, it is begun once.
+      if (claim === undefined || pool.has(state.executionId)) return;
       if (agent !== undefined) handOver({ state, claim, agent });
       else giveBack({ state, claim }, "its process does not know the capability", true);
     },

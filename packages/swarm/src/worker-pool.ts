@@ -127,6 +127,11 @@ export class WorkerPool {
     return false;
   }
 
+  /** Whether it is queued or under way here. */
+  has(executionId: string): boolean {
+    return this.#find(executionId) !== undefined;
+  }
+
   /**
    * A task in hand was claimed anew, under another epoch: its outcome will be recorded under that claim. One of another attempt is another's
    * to do: what is in hand stays under its own, and comes to nothing. Answers whether there was one.

@@ -11,6 +11,10 @@ import { z } from "zod";
 import type { Role } from "./hosting.ts";
 import { agent, defineSystem, service } from "./index.ts";
 
+/** Executions, once for each time that one was begun. */
+const begun: string[] = [];
+const timesBegun = (executionId: string) => begun.filter((each) => each === executionId).length;
+
 const sleeper = (capability: string, maxAttempts: number) =>
   agent({
     name: capability.replace(".", "-"),
@@ -19,6 +23,7 @@ const sleeper = (capability: string, maxAttempts: number) =>
     input: z.strictObject({ ms: z.number() }),
     maxAttempts,
     handle: async (ctx, { ms }) => {
+      begun.push(ctx.executionId);
       await new Promise<void>((resolve) => void ctx.runtime.clock.setTimer(resolve, ms));
       return ctx.attempt;
     },
@@ -37,21 +42,42 @@ const system = defineSystem({
   ],
 });
 
-/** What the bus does with questions to accept a task: `lose` those, or the answers to them, `hold` them until told, or have nobody there. */
-type Fate = "carry" | "lose" | "lose-answers" | "hold" | "nobody";
+/**
+ * What the bus does with questions to accept a task: `lose` those, or the answers to them, `hold` them until told, be cut off while an answer is
+ * awaited and have no room from then on, or have nobody there.
+ */
+type Fate = "carry" | "lose" | "lose-answers" | "hold" | "cut" | "nobody";
 
-/** With several workers, what becomes of questions to the first. */
-async function start(workers = 1) {
+interface Setup {
+  readonly workers?: number;
+  /** Whether the process that is asked runs the service, too. */
+  readonly gatewayWorks?: boolean;
+}
+
+/** With several workers, what becomes of questions to the first; to all of them where `toAll`. */
+async function start({ workers = 1, gatewayWorks = false }: Setup = {}) {
+  // The same seed gives the same ids.
+  begun.length = 0;
   const time = simulateTime({ random: seededRandom(9) });
   const store = { ...createMemoryStore(), exclusive: false };
   const hub = createMemoryHub();
-  const bus: { fate: Fate; first: string; held: (() => void)[] } = { fate: "carry", first: "", held: [] };
+  const bus = { fate: "carry" as Fate, toAll: false, first: "", asked: 0, held: [] as (() => void)[] };
   const watched: MemoryHub = {
     ...hub,
     send(delivery, random) {
-      const isForwarded = delivery.subject === bus.first;
+      const isForwarded = bus.toAll ? delivery.subject.startsWith("tasks.accept.") : delivery.subject === bus.first;
+      if (isForwarded) bus.asked += 1;
       if (!isForwarded || bus.fate === "carry") return hub.send(delivery, random);
       if (bus.fate === "nobody") return 0;
+      if (bus.fate === "cut") {
+        // The first arrives all the same.
+        if (bus.asked === 1) hub.send({ ...delivery, answer: () => {} }, random);
+        const code = bus.asked === 1 ? "bus.disconnected" : "bus.overloaded";
+        queueMicrotask(() =>
+          delivery.answer?.({ ok: false, error: { code, message: "It is cut off.", retryable: true } }),
+        );
+        return 1;
+      }
       if (bus.fate === "hold") return bus.held.push(() => void hub.send(delivery, random));
       return bus.fate === "lose" ? 1 : hub.send({ ...delivery, answer: () => {} }, random);
     },
@@ -62,7 +88,11 @@ async function start(workers = 1) {
       store,
       time,
       hub: watched,
-      hosting: { roles: [role], services: role === "swarm" ? ["work"] : [], apart: [] },
+      hosting: {
+        roles: role === "gateway" && gatewayWorks ? ["gateway", "swarm"] : [role],
+        services: role === "swarm" || gatewayWorks ? ["work"] : [],
+        apart: [],
+      },
     });
   const gateway = await startAs(1, "gateway");
   const swarms: TestSystem[] = [];
@@ -129,20 +159,20 @@ test("what may be begun only once is claimed with its acceptance", async () => {
 
 test("what finds the queue full waits unclaimed, and is done when there is room", async () => {
   await using t = await start();
-  const begun = [];
-  for (let nr = 0; nr < 5; nr++) begun.push(await t.client.begin("work.sleep", { ms: 300 }));
-  const histories = await Promise.all(begun.map(t.historyOf));
+  const ids = [];
+  for (let nr = 0; nr < 5; nr++) ids.push(await t.client.begin("work.sleep", { ms: 300 }));
+  const histories = await Promise.all(ids.map(t.historyOf));
   expect(histories.map(([accepted]) => "claim" in (accepted?.data ?? {}))).toEqual([true, true, true, false, false]);
   for (const [accepted] of histories) expect(accepted?.data).not.toHaveProperty("assigned");
-  for (const each of begun) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
+  for (const each of ids) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
 });
 
 /** Has two tasks done, one for each worker where both are asked; answers what the first event of each says. */
 async function doTwo(t: Awaited<ReturnType<typeof start>>) {
-  const begun = [];
-  for (let nr = 0; nr < 2; nr++) begun.push(await t.client.begin("work.sleep", { ms: 100 }));
-  for (const each of begun) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
-  const histories = await Promise.all(begun.map(t.historyOf));
+  const ids = [];
+  for (let nr = 0; nr < 2; nr++) ids.push(await t.client.begin("work.sleep", { ms: 100 }));
+  for (const each of ids) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
+  const histories = await Promise.all(ids.map(t.historyOf));
   for (const history of histories) expect(history.map(({ type }) => type)).toEqual(["accepted", "completed"]);
   return histories.map(([accepted]) => accepted?.data as { claim: object; route: { leftOut?: object[] } });
 }
@@ -152,7 +182,7 @@ test.each<[string, Fate, string]>([
   ["is gone", "nobody", "it did not answer"],
   ["has written it, and whose answer is lost,", "lose-answers", "it did not answer"],
 ])("what a process %s is accepted by another, once, and the next go there at once", async (_what, fate, reason) => {
-  await using t = await start(2);
+  await using t = await start({ workers: 2 });
   t.bus.fate = fate;
   const first = t.worker.system.membership;
   const other = t.other.system.membership;
@@ -173,19 +203,19 @@ test.each<[string, Fate, string]>([
 });
 
 test("a full queue is passed over where another has room", async () => {
-  await using t = await start(2);
+  await using t = await start({ workers: 2 });
   const working = [t.worker, t.other].map((each) => each.system.membership.processId);
-  const begun = [];
-  for (let nr = 0; nr < 6; nr++) begun.push(await t.client.begin("work.sleep", { ms: 3_000 }));
-  const claims = (await Promise.all(begun.map(t.historyOf))).map(([accepted]) => accepted?.data.claim);
+  const ids = [];
+  for (let nr = 0; nr < 6; nr++) ids.push(await t.client.begin("work.sleep", { ms: 3_000 }));
+  const claims = (await Promise.all(ids.map(t.historyOf))).map(([accepted]) => accepted?.data.claim);
   expect(claims.map((claim) => (claim as { processId: string }).processId).toSorted()).toEqual(
     [...working, ...working, ...working].toSorted(),
   );
-  for (const each of begun) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
+  for (const each of ids) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
 });
 
 test("a process that stops accepts nothing more, and another does", async () => {
-  await using t = await start(2);
+  await using t = await start({ workers: 2 });
   await t.client.begin("work.sleep", { ms: 8_000 });
   await t.client.begin("work.sleep", { ms: 8_000 });
   const stopped = t.worker.stop();
@@ -278,6 +308,83 @@ test.each<[string, (t: Awaited<ReturnType<typeof start>>) => void | Promise<void
   await t.time.advance(1_000);
   expect(written).toEqual([]);
   Object.assign(log, { append });
+});
+
+test.each(["work.sleep", "work.once"])("a message that comes again begins nothing again: %s", async (capability) => {
+  await using t = await start();
+  t.bus.fate = "hold";
+  const begins = t.client.begin(capability, { ms: 1_500 });
+  await t.time.advance(100);
+  for (let nr = 0; nr < 2; nr++) t.bus.held[0]?.();
+  const executionId = await begins;
+  t.bus.held[0]?.();
+  await t.time.advance(500);
+  t.bus.held[0]?.();
+  expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
+  t.bus.held[0]?.();
+  await t.time.advance(5_000);
+  expect(timesBegun(executionId)).toBe(1);
+  expect((await t.historyOf(executionId)).map(({ type }) => type)).toEqual(["accepted", "completed"]);
+});
+
+test("a task is begun once where the bus is cut off while its answer is awaited, and nobody is held to have begun it", async () => {
+  await using t = await start();
+  t.bus.fate = "cut";
+  const { log } = t.worker.system;
+  const { append } = log;
+  const gate = Promise.withResolvers<void>();
+  Object.assign(log, {
+    append: async (...[ctx, request]: Parameters<typeof append>) => {
+      if (request.streams?.some(({ events }) => events.some(({ type }) => type === "execution.accepted")))
+        await gate.promise;
+      return await append.call(log, ctx, request);
+    },
+  });
+  const executionId = await t.client.begin("work.sleep", { ms: 5_000 });
+  await t.time.advance(300);
+  gate.resolve();
+  expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
+  expect(timesBegun(executionId)).toBe(1);
+  const [accepted] = await t.historyOf(executionId);
+  expect(accepted?.data).not.toHaveProperty("assigned");
+});
+
+test("what may have been accepted elsewhere is not refused because there is no room here", async () => {
+  await using t = await start({ gatewayWorks: true });
+  const own = t.gateway.system.membership.processId;
+  const ids = [];
+  for (let nr = 0; nr < 6; nr++) ids.push(await t.client.begin("work.sleep", { ms: 40_000 }));
+  for (const each of ids) {
+    const claim = (await t.historyOf(each))[0]?.data.claim as { processId: string };
+    if (claim.processId !== own)
+      await t.gateway.settled(t.gateway.system.intake.cancel(t.gateway.ctx, each, "It has to go."));
+  }
+  await t.time.advance(1_500);
+  t.bus.fate = "lose-answers";
+  const executionId = await t.client.begin("work.sleep", { ms: 100 });
+  expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
+  expect(timesBegun(executionId)).toBe(1);
+});
+
+test("a full queue here is passed over where another has room", async () => {
+  await using t = await start({ gatewayWorks: true });
+  const ids = [];
+  for (let nr = 0; nr < 6; nr++) ids.push(await t.client.begin("work.sleep", { ms: 3_000 }));
+  for (const each of ids) expect(await t.client.outcome(each)).toMatchObject({ status: "completed", result: 1 });
+  await expect(
+    Promise.all(Array.from({ length: 9 }, () => t.client.begin("work.sleep", { ms: 3_000 }))),
+  ).rejects.toMatchObject({ code: "swarm.overloaded" });
+});
+
+test("however many do not answer, a task is accepted after four seconds", async () => {
+  await using t = await start({ workers: 5 });
+  t.bus.fate = "lose";
+  t.bus.toAll = true;
+  const beganMs = t.time.now();
+  const executionId = await t.client.begin("work.sleep", { ms: 100 });
+  expect(t.time.now() - beganMs).toBeLessThan(4_500);
+  expect(t.bus.asked).toBe(2);
+  expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
 });
 
 test("two requests under one key are one task, whichever is written first", async () => {
