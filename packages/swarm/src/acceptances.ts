@@ -67,6 +67,7 @@ export interface Acceptances extends Part {
 
 /** How often it is decided again: after lost races for equal work, or a process that does not take the task. */
 const maxTries = 10;
+
 export function createAcceptances(settings: AcceptancesSettings): Acceptances {
   const { log, registry, membership, executions, endings } = settings;
   let stopListening = () => {};

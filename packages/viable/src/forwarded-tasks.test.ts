@@ -3,6 +3,7 @@
 import type { MemoryHub } from "@viable/bus";
 import { createMemoryHub, toSubjectToken } from "@viable/bus";
 import { seededRandom, simulateTime } from "@viable/kernel";
+import type { AppendOutcome } from "@viable/log";
 import { createMemoryStore } from "@viable/log";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
@@ -132,6 +133,18 @@ function watchAppends(t: TestSystem): string[] {
     },
   });
   return types;
+}
+
+/** Has something happen before a process appends an acceptance; what that answers, if anything, is the append's answer. */
+function beforeAcceptance(t: TestSystem, act: () => Promise<AppendOutcome | undefined>): void {
+  const { log } = t.system;
+  const { append } = log;
+  Object.assign(log, {
+    append: async (...[ctx, request]: Parameters<typeof append>) => {
+      const isAcceptance = request.streams?.some(({ events }) => events[0]?.type === "execution.accepted") === true;
+      return (isAcceptance ? await act() : undefined) ?? (await append.call(log, ctx, request));
+    },
+  });
 }
 
 test("who does a task writes all of its events, in the caller's name", async () => {
@@ -268,18 +281,10 @@ test("where nobody is there to be asked it is accepted at once, and claimed by w
 
 test("a task that was written late, after it was accepted elsewhere, is begun once", async () => {
   await using t = await start();
-  const { log } = t.worker.system;
-  const { append } = log;
-  const gate = Promise.withResolvers<void>();
-  Object.assign(log, {
-    append: async (...[ctx, request]: Parameters<typeof append>) => {
-      if (request.streams?.some(({ events }) => events.some(({ type }) => type === "execution.accepted")))
-        await gate.promise;
-      return await append.call(log, ctx, request);
-    },
-  });
+  const gate = Promise.withResolvers<undefined>();
+  beforeAcceptance(t.worker, () => gate.promise);
   const executionId = await t.client.begin("work.sleep", { ms: 5_000 });
-  gate.resolve();
+  gate.resolve(undefined);
   expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
   const history = await t.historyOf(executionId);
   expect(history.map(({ type }) => type)).toEqual(["accepted", "claimed", "completed"]);
@@ -330,19 +335,11 @@ test.each(["work.sleep", "work.once"])("a message that comes again begins nothin
 test("a task is begun once where the bus is cut off while its answer is awaited, and nobody is held to have begun it", async () => {
   await using t = await start();
   t.bus.fate = "cut";
-  const { log } = t.worker.system;
-  const { append } = log;
-  const gate = Promise.withResolvers<void>();
-  Object.assign(log, {
-    append: async (...[ctx, request]: Parameters<typeof append>) => {
-      if (request.streams?.some(({ events }) => events.some(({ type }) => type === "execution.accepted")))
-        await gate.promise;
-      return await append.call(log, ctx, request);
-    },
-  });
+  const gate = Promise.withResolvers<undefined>();
+  beforeAcceptance(t.worker, () => gate.promise);
   const executionId = await t.client.begin("work.sleep", { ms: 5_000 });
   await t.time.advance(300);
-  gate.resolve();
+  gate.resolve(undefined);
   expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
   expect(timesBegun(executionId)).toBe(1);
   const [accepted] = await t.historyOf(executionId);
@@ -364,6 +361,30 @@ test("what may have been accepted elsewhere is not refused because there is no r
   const executionId = await t.client.begin("work.sleep", { ms: 100 });
   expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
   expect(timesBegun(executionId)).toBe(1);
+});
+
+test("what may have been accepted elsewhere is not refused because nobody is known any more who does it", async () => {
+  await using t = await start();
+  t.bus.fate = "lose-answers";
+  const { registry } = t.gateway.system;
+  const { route } = registry;
+  let routed = 0;
+  Object.assign(registry, {
+    route: (...asked: Parameters<typeof route>) =>
+      routed++ === 0 ? route(...asked) : { ok: false, code: "registry.no_swarm", reasons: ["It is gone."], near: [] },
+  });
+  const executionId = await t.client.begin("work.sleep", { ms: 100 });
+  expect(await t.client.outcome(executionId)).toMatchObject({ status: "completed", result: 1 });
+  expect(timesBegun(executionId)).toBe(1);
+});
+
+test("where nobody can tell whether it was accepted, that is what the caller is told", async () => {
+  await using t = await start();
+  t.bus.fate = "lose-answers";
+  beforeAcceptance(t.gateway, async () => ({ ok: false, reason: "overloaded", waiting: 1, retryAfterMs: 100 }));
+  await expect(t.client.begin("work.sleep", { ms: 100 })).rejects.toMatchObject({ code: "intake.in_doubt" });
+  await t.time.advance(1_000);
+  expect(begun).toHaveLength(1);
 });
 
 test("a full queue here is passed over where another has room", async () => {
