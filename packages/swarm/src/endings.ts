@@ -138,6 +138,7 @@ export function createEndings({ executions, registry, onProblem }: EndingsSettin
         unlisten();
         end(now);
       };
+      // Where it cannot be read, it is looked at again at its deadline.
       void look().catch(() => undefined);
     },
     async cancel(ctx, executionId, reason) {

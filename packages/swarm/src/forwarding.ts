@@ -145,6 +145,7 @@ export function createForwarding({ bus, log, membership, accept }: ForwardingSet
     },
     async stop(ctx) {
       unsubscribe();
+      // Whoever gets no answer in that time finds by the log what came of it.
       await waitFor(ctx, Promise.allSettled(owed)).catch(() => undefined);
     },
     async forward(ctx, processId, task) {
