@@ -16,7 +16,7 @@ export interface JoinClusterOptions {
   /** Where other processes reach this one, where they can. */
   readonly address?: string;
   /**
-   * How long a lease holds without renewal; default 10,000. Shorter finds crashes sooner and holds a busy process for dead more
+   * How long a lease holds without renewal; default 4,000. Shorter finds crashes sooner and holds a busy process for dead more
    * easily. All processes of one log must use the same.
    */
   readonly leaseMs?: number;
@@ -29,7 +29,7 @@ export interface JoinClusterOptions {
   readonly exclusive?: boolean;
 }
 
-const defaultLeaseMs = 10_000;
+const defaultLeaseMs = 4_000;
 /** Three chances to renew before the lease runs out. */
 const renewalsPerLease = 3;
 /** After a renewal that failed, four tries in the time of one. */

@@ -94,7 +94,7 @@ class World {
     const ctx = rootContext(runtime);
     const types = [...reactorEventTypes, ...scheduleEventTypes];
     const log = createLog(store, runtime, { types });
-    const membership = joinCluster({ log, runtime, hosts: ["reports"] });
+    const membership = joinCluster({ log, runtime, hosts: ["reports"], leaseMs: 10_000 });
     const problems: string[] = [];
     const onProblem = (message: string) => void problems.push(message);
     const reactors = createReactors({ log, runtime, membership, definitions: [report, vigil], onProblem });

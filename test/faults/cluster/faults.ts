@@ -39,8 +39,8 @@ export interface FaultMarks {
   readonly measuredMs?: { readonly [name: string]: number };
 }
 
-/** Past a lease of ten seconds: in the short form by little. */
-const stopMs = isFull ? 15_000 : 12_000;
+/** Past a lease, which is four seconds by default: in the short form by little. */
+const stopMs = isFull ? 15_000 : 6_000;
 const partitionMs = 30_000;
 /** Longer than an answer of the database is waited for, in milliseconds. */
 const forgottenMs = 20_000;

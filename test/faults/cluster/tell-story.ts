@@ -9,6 +9,7 @@ import type { Fault, FaultMarks } from "./faults.ts";
 import { Load } from "./load.ts";
 import { countOutcomes, countRepeats, longestGapMs, routedAroundMs, spreadOf, takeoversMs } from "./measure-faults.ts";
 import { readArrivals, readExecutions } from "./read-accounting.ts";
+import thirteen from "./thirteen/viable.config.ts";
 
 /** Commands a second; what they ask of each other comes on top, a quarter as many. */
 const perSecond = 12;
@@ -17,7 +18,7 @@ const maxOpen = 400;
 /** How long it goes on in peace between faults, in milliseconds. */
 const peaceMs = 1_000;
 /** Longer than a lease and what a task takes, in milliseconds: a command that took so long is told of. */
-const slowMs = 14_000;
+const slowMs = 8_000;
 /** How many commands each node must complete after the last fault: a system that answers with one node of three has not healed. */
 const minAfterwards = 3;
 
@@ -125,7 +126,7 @@ export async function tellStory(
         bus: hasNats ? "three NATS servers" : "none",
         processes: "a gateway and three nodes with thirteen services each",
         hosts: isFull ? "a network namespace each" : "one machine",
-        leaseMs: 10_000,
+        leaseMs: thirteen.limits.leaseMs,
         seconds: Math.round((performance.now() - beganMs) / 1_000),
         faults: happened.length,
         commandsAcknowledged: load.sent.filter(({ acknowledged }) => acknowledged.length > 0).length,

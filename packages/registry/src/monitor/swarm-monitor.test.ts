@@ -35,7 +35,7 @@ async function startProcess(
   const runtime = createRuntime({ clock: time, random: seededRandom(seed) });
   const ctx = rootContext(runtime);
   const log = createLog(store, runtime, { types: swarmHealthEventTypes });
-  const membership = joinCluster({ log, runtime, hosts: [], exclusive: store.exclusive });
+  const membership = joinCluster({ log, runtime, hosts: [], leaseMs: 10_000, exclusive: store.exclusive });
   const appends: AppendRequest[] = [];
   const problems: string[] = [];
   const swarms = new Map<string, { status(): SwarmView }>();
