@@ -6,7 +6,7 @@ import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
 import type { EventType, Log, PlacedEvent, SnapshotPage, StoredEvent } from "@viable/log";
 import { createLog, createMemoryStore, toOrdinal } from "@viable/log";
 import { readRunView } from "@viable/reactors";
-import { baseClientLimits, createTokens } from "@viable/security";
+import { baseClientLimits } from "@viable/security";
 import { createExecutions } from "@viable/swarm";
 import { eventTypes } from "viable/run";
 
@@ -79,6 +79,13 @@ function streamsOf(events: readonly StoredEvent[]): { stream: string; tenant: st
   return [...tenants].map(([stream, tenant]) => ({ stream, tenant }));
 }
 
+/** Sessions are only read here. */
+const opensNone = {
+  attenuate(): never {
+    throw new Error("No session is opened here.");
+  },
+};
+
 async function foldStreamOf(ctx: Context, log: Log, stream: string): Promise<unknown> {
   const [kind = "", id = ""] = stream.split(":");
   switch (kind) {
@@ -87,7 +94,7 @@ async function foldStreamOf(ctx: Context, log: Log, stream: string): Promise<unk
     case "work":
       return await createExecutions(log).equalWork(ctx, stream, true);
     case "session": {
-      const sessions = createSessions({ log, tokens: createTokens(log), clientLimits: baseClientLimits });
+      const sessions = createSessions({ log, capabilities: opensNone, clientLimits: baseClientLimits });
       return (await sessions.list(ctx, 1_000)).find(({ sessionId }) => sessionId === id);
     }
     case "run":

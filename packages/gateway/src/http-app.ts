@@ -54,9 +54,14 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
 
   const who = (c: Context): Promise<Authenticated> =>
     receive.authenticate({ token: bearerOf(c), traceparent: headerOf(c, "traceparent"), signal: goneSignal(c) });
-  const reader = async (c: Context, subject: string, scope: ReadScope): Promise<Authenticated> => {
+  const reader = async (
+    c: Context,
+    subject: string,
+    scope: ReadScope,
+    about?: { readonly executionId: string },
+  ): Promise<Authenticated> => {
     const caller = await who(c);
-    receive.mayRead(caller, subject, scope);
+    receive.mayRead(caller, subject, scope, about);
     return caller;
   };
 
@@ -116,7 +121,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
 
   app.post("/v1/sessions", async (c) => {
-    const { ctx, grant, token: openerToken } = await who(c);
+    const { ctx, grant, token } = await who(c);
     const key = idempotencyKeyOf(c);
     const parsed = createSession.safeParse(await bodyOf(c));
     if (!parsed.success) {
@@ -137,8 +142,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
         next: "Use the token that opened this one.",
       });
     }
-    const once = key === undefined ? undefined : { key, token: openerToken };
-    const opened = await sessions.create(ctx, grant, parsed.data, once);
+    const opened = await sessions.create(ctx, { grant, token }, parsed.data, key);
     if (!opened.ok) {
       throw new HttpProblem({
         status: 422,
@@ -147,11 +151,11 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
         reasons: ["A key stands for one session with the same client type and purpose; take a new key for a new one."],
       });
     }
-    const { session, token } = opened;
+    const { session } = opened;
     const body: SessionCreated = {
       sessionId: session.sessionId,
       capabilities: session.created.capabilities,
-      token,
+      token: opened.token,
       eventsUrl: `/v1/sessions/${session.sessionId}/events`,
       expiresAt: new Date(session.created.expiresAt).toISOString(),
     };
@@ -172,9 +176,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
   app.delete("/v1/sessions/:id", async (c) => {
     const caller = await who(c);
-    const session = await receive.session(caller, c.req.param("id"));
-    const ended = await sessions.end(caller.ctx, session, "ended by its client");
-    return c.json(toSessionView(ended, runtime.clock.now()));
+    return c.json(toSessionView(await receive.endSession(caller, c.req.param("id")), runtime.clock.now()));
   });
   app.post("/v1/sessions/:id/commands", async (c) => {
     const caller = await who(c);
@@ -192,7 +194,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     return c.json(await receive.query(caller, session, await bodyOf(c)));
   });
   app.get("/v1/sessions/:id/events", async (c) => {
-    const caller = await reader(c, "session events", "session");
+    const caller = await reader(c, "session.events", "session");
     const session = await receive.session(caller, c.req.param("id"));
     return streamFeed(c, {
       ctx: caller.ctx,
@@ -221,16 +223,17 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     });
   });
   app.get("/v1/executions/:id", async (c) => {
-    const caller = await reader(c, "execution", "session");
-    return c.json(toExecutionView(await receive.execution(caller, c.req.param("id"))));
+    const executionId = c.req.param("id");
+    const caller = await reader(c, "execution", "session", { executionId });
+    return c.json(toExecutionView(await receive.execution(caller, executionId)));
   });
   app.delete("/v1/executions/:id", async (c) => {
     const caller = await who(c);
     return c.json(toExecutionView(await receive.cancel(caller, c.req.param("id"), "asked by a client")));
   });
   app.get("/v1/executions/:id/events", async (c) => {
-    const caller = await reader(c, "execution events", "session");
     const executionId = c.req.param("id");
+    const caller = await reader(c, "execution.events", "session", { executionId });
     await receive.mayFollow(caller, executionId);
     return await answerStream(c, caller, executionStream(executionId), endsExecution);
   });

@@ -2,7 +2,7 @@ import type { Context, Runtime } from "@viable/kernel";
 import { isTraceparent, newTraceparent, rootContext, withContext } from "@viable/kernel";
 import type { CommandAnswer, CommandMode, QueryAnswer } from "@viable/protocol";
 import { askQuery, isOutcome, sendCommand, toFieldProblems } from "@viable/protocol";
-import type { Grant, Tokens } from "@viable/security";
+import type { AuthorizationRequest, Capabilities, Grant } from "@viable/security";
 import { authorize } from "@viable/security";
 import type { ExecutionState, Executions, Intake, Queries, Quota } from "@viable/swarm";
 import { HttpProblem, notFound, ofQuery, ofRefusal, unauthenticated } from "./problems.ts";
@@ -39,10 +39,11 @@ export interface Received {
  */
 export interface Receive {
   authenticate(caller: Caller): Promise<Authenticated>;
-  /** Denies where the grant does not allow reading, or not that far; reads are authorised and traced, not recorded. */
-  mayRead(who: Authenticated, subject: string, scope: ReadScope): void;
+  /** Throws where the grant does not allow reading, or not that far; reads are authorised and traced, not recorded. */
+  mayRead(who: Authenticated, subject: string, scope: ReadScope, about?: { readonly executionId: string }): void;
   /** A session that may be used now. */
   session(who: Authenticated, sessionId: string): Promise<Session>;
+  endSession(who: Authenticated, sessionId: string): Promise<Session>;
   command(who: Authenticated, session: Session, body: unknown, idempotencyKey: string | undefined): Promise<Received>;
   /** Asks, and waits for the answer. Nothing is recorded. */
   query(who: Authenticated, session: Session, body: unknown): Promise<QueryAnswer>;
@@ -54,7 +55,7 @@ export interface Receive {
 
 export interface ReceiveSettings {
   readonly runtime: Runtime;
-  readonly tokens: Tokens;
+  readonly capabilities: Pick<Capabilities, "verify">;
   readonly sessions: Sessions;
   readonly executions: Executions;
   readonly intake: Intake;
@@ -66,53 +67,65 @@ const sees = ({ sessionId }: Grant, execution: { readonly session: string | unde
   sessionId === undefined || execution.session === sessionId;
 
 export function createReceive(settings: ReceiveSettings): Receive {
-  const { runtime, tokens, sessions, executions, intake, queries } = settings;
+  const { runtime, capabilities, sessions, executions, intake, queries } = settings;
   const self: Receive = {
     async authenticate({ token, traceparent, signal }) {
       if (token === undefined) throw unauthenticated();
-      const grant = await tokens.verify(rootContext(runtime), token);
+      const grant = capabilities.verify(rootContext(runtime), token);
       if (grant === undefined) throw unauthenticated();
-      if ("full" in grant) {
-        throw new HttpProblem({
-          status: 503,
-          code: "gateway.overloaded",
-          detail: "Too many tokens are being looked up at once.",
-          retryAfterMs: grant.retryAfterMs,
-        });
-      }
       const trace =
         traceparent !== undefined && isTraceparent(traceparent) ? traceparent : newTraceparent(runtime.random);
-      return {
-        token,
-        grant,
-        ctx: rootContext(runtime, { tenant: grant.tenant, principal: grant.principal, traceparent: trace, signal }),
-      };
-    },
-    mayRead({ ctx, grant }, subject, scope) {
-      const sessionId = scope === "session" ? grant.sessionId : undefined;
-      const decision = authorize(
-        grant,
-        { subject, operation: "read", risk: "low", sessionId, tenant: ctx.tenant },
-        runtime.clock.now(),
-      );
-      if (decision.decision === "denied") {
-        throw new HttpProblem({
-          status: 403,
-          code: decision.code,
-          detail: `Reading ${subject} was denied.`,
-          reasons: decision.reasons,
-        });
+      const ctx = rootContext(runtime, {
+        tenant: grant.tenant,
+        principal: grant.principal,
+        traceparent: trace,
+        signal,
+      });
+      if (grant.sessionId !== undefined) {
+        // A session's token ends with its session.
+        const session = await sessions.find(ctx, grant, grant.sessionId);
+        if (session === undefined || !isOpen(session, runtime.clock.now())) throw unauthenticated();
       }
+      return { token, grant, ctx };
+    },
+    mayRead(who, subject, scope, about) {
+      const sessionId = scope === "session" ? who.grant.sessionId : undefined;
+      require(who, `Reading ${subject}`, {
+        subject,
+        address: `view/${subject}`,
+        operation: "read",
+        risk: "low",
+        sessionId,
+        ...about,
+      });
     },
     async session({ ctx, grant }, sessionId) {
       const session = await sessions.find(ctx, grant, sessionId);
       if (session === undefined) throw notFound("session");
       return session;
     },
+    async endSession(who, sessionId) {
+      const session = await self.session(who, sessionId);
+      require(who, "Ending the session", {
+        subject: "ending a session",
+        address: "command/session.end",
+        operation: "write",
+        risk: "medium",
+        sessionId,
+      });
+      return await sessions.end(who.ctx, session, "ended by its client");
+    },
     async command(who, session, body, idempotencyKey) {
       requireOpen(session, runtime.clock.now());
       const { command, args, mode, deadlineMs } = parseBody(sendCommand, body, "command");
       const grant = grantInSession(who.grant, session);
+      if (mode !== "sync" && grant.links?.some(({ restrictions }) => restrictions.requireWebhook) === true)
+        throw new HttpProblem({
+          status: 403,
+          code: "gateway.webhook_required",
+          detail: "This token's commands must name a webhook, or be waited for.",
+          next: 'Send it with "mode": "sync".',
+        });
       // What is accepted goes on although its client goes away: only waiting for it ends then.
       const ctx = rootContext(runtime, {
         tenant: who.ctx.tenant,
@@ -158,19 +171,14 @@ export function createReceive(settings: ReceiveSettings): Receive {
     },
     async cancel(who, executionId, reason) {
       const state = await self.execution(who, executionId);
-      const decision = authorize(
-        who.grant,
-        { subject: "cancelling", operation: "write", risk: "medium", sessionId: state.session, tenant: who.ctx.tenant },
-        runtime.clock.now(),
-      );
-      if (decision.decision === "denied") {
-        throw new HttpProblem({
-          status: 403,
-          code: decision.code,
-          detail: "Cancelling was denied.",
-          reasons: decision.reasons,
-        });
-      }
+      require(who, "Cancelling", {
+        subject: "cancelling",
+        address: "command/execution.cancel",
+        operation: "write",
+        risk: "medium",
+        sessionId: state.session,
+        executionId,
+      });
       return isOutcome(state.status)
         ? state
         : await intake.cancel(
@@ -179,6 +187,18 @@ export function createReceive(settings: ReceiveSettings): Receive {
             reason,
           );
     },
+  };
+
+  /** Throws, with the reasons, where the grant does not allow it. */
+  const require = (
+    { ctx, grant }: Authenticated,
+    what: string,
+    request: Omit<AuthorizationRequest, "tenant">,
+  ): void => {
+    const decision = authorize(grant, { ...request, tenant: ctx.tenant }, runtime.clock.now());
+    if (decision.decision === "granted") return;
+    const { code, reasons } = decision;
+    throw new HttpProblem({ status: 403, code, detail: `${what} was denied.`, reasons });
   };
 
   const waitAsAsked = async (

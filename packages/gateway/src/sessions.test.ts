@@ -3,27 +3,27 @@ import type { SimulatedTime } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
-import { baseClientLimits, createTokens, mintOwnerToken } from "@viable/security";
+import { baseClientLimits, createCapabilities, createHmacChain, mintOwnerToken } from "@viable/security";
 import { expect, test } from "vitest";
-import { createSessions, isOpen } from "./sessions.ts";
+import { createSessions, grantInSession, isOpen } from "./sessions.ts";
 
 async function startGateway(store: Store, time: SimulatedTime) {
   const runtime = createRuntime({ clock: time });
   const ctx = rootContext(runtime, { principal: "owner" });
   const log = createLog(store, runtime);
   await log.start(ctx);
-  const tokens = createTokens(log);
-  await tokens.start(ctx);
-  const sessions = createSessions({ log, tokens, clientLimits: baseClientLimits });
-  const { token } = await mintOwnerToken(ctx, log, tokens);
-  const owner = await tokens.verify(ctx, token);
-  if (owner === undefined || "full" in owner) throw new Error("The owner's token opens nothing.");
-  const open = async () => {
-    const opened = await sessions.create(ctx, owner, { clientType: "cli" });
+  const capabilities = createCapabilities({ log, open: async () => createHmacChain(new Uint8Array(32)) });
+  await capabilities.start(ctx);
+  const sessions = createSessions({ log, capabilities, clientLimits: baseClientLimits });
+  const { token } = mintOwnerToken(ctx, capabilities);
+  const owner = capabilities.verify(ctx, token);
+  if (owner === undefined) throw new Error("The owner's token opens nothing.");
+  const open = async (key?: string) => {
+    const opened = await sessions.create(ctx, { grant: owner, token }, { clientType: "cli" }, key);
     if (!opened.ok) throw new Error("No session was opened.");
     return opened;
   };
-  return { ctx, sessions, owner, tokens, open };
+  return { ctx, sessions, owner, capabilities, open };
 }
 
 /** A store in memory that two processes may share, and one process's way to it, on which reads of streams may be held up. */
@@ -55,15 +55,13 @@ test("a session is read once, and again after another gateway has ended it", asy
   const time = simulateTime();
   const { store, slow, reads } = sharedStore();
   const [here, there] = [await startGateway(slow, time), await startGateway(store, time)];
-  const { session, token } = await there.open();
+  const { session } = await there.open();
   for (let n = 0; n < 5; n++) await here.sessions.find(here.ctx, here.owner, session.sessionId);
   expect(reads()).toBe(1);
-  expect(await here.tokens.verify(here.ctx, token)).toBeDefined();
   await there.sessions.end(there.ctx, session, "a test");
   await time.advance(1_000);
   const found = await here.sessions.find(here.ctx, here.owner, session.sessionId);
   expect(found && isOpen(found, time.now())).toBe(false);
-  expect(await here.tokens.verify(here.ctx, token)).toBeUndefined();
 });
 
 test("a session that another gateway ends while it is read is not remembered as open", async () => {
@@ -82,11 +80,33 @@ test("a session that another gateway ends while it is read is not remembered as 
   expect(found && isOpen(found, time.now())).toBe(false);
 });
 
-test("a session that is opened under a key, and its token, have the ids that they always had", async () => {
-  const { ctx, sessions, owner } = await startGateway(sharedStore().store, simulateTime());
-  const once = { key: "k", token: "secret" };
-  const opened = await sessions.create(ctx, { ...owner, tokenId: "tok_1" }, { clientType: "cli" }, once);
-  if (!opened.ok) throw new Error("No session was opened.");
-  const { sessionId, created } = opened.session;
-  expect([sessionId, created.tokenId]).toEqual(["ses_0ytbx5sd3kze9dc1msp4ktxzv3", "tok_5rttdrkghtq6sfmym3xhyawnja"]);
+test("a session that is opened under a key is the same again, and so is its token, also when it is asked for later", async () => {
+  const time = simulateTime();
+  const { ctx, sessions, capabilities, open, owner } = await startGateway(sharedStore().store, time);
+  const first = await open("k");
+  await time.advance(60_000);
+  const again = await open("k");
+  expect([again.session.sessionId, again.token]).toEqual([first.session.sessionId, first.token]);
+  expect((await open("l")).token).not.toBe(first.token);
+  const grant = capabilities.verify(ctx, first.token);
+  expect(grant).toMatchObject({
+    tokenId: first.session.created.tokenId,
+    sessionId: first.session.sessionId,
+    isSessionToken: true,
+    operations: ["read", "write", "execute"],
+    commandsPerHour: 1_000,
+    expiresAt: first.session.created.expiresAt,
+  });
+  // Its own token is the session's already; the owner's is narrowed to it, and opens others still.
+  if (grant === undefined) throw new Error("The session's token opens nothing.");
+  expect(grantInSession(grant, first.session)).toBe(grant);
+  const inSession = grantInSession(owner, first.session);
+  expect(inSession).toMatchObject({
+    tokenId: first.session.created.tokenId,
+    commandsPerHour: 1_000,
+    clientType: "cli",
+  });
+  expect(inSession.isSessionToken).toBeUndefined();
+  expect(grantInSession(owner, first.session)).toBe(inSession);
+  expect(await sessions.find(ctx, grant, again.session.sessionId)).toBeDefined();
 });

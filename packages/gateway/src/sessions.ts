@@ -2,9 +2,16 @@ import { createHash } from "node:crypto";
 import type { Context } from "@viable/kernel";
 import { canonicalJson, idFromDigest, isId, ViableError, withContext } from "@viable/kernel";
 import type { Log, StoredEvent } from "@viable/log";
-import type { ClientType, CreateSession, GrantView, SessionEventData, SessionView } from "@viable/protocol";
-import type { ClientLimits, Grant, Tokens } from "@viable/security";
-import { attenuate } from "@viable/security";
+import type {
+  ClientType,
+  CreateSession,
+  GrantView,
+  Restrictions,
+  SessionEventData,
+  SessionView,
+} from "@viable/protocol";
+import type { Capabilities, ClientLimits, Grant } from "@viable/security";
+import { attenuate, follow } from "@viable/security";
 
 /** A session: the fold of its stream. States: active → ended (told so) | expired (by time). */
 export interface Session {
@@ -23,9 +30,9 @@ const maxCached = 10_000;
 
 const sessionStream = (sessionId: string): string => `session:${sessionId}`;
 
-/** A key under which whoever has this token opens one session, however often they ask. */
-export interface Once {
-  readonly key: string;
+/** Who opens a session, and the capability that the session's own follows from. */
+export interface Opener {
+  readonly grant: Grant;
   readonly token: string;
 }
 
@@ -36,8 +43,8 @@ export type OpenedSession =
 
 /** Opens, finds and ends sessions. They are streams: any gateway on the same log serves any session. */
 export interface Sessions {
-  /** With `once`, a repeat finds the first and is given its token again. */
-  create(ctx: Context, parent: Grant, request: CreateSession, once?: Once): Promise<OpenedSession>;
+  /** With a key, a repeat with the same token finds the first session and is given its token again. Throws `security.not_attenuable`. */
+  create(ctx: Context, opener: Opener, request: CreateSession, key?: string): Promise<OpenedSession>;
   /** The session, if it is there and the grant may use it: its own token, or an unbound one of the same principal. */
   find(ctx: Context, grant: Grant, sessionId: string): Promise<Session | undefined>;
   list(ctx: Context, limit: number): Promise<Session[]>;
@@ -46,11 +53,11 @@ export interface Sessions {
 
 export interface SessionsSettings {
   readonly log: Log;
-  readonly tokens: Tokens;
+  readonly capabilities: Pick<Capabilities, "attenuate">;
   readonly clientLimits: Readonly<Record<ClientType, ClientLimits>>;
 }
 
-export function createSessions({ log, tokens, clientLimits }: SessionsSettings): Sessions {
+export function createSessions({ log, capabilities, clientLimits }: SessionsSettings): Sessions {
   const cache = new Map<string, { readonly session: Session; forget(): void }>();
 
   /**
@@ -89,20 +96,23 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
   const read = (ctx: Context, sessionId: string) => remember(sessionId, () => load(ctx, sessionId));
 
   return {
-    async create(ctx, parent, request, once) {
+    async create(ctx, { grant: parent, token }, request, key) {
       const limits = clientLimits[request.clientType];
-      const expiresAt = Math.min(ctx.runtime.clock.now() + sessionMs, parent.expiresAt ?? Number.POSITIVE_INFINITY);
-      const sessionId = once === undefined ? ctx.runtime.ids.next("ses") : sessionIdFor(parent, once.key);
+      const expiresAt = Math.min(
+        Math.floor(ctx.runtime.clock.now()) + sessionMs,
+        parent.expiresAt ?? Number.POSITIVE_INFINITY,
+      );
+      const sessionId = key === undefined ? ctx.runtime.ids.next("ses") : sessionIdFor(parent, key);
       const grant = attenuate(parent, { ...limits, clientType: request.clientType, sessionId, expiresAt });
-      const minted = tokens.mint(ctx, grant, once && { secret: once.token, name: sessionId });
-      const created: SessionEventData<"session.created"> = {
+      const asked: Omit<SessionEventData<"session.created">, "tokenId"> = {
         clientType: request.clientType,
         ...(request.purpose !== undefined && { purpose: request.purpose }),
         principal: parent.principal,
         capabilities: toGrantView(grant),
-        tokenId: minted.tokenId,
         expiresAt,
       };
+      const narrow = (to: typeof asked) => capabilities.attenuate(token, toRestrictions(sessionId, to));
+      const created: SessionEventData<"session.created"> = { ...asked, tokenId: narrow(asked).capabilityId };
       const appendOrFind = async (): Promise<Session> => {
         const outcome = await log.append(ctx, {
           streams: [
@@ -113,7 +123,6 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
               session: sessionId,
             },
           ],
-          records: [minted.record],
         });
         if (outcome.ok) {
           const createdAt = ctx.runtime.clock.now();
@@ -126,7 +135,7 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
       const session = await remember(sessionId, appendOrFind);
       const { clientType, purpose } = session.created;
       return clientType === request.clientType && purpose === request.purpose
-        ? { ok: true, session, token: minted.token }
+        ? { ok: true, session, token: narrow(session.created).token }
         : { ok: false, reason: "mismatch" };
     },
     async find(ctx, grant, sessionId) {
@@ -158,7 +167,6 @@ export function createSessions({ log, tokens, clientLimits }: SessionsSettings):
             session: session.sessionId,
           },
         ],
-        records: [tokens.revocation(session.created.tokenId)],
       });
       if (!outcome.ok && outcome.reason !== "conflict") throw notRecorded(outcome.reason);
       cache.get(session.sessionId)?.forget();
@@ -206,11 +214,34 @@ function toGrantView(grant: Grant): GrantView {
   };
 }
 
+/** What the session's own token is narrowed to. */
+function toRestrictions(
+  sessionId: string,
+  {
+    clientType,
+    capabilities,
+    expiresAt,
+  }: Pick<SessionEventData<"session.created">, "clientType" | "capabilities" | "expiresAt">,
+): Restrictions {
+  return { ...capabilities, clientType, sessionId, expiresAt };
+}
+
+/** Grants in sessions that were made, so that what is kept by grant is kept over requests. */
+const inSessions = new WeakMap<Grant, WeakMap<Session, Grant>>();
+
 /** What the bearer may do inside this session: no more than the session, whoever opened it (W4). */
 export function grantInSession(grant: Grant, session: Session): Grant {
-  const { capabilities, clientType, tokenId, expiresAt } = session.created;
-  const narrowed = attenuate(grant, { ...capabilities, clientType, sessionId: session.sessionId, expiresAt });
-  return { ...narrowed, tokenId, ...(grant.sessionId !== undefined && { isSessionToken: true }) };
+  const { tokenId } = session.created;
+  // It came by the session's own token, as that is or narrowed further.
+  if (grant.links?.some(({ capabilityId }) => capabilityId === tokenId) === true) return grant;
+  const made = inSessions.get(grant) ?? new WeakMap<Session, Grant>();
+  inSessions.set(grant, made);
+  const before = made.get(session);
+  if (before !== undefined) return before;
+  const restrictions = toRestrictions(session.sessionId, session.created);
+  const narrowed = Object.freeze(follow(grant, { capabilityId: tokenId, restrictions }));
+  made.set(session, narrowed);
+  return narrowed;
 }
 
 export function toSessionView(session: Session, now: number): SessionView {

@@ -29,4 +29,5 @@ export { toRecordableDetails, toRecordableError } from "./recordable-error.ts";
 export type { SimulatedTime } from "./simulated-time.ts";
 export { simulateTime } from "./simulated-time.ts";
 export { TransientMap } from "./transient-map.ts";
+export { createTurns } from "./turns.ts";
 export { sleep, untilSettled, waitFor } from "./wait.ts";

@@ -76,6 +76,9 @@ const wholeTokens = (ms: number, msPerToken: number): number => Math.max(0, Math
 export interface TokenBucket {
   /** Takes `amount` (1 unless told), or says when to ask again. Takes all of it or nothing. */
   tryTake(amount?: number): TakeDecision;
+  /** Puts back what was taken and not used, `amount` (1 unless told); never more than it holds. */
+  giveBack(amount?: number): void;
+  readonly capacity: number;
   /** Whether it is full, so that forgetting it and making a new one is the same. */
   readonly idle: boolean;
 }
@@ -94,6 +97,12 @@ export function createTokenBucket(settings: TokenBucketSettings, clock: Clock): 
       state = taken.state;
       return taken.decision;
     },
+    giveBack(amount = 1) {
+      if (!(amount > 0 && amount < Number.POSITIVE_INFINITY)) throw invalidAmount(amount);
+      // A moment that is past stands for a full bucket, however far back it is.
+      state = { fullAtMs: state.fullAtMs - amount * (1_000 / settings.refillPerSecond) };
+    },
+    capacity: settings.capacity,
     get idle() {
       return state.fullAtMs <= clock.monotonicMs();
     },

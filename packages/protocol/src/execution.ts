@@ -119,6 +119,10 @@ export const executionEvents = {
       clientType: z.string(),
       /** It began with a session's own token, which opens no other session. */
       isSessionToken: z.literal(true).optional(),
+      /** What may not be asked for in its name either, as patterns of addresses. */
+      denied: z.array(z.string()).optional(),
+      /** What could be asked for at the door, one of each list. It does not bind what is done for it. */
+      resources: z.array(z.array(z.string())).optional(),
     }),
     maxAttempts: z.number().int(),
     depth: z.number().int(),

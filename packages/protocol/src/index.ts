@@ -1,3 +1,5 @@
+export type { DailyWindow, Restrictions } from "./capability.ts";
+export { addressPattern, dailyWindow, restrictions } from "./capability.ts";
 export type { CloudEvent } from "./cloud-event.ts";
 export { cloudEvent, cloudEventBatch, cloudEventsBatchType } from "./cloud-event.ts";
 export type { CommandAnswer, CommandDescriptor, CommandList, CommandMode, SendCommand } from "./command.ts";

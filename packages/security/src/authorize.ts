@@ -1,16 +1,25 @@
+import type { JsonValue } from "@viable/kernel";
 import type { Operation } from "@viable/protocol";
-import type { Grant } from "./grant.ts";
+import { matchesAddress } from "./capability/address.ts";
+import { isWithin } from "./daily-window.ts";
+import type { Grant, Link } from "./grant.ts";
 
 /** What is to be decided on. */
 export interface AuthorizationRequest {
   /** What would be done, for the reasons: a command's name or a view's. */
   readonly subject: string;
+  /** The same as capabilities name it: `command/NAME`, `query/NAME` or `view/NAME`. */
+  readonly address: string;
   readonly operation: Operation;
   /** How much harm it can do. `high` needs `execute` beside the operation itself. */
   readonly risk: "low" | "medium" | "high";
   /** The session that it is done in. Undefined for what concerns the tenant as a whole: a grant bound to a session may not do that. */
   readonly sessionId: string | undefined;
   readonly tenant: string;
+  /** The execution that is read or cancelled. Absent for anything else. */
+  readonly executionId?: string;
+  /** What a command or a query is given. */
+  readonly args?: JsonValue;
 }
 
 /** A decision with its reasons, one line each. */
@@ -21,8 +30,7 @@ export type Authorization =
 const granted: Authorization = { decision: "granted", reasons: [] };
 
 /**
- * Decides whether a grant allows something. Pure; the cheap checks that need no quota come first, so that a denial burns
- * none. What is unknown is denied. Approval by a person, policies per command and constraints join here when they are built.
+ * Decides whether a grant allows something. Pure; nothing here needs a quota, so that a denial burns none. What is unknown is denied.
  */
 export function authorize(grant: Grant, request: AuthorizationRequest, now: number): Authorization {
   if (grant.expiresAt !== null && grant.expiresAt <= now) return deny("security.expired", "The token has expired.");
@@ -38,7 +46,31 @@ export function authorize(grant: Grant, request: AuthorizationRequest, now: numb
     return deny("security.denied", lacks(grant, request, request.operation));
   if (request.risk === "high" && !grant.operations.includes("execute"))
     return deny("security.denied", `It has a high risk: ${lacks(grant, request, "execute")}`);
+  const denied = grant.denied?.find((pattern) => matchesAddress(pattern, request.address));
+  if (denied !== undefined) return deny("security.denied", `The token denies ${denied}, and so ${request.address}.`);
+  for (const link of grant.links ?? []) {
+    const reason = whyNot(link, request, now);
+    if (reason !== undefined) return deny("security.denied", reason);
+  }
   return granted;
+}
+
+/** What of a link's restrictions speaks against it, beside those that the grant as a whole tells; undefined where nothing does. */
+function whyNot({ restrictions }: Link, request: AuthorizationRequest, now: number): string | undefined {
+  const { notBefore, daily, sessionId, executionId, resources, maxRequestBytes } = restrictions;
+  if (notBefore !== undefined && now < notBefore)
+    return `The token holds from ${new Date(notBefore).toISOString()} on.`;
+  if (daily !== undefined && !isWithin(daily, now))
+    return `The token holds from ${daily.from} to ${daily.to} (${daily.timeZone}).`;
+  if (sessionId !== undefined && sessionId !== request.sessionId) return "The token belongs to another session.";
+  if (executionId !== undefined && executionId !== request.executionId) return `The token is for ${executionId} alone.`;
+  if (resources !== undefined && !resources.some((pattern) => matchesAddress(pattern, request.address)))
+    return `The token is for ${resources.join(", ")}, and not for ${request.address}.`;
+  if (maxRequestBytes !== undefined && request.args !== undefined) {
+    const bytes = Buffer.byteLength(JSON.stringify(request.args));
+    if (bytes > maxRequestBytes) return `The token allows arguments of ${maxRequestBytes} bytes; these have ${bytes}.`;
+  }
+  return undefined;
 }
 
 const lacks = (grant: Grant, { subject }: AuthorizationRequest, operation: Operation): string =>

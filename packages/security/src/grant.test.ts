@@ -1,8 +1,10 @@
+import type { Restrictions } from "@viable/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { AuthorizationRequest } from "./authorize.ts";
 import { authorize } from "./authorize.ts";
 import type { Grant, Narrowing } from "./grant.ts";
-import { attenuate } from "./grant.ts";
+import { attenuate, follow } from "./grant.ts";
 
 const operations = ["read", "write", "execute"] as const;
 const arbitraryGrant = fc.record<Grant>({
@@ -48,7 +50,7 @@ describe("attenuate", () => {
         fc.nat(2_000),
         (grant, chain, operation, risk, tenant, sessionId, now) => {
           const narrowed = chain.reduce(attenuate, grant);
-          const request = { subject: "x", operation, risk, tenant, sessionId } as const;
+          const request = { subject: "x", address: "command/x", operation, risk, tenant, sessionId } as const;
           if (authorize(grant, request, now).decision === "denied") {
             expect(authorize(narrowed, request, now).decision).toBe("denied");
           }
@@ -100,7 +102,14 @@ describe("authorize", () => {
     maxConcurrent: undefined,
     expiresAt: 100,
   };
-  const request = { subject: "analyze", operation: "read", risk: "low", tenant: "a", sessionId: "ses_1" } as const;
+  const request = {
+    subject: "analyze",
+    address: "command/analyze",
+    operation: "read",
+    risk: "low",
+    tenant: "a",
+    sessionId: "ses_1",
+  } as const;
 
   test("grants what the token allows", () => {
     expect(authorize(grant, request, 99)).toEqual({ decision: "granted", reasons: [] });
@@ -133,5 +142,89 @@ describe("authorize", () => {
     expect(authorize({ ...grant, sessionId: undefined }, { ...request, sessionId: undefined }, 0).decision).toBe(
       "granted",
     );
+  });
+});
+
+describe("what a link restricts", () => {
+  const root: Grant = {
+    tokenId: "cap_root",
+    tenant: "a",
+    principal: "owner",
+    clientType: "owner",
+    operations: ["read", "write", "execute"],
+    sessionId: undefined,
+    commandsPerHour: 1_000,
+    maxConcurrent: undefined,
+    expiresAt: null,
+    links: [{ capabilityId: "cap_root", restrictions: {} }],
+  };
+  const asked: AuthorizationRequest = {
+    subject: "analyze",
+    address: "command/analyze",
+    operation: "write",
+    risk: "high",
+    tenant: "a",
+    sessionId: "ses_1",
+    executionId: "exe_1",
+    args: { path: "." },
+  };
+  const noon = Date.UTC(2026, 0, 1, 12);
+  /** What lets it pass and what does not. Undefined where it is no matter of a decision, but of numbers that are counted elsewhere. */
+  const cases: Record<
+    keyof Restrictions,
+    readonly [pass: Restrictions, refuse: Restrictions, why: string] | undefined
+  > = {
+    operations: [{ operations: ["write", "execute"] }, { operations: ["read"] }, "write"],
+    resources: [
+      { resources: ["query/**", "command/*"] },
+      { resources: ["command/analyze.more"] },
+      "command/analyze.more",
+    ],
+    denied: [{ denied: ["command/analyze.*"] }, { denied: ["command/*"] }, "denies command/*"],
+    notBefore: [{ notBefore: noon }, { notBefore: noon + 1 }, "from 2026-01-01T12:00:00.001Z on"],
+    expiresAt: [{ expiresAt: noon + 1 }, { expiresAt: noon }, "expired"],
+    daily: [
+      { daily: { from: "12:00", to: "13:00", timeZone: "UTC" } },
+      { daily: { from: "12:00", to: "13:00", timeZone: "Europe/Berlin" } },
+      "Europe/Berlin",
+    ],
+    sessionId: [{ sessionId: "ses_1" }, { sessionId: "ses_2" }, "another session"],
+    executionId: [{ executionId: "exe_1" }, { executionId: "exe_2" }, "exe_2"],
+    maxRequestBytes: [{ maxRequestBytes: 12 }, { maxRequestBytes: 11 }, "these have 12"],
+    clientType: undefined,
+    commandsPerHour: undefined,
+    maxConcurrent: undefined,
+    maxUses: undefined,
+    maxDelegations: undefined,
+    requireWebhook: undefined,
+    label: undefined,
+    nonce: undefined,
+  };
+  const decide = (...links: Restrictions[]) =>
+    authorize(
+      links.map((restrictions, n) => ({ capabilityId: `cap_${n}`, restrictions })).reduce(follow, root),
+      asked,
+      noon,
+    );
+
+  test.each(Object.entries(cases).flatMap(([name, both]) => (both === undefined ? [] : [[name, ...both] as const])))(
+    "%s: %j passes, %j does not, whatever other links say",
+    (_name, pass, refuse, why) => {
+      expect(decide(pass)).toEqual({ decision: "granted", reasons: [] });
+      for (const links of [[refuse], [refuse, pass], [pass, refuse]]) {
+        const decision = decide(...links);
+        expect(decision.decision).toBe("denied");
+        expect(decision.reasons.join(" ")).toContain(why);
+      }
+    },
+  );
+
+  test("an agent that acts for its bearer is bound by what is denied, and by no list of what may be asked for at the door", () => {
+    const links: Restrictions[] = [{ resources: ["command/start"], denied: ["command/analyze"] }];
+    const bearer = follow(root, { capabilityId: "cap_1", restrictions: links[0] ?? {} });
+    const agent = attenuate(bearer, { principal: "agent:x/y", clientType: "agent" });
+    expect(authorize(agent, asked, noon).decision).toBe("denied");
+    expect(authorize(agent, { ...asked, address: "command/other" }, noon).decision).toBe("granted");
+    expect(authorize(bearer, { ...asked, address: "command/other" }, noon).decision).toBe("denied");
   });
 });

@@ -1,7 +1,14 @@
-import type { ClientType, Operation } from "@viable/protocol";
+import type { ClientType, Operation, Restrictions } from "@viable/protocol";
 
-/** What the bearer of a token may do. Made once, at verification, and only ever narrowed (W4). */
+/** A link of the capability that a grant comes by. */
+export interface Link {
+  readonly capabilityId: string;
+  readonly restrictions: Restrictions;
+}
+
+/** What a bearer may do. Made once, at verification, and only ever narrowed (W4). */
 export interface Grant {
+  /** The last link of its capability; of what comes by none, whatever counts its commands. */
   readonly tokenId: string;
   readonly tenant: string;
   /** Who acts, as it stands in every event: `owner`, `session:ses_…`, `agent:tools/complexity`. */
@@ -16,6 +23,10 @@ export interface Grant {
   readonly maxConcurrent: number | undefined;
   /** Wall time in milliseconds after which it is worth nothing; null for ever. */
   readonly expiresAt: number | null;
+  /** Addresses that may not be asked for, by its bearer or by whatever is done for it. */
+  readonly denied?: readonly string[];
+  /** The capability it comes by, the root first. All restrictions of all links hold. Absent where none was shown: an agent's, the system's. */
+  readonly links?: readonly Link[];
 }
 
 /** The base authority of a kind of client. */
@@ -42,6 +53,8 @@ export interface Narrowing
   readonly principal?: string;
   /** What it is handed to. Never the owner or the system. */
   readonly clientType?: ClientType | "agent";
+  /** What may not be asked for from here on either. */
+  readonly denied?: readonly string[];
 }
 
 /**
@@ -62,6 +75,28 @@ export function attenuate(grant: Grant, to: Narrowing): Grant {
     commandsPerHour: least(grant.commandsPerHour, to.commandsPerHour) ?? 0,
     maxConcurrent: least(grant.maxConcurrent, to.maxConcurrent),
     expiresAt: least(grant.expiresAt, to.expiresAt) ?? null,
+    ...((grant.denied ?? to.denied) && { denied: [...(grant.denied ?? []), ...(to.denied ?? [])] }),
+    // It was let in by these. What an agent does for its caller is bound by what stands above, and by no list of what may be asked for at the door.
+    ...(grant.links && to.clientType !== "agent" && { links: grant.links }),
+  };
+}
+
+/** The grant with one more link of its capability, whose restrictions hold from there on beside those before. */
+export function follow(grant: Grant, link: Link): Grant {
+  const { operations, sessionId, clientType, commandsPerHour, maxConcurrent, expiresAt, denied } = link.restrictions;
+  const narrowed = attenuate(grant, {
+    ...(operations !== undefined && { operations }),
+    ...(sessionId !== undefined && { sessionId }),
+    ...(clientType !== undefined && { clientType }),
+    ...(commandsPerHour !== undefined && { commandsPerHour }),
+    ...(maxConcurrent !== undefined && { maxConcurrent }),
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(denied !== undefined && { denied }),
+  });
+  return {
+    ...narrowed,
+    tokenId: link.capabilityId,
+    links: [...(grant.links ?? []), link],
   };
 }
 

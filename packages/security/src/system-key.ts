@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import type { Context } from "@viable/kernel";
 import { invariant, sleep } from "@viable/kernel";
 import type { Log } from "@viable/log";
@@ -33,3 +34,7 @@ function keyIn(value: unknown): Uint8Array | undefined {
   const key = typeof text === "string" ? Buffer.from(text, "base64url") : undefined;
   return key?.length === keyBytes ? key : undefined;
 }
+
+/** A key for one purpose: whoever has it learns nothing of the system's, or of what is for other purposes. */
+export const deriveKey = (systemKey: Uint8Array, purpose: string): Uint8Array =>
+  createHmac("sha256", systemKey).update(`viable/${purpose}`).digest();

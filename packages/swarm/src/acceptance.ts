@@ -24,6 +24,9 @@ export function acceptance(
   } & Pick<ExecutionEventData<"execution.accepted">, "claim" | "assigned" | "remembered">,
 ): ExecutionEventData<"execution.accepted"> {
   const { grant, parent } = request;
+  const resources = (grant.links ?? []).flatMap(({ restrictions }) =>
+    restrictions.resources ? [restrictions.resources] : [],
+  );
   const now = ctx.runtime.clock.now();
   // What a caller asks for holds, shorter or longer; a delegated task has its agent's own time, within its parent's.
   const own = now + agent.timeoutMs;
@@ -44,6 +47,8 @@ export function acceptance(
       operations: [...grant.operations],
       clientType: grant.clientType,
       ...(grant.isSessionToken && { isSessionToken: true }),
+      ...(grant.denied && { denied: [...grant.denied] }),
+      ...(resources.length > 0 && { resources }),
     },
     maxAttempts: agent.maxAttempts,
     depth: rest.depth,
@@ -116,6 +121,7 @@ export function grantOf(state: ExecutionState): Grant {
     operations: authority.operations,
     sessionId: state.session,
     ...(authority.isSessionToken && { isSessionToken: true }),
+    ...(authority.denied && { denied: authority.denied }),
     commandsPerHour: 0,
     maxConcurrent: undefined,
     expiresAt: deadline,

@@ -1,7 +1,7 @@
 import type { Bus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
 import type { Context, JsonValue, Part } from "@viable/kernel";
-import { rootContext, ViableError, withContext } from "@viable/kernel";
+import { createTurns, rootContext, ViableError, withContext } from "@viable/kernel";
 import type { AppendOutcome, Log, NewEvent, Position } from "@viable/log";
 import { startPosition } from "@viable/log";
 import type { Claim } from "@viable/protocol";
@@ -25,7 +25,6 @@ import { refuse } from "./intake-request.ts";
 import type { RememberedWork } from "./remembered-work.ts";
 import { findRemembered } from "./remembered-work.ts";
 import type { Swarm } from "./swarm.ts";
-import { createTurns } from "./turns.ts";
 
 export interface AcceptancesSettings {
   readonly log: Log;

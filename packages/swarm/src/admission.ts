@@ -73,15 +73,49 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
       ),
     };
   };
-  const limits = createKeyedLimits({ maxKeys: maxGrants, make: createGrantLimits });
-  const limitsOf = (ctx: Context, grant: Grant): GrantLimits => {
-    const found = limits.get(grant.tokenId);
-    found.bucket ??= createTokenBucket(
-      { capacity: grant.commandsPerHour, refillPerSecond: grant.commandsPerHour / 3_600 },
-      ctx.runtime.clock,
-    );
-    if (grant.maxConcurrent !== undefined) found.concurrency ??= createConcurrencyLimit({ max: grant.maxConcurrent });
+  const limits = createKeyedLimits({ maxKeys: maxGrants, make: createMeterLimits });
+  const limitsOf = (ctx: Context, { id, commandsPerHour, maxConcurrent }: Meter): MeterLimits => {
+    const found = limits.get(id);
+    if (commandsPerHour !== undefined)
+      found.bucket ??= createTokenBucket(
+        { capacity: commandsPerHour, refillPerSecond: commandsPerHour / 3_600 },
+        ctx.runtime.clock,
+      );
+    if (maxConcurrent !== undefined) found.concurrency ??= createConcurrencyLimit({ max: maxConcurrent });
     return found;
+  };
+  /** Takes a place and a command of each link that has a number of them, or nothing of any. */
+  const admitByMeters = (ctx: Context, { grant }: IntakeRequest): Admitted => {
+    const metered = metersOf(grant).map((meter) => limitsOf(ctx, meter));
+    const places: (() => void)[] = [];
+    const leave = () => {
+      for (const each of places) each();
+    };
+    for (const { concurrency } of metered) {
+      const entered = concurrency?.tryEnter();
+      if (entered?.ok === true) places.push(() => entered.leave());
+      if (entered?.ok !== false) continue;
+      leave();
+      const message = `${entered.max} commands of this token are under way.`;
+      return { ok: false, refusal: refuse("limited", "intake.too_many_at_once", message, { retryAfterMs: 1_000 }) };
+    }
+    let quota: Quota | undefined;
+    const taken: TokenBucket[] = [];
+    for (const { bucket } of metered) {
+      if (bucket === undefined) continue;
+      const decision = bucket.tryTake();
+      if (!decision.ok) {
+        for (const each of taken) each.giveBack();
+        leave();
+        const message = `This token may send ${decision.limit} commands an hour.`;
+        const retryAfterMs = Math.ceil(decision.retryAfterMs);
+        return { ok: false, refusal: refuse("limited", "intake.rate_limited", message, { retryAfterMs }) };
+      }
+      taken.push(bucket);
+      const remaining = Math.floor(decision.remaining);
+      if (quota === undefined || remaining < quota.remaining) quota = { limit: bucket.capacity, remaining };
+    }
+    return { ok: true, leave: places.length === 0 ? undefined : leave, quota };
   };
 
   return {
@@ -95,44 +129,7 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
         };
       }
       if (request.parent !== undefined) return admitDelegation(request.parent.accepted.service, executionId);
-      const { bucket, concurrency } = limitsOf(ctx, request.grant);
-      const entered = concurrency?.tryEnter();
-      if (entered?.ok === false) {
-        return {
-          ok: false,
-          refusal: refuse(
-            "limited",
-            "intake.too_many_at_once",
-            `${entered.max} commands of this token are under way.`,
-            {
-              retryAfterMs: 1_000,
-            },
-          ),
-        };
-      }
-      const taken = bucket?.tryTake();
-      if (taken?.ok === false) {
-        entered?.leave();
-        return {
-          ok: false,
-          refusal: refuse(
-            "limited",
-            "intake.rate_limited",
-            `This token may send ${request.grant.commandsPerHour} commands an hour.`,
-            {
-              retryAfterMs: Math.ceil(taken.retryAfterMs),
-            },
-          ),
-        };
-      }
-      return {
-        ok: true,
-        leave: entered && (() => entered.leave()),
-        quota:
-          taken === undefined
-            ? undefined
-            : { limit: request.grant.commandsPerHour, remaining: Math.floor(taken.remaining) },
-      };
+      return admitByMeters(ctx, request);
     },
   };
 }
@@ -143,15 +140,31 @@ interface Place {
   giveUp(): void;
 }
 
-interface GrantLimits {
+/** What is counted of one link of a capability. Whoever narrows it further counts there, too. */
+interface Meter {
+  readonly id: string;
+  readonly commandsPerHour: number | undefined;
+  readonly maxConcurrent: number | undefined;
+}
+
+function metersOf({ links, tokenId, commandsPerHour, maxConcurrent }: Grant): readonly Meter[] {
+  if (links === undefined) return [{ id: tokenId, commandsPerHour, maxConcurrent }];
+  return links.flatMap(({ capabilityId, restrictions }) => {
+    const { commandsPerHour, maxConcurrent } = restrictions;
+    const isMetered = commandsPerHour !== undefined || maxConcurrent !== undefined;
+    return isMetered ? [{ id: capabilityId, commandsPerHour, maxConcurrent }] : [];
+  });
+}
+
+interface MeterLimits {
   readonly idle: boolean;
   bucket: TokenBucket | undefined;
   concurrency: ConcurrencyLimit | undefined;
 }
 
-/** A grant's numbers are known only with the grant: both limits are made when it is first used. */
-function createGrantLimits(): GrantLimits {
-  const limits: GrantLimits = {
+/** A link's numbers are known only with the link: both limits are made when it is first used. */
+function createMeterLimits(): MeterLimits {
+  const limits: MeterLimits = {
     get idle() {
       return (limits.bucket?.idle ?? true) && (limits.concurrency?.idle ?? true);
     },

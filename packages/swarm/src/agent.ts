@@ -19,6 +19,10 @@ export interface AgentAuthority {
   readonly sessionId: string | undefined;
   /** It began with that session's own token, which opens no other. Absent where a token that opens more acts in the session. */
   readonly isSessionToken?: true;
+  /** What may not be asked for in its name either, as patterns of addresses. */
+  readonly denied?: readonly string[];
+  /** What could be asked for at the door, one of each list. It does not bind what is done for it; who tells the caller what it may do goes by it. */
+  readonly resources?: readonly (readonly string[])[];
 }
 
 /** What an agent may use while it works on one task. */

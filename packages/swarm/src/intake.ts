@@ -5,7 +5,8 @@ import { canonicalJson, nearestNames, rootContext, toWire } from "@viable/kernel
 import type { Log } from "@viable/log";
 import { isOutcome, maxHops, toFieldProblems } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
-import { attenuate, authorize } from "@viable/security";
+import type { Capabilities, Uses } from "@viable/security";
+import { attenuate, authorize, isCounted, whyUnused } from "@viable/security";
 import { executionIdFor, grantOf } from "./acceptance.ts";
 import type { Accepted } from "./acceptances.ts";
 import { createAcceptances } from "./acceptances.ts";
@@ -30,6 +31,9 @@ export interface IntakeSettings {
   readonly catalogue: Catalogue;
   /** The swarms of this process, by service. */
   swarm(service: string): Swarm | undefined;
+  /** Says whether it is known what was revoked. */
+  readonly capabilities: Pick<Capabilities, "isFresh">;
+  readonly uses: Uses;
   /** Executions without an outcome that this process accepts more beside; one more is overload. Default 10,000. */
   readonly maxOpen?: number;
   /** Told of every delegation of this process that came to an end. */
@@ -224,15 +228,21 @@ export function createIntake(settings: IntakeSettings): Intake {
       request.grant,
       {
         subject: request.command,
+        address: `command/${request.command}`,
         operation: "write",
         risk: agent.risk,
         sessionId: request.grant.sessionId,
         tenant: ctx.tenant,
+        args: request.args,
       },
       ctx.runtime.clock.now(),
     );
     if (decision.decision === "denied")
       return refuse("denied", decision.code, `"${request.command}" was denied.`, { reasons: decision.reasons });
+    if (agent.risk === "high" && request.grant.links !== undefined && !settings.capabilities.isFresh()) {
+      const why = `Which tokens were revoked is not known here, and "${request.command}" has a high risk.`;
+      return refuse("unavailable", "security.revocations_unknown", why, { retryAfterMs: 1_000 });
+    }
     const parsed = agent.input.safeParse(request.args);
     if (!parsed.success) {
       const errors = toFieldProblems(parsed.error, "args");
@@ -257,6 +267,13 @@ export function createIntake(settings: IntakeSettings): Intake {
     }
     const admitted = admission.admit(ctx, request, executionId);
     if (!admitted.ok) return await recordedOr(ctx, request, executionId, admitted.refusal);
+    const use = isCounted(request.grant) ? await settings.uses.take(ctx, request.grant) : undefined;
+    if (use?.ok === false) {
+      admitted.leave?.();
+      const { kind, code, message, retryAfterMs } = whyUnused(use);
+      const refusal = refuse(kind, code, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+      return await recordedOr(ctx, request, executionId, refusal);
+    }
     let accepted: Accepted;
     try {
       accepted = await acceptances.accept(ctx, { request, offers, executionId, depth });
@@ -265,6 +282,7 @@ export function createIntake(settings: IntakeSettings): Intake {
       const { code, message } = toWire(error);
       // The log takes no larger or deeper ones; nothing was recorded.
       if (code !== "log.invalid_event") throw error;
+      await use?.giveBack();
       return refuse(
         "invalid",
         "intake.unrecordable_arguments",
@@ -274,6 +292,8 @@ export function createIntake(settings: IntakeSettings): Intake {
         },
       );
     }
+    // What was not done, or done before, takes no use.
+    if (!accepted.ok || accepted.repeated) await use?.giveBack();
     if (!accepted.ok) {
       admitted.leave?.();
       return await recordedOr(ctx, request, executionId, accepted.refusal);

@@ -138,6 +138,8 @@ async function runInline(
       clientType: state.accepted.authority.clientType,
       sessionId: state.session,
       ...(state.accepted.authority.isSessionToken && { isSessionToken: true }),
+      ...(state.accepted.authority.denied && { denied: state.accepted.authority.denied }),
+      ...(state.accepted.authority.resources && { resources: state.accepted.authority.resources }),
     },
     attempt: claim.attempt,
     deadline: state.accepted.deadline,

@@ -1,7 +1,7 @@
 import type { Membership } from "@viable/cluster";
 import { readEnd } from "@viable/cluster";
 import type { Context, JsonValue, Runtime, Timer } from "@viable/kernel";
-import { rootContext, sleep, toRecordableError, toWire, ViableError } from "@viable/kernel";
+import { createTurns, rootContext, sleep, toRecordableError, toWire, ViableError } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
 import { mayPass } from "@viable/log";
 import type { SwarmMeasurement, SwarmView } from "@viable/protocol";
@@ -22,7 +22,6 @@ import type { ServiceDefinition } from "./service.ts";
 import type { Task } from "./task.ts";
 import type { CarryOutRun } from "./task-run.ts";
 import type { ThreadPool } from "./thread/thread-pool.ts";
-import { createTurns } from "./turns.ts";
 import { giveBackMs, WorkerPool } from "./worker-pool.ts";
 
 export interface SwarmSettings {

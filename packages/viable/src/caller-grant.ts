@@ -1,5 +1,5 @@
 import type { ClientType } from "@viable/protocol";
-import type { Grant } from "@viable/security";
+import type { Grant, Link } from "@viable/security";
 import type { AgentContext } from "@viable/swarm";
 
 /** The authority of whoever called an agent, as a grant to decide on. Its rates were spent at the door and are not asked again. */
@@ -12,8 +12,16 @@ export function callerGrant({ tenant, principal, authority, deadline, executionI
     operations: authority.operations,
     sessionId: authority.sessionId,
     ...(authority.isSessionToken && { isSessionToken: true }),
+    ...(authority.denied && { denied: authority.denied }),
+    ...(authority.resources && { links: authority.resources.map(toLink) }),
     commandsPerHour: 0,
     maxConcurrent: undefined,
     expiresAt: deadline,
   };
 }
+
+/** Of its capability, what says what may be asked for. */
+const toLink = (resources: readonly string[]): Link => ({
+  capabilityId: "",
+  restrictions: { resources: [...resources] },
+});

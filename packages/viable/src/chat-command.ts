@@ -140,6 +140,7 @@ function commandsFor(ctx: AgentContext, catalogue: Catalogue): { capability: str
       const { risk, description } = found;
       const request = {
         subject: capability,
+        address: `command/${capability}`,
         operation: "write",
         risk,
         sessionId: grant.sessionId,

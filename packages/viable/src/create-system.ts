@@ -14,8 +14,17 @@ import type { Reactors } from "@viable/reactors";
 import { createReactors, createSchedules, reactionOf } from "@viable/reactors";
 import type { Registry } from "@viable/registry";
 import { createConflicts, createRegistry, createSwarmMonitor } from "@viable/registry";
-import type { SealKey, Tokens } from "@viable/security";
-import { createSealer, createTokens, mintOwnerToken, sealFile } from "@viable/security";
+import type { Capabilities, SealKey } from "@viable/security";
+import {
+  createCapabilities,
+  createHmacChain,
+  createSealer,
+  createUses,
+  deriveKey,
+  mintOwnerToken,
+  openSystemKey,
+  sealFile,
+} from "@viable/security";
 import type { Child, Supervisor, SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
 import type { Executions, Intake, Queries, ServiceDefinition, Swarm } from "@viable/swarm";
@@ -108,7 +117,7 @@ export interface System extends Part {
   readonly intake: Intake;
   readonly queries: Queries;
   readonly reactors: Reactors;
-  readonly tokens: Tokens;
+  readonly capabilities: Capabilities;
   readonly membership: Membership;
   readonly swarms: ReadonlyMap<string, Swarm>;
   /** Where the gateway answers; undefined where it has none. */
@@ -137,7 +146,7 @@ const settleLookMs = 20;
 const closeMs = 1_000;
 
 /**
- * Puts a system together and starts and stops it in order: bus, log, clock, sealer, membership, singletons, tokens, registry, conflicts, executions, projections, the
+ * Puts a system together and starts and stops it in order: bus, log, clock, sealer, membership, singletons, capabilities, registry, conflicts, executions, projections, the
  * counter of accesses to memory, threads, intake, queries, the watch of migrations, reactors, schedules, each service's listener and swarm by start priority,
  * gateway; and back. Stopping, all listeners are closed before the swarms. Runs begin nothing more from the first moment on, and are waited for
  * after the swarms, since tasks of theirs may be under way there. The gateway, which takes no new commands from then on either, is the last
@@ -210,7 +219,11 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const sealer =
     options.seals &&
     createSealer({ log, runtime, key: options.seals.key, file: sealFile(options.seals.file), onNotice: notice });
-  const tokens = createTokens(log);
+  const capabilities = createCapabilities({
+    log,
+    open: async (ctx) => createHmacChain(deriveKey(await openSystemKey(ctx, log), "capabilities")),
+  });
+  const uses = createUses(log);
   const registry = createRegistry({
     log,
     bus,
@@ -240,6 +253,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     executions,
     catalogue,
     swarm: (service) => swarms.get(service),
+    capabilities,
+    uses,
     maxOpen: definition.limits.maxOpenExecutions,
     onDelegated: traffic.count,
     onProblem: (message) => notice("warn", message),
@@ -283,6 +298,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     projections,
     accesses,
     isHosted: (service) => swarms.get(service)?.isDrained === false,
+    uses,
   });
   const schedules = createSchedules({
     log,
@@ -296,8 +312,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     clock: runtime.clock,
     maxThreads: options.threads ?? Math.max(1, availableParallelism() - 1),
   });
-  const sessions = createSessions({ log, tokens, clientLimits: definition.clients });
-  const receive = createReceive({ runtime, tokens, sessions, executions, intake, queries });
+  const sessions = createSessions({ log, capabilities, clientLimits: definition.clients });
+  const receive = createReceive({ runtime, capabilities, sessions, executions, intake, queries });
 
   const onSupervisorEvent = (event: SupervisorEvent) => {
     // Stopping ends what it cannot wait for; that is no crash.
@@ -522,7 +538,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     intake,
     queries,
     reactors,
-    tokens,
+    capabilities,
     membership,
     swarms,
     health,
@@ -554,9 +570,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         if (sealer !== undefined) await begin(ctx, "sealer", sealer);
         await begin(ctx, "membership", membership);
         await begin(ctx, "singletons", singletons);
-        await begin(ctx, "tokens", tokens);
+        await begin(ctx, "capabilities", capabilities);
         // Where no clients come in nobody needs one.
-        if (hosting.roles.includes("gateway")) ownerToken = await ensureOwnerToken(ctx, log, tokens, ownerToken);
+        if (hosting.roles.includes("gateway")) ownerToken = ensureOwnerToken(ctx, capabilities, ownerToken);
         await begin(ctx, "registry", registry);
         await begin(ctx, "conflicts", conflicts);
         await begin(ctx, "executions", executions);
@@ -645,8 +661,8 @@ const untilGivenBack = (): Promise<never> => new Promise(() => {});
 /** A context that ends `ms` from now at the latest. */
 const within = (ctx: Context, ms: number): Context => withContext(ctx, { deadline: ctx.runtime.clock.now() + ms });
 
-/** The token that was kept, if this database knows it; a new one where there is none, or it is of another database. */
-async function ensureOwnerToken(ctx: Context, log: Log, tokens: Tokens, kept: string | undefined): Promise<string> {
-  if (kept !== undefined && (await tokens.verify(ctx, kept)) !== undefined) return kept;
-  return (await mintOwnerToken(ctx, log, tokens)).token;
+/** The token that was kept, if this system's key signed it; a new one where there is none, or it is of another database. */
+function ensureOwnerToken(ctx: Context, capabilities: Capabilities, kept: string | undefined): string {
+  if (kept !== undefined && capabilities.verify(ctx, kept) !== undefined) return kept;
+  return mintOwnerToken(ctx, capabilities).token;
 }

@@ -73,7 +73,14 @@ function mayCall(
   const grant = callerGrant(ctx);
   const decision = authorize(
     grant,
-    { subject, operation: "write", risk, sessionId: grant.sessionId, tenant: ctx.tenant },
+    {
+      subject,
+      address: `command/${subject}`,
+      operation: "write",
+      risk,
+      sessionId: grant.sessionId,
+      tenant: ctx.tenant,
+    },
     ctx.runtime.clock.now(),
   );
   return decision.decision === "granted" ? { allowed: true } : { allowed: false, reasons: [...decision.reasons] };

@@ -93,7 +93,11 @@ const toGrant = (
     principal,
     operations,
     isSessionToken,
-  }: Pick<Grant, "principal" | "operations"> & { isSessionToken?: true | undefined },
+    denied,
+  }: Pick<Grant, "principal" | "operations"> & {
+    isSessionToken?: true | undefined;
+    denied?: readonly string[] | undefined;
+  },
   sessionId?: string,
 ): Grant => ({
   // Tasks were paid for by what began the run, and the engine bounds how many there are at once.
@@ -106,6 +110,7 @@ const toGrant = (
   operations,
   sessionId,
   ...(isSessionToken && { isSessionToken }),
+  ...(denied && { denied }),
   // What was accepted goes on after its session, as executions do.
   expiresAt: null,
 });

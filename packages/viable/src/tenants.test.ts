@@ -68,7 +68,7 @@ async function sessionOf(t: TestSystem, tenant: string) {
   const fetch = (async (url: string, init?: RequestInit) =>
     await system.fetch(new Request(url, init))) as typeof globalThis.fetch;
   const withToken = (token: string) => createClient({ url: "http://test.invalid", token, fetch, clock: time });
-  const owner = withToken((await t.settled(mintOwnerToken(ctx, system.log, system.tokens))).token);
+  const owner = withToken(mintOwnerToken(ctx, system.capabilities).token);
   const { sessionId, token } = await t.settled(owner.openSession({ clientType: "web" }));
   const api = withToken(token);
   const run = (command: string, args = {}) => t.settled(api.send(sessionId, { command, args, mode: "sync" }));

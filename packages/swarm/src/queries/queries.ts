@@ -8,8 +8,8 @@ import { createConcurrencyLimit } from "@viable/limits";
 import type { Log, Projections } from "@viable/log";
 import { maxHops, toFieldProblems } from "@viable/protocol";
 import type { EndedTask, Registry } from "@viable/registry";
-import type { Grant, SignedGrants } from "@viable/security";
-import { attenuate, authorize, createSignedGrants, openSystemKey } from "@viable/security";
+import type { Grant, SignedGrants, Uses } from "@viable/security";
+import { attenuate, authorize, createSignedGrants, isCounted, openSystemKey, whyUnused } from "@viable/security";
 import type { AccessCounter } from "../access-counter.ts";
 import { createMemory, globalMemoryService } from "../memory-records.ts";
 import { readProjection } from "../projection-reader.ts";
@@ -50,6 +50,7 @@ export interface QueriesSettings {
   readonly accesses: AccessCounter;
   /** Whether this process runs a service, and may be asked for it: not where it is drained. */
   isHosted(service: string): boolean;
+  readonly uses: Uses;
 }
 
 export interface QueryRequest {
@@ -128,7 +129,8 @@ export function createQueries(settings: QueriesSettings): Queries {
     }
     const { tenant } = ctx;
     const { sessionId } = grant;
-    const wanted = { subject: query, operation: "read", risk: "low", sessionId, tenant } as const;
+    const address = `query/${query}`;
+    const wanted = { subject: query, address, operation: "read", risk: "low", sessionId, tenant, args } as const;
     const decision = authorize(grant, wanted, now);
     if (decision.decision === "denied")
       return refuseQuery("denied", decision.code, `"${query}" was denied.`, { reasons: decision.reasons });
@@ -337,7 +339,7 @@ export function createQueries(settings: QueriesSettings): Queries {
       counts.asked += 1;
       const now = ctx.runtime.clock.now();
       const judged = judge(ctx, request, now);
-      const answered = judged.ok ? askBest(ctx, request, judged, now) : judged;
+      const answered = judged.ok ? askCounted(ctx, request, judged, now) : judged;
       const outcome = answered instanceof Promise ? await answered : answered;
       if (outcome.ok) counts.answered += 1;
       else if (outcome.kind === "failed" || outcome.kind === "timed_out") counts.failed += 1;
@@ -345,6 +347,27 @@ export function createQueries(settings: QueriesSettings): Queries {
       return outcome;
     },
     stats: () => ({ ...counts }),
+  };
+
+  /** Takes a use of a capability that has a number of them; where nobody could be asked, it is given back. */
+  const askCounted = (
+    ctx: Context,
+    request: QueryRequest,
+    judged: Judged & { readonly ok: true },
+    now: number,
+  ): QueryOutcome | Promise<QueryOutcome> => {
+    if (!isCounted(request.grant)) return askBest(ctx, request, judged, now);
+    const count = async (): Promise<QueryOutcome> => {
+      const use = await settings.uses.take(ctx, request.grant);
+      if (!use.ok) {
+        const { kind, code, message, retryAfterMs } = whyUnused(use);
+        return refuseQuery(kind, code, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+      }
+      const outcome = await askBest(ctx, request, judged, now);
+      if (!outcome.ok && (outcome.kind === "overloaded" || outcome.kind === "unavailable")) await use.giveBack();
+      return outcome;
+    };
+    return count();
   };
 
   const askBest = (

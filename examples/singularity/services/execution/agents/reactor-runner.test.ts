@@ -74,7 +74,13 @@ function systemWith(booked: string[] = []) {
   );
   const circle = reactor("circle", { input: z.strictObject({}) }, (steps) =>
     steps
-      .task("again", { capability: "reactor_execution", args: () => ({ reactor: "circle" }), result: z.json() })
+      .task("again", {
+        capability: "reactor_execution",
+        args: () => ({ reactor: "circle" }),
+        result: z.json(),
+        // Each looks again after a pause that grows, and only when the one within has been heard of.
+        timeoutMs: 3_600_000,
+      })
       .returns(({ results }) => results.again),
   );
   const large = reactor("large", { input: z.strictObject({ chars: z.number() }) }, (steps) =>
