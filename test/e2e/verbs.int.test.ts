@@ -20,6 +20,64 @@ const executions = async (): Promise<ExecutionView[]> =>
 const accept = async (...words: string[]): Promise<string> =>
   (await place.json<{ executionId: string }>("exec", ...words, "--async")).executionId;
 
+describe("capability", () => {
+  const withToken = async (token: string, ...words: string[]) => {
+    place.environment.VIABLE_TOKEN = token;
+    try {
+      return await place.run(...words);
+    } finally {
+      delete place.environment.VIABLE_TOKEN;
+    }
+  };
+
+  test("mints a token for one command, which does that one alone, until it is revoked", async () => {
+    const words = ["--resource", "command/text.words", "--resource", "view/**", "--expires-in", "1h", "--label", "ci"];
+    const minted = await place.json<{ token: string; capabilityId: string }>("capability", "mint", ...words);
+    const counts = ["exec", "text.words", "--text", "a b"];
+    expect(JSON.parse((await withToken(minted.token, ...counts)).out)).toEqual({ words: 2, loud: false });
+    const refused = await withToken(minted.token, "exec", "break");
+    expect(refused.status).toBe(3);
+    expect(refused.err).toContain("command/text.words");
+    const list = await place.run("capability", "list", "--output", "table");
+    expect(list.out).toMatch(new RegExp(`${minted.capabilityId} +active +owner +ci `));
+    const revoked = await place.json("capability", "revoke", minted.token, "--reason", "a test");
+    expect(revoked).toMatchObject({ status: "revoked", capabilityId: minted.capabilityId, reason: "a test" });
+    expect(await withToken(minted.token, ...counts)).toMatchObject({ status: 3 });
+  });
+
+  test("narrows a token without asking anybody, and tells what one says", async () => {
+    const words = ["capability", "attenuate", "--operations", "read", "--daily", "00:00-00:00@Europe/Berlin"];
+    const narrowed = await place.run(...words, "--output", "table");
+    expect(narrowed.status).toBe(0);
+    expect(narrowed.err).toMatch(/^cap_\w{26}\n$/);
+    const token = narrowed.out.trim();
+    expect((await withToken(token, "health")).status).toBe(0);
+    expect((await withToken(token, "exec", "text.words", "--text", "a")).status).toBe(3);
+    const told = await place.run("capability", "inspect", token, "--output", "table");
+    expect(told.out).toContain(narrowed.err.trim());
+    expect(told.out).toMatch(/owner in default +nothing\n/);
+    expect(told.out).toContain('operations ["read"]');
+    // Of what was narrowed here nobody knows, until it is revoked: by its id and its end, and not by its text.
+    expect((await place.json<{ capabilities: object[] }>("capability", "list")).capabilities).toHaveLength(1);
+    expect(await place.json("capability", "revoke", token)).toMatchObject({ status: "revoked" });
+    expect((await withToken(token, "status")).status).toBe(3);
+  });
+
+  test.each([
+    [["mint", "--expires-in", "soon"], "--expires-in"],
+    [["mint", "--resource", "command/*/x"], "resources[0]"],
+    [["mint", "--operations", "fly"], "operations[0]"],
+    [["mint", "--daily", "25:00-26:00"], "daily.from"],
+    [["attenuate", "--max-uses", "0"], "--max-uses"],
+    [["inspect", "nonsense"], "no capability"],
+    [["revoke", "nonsense"], "no capability"],
+  ])("ends with 2 and the place for %j", async (words, place_) => {
+    const done = await place.run("capability", ...words);
+    expect(done).toMatchObject({ status: 2, out: "" });
+    expect(done.err).toContain(place_);
+  });
+});
+
 describe("exec", () => {
   test("prints the result alone on stdout and the way there on stderr", async () => {
     const done = await place.run("exec", "report", "--text", "one two three");

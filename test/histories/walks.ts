@@ -82,6 +82,30 @@ async function outcomes(): Promise<StoredEvent[]> {
   return await t.events();
 }
 
+/** Capabilities: one minted and revoked, one revoked that was narrowed by its bearer; and a command that comes by one with lists and denials. */
+async function capabilities(): Promise<StoredEvent[]> {
+  await using t = await startTestSystem(definition);
+  const { sessionId, api } = await t.connect("api");
+  const minted = await t.settled(
+    api.mintCapability({
+      expiresInMs: 60_000,
+      label: "history",
+      operations: ["read", "write"],
+      resources: ["command/nap", "command/capability.*"],
+      denied: ["command/ask"],
+      commandsPerHour: 10,
+    }),
+  );
+  const bearer = t.client(minted.token);
+  const send = (command: string, args: JsonObject) =>
+    t.settled(bearer.send(sessionId, { command, args, mode: "sync" }));
+  await send("nap", { label: "by a capability", ms: 10 });
+  await send("capability.revoke", { capabilityId: minted.capabilityId, reason: "for the history" });
+  const args = { capabilityId: "cap_0ytbx5sd3kze9dc1msp4ktxzv3", expiresAt: Math.floor(t.time.now()) + 60_000 };
+  await t.settled(t.client().send(sessionId, { command: "capability.revoke", args, mode: "sync" }));
+  return await t.events();
+}
+
 /** Tasks that nobody takes: delegated to what no service offers, thrice and once more a minute later; and in a circle. */
 async function deadLetters(): Promise<StoredEvent[]> {
   const lost = agent({
@@ -487,6 +511,7 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   outcomes,
   "dead-letters": deadLetters,
   conflicts,
+  capabilities,
   "equal-work": equalWork,
   takeovers,
   "assigned-tasks": assignedTasks,

@@ -228,3 +228,159 @@ test("help and chat tell a bearer what its own capability allows", async () => {
   expect((await send(bearer, "help", { args: { about: "echo" } })).body).toMatchObject({ result: { allowed: true } });
   await t.stop();
 });
+
+describe("a capability that is minted", () => {
+  const mint = (call: Awaited<ReturnType<typeof setup>>["call"], token: string, more: JsonObject = {}) =>
+    call("POST", "/v1/capabilities", token, { expiresInMs: 60_000, ...more });
+
+  test("allows no more than the token it was asked for with, is listed, and says what it is", async () => {
+    const { t, call, token, sessionId, send } = await setup();
+    const { status, body } = await mint(call, token, { resources: ["command/echo", "view/**"], label: "ci" });
+    expect(status).toBe(201);
+    const minted = body.token as string;
+    expect((await send(minted, "echo")).status).toBe(200);
+    expect((await send(minted, "wait")).status).toBe(403);
+    const own = await call("GET", "/v1/capability", minted);
+    expect(own.body).toMatchObject({
+      capabilityId: body.capabilityId,
+      principal: "owner",
+      sessionId,
+      links: [{ restrictions: {} }, { restrictions: { sessionId } }, { restrictions: { label: "ci" } }],
+    });
+    const list = await call("GET", "/v1/capabilities", token);
+    expect(list.body.capabilities).toEqual([
+      {
+        capabilityId: body.capabilityId,
+        status: "active",
+        principal: "owner",
+        restrictions: expect.objectContaining({ label: "ci", resources: ["command/echo", "view/**"] }),
+        parents: [expect.stringMatching(/^cap_/), expect.stringMatching(/^cap_/)],
+        mintedAt: expect.any(String),
+        expiresAt: body.expiresAt,
+      },
+    ]);
+    expect((await call("GET", `/v1/capabilities/${body.capabilityId}`, token)).body).toMatchObject({
+      status: "active",
+    });
+    // The token itself stands nowhere.
+    expect(JSON.stringify(await t.events("**"))).not.toContain(minted.split(".").at(-1));
+    await t.time.advance(60_000);
+    expect((await send(minted, "echo")).status).toBe(401);
+    expect((await call("GET", `/v1/capabilities/${body.capabilityId}`, token)).body).toMatchObject({
+      status: "expired",
+    });
+    await t.stop();
+  });
+
+  test("is the same again under a key, another under none, and refused where the key was used for another", async () => {
+    const { t, token } = await setup();
+    const post = async (key: string | undefined, body: JsonObject) => {
+      const request = new Request("http://test.invalid/v1/capabilities", {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, ...(key !== undefined && { "idempotency-key": key }) },
+        body: JSON.stringify(body),
+      });
+      const response = await t.settled(Promise.resolve(t.system.fetch(request)));
+      return { status: response.status, body: (await response.json()) as JsonObject };
+    };
+    const asked = { expiresInMs: 60_000, maxUses: 1 };
+    const first = await post("k", asked);
+    await t.time.advance(5_000);
+    expect(await post("k", asked)).toEqual(first);
+    expect(await post("k", { ...asked, maxUses: 2 })).toMatchObject({
+      status: 422,
+      body: { code: "gateway.idempotency_mismatch" },
+    });
+    const [one, two] = [await post(undefined, asked), await post(undefined, asked)];
+    expect(new Set([first, one, two].map(({ body }) => body.capabilityId)).size).toBe(3);
+    await t.stop();
+  });
+
+  test.each([
+    [{ expiresInMs: 1 }, "expiresInMs"],
+    [{ expiresInMs: 60_000, madeUp: true }, "madeUp"],
+    [{ expiresInMs: 60_000, resources: ["command/*/x"] }, "resources"],
+    [{ expiresInMs: 60_000, nonce: "mine" }, "nonce"],
+  ])("is refused with the place where it is asked for as %j", async (body, place) => {
+    const { t, call, token } = await setup();
+    const answer = await call("POST", "/v1/capabilities", token, body);
+    expect(answer).toMatchObject({ status: 422, body: { code: "gateway.invalid_capability" } });
+    expect(JSON.stringify(answer.body.errors)).toContain(place);
+    await t.stop();
+  });
+
+  test("is not where its bearer may not write, or hand on", async () => {
+    const { t, call, narrow } = await setup();
+    expect((await mint(call, narrow({ operations: ["read"] }))).status).toBe(403);
+    expect(await mint(call, narrow({ maxDelegations: 0 }))).toMatchObject({
+      status: 403,
+      body: { code: "security.not_attenuable" },
+    });
+    await t.stop();
+  });
+
+  test("W10: a thousand an hour are from one token, however it is narrowed", async () => {
+    const { t, call, token, narrow } = await setup();
+    const statuses: number[] = [];
+    for (let n = 0; n < 1_001; n++)
+      statuses.push((await mint(call, n % 2 === 0 ? token : narrow({ label: String(n) }))).status);
+    expect(statuses.filter((status) => status === 201)).toHaveLength(1_000);
+    expect(statuses.at(-1)).toBe(429);
+    await t.stop();
+  });
+});
+
+describe("revoking", () => {
+  const revoke = (send: Awaited<ReturnType<typeof setup>>["send"], bearer: string, capabilityId: unknown) =>
+    send(bearer, "capability.revoke", { args: { capabilityId: capabilityId as string, reason: "leaked" } });
+
+  test("ends one and all that came of it, at once, and is told with who did it and why", async () => {
+    const { t, call, token, send, narrow } = await setup();
+    const { body } = await call("POST", "/v1/capabilities", token, { expiresInMs: 60_000 });
+    const [minted, narrower] = [body.token as string, narrow({ label: "x" }, body.token as string)];
+    const session = (await call("POST", "/v1/sessions", t.system.ownerToken, { clientType: "web" })).body;
+    expect([(await send(minted, "echo")).status, (await send(narrower, "echo")).status]).toEqual([200, 200]);
+    expect(await revoke(send, token, body.capabilityId)).toMatchObject({
+      status: 200,
+      body: { result: { status: "revoked", revokedBy: "owner", reason: "leaked" } },
+    });
+    expect([(await send(minted, "echo")).status, (await send(narrower, "echo")).status]).toEqual([401, 401]);
+    expect((await send(token, "echo")).status).toBe(200);
+    // Again it changes nothing.
+    await revoke(send, token, body.capabilityId);
+    expect(await t.events("capability.revoked")).toHaveLength(1);
+    expect((await call("GET", `/v1/sessions/${session.sessionId}`, session.token as string)).status).toBe(200);
+    await t.stop();
+  });
+
+  test("of the owner's own takes the sessions that it opened", async () => {
+    const { t, call, token, send, sessionId } = await setup();
+    const own = await call("GET", "/v1/capability", t.system.ownerToken);
+    // The one who asks is let in by what this ends, and is told so by the outcome alone.
+    const request = await call("POST", `/v1/sessions/${sessionId}/commands`, t.system.ownerToken, {
+      command: "capability.revoke",
+      args: { capabilityId: own.body.capabilityId as string },
+      mode: "sync",
+    });
+    expect(request.status).toBe(200);
+    expect((await send(token, "echo")).status).toBe(401);
+    expect((await call("GET", "/v1/memory", t.system.ownerToken)).status).toBe(401);
+    await t.stop();
+  });
+
+  test("by a session's token reaches what was minted in that session, and tells nothing of others", async () => {
+    const { t, call, token, send } = await setup();
+    const { body: foreign } = await call("POST", "/v1/capabilities", t.system.ownerToken, { expiresInMs: 60_000 });
+    const { body: own } = await call("POST", "/v1/capabilities", token, { expiresInMs: 60_000 });
+    const refused = await revoke(send, token, foreign.capabilityId);
+    expect(refused.body).toMatchObject({ status: "failed", error: { code: "security.capability_not_found" } });
+    const unknown = await revoke(send, token, "cap_00000000000000000000000000");
+    expect((unknown.body.error as JsonObject).code).toBe("security.capability_not_found");
+    expect((await call("GET", `/v1/capabilities/${foreign.capabilityId}`, token)).status).toBe(404);
+    expect((await call("GET", "/v1/capabilities", token)).body.capabilities).toMatchObject([
+      { capabilityId: own.capabilityId },
+    ]);
+    expect((await revoke(send, token, own.capabilityId)).body).toMatchObject({ result: { status: "revoked" } });
+    await t.stop();
+  });
+});

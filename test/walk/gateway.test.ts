@@ -119,6 +119,10 @@ const guarded = [
   ["POST", "/v1/sessions/ses_00000000000000000000000000/commands"],
   ["POST", "/v1/sessions/ses_00000000000000000000000000/queries"],
   ["GET", "/v1/sessions/ses_00000000000000000000000000/events"],
+  ["POST", "/v1/capabilities"],
+  ["GET", "/v1/capability"],
+  ["GET", "/v1/capabilities"],
+  ["GET", "/v1/capabilities/cap_00000000000000000000000000"],
   ["GET", "/v1/executions"],
   ["GET", "/v1/executions/exe_00000000000000000000000000"],
   ["DELETE", "/v1/executions/exe_00000000000000000000000000"],
@@ -178,7 +182,7 @@ describe("without a valid token", () => {
       ([method, path]) =>
         `${method} ${path
           .split("?")[0]
-          ?.replace(/(ses|exe|run)_0+/, ":id")
+          ?.replace(/(ses|exe|run|cap)_0+/, ":id")
           .replace("/work", "/:service")}`,
     );
     const actual = routes.filter((route) => !open.includes(route.path)).map((route) => `${route.method} ${route.path}`);
@@ -245,8 +249,10 @@ async function twoSessions() {
   const { executionId } = await send(other, "echo", { secret: "secret-argument" });
   const begun = await send(other, "reactor.start", { reactor: "asking", input: { secret: "secret-argument" } });
   const { runId } = begun.result as { runId: string };
+  const asked = { method: "POST", token: other.token, body: '{"expiresInMs":60000,"label":"secret-label"}' };
+  const { capabilityId } = (await world.json("/v1/capabilities", asked)).body as { capabilityId: string };
   await world.t.time.advance(1_000);
-  return { ...world, mine, other, executionId: executionId as string, runId };
+  return { ...world, mine, other, executionId: executionId as string, runId, capabilityId };
 }
 
 describe("opening a session with an Idempotency-Key", () => {
@@ -353,11 +359,12 @@ describe("a session's token", () => {
   ];
 
   test.each(reads)("W11: GET %s tells it nothing of another session, nor what the tenant keeps", async (path) => {
-    const { t, call, mine, other, executionId, runId } = await twoSessions();
+    const { t, call, mine, other, executionId, runId, capabilityId } = await twoSessions();
     const aimed = path
       .replace(/ses_0+/, other.sessionId)
       .replace(/exe_0+/, executionId)
-      .replace(/run_0+/, runId);
+      .replace(/run_0+/, runId)
+      .replace(/cap_0+/, capabilityId);
     const answer = await call(aimed, { token: mine.token });
     const expected = aimed !== path ? 404 : tenantOnly.includes(path) ? 403 : 200;
     expect(answer.status).toBe(expected);
@@ -367,9 +374,11 @@ describe("a session's token", () => {
       "secret-value",
       "secret-argument",
       "secret-title",
+      "secret-label",
       other.sessionId,
       executionId,
       runId,
+      capabilityId,
     ])
       expect(text).not.toContain(secret);
     await t.stop();
@@ -561,7 +570,9 @@ test("everything the client reads is answered as the protocol says", async () =>
   expect((await read(client.swarm("work"))).status).toBe("healthy");
   expect((await read(client.discover("echo"))).swarms).toHaveLength(1);
   expect((await read(client.memory({}))).entries).toMatchObject([{ key: "secret-key", value: "secret-value" }]);
-  expect((await read(client.events({ session: other.sessionId }))).events).toHaveLength(8);
+  expect((await read(client.events({ session: other.sessionId }))).events).toHaveLength(9);
+  expect((await read(client.capabilities())).capabilities).toMatchObject([{ status: "active" }]);
+  expect(await read(client.ownCapability())).toMatchObject({ principal: "owner", links: [{ restrictions: {} }] });
   expect((await read(client.reactors())).reactors.map(({ name }) => name)).toEqual(["asking"]);
   expect((await read(client.runs({ status: "waiting" }))).runs.map((run) => run.runId)).toEqual([runId]);
   expect((await read(client.run(runId))).counts).toEqual({ waiting: 1 });

@@ -3,6 +3,8 @@ import { systemClock } from "@viable/kernel";
 import type {
   ApprovalList,
   AskQuery,
+  CapabilityMinted,
+  CapabilityPage,
   CloudEvent,
   CommandAnswer,
   CommandList,
@@ -16,6 +18,8 @@ import type {
   ExecutionView,
   HealthView,
   MemoryPage,
+  MintCapability,
+  OwnCapability,
   Problem,
   ProjectionList,
   QueryAnswer,
@@ -33,6 +37,8 @@ import type {
 } from "@viable/protocol";
 import {
   approvalList,
+  capabilityMinted,
+  capabilityPage,
   cloudEventBatch,
   cloudEventsBatchType,
   commandAnswer,
@@ -48,6 +54,7 @@ import {
   feedHeartbeatMs,
   healthView,
   memoryPage,
+  ownCapability,
   problem as problemSchema,
   projectionList,
   queryAnswer,
@@ -124,6 +131,12 @@ export interface Client {
   readonly url: string;
   /** Opens a session. The same `idempotencyKey` sent again with the same token finds the first, and its token. */
   openSession(request: CreateSession, options?: { idempotencyKey?: string }): Promise<SessionCreated>;
+  /** Has this client's token narrowed, and the result recorded, so that it is listed. The same `idempotencyKey` finds the first. */
+  mintCapability(request: MintCapability, options?: { idempotencyKey?: string }): Promise<CapabilityMinted>;
+  /** Those that were minted, the latest first; for a session's token those of its session. */
+  capabilities(query?: { limit?: number; before?: string }): Promise<CapabilityPage>;
+  /** What this client's token allows. */
+  ownCapability(): Promise<OwnCapability>;
   session(sessionId: string): Promise<SessionView>;
   endSession(sessionId: string): Promise<SessionView>;
   /** Sends a command. The same `idempotencyKey` sent again finds the first. */
@@ -303,6 +316,10 @@ export function createClient(settings: ClientSettings): Client {
     url: base,
     openSession: (body, options = {}) =>
       json("POST", "/v1/sessions", sessionCreated, { body, headers: keyHeader(options.idempotencyKey) }),
+    mintCapability: (body, options = {}) =>
+      json("POST", "/v1/capabilities", capabilityMinted, { body, headers: keyHeader(options.idempotencyKey) }),
+    capabilities: (query = {}) => read(`/v1/capabilities${toQuery({ ...query })}`, capabilityPage),
+    ownCapability: () => read("/v1/capability", ownCapability),
     session: (sessionId) => read(`/v1/sessions/${encodeURIComponent(sessionId)}`, sessionView),
     endSession: (sessionId) => json("DELETE", `/v1/sessions/${encodeURIComponent(sessionId)}`, sessionView),
     send: (sessionId, body, options = {}) =>

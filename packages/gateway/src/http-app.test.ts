@@ -29,7 +29,15 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
   // One execution of the session below, of which the log alone knows more.
   const execution = { executionId, tenant: "default", status: "running", session: "" };
   const executions = { get: async () => execution, owner: async () => execution } as never;
-  const receive = createReceive({ runtime, capabilities, sessions, executions, intake: absent, queries: absent });
+  const receive = createReceive({
+    runtime,
+    capabilities,
+    sessions,
+    executions,
+    intake: absent,
+    queries: absent,
+    register: absent,
+  });
   const app = createHttpApp({
     system: "alone",
     runtime,

@@ -207,6 +207,11 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     });
   });
 
+  app.post("/v1/capabilities", async (c) => {
+    const caller = await who(c);
+    return c.json(await receive.mint(caller, await bodyOf(c), idempotencyKeyOf(c)), 201);
+  });
+
   app.get("/v1/executions", async (c) => {
     const { ctx, grant } = await reader(c, "executions", "session");
     const before = positionOf(c.req.query("before"));

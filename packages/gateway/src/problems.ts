@@ -142,6 +142,9 @@ export function ofError(error: ErrorOnTheWire): ProblemParts {
       ...(error.next !== undefined && { next: error.next }),
     };
   }
+  if (error.code === "security.not_attenuable") {
+    return { status: 403, code: error.code, detail: error.message };
+  }
   if (error.code.endsWith(".not_found")) {
     return {
       status: 404,

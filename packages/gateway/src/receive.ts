@@ -1,8 +1,9 @@
 import type { Context, Runtime } from "@viable/kernel";
 import { isTraceparent, newTraceparent, rootContext, withContext } from "@viable/kernel";
-import type { CommandAnswer, CommandMode, QueryAnswer } from "@viable/protocol";
-import { askQuery, isOutcome, sendCommand, toFieldProblems } from "@viable/protocol";
-import type { AuthorizationRequest, Capabilities, Grant } from "@viable/security";
+import { createKeyedLimits, createTokenBucket } from "@viable/limits";
+import type { CapabilityMinted, CommandAnswer, CommandMode, QueryAnswer } from "@viable/protocol";
+import { askQuery, isOutcome, mintCapability, sendCommand, toFieldProblems } from "@viable/protocol";
+import type { AuthorizationRequest, Capabilities, CapabilityRegister, Grant } from "@viable/security";
 import { authorize } from "@viable/security";
 import type { ExecutionState, Executions, Intake, Queries, Quota } from "@viable/swarm";
 import { HttpProblem, notFound, ofQuery, ofRefusal, unauthenticated } from "./problems.ts";
@@ -14,6 +15,11 @@ import type { ReadScope } from "./view.ts";
 const autoWaitMs = 2_000;
 /** How long `sync` waits at most, in milliseconds: clients and proxies take five minutes of silence for a dead line. */
 const syncWaitMs = 4 * 60_000;
+
+/** Each is an event that stays: enough for one per job of a busy day, and not for one per command. Counted by the root, however it is narrowed. */
+const mintsPerHour = 1_000;
+/** Roots whose numbers are remembered: some 300 bytes each. */
+const maxMinters = 1_000;
 
 /** What every transport brings to the door. */
 export interface Caller {
@@ -47,6 +53,8 @@ export interface Receive {
   command(who: Authenticated, session: Session, body: unknown, idempotencyKey: string | undefined): Promise<Received>;
   /** Asks, and waits for the answer. Nothing is recorded. */
   query(who: Authenticated, session: Session, body: unknown): Promise<QueryAnswer>;
+  /** Narrows the caller's own token, and records it. */
+  mint(who: Authenticated, body: unknown, idempotencyKey: string | undefined): Promise<CapabilityMinted>;
   execution(who: Authenticated, executionId: string): Promise<ExecutionState>;
   /** Refuses as `execution` does, without asking how the execution stands. */
   mayFollow(who: Authenticated, executionId: string): Promise<void>;
@@ -60,6 +68,7 @@ export interface ReceiveSettings {
   readonly executions: Executions;
   readonly intake: Intake;
   readonly queries: Queries;
+  readonly register: Pick<CapabilityRegister, "mint">;
 }
 
 /** A session's token sees that session's executions; an unbound one sees its tenant's. */
@@ -67,7 +76,11 @@ const sees = ({ sessionId }: Grant, execution: { readonly session: string | unde
   sessionId === undefined || execution.session === sessionId;
 
 export function createReceive(settings: ReceiveSettings): Receive {
-  const { runtime, capabilities, sessions, executions, intake, queries } = settings;
+  const { runtime, capabilities, sessions, executions, intake, queries, register } = settings;
+  const mints = createKeyedLimits({
+    maxKeys: maxMinters,
+    make: () => createTokenBucket({ capacity: mintsPerHour, refillPerSecond: mintsPerHour / 3_600 }, runtime.clock),
+  });
   const self: Receive = {
     async authenticate({ token, traceparent, signal }) {
       if (token === undefined) throw unauthenticated();
@@ -151,6 +164,34 @@ export function createReceive(settings: ReceiveSettings): Receive {
       const outcome = await queries.ask(ctx, { grant: grantInSession(who.grant, session), query, args: args as never });
       if (!outcome.ok) throw ofQuery(outcome);
       return { query, result: outcome.result as QueryAnswer["result"], answeredBy: outcome.answeredBy };
+    },
+    async mint(who, body, idempotencyKey) {
+      const { ctx, grant } = who;
+      require(who, "Minting a capability", {
+        subject: "minting a capability",
+        address: "command/capability.mint",
+        operation: "write",
+        risk: "medium",
+        sessionId: grant.sessionId,
+      });
+      const request = parseBody(mintCapability, body, "capability");
+      const taken = mints.get(grant.links?.[0]?.capabilityId ?? grant.tokenId).tryTake();
+      if (!taken.ok)
+        throw new HttpProblem({
+          status: 429,
+          code: "gateway.too_many_capabilities",
+          detail: `From one token ${mintsPerHour} capabilities an hour can be minted here.`,
+          next: "Narrow the token yourself: that needs nobody.",
+          retryAfterMs: taken.retryAfterMs,
+        });
+      const minting = await register.mint(ctx, who, request, idempotencyKey);
+      if (minting.ok) return minting.minted;
+      throw new HttpProblem({
+        status: 422,
+        code: "gateway.idempotency_mismatch",
+        detail: "This idempotency key was used for another capability.",
+        reasons: ["A key stands for one capability with the same restrictions; take a new key for a new one."],
+      });
     },
     async execution(who, executionId) {
       const { ctx, grant } = who;

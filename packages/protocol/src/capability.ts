@@ -72,6 +72,77 @@ export const restrictions = z.strictObject({
 });
 export type Restrictions = z.infer<typeof restrictions>;
 
+/** What a capability is minted with: restrictions beside those of the token that asks for it. */
+export const mintCapability = restrictions.omit({ nonce: true, expiresAt: true }).extend({
+  /** In milliseconds from now, at most a year. What does not end cannot be forgotten when it is revoked. */
+  expiresInMs: z
+    .number()
+    .int()
+    .min(1_000)
+    .max(366 * 24 * 3_600_000),
+});
+export type MintCapability = z.infer<typeof mintCapability>;
+
+export const capabilityMinted = z.object({
+  capabilityId: z.string(),
+  /** Shown to whoever asked for it alone; nothing of it is kept. */
+  token: z.string(),
+  expiresAt: z.string(),
+});
+export type CapabilityMinted = z.infer<typeof capabilityMinted>;
+
+/** A capability as it was recorded: what its last link restricts, and the links it came from. */
+export const capabilityView = z.object({
+  capabilityId: z.string(),
+  /** Revoked by itself, or with one that it came from. */
+  status: z.enum(["active", "revoked", "expired"]),
+  /** Absent where it was narrowed by a bearer and known here only since it was revoked. */
+  principal: z.string().optional(),
+  restrictions: restrictions.optional(),
+  /** The links it came from, the root first. */
+  parents: z.array(z.string()),
+  mintedAt: z.string().optional(),
+  expiresAt: z.string().optional(),
+  revokedAt: z.string().optional(),
+  revokedBy: z.string().optional(),
+  reason: z.string().optional(),
+});
+export type CapabilityView = z.infer<typeof capabilityView>;
+
+/** The latest first. `next` is where to go on, as `before`; absent where that was all. */
+export const capabilityPage = z.object({ capabilities: z.array(capabilityView), next: z.string().optional() });
+export type CapabilityPage = z.infer<typeof capabilityPage>;
+
+/** What the token that asks allows: by itself, beside what its session and the numbers counted elsewhere leave. */
+export const ownCapability = z.object({
+  capabilityId: z.string(),
+  tenant: z.string(),
+  principal: z.string(),
+  clientType: z.string(),
+  operations: z.array(operation),
+  sessionId: z.string().optional(),
+  expiresAt: z.string().optional(),
+  /** Its links, the root first. */
+  links: z.array(z.object({ capabilityId: z.string(), restrictions })),
+});
+export type OwnCapability = z.infer<typeof ownCapability>;
+
+export const capabilityEvents = {
+  "capability.minted": z.object({
+    parents: z.array(z.string()),
+    principal: z.string(),
+    restrictions,
+    expiresAt: z.number(),
+  }),
+  "capability.revoked": z.object({
+    by: z.string(),
+    reason: z.string().optional(),
+    /** When what is revoked would have ended, so that the revocation need not be kept for longer; absent where that is not known. */
+    expiresAt: z.number().optional(),
+  }),
+} as const;
+export type CapabilityEventData<T extends keyof typeof capabilityEvents> = z.infer<(typeof capabilityEvents)[T]>;
+
 function isTimeZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat("en", { timeZone: name });

@@ -1,5 +1,24 @@
-export type { DailyWindow, Restrictions } from "./capability.ts";
-export { addressPattern, dailyWindow, restrictions } from "./capability.ts";
+export type {
+  CapabilityEventData,
+  CapabilityMinted,
+  CapabilityPage,
+  CapabilityView,
+  DailyWindow,
+  MintCapability,
+  OwnCapability,
+  Restrictions,
+} from "./capability.ts";
+export {
+  addressPattern,
+  capabilityEvents,
+  capabilityMinted,
+  capabilityPage,
+  capabilityView,
+  dailyWindow,
+  mintCapability,
+  ownCapability,
+  restrictions,
+} from "./capability.ts";
 export type { CloudEvent } from "./cloud-event.ts";
 export { cloudEvent, cloudEventBatch, cloudEventsBatchType } from "./cloud-event.ts";
 export type { CommandAnswer, CommandDescriptor, CommandList, CommandMode, SendCommand } from "./command.ts";

@@ -53,6 +53,8 @@ export interface TestSystem extends AsyncDisposable {
   /** What the system would have written to its process's log. */
   readonly notices: readonly Notice[];
   connect(clientType?: ClientType): Promise<TestClient>;
+  /** A client with any token, such as a narrowed one; the owner's unless given. It waits for what it asks only while time moves on: see `settled`. */
+  client(token?: string): Client;
   /** Moves time on, timer by timer, until the promise is settled; at most `maxMs` of simulated time. */
   settled<T>(promise: Promise<T>, maxMs?: number): Promise<T>;
   /** Everything in the log, in order; of these types where named (globs allowed). */
@@ -106,15 +108,11 @@ export async function startTestSystem(
     store,
     notices,
     settled,
+    client: (token = system.ownerToken) =>
+      createClient({ url: "http://test.invalid", token, fetch: testFetch as typeof fetch, clock: time }),
     async connect(clientType = "cli") {
-      const owner = createClient({
-        url: "http://test.invalid",
-        token: system.ownerToken,
-        fetch: testFetch as typeof fetch,
-        clock: time,
-      });
-      const { sessionId, token } = await settled(owner.openSession({ clientType }));
-      const api = createClient({ url: "http://test.invalid", token, fetch: testFetch as typeof fetch, clock: time });
+      const { sessionId, token } = await settled(self.client().openSession({ clientType }));
+      const api = self.client(token);
       const client: TestClient = {
         api,
         sessionId,

@@ -17,6 +17,7 @@ import { createConflicts, createRegistry, createSwarmMonitor } from "@viable/reg
 import type { Capabilities, SealKey } from "@viable/security";
 import {
   createCapabilities,
+  createCapabilityRegister,
   createHmacChain,
   createSealer,
   createUses,
@@ -40,6 +41,8 @@ import {
   ThreadPool,
 } from "@viable/swarm";
 import { createBusNews } from "./bus-news.ts";
+import { capabilityCommands } from "./capability-commands.ts";
+import { capabilityViews } from "./capability-views.ts";
 import { claimViews } from "./claim-views.ts";
 import { databaseCommands } from "./database-commands.ts";
 import type { SystemDefinition } from "./define-system.ts";
@@ -177,6 +180,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         executions: () => executions,
         watch: () => migrationWatch,
       }),
+      ...capabilityCommands(() => register),
       ...projectionCommands(() => projections),
       ...reactorCommands({
         log: () => log,
@@ -224,6 +228,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     open: async (ctx) => createHmacChain(deriveKey(await openSystemKey(ctx, log), "capabilities")),
   });
   const uses = createUses(log);
+  const register = createCapabilityRegister(log, capabilities);
   const registry = createRegistry({
     log,
     bus,
@@ -313,7 +318,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     maxThreads: options.threads ?? Math.max(1, availableParallelism() - 1),
   });
   const sessions = createSessions({ log, capabilities, clientLimits: definition.clients });
-  const receive = createReceive({ runtime, capabilities, sessions, executions, intake, queries });
+  const receive = createReceive({ runtime, capabilities, sessions, executions, intake, queries, register });
 
   const onSupervisorEvent = (event: SupervisorEvent) => {
     // Stopping ends what it cannot wait for; that is no crash.
@@ -381,6 +386,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       ...reactorViews({ log, reactors, schedules }),
       ...queryViews(queries.catalogue, registry),
       ...claimViews(conflicts),
+      ...capabilityViews(register),
     ],
     health,
     metrics: () => metrics.all(),

@@ -88,6 +88,7 @@ export const systemService = "system";
 /** The commands that every system has: nobody else can offer them. What they do is in `system-commands.ts`. */
 export const systemCapabilities: readonly string[] = [
   "approval.decide",
+  "capability.revoke",
   "chat",
   "database.backup",
   "database.explain",

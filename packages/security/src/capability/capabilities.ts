@@ -28,6 +28,8 @@ export interface Capabilities extends Part {
   verify(ctx: Context, token: string): Grant | undefined;
   /** The write that revokes a link and whatever came of it; undefined where too many revocations hold already. */
   revocation(tenant: string, capabilityId: string, expiresAt: number | null): RecordWrite | undefined;
+  /** Whether any of these links is revoked in a tenant, and with it whatever came of it. */
+  isRevoked(tenant: string, capabilityIds: Iterable<string>): boolean;
   /** Whether it is known what others have revoked. Where it is not, nothing of high risk is to be done on a capability's account. */
   isFresh(): boolean;
 }
@@ -91,6 +93,7 @@ export function createCapabilities({ log, open }: CapabilitiesSettings): Capabil
       return grant;
     },
     revocation: (tenant, capabilityId, expiresAt) => revocations.revocation(tenant, capabilityId, expiresAt),
+    isRevoked: (tenant, capabilityIds) => revocations.isRevoked(tenant, capabilityIds),
     isFresh: () => revocations.isFresh(),
   };
 }

@@ -90,6 +90,12 @@ export function readCapability(token: string): { authority: JsonObject; links: J
   return { authority, links };
 }
 
+/** The id of a capability's last link, by which it can be revoked. Nobody has looked whether it is signed. Undefined where it is none of this form. */
+export function capabilityIdOf(token: string): string | undefined {
+  const parts = partsOf(token);
+  return parts && idOf(parts.signature);
+}
+
 function toOpened(
   { tenant, principal, clientType: kind, restrictions: own }: z.infer<typeof rootLink>,
   chain: readonly Restrictions[],

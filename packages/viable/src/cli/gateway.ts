@@ -83,6 +83,11 @@ function findGateway(shell: Shell, options: GatewayOptions): GatewayAddress {
   return { url: running.url, token: settings.token ?? state.readToken() ?? "" };
 }
 
+/** The token that would be shown to a gateway on this machine; undefined where there is none. */
+export function findToken(shell: Shell, options: GatewayOptions): string | undefined {
+  return readClientSettings(shell.environment).token ?? findState(shell, options)?.readToken();
+}
+
 /** The state folder of the system meant; undefined where nothing leads to one. */
 function findState(shell: Shell, options: GatewayOptions): StateDirectory | undefined {
   const { stateDir } = readClientSettings(shell.environment);

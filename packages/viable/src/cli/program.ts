@@ -3,6 +3,7 @@ import { version } from "../version.ts";
 import { addApprovals } from "./approvals.ts";
 import { addAsk } from "./ask.ts";
 import { addBackup } from "./backup.ts";
+import { addCapability } from "./capability.ts";
 import { addConfig } from "./config.ts";
 import { addDev } from "./dev.ts";
 import { addDoctor } from "./doctor.ts";
@@ -31,6 +32,7 @@ const verbs = [
   addExecutions,
   addReactors,
   addApprovals,
+  addCapability,
   addSwarms,
   addRegistry,
   addMemory,
