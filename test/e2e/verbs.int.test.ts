@@ -78,6 +78,36 @@ describe("capability", () => {
   });
 });
 
+describe("sessions", () => {
+  test("lists them, lets another in by a token, exports what one holds, and ends it", async () => {
+    const executionId = await accept("text.words", "--text", "a b c");
+    const { sessions } = await place.json<{ sessions: { sessionId: string; purpose: string }[] }>("sessions", "list");
+    const ended = sessions.find(({ purpose }) => purpose === "viable exec text.words")?.sessionId ?? "";
+    const csv = await place.run("sessions", "export", ended, "--format", "csv");
+    expect(csv.out.split("\r\n")[0]).toBe("position,time,type,stream,version,actor,data");
+    expect(csv.out).toContain(executionId);
+    const toFile = ["sessions", "export", ended, "--format", "markdown", "--file", "session.md"];
+    expect((await place.run(...toFile)).status).toBe(0);
+    expect(readFileSync(place.path("session.md"), "utf8")).toContain(`# Session ${ended}`);
+    // What is there already is not overwritten.
+    expect((await place.run(...toFile)).status).toBe(1);
+    const gateway = JSON.parse(readFileSync(place.path(".viable", "gateway.json"), "utf8")) as { url: string };
+    const { token } = JSON.parse(readFileSync(place.path(".viable", "credentials.json"), "utf8")) as { token: string };
+    const opened = await fetch(`${gateway.url}/v1/sessions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}` },
+      body: '{"clientType":"web","purpose":"shared"}',
+    });
+    const { sessionId } = (await opened.json()) as { sessionId: string };
+    const share = await place.json<{ token: string }>("sessions", "share", sessionId, "--read-only", "--label", "ada");
+    expect(await place.json("sessions", "join", share.token)).toMatchObject({ sessionId, operations: ["read"] });
+    expect((await place.run("sessions", "join", "vbc1.nonsense")).status).toBe(3);
+    expect(await place.json("sessions", "end", sessionId)).toMatchObject({ status: "ended" });
+    expect((await place.run("sessions", "share", sessionId)).status).toBe(1);
+    expect((await place.run("sessions", "show", sessionId, "--output", "table")).out).toContain("ended");
+  });
+});
+
 describe("exec", () => {
   test("prints the result alone on stdout and the way there on stderr", async () => {
     const done = await place.run("exec", "report", "--text", "one two three");

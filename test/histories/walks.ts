@@ -106,6 +106,22 @@ async function capabilities(): Promise<StoredEvent[]> {
   return await t.events();
 }
 
+/** What clients of a session do together: one joins by a share, they decide on three things, one of which is out of time, and one takes all with it. */
+async function sharing(): Promise<StoredEvent[]> {
+  await using t = await startTestSystem(definition);
+  const { sessionId, api } = await t.connect("web");
+  const guest = t.client((await t.settled(api.share(sessionId, { label: "history" }))).token);
+  await t.settled(guest.join());
+  for (const decision of ["approve", "reject", undefined] as const) {
+    const asked = { operation: "deploy", details: { decision: decision ?? null }, timeoutMs: 5_000 };
+    const { coordinationId } = await t.settled(api.coordinate(sessionId, asked));
+    if (decision === undefined) await t.time.advance(6_000);
+    else await t.settled(guest.confirm(coordinationId, { decision, reason: "for the history" }));
+  }
+  await t.settled(guest.requestExport(sessionId, "csv"));
+  return await t.events();
+}
+
 /** Tasks that nobody takes: delegated to what no service offers, thrice and once more a minute later; and in a circle. */
 async function deadLetters(): Promise<StoredEvent[]> {
   const lost = agent({
@@ -512,6 +528,7 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   "dead-letters": deadLetters,
   conflicts,
   capabilities,
+  sharing,
   "equal-work": equalWork,
   takeovers,
   "assigned-tasks": assignedTasks,

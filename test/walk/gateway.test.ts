@@ -119,6 +119,12 @@ const guarded = [
   ["POST", "/v1/sessions/ses_00000000000000000000000000/commands"],
   ["POST", "/v1/sessions/ses_00000000000000000000000000/queries"],
   ["GET", "/v1/sessions/ses_00000000000000000000000000/events"],
+  ["POST", "/v1/sessions/ses_00000000000000000000000000/shares"],
+  ["POST", "/v1/sessions/ses_00000000000000000000000000/coordinations"],
+  ["GET", "/v1/coordinations/apr_00000000000000000000000000"],
+  ["POST", "/v1/coordinations/apr_00000000000000000000000000/confirmations"],
+  ["POST", "/v1/sessions/ses_00000000000000000000000000/exports"],
+  ["GET", "/v1/exports/exp_00000000000000000000000000"],
   ["POST", "/v1/capabilities"],
   ["GET", "/v1/capability"],
   ["GET", "/v1/capabilities"],
@@ -177,12 +183,13 @@ describe("without a valid token", () => {
   test("the list of guarded routes is the gateway's own", async () => {
     const { t } = await setup();
     const routes = t.system.routes();
-    const open = ["/health", "/ready"];
+    // What joins a session shows its token in the body.
+    const open = ["/health", "/ready", "/v1/sessions/join"];
     const known = guarded.map(
       ([method, path]) =>
         `${method} ${path
           .split("?")[0]
-          ?.replace(/(ses|exe|run|cap)_0+/, ":id")
+          ?.replace(/(ses|exe|run|cap|apr|exp)_0+/, ":id")
           .replace("/work", "/:service")}`,
     );
     const actual = routes.filter((route) => !open.includes(route.path)).map((route) => `${route.method} ${route.path}`);
@@ -251,8 +258,13 @@ async function twoSessions() {
   const { runId } = begun.result as { runId: string };
   const asked = { method: "POST", token: other.token, body: '{"expiresInMs":60000,"label":"secret-label"}' };
   const { capabilityId } = (await world.json("/v1/capabilities", asked)).body as { capabilityId: string };
+  const post = async (path: string, body: string) =>
+    (await world.json(`/v1/sessions/${other.sessionId}/${path}`, { method: "POST", token: other.token, body })).body;
+  const { coordinationId } = await post("coordinations", '{"operation":"secret-operation","timeoutMs":60000}');
+  const { exportId } = await post("exports", '{"format":"json"}');
   await world.t.time.advance(1_000);
-  return { ...world, mine, other, executionId: executionId as string, runId, capabilityId };
+  const ids = { executionId, runId, capabilityId, coordinationId, exportId } as Record<string, string>;
+  return { ...world, mine, other, executionId: executionId as string, runId, ids };
 }
 
 describe("opening a session with an Idempotency-Key", () => {
@@ -359,12 +371,9 @@ describe("a session's token", () => {
   ];
 
   test.each(reads)("W11: GET %s tells it nothing of another session, nor what the tenant keeps", async (path) => {
-    const { t, call, mine, other, executionId, runId, capabilityId } = await twoSessions();
-    const aimed = path
-      .replace(/ses_0+/, other.sessionId)
-      .replace(/exe_0+/, executionId)
-      .replace(/run_0+/, runId)
-      .replace(/cap_0+/, capabilityId);
+    const { t, call, mine, other, ids } = await twoSessions();
+    const all = [other.sessionId, ...Object.values(ids)];
+    const aimed = path.replace(/([a-z]{3})_0+/, (none, kind) => all.find((id) => id.startsWith(kind)) ?? none);
     const answer = await call(aimed, { token: mine.token });
     const expected = aimed !== path ? 404 : tenantOnly.includes(path) ? 403 : 200;
     expect(answer.status).toBe(expected);
@@ -375,10 +384,8 @@ describe("a session's token", () => {
       "secret-argument",
       "secret-title",
       "secret-label",
-      other.sessionId,
-      executionId,
-      runId,
-      capabilityId,
+      "secret-operation",
+      ...all,
     ])
       expect(text).not.toContain(secret);
     await t.stop();
@@ -570,7 +577,7 @@ test("everything the client reads is answered as the protocol says", async () =>
   expect((await read(client.swarm("work"))).status).toBe("healthy");
   expect((await read(client.discover("echo"))).swarms).toHaveLength(1);
   expect((await read(client.memory({}))).entries).toMatchObject([{ key: "secret-key", value: "secret-value" }]);
-  expect((await read(client.events({ session: other.sessionId }))).events).toHaveLength(9);
+  expect((await read(client.events({ session: other.sessionId }))).events).toHaveLength(11);
   expect((await read(client.capabilities())).capabilities).toMatchObject([{ status: "active" }]);
   expect(await read(client.ownCapability())).toMatchObject({ principal: "owner", links: [{ restrictions: {} }] });
   expect((await read(client.reactors())).reactors.map(({ name }) => name)).toEqual(["asking"]);

@@ -8,6 +8,8 @@ import type {
   CloudEvent,
   CommandAnswer,
   CommandList,
+  Confirmation,
+  CoordinationView,
   CreateSession,
   DeadLetterPage,
   Discovery,
@@ -16,6 +18,8 @@ import type {
   ExecutionEventPage,
   ExecutionPage,
   ExecutionView,
+  ExportAccepted,
+  ExportFormat,
   HealthView,
   MemoryPage,
   MintCapability,
@@ -25,13 +29,18 @@ import type {
   QueryAnswer,
   QueryList,
   ReactorList,
+  RequestCoordination,
   RunPage,
   RunStatus,
   RunView,
   SendCommand,
   ServiceSwarms,
   SessionCreated,
+  SessionJoined,
+  SessionList,
+  SessionShared,
   SessionView,
+  ShareSession,
   SwarmHistory,
   SwarmReportList,
 } from "@viable/protocol";
@@ -43,6 +52,7 @@ import {
   cloudEventsBatchType,
   commandAnswer,
   commandList,
+  coordinationView,
   deadLetterPage,
   discovery,
   endedRunStatuses,
@@ -51,6 +61,7 @@ import {
   executionEventPage,
   executionPage,
   executionView,
+  exportAccepted,
   feedHeartbeatMs,
   healthView,
   memoryPage,
@@ -64,6 +75,9 @@ import {
   runView,
   serviceSwarms,
   sessionCreated,
+  sessionJoined,
+  sessionList,
+  sessionShared,
   sessionView,
   swarmHistory,
   swarmReportList,
@@ -131,12 +145,34 @@ export interface Client {
   readonly url: string;
   /** Opens a session. The same `idempotencyKey` sent again with the same token finds the first, and its token. */
   openSession(request: CreateSession, options?: { idempotencyKey?: string }): Promise<SessionCreated>;
+  /** The latest first; for a session's token its own. */
+  sessions(query?: { limit?: number }): Promise<SessionList>;
   /** Has this client's token narrowed, and the result recorded, so that it is listed. The same `idempotencyKey` finds the first. */
   mintCapability(request: MintCapability, options?: { idempotencyKey?: string }): Promise<CapabilityMinted>;
   /** Those that were minted, the latest first; for a session's token those of its session. */
   capabilities(query?: { limit?: number; before?: string }): Promise<CapabilityPage>;
   /** What this client's token allows. */
   ownCapability(): Promise<OwnCapability>;
+  /** Lets another client into a session, for an hour unless told. The same `idempotencyKey` finds the first. */
+  share(
+    sessionId: string,
+    request?: Partial<ShareSession>,
+    options?: { idempotencyKey?: string },
+  ): Promise<SessionShared>;
+  /** Joins the session that this client's token is a share of, and tells its other clients. */
+  join(): Promise<SessionJoined>;
+  /** Asks the other clients of a session whether something may be. */
+  coordinate(
+    sessionId: string,
+    request: Omit<RequestCoordination, "requiredConfirmations"> & { requiredConfirmations?: number },
+  ): Promise<CoordinationView>;
+  coordination(coordinationId: string): Promise<CoordinationView>;
+  /** Says yes or no, once. */
+  confirm(coordinationId: string, word: Confirmation): Promise<CoordinationView>;
+  /** Asks for all that a session holds up to now, as one text. */
+  requestExport(sessionId: string, format: ExportFormat): Promise<ExportAccepted>;
+  /** That text, as it comes. */
+  readExport(exportId: string): Promise<ReadableStream<string>>;
   session(sessionId: string): Promise<SessionView>;
   endSession(sessionId: string): Promise<SessionView>;
   /** Sends a command. The same `idempotencyKey` sent again finds the first. */
@@ -316,10 +352,28 @@ export function createClient(settings: ClientSettings): Client {
     url: base,
     openSession: (body, options = {}) =>
       json("POST", "/v1/sessions", sessionCreated, { body, headers: keyHeader(options.idempotencyKey) }),
+    sessions: (query = {}) => read(`/v1/sessions${toQuery({ ...query })}`, sessionList),
     mintCapability: (body, options = {}) =>
       json("POST", "/v1/capabilities", capabilityMinted, { body, headers: keyHeader(options.idempotencyKey) }),
     capabilities: (query = {}) => read(`/v1/capabilities${toQuery({ ...query })}`, capabilityPage),
     ownCapability: () => read("/v1/capability", ownCapability),
+    share: (sessionId, body = {}, options = {}) =>
+      json("POST", `/v1/sessions/${encodeURIComponent(sessionId)}/shares`, sessionShared, {
+        body,
+        headers: keyHeader(options.idempotencyKey),
+      }),
+    join: () => json("POST", "/v1/sessions/join", sessionJoined, { body: { token: settings.token } }),
+    coordinate: (sessionId, body) =>
+      json("POST", `/v1/sessions/${encodeURIComponent(sessionId)}/coordinations`, coordinationView, { body }),
+    coordination: (id) => read(`/v1/coordinations/${encodeURIComponent(id)}`, coordinationView),
+    confirm: (id, body) =>
+      json("POST", `/v1/coordinations/${encodeURIComponent(id)}/confirmations`, coordinationView, { body }),
+    requestExport: (sessionId, format) =>
+      json("POST", `/v1/sessions/${encodeURIComponent(sessionId)}/exports`, exportAccepted, { body: { format } }),
+    readExport: async (exportId) => {
+      const response = await request("GET", `/v1/exports/${encodeURIComponent(exportId)}`);
+      return (response.body ?? new Blob([]).stream()).pipeThrough(new TextDecoderStream());
+    },
     session: (sessionId) => read(`/v1/sessions/${encodeURIComponent(sessionId)}`, sessionView),
     endSession: (sessionId) => json("DELETE", `/v1/sessions/${encodeURIComponent(sessionId)}`, sessionView),
     send: (sessionId, body, options = {}) =>

@@ -1,8 +1,11 @@
 import type { EventType } from "@viable/log";
 import { eventType } from "@viable/log";
-import { sessionEvents } from "@viable/protocol";
+import { coordinationEvents, exportEvents, sessionEvents, sharingEvents } from "@viable/protocol";
 
-/** The events that this room writes: of sessions. */
-export const sessionEventTypes: readonly EventType[] = Object.entries(sessionEvents).map(([type, schema]) =>
-  eventType(type, schema),
-);
+/** The events that this room writes: of sessions, and of what their clients do together. */
+export const sessionEventTypes: readonly EventType[] = Object.entries({
+  ...sessionEvents,
+  ...sharingEvents,
+  ...coordinationEvents,
+  ...exportEvents,
+}).map(([type, schema]) => eventType(type, schema));

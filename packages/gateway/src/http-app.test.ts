@@ -40,6 +40,9 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
   });
   const app = createHttpApp({
     system: "alone",
+    shares: absent,
+    coordinations: absent,
+    exports: absent,
     runtime,
     receive,
     sessions,

@@ -16,8 +16,10 @@ import { sourceOf } from "./cloud-event.ts";
 import { readLogEvents } from "./log-events.ts";
 import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
 import { quotaHeaders } from "./rate-limit-headers.ts";
-import type { Authenticated, Receive } from "./receive.ts";
+import type { Authenticated } from "./receive.ts";
 import { streamFeed } from "./session-feed.ts";
+import type { SessionRoutesSettings } from "./session-routes.ts";
+import { addSessionRoutes } from "./session-routes.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { isOpen, toSessionView } from "./sessions.ts";
 import { followStored, readStreamEvents } from "./stream-events.ts";
@@ -30,11 +32,10 @@ const maxBodyBytes = 1024 * 1024;
 const maxDiscardedBytes = 16 * maxBodyBytes;
 const maxIdempotencyKeyChars = 200;
 
-export interface HttpAppSettings {
+export interface HttpAppSettings extends SessionRoutesSettings {
   /** The system's name, which says where events come from. */
   readonly system: string;
   readonly runtime: Runtime;
-  readonly receive: Receive;
   readonly sessions: Sessions;
   readonly executions: Executions;
   readonly log: Log;
@@ -206,6 +207,19 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       onError: settings.onError,
     });
   });
+
+  addSessionRoutes(
+    app,
+    {
+      who,
+      whoShows: (c, token) =>
+        receive.authenticate({ token, traceparent: headerOf(c, "traceparent"), signal: goneSignal(c) }),
+      reader,
+      body: bodyOf,
+      idempotencyKey: idempotencyKeyOf,
+    },
+    settings,
+  );
 
   app.post("/v1/capabilities", async (c) => {
     const caller = await who(c);

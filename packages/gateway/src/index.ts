@@ -1,3 +1,5 @@
+export type { Coordinations } from "./coordinations.ts";
+export { createCoordinations } from "./coordinations.ts";
 export { sessionEventTypes } from "./event-types.ts";
 export { fromEventView } from "./event-view.ts";
 export type { HttpAppSettings } from "./http-app.ts";
@@ -6,7 +8,9 @@ export type { Listener } from "./listen.ts";
 export { listen } from "./listen.ts";
 export type { Receive, ReceiveSettings } from "./receive.ts";
 export { createReceive } from "./receive.ts";
+export { createSessionExports } from "./session-export.ts";
 export type { Session, Sessions, SessionsSettings } from "./sessions.ts";
 export { createSessions } from "./sessions.ts";
+export { createShares } from "./shares.ts";
 export type { EventsView, ReadView, View, ViewRequest } from "./view.ts";
 export { queryNumber } from "./view.ts";

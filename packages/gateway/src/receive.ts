@@ -17,9 +17,9 @@ const autoWaitMs = 2_000;
 const syncWaitMs = 4 * 60_000;
 
 /** Each is an event that stays: enough for one per job of a busy day, and not for one per command. Counted by the root, however it is narrowed. */
-const mintsPerHour = 1_000;
+const recordsPerHour = 1_000;
 /** Roots whose numbers are remembered: some 300 bytes each. */
-const maxMinters = 1_000;
+const maxRoots = 1_000;
 
 /** What every transport brings to the door. */
 export interface Caller {
@@ -53,6 +53,12 @@ export interface Receive {
   command(who: Authenticated, session: Session, body: unknown, idempotencyKey: string | undefined): Promise<Received>;
   /** Asks, and waits for the answer. Nothing is recorded. */
   query(who: Authenticated, session: Session, body: unknown): Promise<QueryAnswer>;
+  /** A session that has not ended. */
+  openSession(who: Authenticated, sessionId: string): Promise<Session>;
+  /** Throws where the grant does not allow something else than a command to be done in a session. */
+  mayDo(who: Authenticated, session: Session, what: string, name: string): void;
+  /** Takes one of what a token may have recorded beside commands; throws where none is left. */
+  spend(who: Authenticated): void;
   /** Narrows the caller's own token, and records it. */
   mint(who: Authenticated, body: unknown, idempotencyKey: string | undefined): Promise<CapabilityMinted>;
   execution(who: Authenticated, executionId: string): Promise<ExecutionState>;
@@ -77,9 +83,9 @@ const sees = ({ sessionId }: Grant, execution: { readonly session: string | unde
 
 export function createReceive(settings: ReceiveSettings): Receive {
   const { runtime, capabilities, sessions, executions, intake, queries, register } = settings;
-  const mints = createKeyedLimits({
-    maxKeys: maxMinters,
-    make: () => createTokenBucket({ capacity: mintsPerHour, refillPerSecond: mintsPerHour / 3_600 }, runtime.clock),
+  const records = createKeyedLimits({
+    maxKeys: maxRoots,
+    make: () => createTokenBucket({ capacity: recordsPerHour, refillPerSecond: recordsPerHour / 3_600 }, runtime.clock),
   });
   const self: Receive = {
     async authenticate({ token, traceparent, signal }) {
@@ -165,6 +171,30 @@ export function createReceive(settings: ReceiveSettings): Receive {
       if (!outcome.ok) throw ofQuery(outcome);
       return { query, result: outcome.result as QueryAnswer["result"], answeredBy: outcome.answeredBy };
     },
+    spend({ grant }) {
+      const taken = records.get(grant.links?.[0]?.capabilityId ?? grant.tokenId).tryTake();
+      if (taken.ok) return;
+      throw new HttpProblem({
+        status: 429,
+        code: "gateway.rate_limited",
+        detail: `Of one token ${recordsPerHour} capabilities, shares, joinings, coordinations and exports an hour are recorded here.`,
+        retryAfterMs: taken.retryAfterMs,
+      });
+    },
+    mayDo(who, session, what, name) {
+      require(who, what, {
+        subject: what,
+        address: `command/${name}`,
+        operation: "write",
+        risk: "medium",
+        sessionId: session.sessionId,
+      });
+    },
+    async openSession(who, sessionId) {
+      const session = await self.session(who, sessionId);
+      requireOpen(session, runtime.clock.now());
+      return session;
+    },
     async mint(who, body, idempotencyKey) {
       const { ctx, grant } = who;
       require(who, "Minting a capability", {
@@ -175,15 +205,7 @@ export function createReceive(settings: ReceiveSettings): Receive {
         sessionId: grant.sessionId,
       });
       const request = parseBody(mintCapability, body, "capability");
-      const taken = mints.get(grant.links?.[0]?.capabilityId ?? grant.tokenId).tryTake();
-      if (!taken.ok)
-        throw new HttpProblem({
-          status: 429,
-          code: "gateway.too_many_capabilities",
-          detail: `From one token ${mintsPerHour} capabilities an hour can be minted here.`,
-          next: "Narrow the token yourself: that needs nobody.",
-          retryAfterMs: taken.retryAfterMs,
-        });
+      self.spend(who);
       const minting = await register.mint(ctx, who, request, idempotencyKey);
       if (minting.ok) return minting.minted;
       throw new HttpProblem({
@@ -287,7 +309,7 @@ function requireOpen(session: Session, now: number): void {
 }
 
 /** As far as it is used here: the protocol's schemas are such. */
-interface Shape<Parsed> {
+export interface Shape<Parsed> {
   safeParse(
     body: unknown,
   ):
@@ -295,7 +317,8 @@ interface Shape<Parsed> {
     | { readonly success: false; readonly error: Parameters<typeof toFieldProblems>[0] };
 }
 
-function parseBody<Parsed>(shape: Shape<Parsed>, body: unknown, what: string): Parsed {
+/** What a body says; throws what is wrong with it, and where. */
+export function parseBody<Parsed>(shape: Shape<Parsed>, body: unknown, what: string): Parsed {
   const parsed = shape.safeParse(body);
   if (parsed.success) return parsed.data;
   const errors = toFieldProblems(parsed.error, "body");

@@ -8,7 +8,20 @@ const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
  * What an id is of. The prefix is part of the id, so that a log line or a mistaken argument explains itself. `tsk`, `cap`, `sig` and
  * `apr` are the API's fixed prefixes of tasks, capabilities, signals and approvals: nothing else may take them.
  */
-export type IdKind = "evt" | "exe" | "ses" | "tsk" | "cap" | "sig" | "apr" | "prc" | "tok" | "trc" | "apd" | "run";
+export type IdKind =
+  | "evt"
+  | "exe"
+  | "ses"
+  | "tsk"
+  | "cap"
+  | "sig"
+  | "apr"
+  | "prc"
+  | "tok"
+  | "trc"
+  | "apd"
+  | "run"
+  | "exp";
 
 /** Makes ids. One maker per runtime; ids of one maker sort in the order they were made. */
 export interface Ids {

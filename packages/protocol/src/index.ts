@@ -23,6 +23,13 @@ export type { CloudEvent } from "./cloud-event.ts";
 export { cloudEvent, cloudEventBatch, cloudEventsBatchType } from "./cloud-event.ts";
 export type { CommandAnswer, CommandDescriptor, CommandList, CommandMode, SendCommand } from "./command.ts";
 export { commandAnswer, commandDescriptor, commandList, commandMode, maxDeadlineMs, sendCommand } from "./command.ts";
+export type {
+  Confirmation,
+  CoordinationEventData,
+  CoordinationView,
+  RequestCoordination,
+} from "./coordination.ts";
+export { confirmation, coordinationEvents, coordinationView, requestCoordination } from "./coordination.ts";
 export type { EventPage, EventView, ExecutionEventPage } from "./event.ts";
 export { eventPage, eventView, executionEventPage, feedHeartbeatMs } from "./event.ts";
 export type {
@@ -100,6 +107,7 @@ export type {
   Operation,
   SessionCreated,
   SessionEventData,
+  SessionList,
   SessionView,
 } from "./session.ts";
 export {
@@ -109,8 +117,13 @@ export {
   operation,
   sessionCreated,
   sessionEvents,
+  sessionList,
   sessionView,
 } from "./session.ts";
+export type { ExportAccepted, ExportFormat, RequestExport } from "./session-export.ts";
+export { exportAccepted, exportEvents, exportFormat, requestExport } from "./session-export.ts";
+export type { JoinSession, SessionJoined, SessionShared, ShareSession } from "./sharing.ts";
+export { joinSession, sessionJoined, sessionShared, shareSession, sharingEvents } from "./sharing.ts";
 export type {
   DeadLetter,
   DeadLetterData,

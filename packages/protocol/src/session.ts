@@ -45,6 +45,9 @@ export const sessionView = z.object({
 });
 export type SessionView = z.infer<typeof sessionView>;
 
+export const sessionList = z.object({ sessions: z.array(sessionView) });
+export type SessionList = z.infer<typeof sessionList>;
+
 export const sessionEvents = {
   "session.created": z.object({
     clientType,

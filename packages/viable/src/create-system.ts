@@ -3,7 +3,15 @@ import type { Bus } from "@viable/bus";
 import type { Membership, SingletonOffer } from "@viable/cluster";
 import { createSingletons, joinCluster } from "@viable/cluster";
 import type { Listener } from "@viable/gateway";
-import { createHttpApp, createReceive, createSessions, listen } from "@viable/gateway";
+import {
+  createCoordinations,
+  createHttpApp,
+  createReceive,
+  createSessionExports,
+  createSessions,
+  createShares,
+  listen,
+} from "@viable/gateway";
 import type { Context, Part, Runtime, Timer } from "@viable/kernel";
 import { createRuntime, rootContext, sleep, ViableError, waitFor, withContext } from "@viable/kernel";
 import type { Log, Store } from "@viable/log";
@@ -149,7 +157,7 @@ const settleLookMs = 20;
 const closeMs = 1_000;
 
 /**
- * Puts a system together and starts and stops it in order: bus, log, clock, sealer, membership, singletons, capabilities, registry, conflicts, executions, projections, the
+ * Puts a system together and starts and stops it in order: bus, log, clock, sealer, membership, singletons, capabilities, coordinations, registry, conflicts, executions, projections, the
  * counter of accesses to memory, threads, intake, queries, the watch of migrations, reactors, schedules, each service's listener and swarm by start priority,
  * gateway; and back. Stopping, all listeners are closed before the swarms. Runs begin nothing more from the first moment on, and are waited for
  * after the swarms, since tasks of theirs may be under way there. The gateway, which takes no new commands from then on either, is the last
@@ -318,6 +326,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     maxThreads: options.threads ?? Math.max(1, availableParallelism() - 1),
   });
   const sessions = createSessions({ log, capabilities, clientLimits: definition.clients });
+  const coordinations = createCoordinations(log);
   const receive = createReceive({ runtime, capabilities, sessions, executions, intake, queries, register });
 
   const onSupervisorEvent = (event: SupervisorEvent) => {
@@ -378,6 +387,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     runtime,
     receive,
     sessions,
+    shares: createShares({ log, register }),
+    coordinations,
+    exports: createSessionExports(log, executions),
     executions,
     log,
     views: [
@@ -579,6 +591,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "capabilities", capabilities);
         // Where no clients come in nobody needs one.
         if (hosting.roles.includes("gateway")) ownerToken = ensureOwnerToken(ctx, capabilities, ownerToken);
+        // Where no clients come in nobody asks them.
+        if (hosting.roles.includes("gateway")) await begin(ctx, "coordinations", coordinations);
         await begin(ctx, "registry", registry);
         await begin(ctx, "conflicts", conflicts);
         await begin(ctx, "executions", executions);

@@ -18,6 +18,7 @@ import { addReactors } from "./reactors.ts";
 import { addRegistry } from "./registry.ts";
 import { addRestore } from "./restore.ts";
 import { reportFailure } from "./run-to-exit.ts";
+import { addSessions } from "./sessions.ts";
 import type { Shell } from "./shell.ts";
 import { addStart } from "./start.ts";
 import { addStatus } from "./status.ts";
@@ -30,6 +31,7 @@ const verbs = [
   addExec,
   addAsk,
   addExecutions,
+  addSessions,
   addReactors,
   addApprovals,
   addCapability,

@@ -1,0 +1,14 @@
+import type { Grant } from "@viable/security";
+import type { Session } from "./sessions.ts";
+
+/**
+ * The capability that stands for a client in a session, however it narrows it: the one that was shared with it and cannot be handed on, else the session's own,
+ * else the root of what opens more.
+ */
+export function clientIn(session: Session, { links, tokenId }: Grant): string {
+  const last = links?.at(-1);
+  if (last?.restrictions.maxDelegations === 0 && last.capabilityId !== session.created.tokenId)
+    return last.capabilityId;
+  const own = links?.find(({ capabilityId }) => capabilityId === session.created.tokenId);
+  return own?.capabilityId ?? links?.[0]?.capabilityId ?? tokenId;
+}

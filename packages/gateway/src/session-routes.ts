@@ -1,0 +1,135 @@
+import { confirmation, joinSession, requestCoordination, requestExport, shareSession } from "@viable/protocol";
+import type { Context, Hono } from "hono";
+import type { Confirmed, Coordinations } from "./coordinations.ts";
+import { HttpProblem, notFound, unauthenticated } from "./problems.ts";
+import type { Authenticated, Receive } from "./receive.ts";
+import { parseBody } from "./receive.ts";
+import { clientIn } from "./session-client.ts";
+import type { SessionExports } from "./session-export.ts";
+import { exportContentTypes } from "./session-export.ts";
+import type { Shares } from "./shares.ts";
+import type { ReadScope } from "./view.ts";
+
+/** How a request is read, whatever its route. */
+export interface RequestReader {
+  who(c: Context): Promise<Authenticated>;
+  /** Who shows this token, which stands in the body and not in a header. */
+  whoShows(c: Context, token: string): Promise<Authenticated>;
+  reader(c: Context, subject: string, scope: ReadScope): Promise<Authenticated>;
+  body(c: Context): Promise<unknown>;
+  idempotencyKey(c: Context): string | undefined;
+}
+
+export interface SessionRoutesSettings {
+  readonly receive: Receive;
+  readonly shares: Shares;
+  readonly coordinations: Coordinations;
+  readonly exports: SessionExports;
+}
+
+/** What clients of one session do together: share it, join it, decide on something, and take it with them. */
+export function addSessionRoutes(
+  app: Hono,
+  { who, whoShows, reader, body, idempotencyKey }: RequestReader,
+  { receive, shares, coordinations, exports }: SessionRoutesSettings,
+): void {
+  app.post("/v1/sessions/join", async (c) => {
+    const { token } = parseBody(joinSession, await body(c), "join");
+    const joiner = await whoShows(c, token);
+    const { sessionId } = joiner.grant;
+    if (sessionId === undefined) throw notAShare();
+    const session = await receive.session(joiner, sessionId);
+    receive.spend(joiner);
+    const joined = await shares.join(joiner.ctx, joiner, session);
+    if (joined === undefined) throw notAShare();
+    return c.json(joined);
+  });
+
+  app.post("/v1/sessions/:id/shares", async (c) => {
+    const caller = await who(c);
+    const session = await receive.openSession(caller, c.req.param("id"));
+    receive.mayDo(caller, session, "Sharing the session", "session.share");
+    const request = parseBody(shareSession, await body(c), "share");
+    receive.spend(caller);
+    const sharing = await shares.share(caller, session, request, idempotencyKey(c));
+    if (sharing.ok) return c.json(sharing.shared, 201);
+    throw new HttpProblem({
+      status: 422,
+      code: "gateway.idempotency_mismatch",
+      detail: "This idempotency key was used for another share.",
+    });
+  });
+
+  app.post("/v1/sessions/:id/coordinations", async (c) => {
+    const caller = await who(c);
+    const session = await receive.openSession(caller, c.req.param("id"));
+    receive.mayDo(caller, session, "Asking the session's clients", "coordination.request");
+    const request = parseBody(requestCoordination, await body(c), "coordination");
+    receive.spend(caller);
+    const by = { grant: caller.grant, client: clientIn(session, caller.grant) };
+    const asked = await coordinations.request(caller.ctx, session.sessionId, by, request);
+    return c.json(asked, 202, { location: `/v1/coordinations/${asked.coordinationId}` });
+  });
+  app.get("/v1/coordinations/:id", async (c) => {
+    const { ctx, grant } = await reader(c, "coordination", "session");
+    const asked = await coordinations.find(ctx, grant, c.req.param("id"));
+    if (asked === undefined) throw notFound("coordination");
+    return c.json(asked);
+  });
+  app.post("/v1/coordinations/:id/confirmations", async (c) => {
+    const caller = await who(c);
+    const id = c.req.param("id");
+    const asked = await coordinations.find(caller.ctx, caller.grant, id);
+    if (asked === undefined) throw notFound("coordination");
+    const session = await receive.openSession(caller, asked.sessionId);
+    receive.mayDo(caller, session, "Deciding", "coordination.confirm");
+    const word = parseBody(confirmation, await body(c), "confirmation");
+    const by = { grant: caller.grant, client: clientIn(session, caller.grant) };
+    const confirmed = await coordinations.confirm(caller.ctx, id, by, word);
+    if (!confirmed.ok) throw refusedWord(confirmed);
+    return c.json(confirmed.view);
+  });
+
+  app.post("/v1/sessions/:id/exports", async (c) => {
+    const caller = await reader(c, "export", "session");
+    const session = await receive.session(caller, c.req.param("id"));
+    const { format } = parseBody(requestExport, await body(c), "export");
+    receive.spend(caller);
+    const accepted = await exports.request(caller.ctx, session, format);
+    return c.json(accepted, 202, { location: accepted.url });
+  });
+  app.get("/v1/exports/:id", async (c) => {
+    const caller = await reader(c, "export", "session");
+    const asked = await exports.find(caller.ctx, c.req.param("id"));
+    if (asked === undefined) throw notFound("export");
+    const session = await receive.session(caller, asked.sessionId);
+    const encoder = new TextEncoder();
+    const text = exports.read(caller.ctx, session, asked);
+    // Read only as fast as the client reads, and no further once it has gone.
+    const stream = ReadableStream.from(text).pipeThrough(
+      new TransformStream<string, Uint8Array>({ transform: (chunk, out) => out.enqueue(encoder.encode(chunk)) }),
+    );
+    const extension = asked.format === "markdown" ? "md" : asked.format;
+    return c.body(stream, 200, {
+      "content-type": exportContentTypes[asked.format],
+      "content-disposition": `attachment; filename="${asked.sessionId}.${extension}"`,
+    });
+  });
+}
+
+const notAShare = (): HttpProblem => {
+  const { parts } = unauthenticated();
+  return new HttpProblem({ ...parts, detail: "That is no share of an open session." });
+};
+
+const words: Readonly<Record<(Confirmed & { ok: false })["reason"], string>> = {
+  unknown: "There is no such coordination.",
+  settled: "It is settled, or its time is over.",
+  own: "Who asks does not answer: others must.",
+  said: "This client has said its word.",
+};
+
+const refusedWord = ({ reason }: Confirmed & { readonly ok: false }): HttpProblem =>
+  reason === "unknown"
+    ? notFound("coordination")
+    : new HttpProblem({ status: 409, code: `gateway.coordination_${reason}`, detail: words[reason] });

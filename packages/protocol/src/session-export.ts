@@ -1,0 +1,25 @@
+import { z } from "zod";
+
+export const exportFormat = z.enum(["json", "csv", "markdown"]);
+export type ExportFormat = z.infer<typeof exportFormat>;
+
+/** Asks for all that a session holds: itself, its executions and its events, as they are now. */
+export const requestExport = z.strictObject({ format: exportFormat });
+export type RequestExport = z.infer<typeof requestExport>;
+
+export const exportAccepted = z.object({
+  exportId: z.string(),
+  /** Where it is read, as often as wanted: it is made of the log while it is read, always up to the same event. */
+  url: z.string(),
+});
+export type ExportAccepted = z.infer<typeof exportAccepted>;
+
+export const exportEvents = {
+  "export.requested": z.object({
+    format: exportFormat,
+    sessionId: z.string(),
+    /** The last event that it holds. */
+    upTo: z.string(),
+    by: z.string(),
+  }),
+} as const;
