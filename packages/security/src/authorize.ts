@@ -18,6 +18,8 @@ export interface AuthorizationRequest {
   readonly tenant: string;
   /** The execution that is read or cancelled. Absent for anything else. */
   readonly executionId?: string;
+  /** The pattern of the system's policies that blocks it, whatever a grant allows. */
+  readonly blockedBy?: string | undefined;
   /** What a command or a query is given. */
   readonly args?: JsonValue;
 }
@@ -35,6 +37,8 @@ const granted: Authorization = { decision: "granted", reasons: [] };
 export function authorize(grant: Grant, request: AuthorizationRequest, now: number): Authorization {
   if (grant.expiresAt !== null && grant.expiresAt <= now) return deny("security.expired", "The token has expired.");
   if (grant.tenant !== request.tenant) return deny("security.denied", "The token belongs to another tenant.");
+  if (request.blockedBy !== undefined)
+    return deny("security.blocked", `The system's policies block ${request.blockedBy}, and so ${request.address}.`);
   if (grant.sessionId !== undefined && grant.sessionId !== request.sessionId) {
     const reason =
       request.sessionId === undefined

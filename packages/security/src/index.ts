@@ -1,5 +1,6 @@
 export type { Authorization, AuthorizationRequest } from "./authorize.ts";
 export { authorize } from "./authorize.ts";
+export { matchesAddress } from "./capability/address.ts";
 export type { Capabilities } from "./capability/capabilities.ts";
 export { createCapabilities } from "./capability/capabilities.ts";
 export type { CapabilityRegister } from "./capability/capability-register.ts";
@@ -12,6 +13,8 @@ export { createUses, isCounted, whyUnused } from "./capability/uses.ts";
 export type { ClientLimits, Grant, Link } from "./grant.ts";
 export { attenuate, baseClientLimits, follow } from "./grant.ts";
 export { mintOwnerToken } from "./owner-token.ts";
+export type { CommandPolicy, Policies } from "./policies.ts";
+export { createPolicies } from "./policies.ts";
 export type { Seal } from "./seal.ts";
 export { hashOfSeal, sealEventTypes, sealStream } from "./seal.ts";
 export type { SealFile } from "./seal-file.ts";

@@ -14,7 +14,7 @@ function delegations(max: number) {
   const request = { grant: grantOf(parent), command: "work", args: {}, parent };
   /** How to leave, or undefined where it was refused. */
   return (executionId: string) => {
-    const admitted = admission.admit(ctx, request, executionId);
+    const admitted = admission.admit(ctx, request, executionId, []);
     return admitted.ok ? admitted.leave : undefined;
   };
 }

@@ -27,7 +27,8 @@ export interface AdmissionSettings {
  * bound.
  */
 export function createAdmission({ executions, maxOpen, maxDelegations }: AdmissionSettings): {
-  admit(ctx: Context, request: IntakeRequest, executionId: string): Admitted;
+  /** `limits`: how many commands of these patterns the principal may send an hour. */
+  admit(ctx: Context, request: IntakeRequest, executionId: string, limits: readonly PolicyLimit[]): Admitted;
 } {
   // One for each service of this process that delegates: as many as the config has.
   const delegations = new Map<string, ConcurrencyLimit>();
@@ -85,8 +86,11 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
     return found;
   };
   /** Takes a place and a command of each link that has a number of them, or nothing of any. */
-  const admitByMeters = (ctx: Context, { grant }: IntakeRequest): Admitted => {
-    const metered = metersOf(grant).map((meter) => limitsOf(ctx, meter));
+  const admitByMeters = (ctx: Context, { grant }: IntakeRequest, policies: readonly PolicyLimit[]): Admitted => {
+    const byPolicy = policies.map(({ pattern, commandsPerHour }): Meter => {
+      return { id: `${pattern} ${grant.tenant} ${grant.principal}`, commandsPerHour, maxConcurrent: undefined };
+    });
+    const metered = [...metersOf(grant), ...byPolicy].map((meter) => limitsOf(ctx, meter));
     const places: (() => void)[] = [];
     const leave = () => {
       for (const each of places) each();
@@ -107,7 +111,7 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
       if (!decision.ok) {
         for (const each of taken) each.giveBack();
         leave();
-        const message = `This token may send ${decision.limit} commands an hour.`;
+        const message = `${decision.limit} of these commands may be sent an hour.`;
         const retryAfterMs = Math.ceil(decision.retryAfterMs);
         return { ok: false, refusal: refuse("limited", "intake.rate_limited", message, { retryAfterMs }) };
       }
@@ -119,7 +123,7 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
   };
 
   return {
-    admit(ctx, request, executionId) {
+    admit(ctx, request, executionId, policies) {
       if (executions.openCount() >= maxOpen) {
         return {
           ok: false,
@@ -129,7 +133,7 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
         };
       }
       if (request.parent !== undefined) return admitDelegation(request.parent.accepted.service, executionId);
-      return admitByMeters(ctx, request);
+      return admitByMeters(ctx, request, policies);
     },
   };
 }
@@ -138,6 +142,12 @@ export function createAdmission({ executions, maxOpen, maxDelegations }: Admissi
 interface Place {
   sharers: number;
   giveUp(): void;
+}
+
+/** How many commands that a pattern means a principal may send an hour. */
+interface PolicyLimit {
+  readonly pattern: string;
+  readonly commandsPerHour: number;
 }
 
 /** What is counted of one link of a capability. Whoever narrows it further counts there, too. */

@@ -5,7 +5,7 @@ import { canonicalJson, nearestNames, rootContext, toWire } from "@viable/kernel
 import type { Log } from "@viable/log";
 import { isOutcome, maxHops, toFieldProblems } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
-import type { Capabilities, Uses } from "@viable/security";
+import type { Capabilities, Policies, Uses } from "@viable/security";
 import { attenuate, authorize, isCounted, whyUnused } from "@viable/security";
 import { executionIdFor, grantOf } from "./acceptance.ts";
 import type { Accepted } from "./acceptances.ts";
@@ -34,6 +34,8 @@ export interface IntakeSettings {
   /** Says whether it is known what was revoked. */
   readonly capabilities: Pick<Capabilities, "isFresh">;
   readonly uses: Uses;
+  /** What the system's owner lays down for commands. */
+  readonly policies: Policies;
   /** Executions without an outcome that this process accepts more beside; one more is overload. Default 10,000. */
   readonly maxOpen?: number;
   /** Told of every delegation of this process that came to an end. */
@@ -224,13 +226,15 @@ export function createIntake(settings: IntakeSettings): Intake {
       });
     }
     // 1. authorise
+    const policy = settings.policies.of(request.command, agent.risk);
     const decision = authorize(
       request.grant,
       {
         subject: request.command,
         address: `command/${request.command}`,
         operation: "write",
-        risk: agent.risk,
+        risk: policy.risk,
+        blockedBy: policy.blockedBy,
         sessionId: request.grant.sessionId,
         tenant: ctx.tenant,
         args: request.args,
@@ -239,7 +243,7 @@ export function createIntake(settings: IntakeSettings): Intake {
     );
     if (decision.decision === "denied")
       return refuse("denied", decision.code, `"${request.command}" was denied.`, { reasons: decision.reasons });
-    if (agent.risk === "high" && request.grant.links !== undefined && !settings.capabilities.isFresh()) {
+    if (policy.risk === "high" && request.grant.links !== undefined && !settings.capabilities.isFresh()) {
       const why = `Which tokens were revoked is not known here, and "${request.command}" has a high risk.`;
       return refuse("unavailable", "security.revocations_unknown", why, { retryAfterMs: 1_000 });
     }
@@ -265,7 +269,7 @@ export function createIntake(settings: IntakeSettings): Intake {
       });
       return await recordedOr(ctx, request, executionId, late);
     }
-    const admitted = admission.admit(ctx, request, executionId);
+    const admitted = admission.admit(ctx, request, executionId, policy.limits);
     if (!admitted.ok) return await recordedOr(ctx, request, executionId, admitted.refusal);
     const use = isCounted(request.grant) ? await settings.uses.take(ctx, request.grant) : undefined;
     if (use?.ok === false) {

@@ -1,10 +1,10 @@
 import type { JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
-import { authorize } from "@viable/security";
+import type { Policies } from "@viable/security";
 import type { AgentContext, AgentDefinition, Catalogue } from "@viable/swarm";
 import { agent } from "@viable/swarm";
 import { z } from "zod";
-import { callerGrant } from "./caller-grant.ts";
+import { mayCall } from "./may-call.ts";
 
 const namespace = "chat";
 /** What is remembered of a conversation, in turns: as much as a person scrolls back. Whoever answers is told both sides of each. */
@@ -31,7 +31,7 @@ type Turn = { readonly executionId: string; readonly message: string; readonly r
 const answer = z.object({ reply: z.string(), origin: z.string() });
 
 /** `chat`: a conversation with the system's agents, which goes on under the id that the first answer gives. */
-export function chatCommand(catalogue: () => Catalogue): AgentDefinition {
+export function chatCommand(catalogue: () => Catalogue, policies: Policies): AgentDefinition {
   return agent({
     name: "chat",
     capability: "chat",
@@ -64,7 +64,7 @@ export function chatCommand(catalogue: () => Catalogue): AgentDefinition {
             { role: "user", text: turn.message },
             { role: "assistant", text: turn.reply },
           ]),
-          commands: commandsFor(ctx, catalogue()),
+          commands: commandsFor(ctx, catalogue(), policies),
           run,
         },
         { key: ctx.executionId },
@@ -128,26 +128,19 @@ const cutTurn = (text: string): string =>
   text.length <= maxTurnChars ? text : `${text.slice(0, maxTurnChars - 1).toWellFormed()}…`;
 
 /** What the caller may have done, so that nothing else is proposed. */
-function commandsFor(ctx: AgentContext, catalogue: Catalogue): { capability: string; description: string }[] {
-  const grant = callerGrant(ctx);
-  const now = ctx.runtime.clock.now();
+function commandsFor(
+  ctx: AgentContext,
+  catalogue: Catalogue,
+  policies: Policies,
+): { capability: string; description: string }[] {
   return catalogue
     .commands(ctx.tenant)
     .filter((command) => command !== "chat" && command !== conversation)
     .flatMap((capability) => {
       const found = catalogue.find(capability, ctx.tenant)[0]?.agent;
       if (found === undefined) return [];
-      const { risk, description } = found;
-      const request = {
-        subject: capability,
-        address: `command/${capability}`,
-        operation: "write",
-        risk,
-        sessionId: grant.sessionId,
-        tenant: ctx.tenant,
-      } as const;
-      return authorize(grant, request, now).decision === "granted"
-        ? [{ capability, description: description.slice(0, maxDescriptionChars) }]
+      return mayCall(ctx, capability, found, policies).decision === "granted"
+        ? [{ capability, description: found.description.slice(0, maxDescriptionChars) }]
         : [];
     })
     .slice(0, maxCommands);

@@ -27,6 +27,7 @@ import {
   createCapabilities,
   createCapabilityRegister,
   createHmacChain,
+  createPolicies,
   createSealer,
   createUses,
   deriveKey,
@@ -170,11 +171,13 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const news = ports.bus && createBusNews(runtime, bus, () => ports.store.news);
   const log = createLog(ports.store, runtime, { types: eventTypes, ...(news !== undefined && { news }) });
   const swarms = new Map<string, Swarm>();
+  const policies = createPolicies(definition.policies);
   const services: readonly ServiceDefinition[] = [
     commandService([
       ...systemCommands({
         catalogue: () => catalogue,
         registry: () => registry,
+        policies,
         swarms: () => swarms,
         running: () => swarmMonitor.all().swarms,
         processId: () => membership.processId,
@@ -268,6 +271,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     swarm: (service) => swarms.get(service),
     capabilities,
     uses,
+    policies,
     maxOpen: definition.limits.maxOpenExecutions,
     onDelegated: traffic.count,
     onProblem: (message) => notice("warn", message),
@@ -393,7 +397,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     executions,
     log,
     views: [
-      ...systemViews({ catalogue, registry, log, accesses, membership, projections, traffic: traffic.pairs }),
+      ...systemViews({ catalogue, registry, log, accesses, membership, projections, policies, traffic: traffic.pairs }),
       ...swarmViews({ processId: membership.processId, monitor: swarmMonitor }),
       ...reactorViews({ log, reactors, schedules }),
       ...queryViews(queries.catalogue, registry),

@@ -1,13 +1,14 @@
-import { ViableError } from "@viable/kernel";
+import { nearestNames, ViableError } from "@viable/kernel";
 import type { Projection } from "@viable/log/define";
 import { checkProjections, reaction } from "@viable/log/define";
 import type { ClientType } from "@viable/protocol";
+import { addressPattern } from "@viable/protocol";
 import type { ProcessManager, ReactorDefinition, Schedule } from "@viable/reactors/define";
 import { checkReactors, Definitions } from "@viable/reactors/define";
 import type { RoutingRule, RoutingRuleSettings } from "@viable/registry/define";
 import { checkRoutingRules } from "@viable/registry/define";
-import type { ClientLimits } from "@viable/security";
-import { baseClientLimits } from "@viable/security";
+import type { ClientLimits, CommandPolicy } from "@viable/security";
+import { baseClientLimits, matchesAddress } from "@viable/security";
 import type { AgentDefinition, ReactorPlanAgent, ServiceDefinition } from "@viable/swarm/define";
 import { createCatalogue, service } from "@viable/swarm/define";
 import { z } from "zod";
@@ -44,6 +45,11 @@ export interface SystemSettings {
     /** Default 4100. 0 takes any free port. */
     readonly port?: number;
   };
+  /**
+   * What holds for commands whoever sends them, by patterns of addresses as capabilities have them: `command/database.*`. All that mean a command hold,
+   * the strictest first.
+   */
+  readonly policies?: Readonly<Record<string, CommandPolicy>>;
   /** Replaces the base authority of a kind of client, member by member. */
   readonly clients?: Partial<Record<ClientType, Partial<ClientLimits>>>;
   readonly limits?: {
@@ -75,6 +81,7 @@ export interface SystemDefinition {
   readonly routing: readonly RoutingRule[];
   readonly gateway: { readonly host: string; readonly port: number };
   readonly clients: Readonly<Record<ClientType, ClientLimits>>;
+  readonly policies: Readonly<Record<string, CommandPolicy>>;
   readonly limits: {
     readonly maxOpenExecutions: number;
     readonly threads: number | undefined;
@@ -144,6 +151,16 @@ const shape = z.strictObject({
       port: z.number().int().min(0).max(65_535).default(4100),
     })
     .prefault({}),
+  policies: z
+    .record(
+      addressPattern,
+      z.strictObject({
+        mode: z.enum(["allow", "block"]).optional(),
+        risk: z.enum(["low", "medium", "high"]).optional(),
+        commandsPerHour: z.number().int().min(1).max(1_000_000_000).optional(),
+      }),
+    )
+    .default({}),
   clients: z
     .strictObject(
       Object.fromEntries(
@@ -195,6 +212,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
   checkReactorPlans(agents, reactors);
   checkServices(services, gateway.port);
   checkCapabilities(agents);
+  checkPolicies(Object.keys(parsed.data.policies), capabilities);
   const rules = checkRoutingRules(routing, {
     services: services.map((each) => each.name),
     capabilities: [...new Set(services.flatMap((each) => each.capabilities))],
@@ -212,6 +230,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
     pools: Object.freeze(pools),
     routing: rules,
     gateway,
+    policies: Object.freeze(parsed.data.policies) as SystemDefinition["policies"],
     clients: mergeClients(parsed.data.clients as SystemSettings["clients"]),
     limits: {
       maxOpenExecutions: limits.maxOpenExecutions,
@@ -220,6 +239,17 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
       leaseMs: limits.leaseMs,
     },
   });
+}
+
+/** A policy that means no command keeps nobody from anything: it is a mistake. */
+function checkPolicies(patterns: readonly string[], capabilities: readonly string[]): void {
+  const addresses = [...new Set(capabilities)].map((each) => `command/${each}`);
+  for (const pattern of patterns) {
+    if (addresses.some((address) => matchesAddress(pattern, address))) continue;
+    const near = nearestNames(pattern, addresses);
+    const hint = near.length === 0 ? "" : `; near it are ${near.join(", ")}`;
+    throw invalid(`policies.${pattern}`, `means no command of this system${hint}`);
+  }
 }
 
 /** An agent whose work a run does needs its reactor here. */

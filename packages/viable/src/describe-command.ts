@@ -1,6 +1,7 @@
 import { ViableError } from "@viable/kernel";
 import type { CommandDescriptor } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
+import type { Policies } from "@viable/security";
 import type { Catalogue } from "@viable/swarm";
 import { z } from "zod";
 
@@ -8,6 +9,7 @@ import { z } from "zod";
 export function describeCommand(
   catalogue: Catalogue,
   registry: Registry,
+  policies: Policies,
   command: string,
   tenant: string,
 ): CommandDescriptor {
@@ -19,7 +21,7 @@ export function describeCommand(
     command,
     description: agent.description,
     services: [...new Set(offers.map((offer) => offer.service))],
-    risk: agent.risk,
+    risk: policies.of(command, agent.risk).risk,
     input: z.toJSONSchema(agent.input, { io: "input", unrepresentable: "any" }) as CommandDescriptor["input"],
     timeoutMs: agent.timeoutMs,
     joinable: agent.joinable,

@@ -1,12 +1,12 @@
 import type { JsonValue } from "@viable/kernel";
 import { nearestNames } from "@viable/kernel";
 import type { Registry } from "@viable/registry";
-import { authorize } from "@viable/security";
+import type { Policies } from "@viable/security";
 import type { AgentContext, AgentDefinition, Catalogue } from "@viable/swarm";
 import { agent } from "@viable/swarm";
 import { z } from "zod";
-import { callerGrant } from "./caller-grant.ts";
 import { describeCommand } from "./describe-command.ts";
+import { mayCall } from "./may-call.ts";
 
 /** Commands that `help` lists; a page of more is searched, not read. */
 const maxListed = 200;
@@ -15,10 +15,11 @@ const maxListed = 200;
 export interface HelpSources {
   catalogue(): Catalogue;
   registry(): Registry;
+  readonly policies: Policies;
 }
 
 /** `help`: what may I do here? Only what the caller's authority allows is listed, unless it asks for all. */
-export function helpCommand({ catalogue, registry }: HelpSources): AgentDefinition {
+export function helpCommand({ catalogue, registry, policies }: HelpSources): AgentDefinition {
   return agent({
     name: "help",
     capability: "help",
@@ -36,11 +37,11 @@ export function helpCommand({ catalogue, registry }: HelpSources): AgentDefiniti
     handle(ctx, { about, all }) {
       const known = catalogue();
       if (about !== undefined && known.find(about, ctx.tenant).length > 0)
-        return explainCommand(ctx, known, registry(), about);
+        return explainCommand(ctx, known, registry(), policies, about);
       const commands = known.commands(ctx.tenant);
       const found = commands.filter((command) => about === undefined || tellsOf(ctx, known, command, about));
       const list = (names: readonly string[]) =>
-        names.map((name) => listCommand(ctx, known, registry(), name)).filter((each) => all || each.allowed);
+        names.map((name) => listCommand(ctx, known, registry(), policies, name)).filter((each) => all || each.allowed);
       const shown = list(found);
       return {
         ...(about !== undefined && { about }),
@@ -54,35 +55,30 @@ export function helpCommand({ catalogue, registry }: HelpSources): AgentDefiniti
   });
 }
 
-function listCommand(ctx: AgentContext, catalogue: Catalogue, registry: Registry, command: string) {
-  const { description, risk, available } = describeCommand(catalogue, registry, command, ctx.tenant);
-  return { command, description, risk, available, ...mayCall(ctx, command, risk) };
+function listCommand(ctx: AgentContext, catalogue: Catalogue, registry: Registry, policies: Policies, command: string) {
+  const { description, risk, available } = describeCommand(catalogue, registry, policies, command, ctx.tenant);
+  return { command, description, risk, available, ...tellWhether(ctx, catalogue, policies, command) };
 }
 
-function explainCommand(ctx: AgentContext, catalogue: Catalogue, registry: Registry, command: string): JsonValue {
-  const described = describeCommand(catalogue, registry, command, ctx.tenant);
-  return { ...described, ...mayCall(ctx, command, described.risk) } as unknown as JsonValue;
-}
-
-/** Decided as the intake would decide it. */
-function mayCall(
+function explainCommand(
   ctx: AgentContext,
-  subject: string,
-  risk: AgentDefinition["risk"],
+  catalogue: Catalogue,
+  registry: Registry,
+  policies: Policies,
+  command: string,
+): JsonValue {
+  const described = describeCommand(catalogue, registry, policies, command, ctx.tenant);
+  return { ...described, ...tellWhether(ctx, catalogue, policies, command) } as unknown as JsonValue;
+}
+
+function tellWhether(
+  ctx: AgentContext,
+  catalogue: Catalogue,
+  policies: Policies,
+  command: string,
 ): { allowed: boolean; reasons?: string[] } {
-  const grant = callerGrant(ctx);
-  const decision = authorize(
-    grant,
-    {
-      subject,
-      address: `command/${subject}`,
-      operation: "write",
-      risk,
-      sessionId: grant.sessionId,
-      tenant: ctx.tenant,
-    },
-    ctx.runtime.clock.now(),
-  );
+  const agent = catalogue.find(command, ctx.tenant)[0]?.agent ?? { risk: "high" };
+  const decision = mayCall(ctx, command, agent, policies);
   return decision.decision === "granted" ? { allowed: true } : { allowed: false, reasons: [...decision.reasons] };
 }
 

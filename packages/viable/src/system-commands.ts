@@ -2,6 +2,7 @@ import type { JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { HealthView } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
+import type { Policies } from "@viable/security";
 import type { AgentDefinition, Catalogue, Swarm } from "@viable/swarm";
 import { agent, contextOf } from "@viable/swarm";
 import { z } from "zod";
@@ -15,6 +16,7 @@ import { swarmsFor } from "./swarm-views.ts";
 export interface SystemCommandSources {
   catalogue(): Catalogue;
   registry(): Registry;
+  readonly policies: Policies;
   /** The swarms of the process that runs the command. */
   swarms(): ReadonlyMap<string, Swarm>;
   /** The swarms of all processes, drained ones among them, as far as this one knows. */
@@ -26,7 +28,7 @@ export interface SystemCommandSources {
 
 /** Commands that every system has, run by the built-in swarm. */
 export function systemCommands(sources: SystemCommandSources): AgentDefinition[] {
-  const { catalogue, registry, swarms, running, processId, health } = sources;
+  const { catalogue, registry, policies, swarms, running, processId, health } = sources;
   const atSwarms = createAtSwarms({ swarms, running, processId });
   const target = {
     service: z.string(),
@@ -35,8 +37,8 @@ export function systemCommands(sources: SystemCommandSources): AgentDefinition[]
   };
   const place = { namespace: z.string().min(1).max(100).default("default"), key: z.string().min(1).max(200) };
   return [
-    helpCommand({ catalogue, registry }),
-    chatCommand(catalogue),
+    helpCommand({ catalogue, registry, policies }),
+    chatCommand(catalogue, policies),
     agent({
       name: "system-health",
       capability: "system.health",

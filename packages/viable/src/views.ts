@@ -7,6 +7,7 @@ import type { Log, Position, ProjectionStatus, Projections } from "@viable/log";
 import { isPosition } from "@viable/log";
 import type { Discovery, MemoryEntryView, ProjectionView, RegistryMetrics, Traffic } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
+import type { Policies } from "@viable/security";
 import type { AccessCounter, Catalogue, MemoryEntry } from "@viable/swarm";
 import { createMemory, globalMemoryService } from "@viable/swarm";
 import { describeCommand } from "./describe-command.ts";
@@ -18,6 +19,7 @@ export interface ViewSources {
   readonly accesses: AccessCounter;
   readonly membership: Membership;
   readonly projections: Projections;
+  readonly policies: Policies;
   traffic(): readonly Traffic[];
 }
 
@@ -29,6 +31,7 @@ export function systemViews({
   accesses,
   membership,
   projections,
+  policies,
   traffic,
 }: ViewSources): View[] {
   return [
@@ -40,7 +43,7 @@ export function systemViews({
         ({
           commands: catalogue
             .commands(ctx.tenant)
-            .map((command) => describeCommand(catalogue, registry, command, ctx.tenant)),
+            .map((command) => describeCommand(catalogue, registry, policies, command, ctx.tenant)),
         }) as unknown as JsonValue,
     },
     {

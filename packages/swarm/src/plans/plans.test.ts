@@ -85,6 +85,7 @@ const systemOf = (agents: readonly AgentDefinition[], workers = 3): Parameters<t
   routing: [],
   pools: {},
   gateway: { host: "127.0.0.1", port: 0 },
+  policies: {},
   clients: { ...baseClientLimits },
   limits: { maxOpenExecutions: 10_000, threads: 1, drainMs: 20_000, leaseMs: 10_000 },
 });

@@ -60,6 +60,7 @@ export function describeConfig(
     },
     fromEnvironment: variables.filter((name) => variable(environment, name) !== undefined),
     clients: definition.clients,
+    policies: definition.policies,
     services: definition.services.map(
       ({ name, description, port, workers, maxQueued, startPriority, supervision, agents, ...known }) => ({
         name,
