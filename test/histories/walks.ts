@@ -106,6 +106,17 @@ async function capabilities(): Promise<StoredEvent[]> {
   return await t.events();
 }
 
+/** What somebody may not do, three times: told of, and announced. */
+async function violations(): Promise<StoredEvent[]> {
+  await using t = await startTestSystem(definition);
+  const client = await t.connect("web");
+  for (let time = 0; time < 3; time++) {
+    await client.run("swarm.restart", { service: "work" }).catch(() => undefined);
+    await t.time.advance(1_000);
+  }
+  return await t.events();
+}
+
 /** What clients of a session do together: one joins by a share, they decide on three things, one of which is out of time, and one takes all with it. */
 async function sharing(): Promise<StoredEvent[]> {
   await using t = await startTestSystem(definition);
@@ -529,6 +540,7 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   conflicts,
   capabilities,
   sharing,
+  violations,
   "equal-work": equalWork,
   takeovers,
   "assigned-tasks": assignedTasks,

@@ -37,6 +37,7 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
     intake: absent,
     queries: absent,
     register: absent,
+    violations: { note: () => undefined },
   });
   const app = createHttpApp({
     system: "alone",

@@ -3,7 +3,7 @@ import { isTraceparent, newTraceparent, rootContext, withContext } from "@viable
 import { createKeyedLimits, createTokenBucket } from "@viable/limits";
 import type { CapabilityMinted, CommandAnswer, CommandMode, QueryAnswer } from "@viable/protocol";
 import { askQuery, isOutcome, mintCapability, sendCommand, toFieldProblems } from "@viable/protocol";
-import type { AuthorizationRequest, Capabilities, CapabilityRegister, Grant } from "@viable/security";
+import type { AuthorizationRequest, Capabilities, CapabilityRegister, Grant, Violations } from "@viable/security";
 import { authorize } from "@viable/security";
 import type { ExecutionState, Executions, Intake, Queries, Quota } from "@viable/swarm";
 import { HttpProblem, notFound, ofQuery, ofRefusal, unauthenticated } from "./problems.ts";
@@ -75,6 +75,8 @@ export interface ReceiveSettings {
   readonly intake: Intake;
   readonly queries: Queries;
   readonly register: Pick<CapabilityRegister, "mint">;
+  /** Told of what was refused for want of authority. */
+  readonly violations: Pick<Violations, "note">;
 }
 
 /** A session's token sees that session's executions; an unbound one sees its tenant's. */
@@ -261,6 +263,8 @@ export function createReceive(settings: ReceiveSettings): Receive {
     const decision = authorize(grant, { ...request, tenant: ctx.tenant }, runtime.clock.now());
     if (decision.decision === "granted") return;
     const { code, reasons } = decision;
+    const { address, risk } = request;
+    settings.violations.note(ctx, { grant, code, address, reasons, risk });
     throw new HttpProblem({ status: 403, code, detail: `${what} was denied.`, reasons });
   };
 

@@ -170,3 +170,5 @@ export {
   swarmHistory,
   swarmReportList,
 } from "./swarm-health.ts";
+export type { ViolationData } from "./violation.ts";
+export { violationEvents } from "./violation.ts";

@@ -30,3 +30,5 @@ export type { TextSigner } from "./text-signer.ts";
 export { createTextSigner } from "./text-signer.ts";
 export type { Finding, FoundEvent, LogRows, SealVerdict } from "./verify-seals.ts";
 export { verifySeals } from "./verify-seals.ts";
+export type { Violations } from "./violations.ts";
+export { createViolations, violationEventTypes } from "./violations.ts";

@@ -5,7 +5,7 @@ import { canonicalJson, nearestNames, rootContext, toWire } from "@viable/kernel
 import type { Log } from "@viable/log";
 import { isOutcome, maxHops, toFieldProblems } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
-import type { Capabilities, Policies, Uses } from "@viable/security";
+import type { Capabilities, Policies, Uses, Violations } from "@viable/security";
 import { attenuate, authorize, isCounted, whyUnused } from "@viable/security";
 import { executionIdFor, grantOf } from "./acceptance.ts";
 import type { Accepted } from "./acceptances.ts";
@@ -34,6 +34,8 @@ export interface IntakeSettings {
   /** Says whether it is known what was revoked. */
   readonly capabilities: Pick<Capabilities, "isFresh">;
   readonly uses: Uses;
+  /** Told of what was refused for want of authority. */
+  readonly violations: Pick<Violations, "note">;
   /** What the system's owner lays down for commands. */
   readonly policies: Policies;
   /** Executions without an outcome that this process accepts more beside; one more is overload. Default 10,000. */
@@ -241,8 +243,12 @@ export function createIntake(settings: IntakeSettings): Intake {
       },
       ctx.runtime.clock.now(),
     );
-    if (decision.decision === "denied")
-      return refuse("denied", decision.code, `"${request.command}" was denied.`, { reasons: decision.reasons });
+    if (decision.decision === "denied") {
+      const { code, reasons } = decision;
+      const address = `command/${request.command}`;
+      settings.violations.note(ctx, { grant: request.grant, code, address, reasons, risk: policy.risk });
+      return refuse("denied", code, `"${request.command}" was denied.`, { reasons });
+    }
     if (policy.risk === "high" && request.grant.links !== undefined && !settings.capabilities.isFresh()) {
       const why = `Which tokens were revoked is not known here, and "${request.command}" has a high risk.`;
       return refuse("unavailable", "security.revocations_unknown", why, { retryAfterMs: 1_000 });

@@ -30,6 +30,7 @@ import {
   createPolicies,
   createSealer,
   createUses,
+  createViolations,
   deriveKey,
   mintOwnerToken,
   openSystemKey,
@@ -239,6 +240,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     open: async (ctx) => createHmacChain(deriveKey(await openSystemKey(ctx, log), "capabilities")),
   });
   const uses = createUses(log);
+  const violations = createViolations(log);
   const register = createCapabilityRegister(log, capabilities);
   const registry = createRegistry({
     log,
@@ -271,6 +273,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     swarm: (service) => swarms.get(service),
     capabilities,
     uses,
+    violations,
     policies,
     maxOpen: definition.limits.maxOpenExecutions,
     onDelegated: traffic.count,
@@ -316,6 +319,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     accesses,
     isHosted: (service) => swarms.get(service)?.isDrained === false,
     uses,
+    violations,
   });
   const schedules = createSchedules({
     log,
@@ -331,7 +335,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   });
   const sessions = createSessions({ log, capabilities, clientLimits: definition.clients });
   const coordinations = createCoordinations(log);
-  const receive = createReceive({ runtime, capabilities, sessions, executions, intake, queries, register });
+  const receive = createReceive({ runtime, capabilities, sessions, executions, intake, queries, register, violations });
 
   const onSupervisorEvent = (event: SupervisorEvent) => {
     // Stopping ends what it cannot wait for; that is no crash.
@@ -385,7 +389,18 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       running,
       uptimeMs: runtime.clock.monotonicMs() - startedMs,
     });
-  const metrics = createMetrics({ swarms, log, bus, membership, executions, accesses, projections, reactors, runtime });
+  const metrics = createMetrics({
+    swarms,
+    log,
+    bus,
+    membership,
+    executions,
+    accesses,
+    projections,
+    reactors,
+    violations,
+    runtime,
+  });
   const app = createHttpApp({
     system: definition.name,
     runtime,

@@ -3,7 +3,7 @@ import type { EventType } from "@viable/log";
 import { logEventTypes } from "@viable/log";
 import { reactorEventTypes, scheduleEventTypes } from "@viable/reactors";
 import { registryEventTypes } from "@viable/registry";
-import { capabilityEventTypes, sealEventTypes } from "@viable/security";
+import { capabilityEventTypes, sealEventTypes, violationEventTypes } from "@viable/security";
 import { swarmEventTypes } from "@viable/swarm";
 
 /** Every type of event that the rooms of a system write. One that is missing here cannot be written. */
@@ -14,6 +14,7 @@ export const eventTypes: readonly EventType[] = [
   ...registryEventTypes,
   ...sealEventTypes,
   ...capabilityEventTypes,
+  ...violationEventTypes,
   ...reactorEventTypes,
   ...scheduleEventTypes,
 ];

@@ -7,6 +7,7 @@ import type { Log, Projections } from "@viable/log";
 import type { SwarmMeasurement } from "@viable/protocol";
 import { swarmView } from "@viable/protocol";
 import type { Reactors } from "@viable/reactors";
+import type { Violations } from "@viable/security";
 import type { AccessCounter, Executions, Swarm } from "@viable/swarm";
 import { Gauge, Registry } from "prom-client";
 
@@ -24,6 +25,7 @@ export interface MetricsSources {
   readonly accesses: AccessCounter;
   readonly projections: Projections;
   readonly reactors: Reactors;
+  readonly violations: Pick<Violations, "stats">;
   readonly runtime: Runtime;
 }
 
@@ -48,7 +50,7 @@ const swarmGauges: Readonly<Record<string, { help: string; read(measurement: Swa
 };
 
 export function createMetrics(sources: MetricsSources): Metrics {
-  const { swarms, log, bus, membership, executions, accesses, projections, reactors, runtime } = sources;
+  const { swarms, log, bus, membership, executions, accesses, projections, reactors, violations, runtime } = sources;
   const loopDelay = monitorEventLoopDelay({ resolution: loopResolutionMs });
   loopDelay.enable();
   const addSwarms = (registry: Registry, services: readonly string[]) => {
@@ -170,6 +172,17 @@ export function createMetrics(sources: MetricsSources): Metrics {
         "viable_memory_lost_reads_total",
         "Reads given up since the start, since they may have been written and none may count twice.",
         lost,
+      );
+      const refused = violations.stats();
+      set(
+        "viable_security_violations_total",
+        "Requests refused for want of authority since the start.",
+        refused.violations,
+      );
+      set(
+        "viable_security_alarms_total",
+        "Principals announced since the start, for refusals that repeat.",
+        refused.alarms,
       );
       const members = membership.members();
       const late = members.filter(({ state }) => state === "late").length;

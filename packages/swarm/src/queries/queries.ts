@@ -8,7 +8,7 @@ import { createConcurrencyLimit } from "@viable/limits";
 import type { Log, Projections } from "@viable/log";
 import { maxHops, toFieldProblems } from "@viable/protocol";
 import type { EndedTask, Registry } from "@viable/registry";
-import type { Grant, SignedGrants, Uses } from "@viable/security";
+import type { Grant, SignedGrants, Uses, Violations } from "@viable/security";
 import { attenuate, authorize, createSignedGrants, isCounted, openSystemKey, whyUnused } from "@viable/security";
 import type { AccessCounter } from "../access-counter.ts";
 import { createMemory, globalMemoryService } from "../memory-records.ts";
@@ -51,6 +51,8 @@ export interface QueriesSettings {
   /** Whether this process runs a service, and may be asked for it: not where it is drained. */
   isHosted(service: string): boolean;
   readonly uses: Uses;
+  /** Told of what was refused for want of authority. */
+  readonly violations: Pick<Violations, "note">;
 }
 
 export interface QueryRequest {
@@ -132,8 +134,11 @@ export function createQueries(settings: QueriesSettings): Queries {
     const address = `query/${query}`;
     const wanted = { subject: query, address, operation: "read", risk: "low", sessionId, tenant, args } as const;
     const decision = authorize(grant, wanted, now);
-    if (decision.decision === "denied")
-      return refuseQuery("denied", decision.code, `"${query}" was denied.`, { reasons: decision.reasons });
+    if (decision.decision === "denied") {
+      const { code, reasons } = decision;
+      settings.violations.note(ctx, { grant, code, address, reasons, risk: "low" });
+      return refuseQuery("denied", code, `"${query}" was denied.`, { reasons });
+    }
     if (hops > maxHops)
       return refuseQuery("denied", "query.too_deep", `It was asked over more than ${maxHops} hops.`, {
         reasons: ["Queries seem to ask each other in a circle."],
