@@ -3,7 +3,7 @@
  * live feed loses and repeats nothing.
  */
 import { createClient } from "@viable/client";
-import { mintOwnerToken } from "@viable/security";
+import { createHmacChain, mintOwnerToken } from "@viable/security";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { agent, defineSystem, query, reactor, service, ViableError } from "viable";
@@ -349,6 +349,20 @@ test("what is left of a caller's commands is said in the RateLimit headers, also
   await t.time.advance(1_000);
   expect(await send(quick)).toEqual([200, '"commands";q=2;w=3600', '"commands";r=0', false]);
   expect(await send(quick)).toEqual([429, '"commands";q=2;w=3600', '"commands";r=0', true]);
+  await t.stop();
+});
+
+test("W10: of one token, however it is narrowed, a thousand sessions are opened at once, and ten a second after that", async () => {
+  const { t, call } = await setup();
+  const narrowed = createHmacChain(new Uint8Array(32)).attenuate(t.system.ownerToken, { label: "x" }).token;
+  const open = async (token: string) =>
+    (await call("/v1/sessions", { method: "POST", token, body: '{"clientType":"api"}' })).status;
+  const statuses: number[] = [];
+  for (let n = 0; n < 1_000; n++) statuses.push(await open(n % 2 === 0 ? narrowed : t.system.ownerToken));
+  expect(new Set(statuses)).toEqual(new Set([201]));
+  expect([await open(narrowed), await open(t.system.ownerToken)]).toEqual([429, 429]);
+  await t.time.advance(1_000);
+  expect(await open(narrowed)).toBe(201);
   await t.stop();
 });
 

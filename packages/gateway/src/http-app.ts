@@ -122,7 +122,8 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
 
   app.post("/v1/sessions", async (c) => {
-    const { ctx, grant, token } = await who(c);
+    const opener = await who(c);
+    const { ctx, grant, token } = opener;
     const key = idempotencyKeyOf(c);
     const parsed = createSession.safeParse(await bodyOf(c));
     if (!parsed.success) {
@@ -143,6 +144,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
         next: "Use the token that opened this one.",
       });
     }
+    receive.mayOpenSession(opener);
     const opened = await sessions.create(ctx, { grant, token }, parsed.data, key);
     if (!opened.ok) {
       throw new HttpProblem({

@@ -18,6 +18,9 @@ const syncWaitMs = 4 * 60_000;
 
 /** Each is an event that stays: enough for one per job of a busy day, and not for one per command. Counted by the root, however it is narrowed. */
 const recordsPerHour = 1_000;
+/** Sessions that one token opens: a thousand at once, as after a start of all clients, and ten a second for ever. Counted by the root as well. */
+const sessionBurst = 1_000;
+const sessionsPerSecond = 10;
 /** Roots whose numbers are remembered: some 300 bytes each. */
 const maxRoots = 1_000;
 
@@ -57,6 +60,8 @@ export interface Receive {
   openSession(who: Authenticated, sessionId: string): Promise<Session>;
   /** Throws where the grant does not allow something else than a command to be done in a session. */
   mayDo(who: Authenticated, session: Session, what: string, name: string): void;
+  /** Throws where the token has opened too many. */
+  mayOpenSession(who: Authenticated): void;
   /** Takes one of what a token may have recorded beside commands; throws where none is left. */
   spend(who: Authenticated): void;
   /** Narrows the caller's own token, and records it. */
@@ -85,6 +90,10 @@ const sees = ({ sessionId }: Grant, execution: { readonly session: string | unde
 
 export function createReceive(settings: ReceiveSettings): Receive {
   const { runtime, capabilities, sessions, executions, intake, queries, register } = settings;
+  const openings = createKeyedLimits({
+    maxKeys: maxRoots,
+    make: () => createTokenBucket({ capacity: sessionBurst, refillPerSecond: sessionsPerSecond }, runtime.clock),
+  });
   const records = createKeyedLimits({
     maxKeys: maxRoots,
     make: () => createTokenBucket({ capacity: recordsPerHour, refillPerSecond: recordsPerHour / 3_600 }, runtime.clock),
@@ -173,8 +182,19 @@ export function createReceive(settings: ReceiveSettings): Receive {
       if (!outcome.ok) throw ofQuery(outcome);
       return { query, result: outcome.result as QueryAnswer["result"], answeredBy: outcome.answeredBy };
     },
+    mayOpenSession({ grant }) {
+      const taken = openings.get(rootOf(grant)).tryTake();
+      if (taken.ok) return;
+      throw new HttpProblem({
+        status: 429,
+        code: "gateway.too_many_sessions",
+        detail: `Of one token ${sessionBurst} sessions are opened at once, and ${sessionsPerSecond} a second.`,
+        next: "Keep a session for more than one command.",
+        retryAfterMs: taken.retryAfterMs,
+      });
+    },
     spend({ grant }) {
-      const taken = records.get(grant.links?.[0]?.capabilityId ?? grant.tokenId).tryTake();
+      const taken = records.get(rootOf(grant)).tryTake();
       if (taken.ok) return;
       throw new HttpProblem({
         status: 429,
@@ -301,6 +321,9 @@ export function createReceive(settings: ReceiveSettings): Receive {
   };
   return self;
 }
+
+/** However a capability was narrowed, it counts where it came from. */
+const rootOf = ({ links, tokenId }: Grant): string => links?.[0]?.capabilityId ?? tokenId;
 
 function requireOpen(session: Session, now: number): void {
   if (isOpen(session, now)) return;
