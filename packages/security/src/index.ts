@@ -26,6 +26,8 @@ export { createSealer } from "./sealer.ts";
 export type { SignedGrants } from "./signed-grants.ts";
 export { createSignedGrants } from "./signed-grants.ts";
 export { deriveKey, openSystemKey } from "./system-key.ts";
+export type { SecretSource } from "./system-secret.ts";
+export { minSecretBytes, openSystemSecret, withSecret } from "./system-secret.ts";
 export type { TextSigner } from "./text-signer.ts";
 export { createTextSigner } from "./text-signer.ts";
 export type { Finding, FoundEvent, LogRows, SealVerdict } from "./verify-seals.ts";

@@ -192,9 +192,11 @@ describe.each(["PGlite", "PostgreSQL"] as const)("on %s", (kind) => {
     expect(grownSource.events.slice(0, held.ordinal)).toEqual(held.events);
     expect(held.ordinal).toBe(held.events.length);
 
-    // The token is a record: where the credentials are kept it opens the restored system as it did the first.
+    // Where the credentials and the secret are kept, the token opens the restored system as it did the first.
     mkdirSync(target.state.path, { recursive: true, mode: 0o700 });
-    await copyFile(join(source.state.path, "credentials.json"), join(target.state.path, "credentials.json"));
+    const kept = ["credentials.json", ...(kind === "PGlite" ? ["secret.key"] : [])];
+    if (kind === "PGlite") await expect(target.open()).rejects.toMatchObject({ code: "security.other_secret" });
+    for (const name of kept) await copyFile(join(source.state.path, name), join(target.state.path, name));
     const again = await target.open();
     const anew = clientOf(again);
     const executions = (await anew.executions({})).executions.map(({ executionId }) => executionId);

@@ -22,7 +22,7 @@ import type { Reactors } from "@viable/reactors";
 import { createReactors, createSchedules, reactionOf } from "@viable/reactors";
 import type { Registry } from "@viable/registry";
 import { createConflicts, createRegistry, createSwarmMonitor } from "@viable/registry";
-import type { Capabilities, SealKey } from "@viable/security";
+import type { Capabilities, SealKey, SecretSource } from "@viable/security";
 import {
   createCapabilities,
   createCapabilityRegister,
@@ -34,7 +34,9 @@ import {
   deriveKey,
   mintOwnerToken,
   openSystemKey,
+  openSystemSecret,
   sealFile,
+  withSecret,
 } from "@viable/security";
 import type { Child, Supervisor, SupervisorEvent } from "@viable/supervisor";
 import { supervise } from "@viable/supervisor";
@@ -108,6 +110,8 @@ export interface SystemOptions {
   readonly ownerToken?: string | undefined;
   /** The folder that `database.backup` writes into; undefined where nothing is kept on a disk. */
   readonly backups?: string | undefined;
+  /** Where the secret beside the database is kept; undefined for a system without one, as in memory. */
+  readonly secret?: SecretSource | undefined;
   /** Has the log sealed: with which key, in which file besides, and where the public keys lie that are trusted. */
   readonly seals?: { readonly key: SealKey; readonly file: string; readonly keys: string } | undefined;
   /** What happens, for whoever writes the process's own log. */
@@ -235,9 +239,13 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const sealer =
     options.seals &&
     createSealer({ log, runtime, key: options.seals.key, file: sealFile(options.seals.file), onNotice: notice });
+  let secret: Uint8Array | undefined;
+  /** Of the system's key and its secret, once the secret is opened. */
+  const secretKeyFor = async (ctx: Context, purpose: string) =>
+    deriveKey(withSecret(await openSystemKey(ctx, log), secret), purpose);
   const capabilities = createCapabilities({
     log,
-    open: async (ctx) => createHmacChain(deriveKey(await openSystemKey(ctx, log), "capabilities")),
+    open: async (ctx) => createHmacChain(await secretKeyFor(ctx, "capabilities")),
   });
   const uses = createUses(log);
   const violations = createViolations(log);
@@ -384,6 +392,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       reactors,
       schedules,
       sealer,
+      hasSecret: secret !== undefined,
       offers,
       runtime,
       running,
@@ -603,6 +612,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         for (const { message, next } of ports.store.warnings ?? []) notice("warn", `${message} ${next}`);
         if (news !== undefined) await news.open(ctx, log);
         if (ports.clock !== undefined) await begin(ctx, "clock", ports.clock);
+        if (options.secret !== undefined) secret = await openSystemSecret(ctx, log, options.secret);
         // Stops last but for these, so that it seals what the others write while they stop.
         if (sealer !== undefined) await begin(ctx, "sealer", sealer);
         await begin(ctx, "membership", membership);

@@ -25,6 +25,8 @@ export interface HealthSources {
   readonly schedules: Schedules;
   /** Undefined where the log is not sealed. */
   readonly sealer: Sealer | undefined;
+  /** Whether the system has a secret beside its database. */
+  readonly hasSecret: boolean;
   /** Services that one process at a time runs, as this one offers them. */
   readonly offers: ReadonlyMap<string, SingletonOffer>;
   readonly runtime: Runtime;
@@ -44,6 +46,7 @@ export async function readHealth(sources: HealthSources): Promise<HealthView> {
     await checkLog(sources),
     ...checkDatabase(sources.store),
     ...checkSeals(sources.sealer),
+    checkSecret(sources),
     checkExecutions(sources.executions),
     ...checkReactors(sources),
     ...(await checkSchedules(sources)),
@@ -113,6 +116,15 @@ function checkSeals(sealer: Sealer | undefined): Check[] {
   ].join(", ");
   return [{ name: "seals", status: problem === undefined && fileProblem === undefined ? "ok" : "degraded", detail }];
 }
+
+/** Well without one too: so it is on a server until somebody gives it one. */
+const checkSecret = ({ hasSecret }: HealthSources): Check => ({
+  name: "secret",
+  status: "ok",
+  detail: hasSecret
+    ? "kept beside the database: who reads that alone can make no token"
+    : "none: who reads the database can make tokens, and no credentials can be kept",
+});
 
 /** How far behind a projection may be: at 5,000 events a second, two seconds. Twice as long and somebody should look. */
 async function checkProjections({ definition, projections, runtime }: HealthSources): Promise<Check[]> {

@@ -9,6 +9,7 @@ import type { Notice, System, SystemPorts } from "./create-system.ts";
 import { createSystem } from "./create-system.ts";
 import type { SystemDefinition } from "./define-system.ts";
 import { noteHosting } from "./hosting.ts";
+import { secretSource } from "./secret-source.ts";
 import { createServerClock } from "./server-clock.ts";
 import type { Settings } from "./settings.ts";
 import type { StateDirectory } from "./state-directory.ts";
@@ -51,6 +52,7 @@ export async function openSystem(
     threads: settings.threads,
     ownerToken: kept,
     backups: state.backups,
+    secret: secretSource(settings),
     seals: { key: openSealKey(state.path), file: settings.sealsFile ?? state.seals, keys: state.path },
     ...(ownProcess !== undefined && {
       ownProcess: (childCtx: Context, service: ServiceDefinition) => ownProcess(childCtx, service, system.log),

@@ -46,6 +46,8 @@ test("each variable overrides its setting and no other", () => {
     ...ofTheConfig,
     sealsFile: resolve("/mnt/seals.jsonl"),
   });
+  expect(read({ VIABLE_SECRET_KEY: "c2VjcmV0" })).toEqual({ ...ofTheConfig, secretKey: "c2VjcmV0" });
+  expect(read({ VIABLE_SECRET_LOST: "yes" })).toEqual({ ...ofTheConfig, secretLost: true });
   expect(read({ VIABLE_HOST: "0.0.0.0" })).toEqual({ ...ofTheConfig, host: "0.0.0.0" });
   expect(read({ VIABLE_PORT: "0" })).toEqual({ ...ofTheConfig, port: 0 });
   expect(read({ VIABLE_THREADS: "7" })).toEqual({ ...ofTheConfig, threads: 7 });

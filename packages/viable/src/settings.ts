@@ -19,6 +19,10 @@ export interface Settings {
   readonly hosting?: Hosting | undefined;
   /** Where the seals of the log are kept besides it (`VIABLE_SEALS_FILE`); in the state folder where absent. */
   readonly sealsFile?: string | undefined;
+  /** The system's secret in base64url (`VIABLE_SECRET_KEY`), which its machines share; where absent, a file beside the embedded database, and none on a server. */
+  readonly secretKey?: string | undefined;
+  /** The secret that is given takes the place of one that was lost (`VIABLE_SECRET_LOST=yes`). */
+  readonly secretLost?: boolean | undefined;
   /** Where what is made once is kept, for all systems of a user (`XDG_CACHE_HOME`, or `.cache/` in the home folder); nowhere where absent. */
   readonly cacheDir?: string | undefined;
   readonly host: string;
@@ -49,6 +53,8 @@ export function readSettings(
     natsCreds: variable(environment, "NATS_CREDS"),
     hosting: hostingOf(system, environment, asked, databaseUrl),
     sealsFile: sealsFile === undefined ? undefined : resolve(sealsFile),
+    secretKey: variable(environment, "VIABLE_SECRET_KEY"),
+    ...(oneOf(environment, "VIABLE_SECRET_LOST", ["yes", "no"] as const) === "yes" && { secretLost: true }),
     cacheDir: cacheFolder(environment),
     host: variable(environment, "VIABLE_HOST") ?? system.gateway.host,
     port: wholeNumber(environment, "VIABLE_PORT", 0, 65_535) ?? system.gateway.port,

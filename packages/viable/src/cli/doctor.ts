@@ -5,6 +5,7 @@ import type { SwarmView } from "@viable/protocol";
 import type { Command } from "commander";
 import { configFileName, findConfig, loadConfig } from "../config-file.ts";
 import type { SystemDefinition } from "../define-system.ts";
+import { secretFile, secretSource } from "../secret-source.ts";
 import type { Settings } from "../settings.ts";
 import { readSettings, serviceHost } from "../settings.ts";
 import type { StateDirectory } from "../state-directory.ts";
@@ -58,7 +59,8 @@ async function examine(shell: Shell, options: GatewayOptions): Promise<Finding[]
   if (loaded.settings !== undefined) {
     const { definition, settings } = loaded;
     const state = stateDirectory(settings.stateDir);
-    findings.push(checkState(state), checkDisk(settings.stateDir), await checkDatabase(shell, settings, state));
+    findings.push(checkState(state), checkSecret(settings), checkDisk(settings.stateDir));
+    findings.push(await checkDatabase(shell, settings, state));
     findings.push(...(await checkPorts(definition, settings, gateway.swarms, gateway.url)));
   }
   return [...findings, ...gateway.findings];
@@ -112,6 +114,23 @@ function checkState(state: StateDirectory): Finding {
   return process.platform === "win32" || (mode & 0o077) === 0
     ? { check, level: "ok", detail }
     : { check, level: "warn", detail, next: `Others can look into it: chmod 700 ${state.path} (a start does it too).` };
+}
+
+/** Where the secret is that tokens and credentials stand on. Whether it is the system's own shows at start. */
+function checkSecret(settings: Settings): Finding {
+  const check = "secret";
+  try {
+    const isThere = secretSource(settings).read() !== undefined;
+    if (settings.secretKey !== undefined) return { check, level: "ok", detail: "given by VIABLE_SECRET_KEY" };
+    const file = secretFile(settings.stateDir);
+    if (isThere) return { check, level: "ok", detail: `${file}; keep a copy where no backup of the database is` };
+    if (settings.databaseUrl === undefined)
+      return { check, level: "ok", detail: `${file} will be made by the first start` };
+    const next = "Give all processes of the system the same VIABLE_SECRET_KEY, all at once.";
+    return { check, level: "warn", detail: "none: who reads the database can make tokens", next };
+  } catch (error) {
+    return failure(check, error, "Put the system's own secret back.");
+  }
 }
 
 function checkDisk(stateDir: string): Finding {

@@ -5,6 +5,7 @@ import type { Store } from "@viable/log";
 import type { BackupSummary } from "../backup-file.ts";
 import { checkBackup, describeBackup, readBackup } from "../backup-file.ts";
 import { loadConfig } from "../config-file.ts";
+import { secretSource } from "../secret-source.ts";
 import type { Settings } from "../settings.ts";
 import { readSettings } from "../settings.ts";
 import type { StateDirectory } from "../state-directory.ts";
@@ -41,14 +42,19 @@ export async function restoreDatabase(shell: Shell, file: string, options: Resto
     );
   }
   state.prepare();
+  // Here already, so that one that holds no secret is told of before anything is written.
+  const hasSecret = secretSource(settings).read() !== undefined;
   await fill(settings, state, file, summary, signal);
   return {
     ...describeBackup(file, summary),
     into: settings.databaseUrl === undefined ? state.database : "the database of DATABASE_URL",
     token:
       state.readToken() === undefined
-        ? "the next start mints a new owner token; those of the backup are valid too"
-        : `the one in ${state.path} is kept, and valid if the backup knows it`,
+        ? "the next start mints a new owner token; those of before are valid with its secret"
+        : `the one in ${state.path} is kept, and valid if it is of the system's secret`,
+    secret: hasSecret
+      ? "the one that is here must be the system's own; else the start says so"
+      : "none here: bring the system's secret.key or VIABLE_SECRET_KEY, if it had one",
   };
 }
 
