@@ -118,6 +118,7 @@ const guarded = [
   ["DELETE", "/v1/sessions/ses_00000000000000000000000000"],
   ["POST", "/v1/sessions/ses_00000000000000000000000000/commands"],
   ["POST", "/v1/sessions/ses_00000000000000000000000000/queries"],
+  ["GET", "/v1/socket"],
   ["GET", "/v1/sessions/ses_00000000000000000000000000/events"],
   ["POST", "/v1/sessions/ses_00000000000000000000000000/shares"],
   ["POST", "/v1/sessions/ses_00000000000000000000000000/coordinations"],
@@ -366,6 +367,15 @@ test("W10: of one token, however it is narrowed, a thousand sessions are opened 
   await t.stop();
 });
 
+test("where sockets are opened, whoever asks for none is told so", async () => {
+  const { t, json, open } = await setup();
+  const opened = await open();
+  expect(opened).toMatchObject({ socketUrl: "/v1/socket" });
+  const answer = await json("/v1/socket", { token: opened.token });
+  expect(answer).toMatchObject({ status: 426, body: { code: "gateway.upgrade_needed" } });
+  await t.stop();
+});
+
 test("health is under /v1 too, for whoever has a token, a session's included", async () => {
   const { t, json, open } = await setup();
   const { token } = await open("web");
@@ -375,6 +385,8 @@ test("health is under /v1 too, for whoever has a token, a session's included", a
 
 describe("a session's token", () => {
   const reads = guarded.filter(([method]) => method === "GET").map(([, path]) => path);
+  /** Where something is opened, and nothing read. */
+  const opens: readonly string[] = ["/v1/socket"];
   const tenantOnly = [
     "/v1/memory",
     "/v1/projections",
@@ -389,7 +401,7 @@ describe("a session's token", () => {
     const all = [other.sessionId, ...Object.values(ids)];
     const aimed = path.replace(/([a-z]{3})_0+/, (none, kind) => all.find((id) => id.startsWith(kind)) ?? none);
     const answer = await call(aimed, { token: mine.token });
-    const expected = aimed !== path ? 404 : tenantOnly.includes(path) ? 403 : 200;
+    const expected = aimed !== path ? 404 : tenantOnly.includes(path) ? 403 : opens.includes(path) ? 426 : 200;
     expect(answer.status).toBe(expected);
     const text = await answer.text();
     for (const secret of [

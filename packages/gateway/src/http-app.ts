@@ -22,6 +22,7 @@ import type { SessionRoutesSettings } from "./session-routes.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { isOpen, toSessionView } from "./sessions.ts";
+import { socketPath, upgradeNeeded } from "./socket/check-upgrade.ts";
 import { followStored, readStreamEvents } from "./stream-events.ts";
 import type { ReadScope, View } from "./view.ts";
 import { queryNumber } from "./view.ts";
@@ -160,6 +161,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       capabilities: session.created.capabilities,
       token: opened.token,
       eventsUrl: `/v1/sessions/${session.sessionId}/events`,
+      socketUrl: socketPath,
       expiresAt: new Date(session.created.expiresAt).toISOString(),
     };
     return c.json(body, 201, { location: `/v1/sessions/${session.sessionId}` });
@@ -208,6 +210,10 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       expiresAt: feedEnd(caller.grant, session, runtime.clock.now()),
       onError: settings.onError,
     });
+  });
+  app.get(socketPath, async (c) => {
+    await who(c);
+    throw new HttpProblem(upgradeNeeded);
   });
 
   addSessionRoutes(

@@ -1,5 +1,6 @@
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import { createServer } from "node:http";
+import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Context } from "@viable/kernel";
 import { untilSettled, ViableError } from "@viable/kernel";
@@ -13,6 +14,14 @@ export interface Listener {
   close(ctx: Context): Promise<void>;
 }
 
+/** What becomes of connections that ask for WebSockets. */
+export interface Upgrades {
+  /** Takes the connection over. Never rejects. */
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
+  /** Opens no more, and ends those that are open. */
+  close(): Promise<void>;
+}
+
 /** Headers must be there within this, in milliseconds: whoever sends them byte by byte holds a socket, not a place. */
 const headersTimeoutMs = 20_000;
 /** A whole request must be there within this, in milliseconds. */
@@ -22,11 +31,18 @@ const requestTimeoutMs = 60_000;
 export async function listen(
   fetch: (request: Request, env: object) => Response | Promise<Response>,
   address: { readonly host: string; readonly port: number; readonly name: string },
+  upgrades?: Upgrades,
 ): Promise<Listener> {
   const server: Server = createServer(
-    { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs },
+    {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      // Whoever asks for anything else, such as HTTP/2, is answered as if they had not.
+      shouldUpgradeCallback: ({ headers }) => upgrades !== undefined && headers.upgrade?.toLowerCase() === "websocket",
+    },
     getRequestListener(fetch as never),
   );
+  if (upgrades !== undefined) server.on("upgrade", upgrades.handle);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(error, address)));
     server.listen(address.port, address.host, resolve);
@@ -45,6 +61,7 @@ export async function listen(
         void closed.then(resolve);
         return () => {};
       }).catch(() => undefined);
+      await upgrades?.close();
       server.closeAllConnections();
       await closed;
     },

@@ -37,6 +37,7 @@ const titles: Record<number, string> = {
   413: "Too large",
   415: "Unsupported media type",
   422: "Does not fit",
+  426: "Upgrade required",
   429: "Too many requests",
   500: "Internal error",
   503: "Not available",
@@ -66,9 +67,9 @@ export class HttpProblem extends Error {
   }
 }
 
-/** Writes a problem (RFC 9457). `type` names the code's entry in the reference; the other texts are for people. */
-export function toResponse(parts: ProblemParts): Response {
-  const body: Problem = {
+/** A problem (RFC 9457). `type` names the code's entry in the reference; the other texts are for people. */
+export function toProblem(parts: ProblemParts): Problem {
+  return {
     type: `urn:viable:problem:${parts.code}`,
     title: titles[parts.status] ?? "Error",
     status: parts.status,
@@ -79,11 +80,15 @@ export function toResponse(parts: ProblemParts): Response {
     reasons: [...(parts.reasons ?? [])],
     ...(parts.errors !== undefined && { errors: [...parts.errors] }),
   };
+}
+
+/** Writes a problem as an answer. */
+export function toResponse(parts: ProblemParts): Response {
   const headers = new Headers({ ...parts.headers, "content-type": "application/problem+json" });
   if (parts.retryAfterMs !== undefined)
     headers.set("retry-after", String(Math.max(1, Math.ceil(parts.retryAfterMs / 1_000))));
   if (parts.status === 401) headers.set("www-authenticate", "Bearer");
-  return new Response(JSON.stringify(body), { status: parts.status, headers });
+  return new Response(JSON.stringify(toProblem(parts)), { status: parts.status, headers });
 }
 
 /** A refusal of the intake's as a problem, for whoever sent the command with this grant. */

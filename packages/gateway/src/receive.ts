@@ -38,6 +38,9 @@ export interface Authenticated {
   readonly token: string;
 }
 
+/** `worthless`: the token is revoked or expired. `session_over`: it is not, but the session that it is bound to has ended. */
+export type Standing = "holds" | "worthless" | "session_over";
+
 export interface Received {
   readonly answer: CommandAnswer;
   readonly quota: Quota | undefined;
@@ -48,6 +51,8 @@ export interface Received {
  */
 export interface Receive {
   authenticate(caller: Caller): Promise<Authenticated>;
+  /** Whether what somebody was let in with still holds, for whoever stays longer than a request. */
+  standing(who: Authenticated): Promise<Standing>;
   /** Throws where the grant does not allow reading, or not that far; reads are authorised and traced, not recorded. */
   mayRead(who: Authenticated, subject: string, scope: ReadScope, about?: { readonly executionId: string }): void;
   /** A session that may be used now. */
@@ -117,6 +122,12 @@ export function createReceive(settings: ReceiveSettings): Receive {
         if (session === undefined || !isOpen(session, runtime.clock.now())) throw unauthenticated();
       }
       return { token, grant, ctx };
+    },
+    async standing({ ctx, grant, token }) {
+      if (capabilities.verify(ctx, token) === undefined) return "worthless";
+      if (grant.sessionId === undefined) return "holds";
+      const session = await sessions.find(ctx, grant, grant.sessionId);
+      return session !== undefined && isOpen(session, runtime.clock.now()) ? "holds" : "session_over";
     },
     mayRead(who, subject, scope, about) {
       const sessionId = scope === "session" ? who.grant.sessionId : undefined;

@@ -124,6 +124,20 @@ export type { ExportAccepted, ExportFormat, RequestExport } from "./session-expo
 export { exportAccepted, exportEvents, exportFormat, requestExport } from "./session-export.ts";
 export type { JoinSession, SessionJoined, SessionShared, ShareSession } from "./sharing.ts";
 export { joinSession, sessionJoined, sessionShared, shareSession, sharingEvents } from "./sharing.ts";
+export type { ClientFrame, ClientFrameInput, ServerFrame, SocketClient } from "./socket.ts";
+export {
+  clientFrame,
+  maxNamedClients,
+  maxSocketFrames,
+  maxSocketJoins,
+  maxSocketMessageBytes,
+  maxUnacknowledgedEvents,
+  serverFrame,
+  socketClose,
+  socketPresence,
+  socketProtocol,
+  socketTokenPrefix,
+} from "./socket.ts";
 export type {
   DeadLetter,
   DeadLetterData,

@@ -28,6 +28,8 @@ export const sessionCreated = z.object({
    */
   token: z.string(),
   eventsUrl: z.string(),
+  /** Where a WebSocket is opened; absent from gateways of earlier releases. */
+  socketUrl: z.string().optional(),
   expiresAt: z.string(),
 });
 export type SessionCreated = z.infer<typeof sessionCreated>;

@@ -10,6 +10,7 @@ import {
   createSessionExports,
   createSessions,
   createShares,
+  createSockets,
   listen,
 } from "@viable/gateway";
 import type { Context, Part, Runtime, Timer } from "@viable/kernel";
@@ -410,6 +411,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     violations,
     runtime,
   });
+  const onError = (error: unknown) =>
+    notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error));
   const app = createHttpApp({
     system: definition.name,
     runtime,
@@ -430,7 +433,15 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     ],
     health,
     metrics: () => metrics.all(),
-    onError: (error) => notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    onError,
+  });
+  const sockets = createSockets({
+    runtime,
+    receive,
+    log,
+    presence: bus.presence,
+    processId: membership.processId,
+    onError,
   });
 
   const openSwarm = async (service: ServiceDefinition): Promise<OpenedSwarm> => {
@@ -653,11 +664,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         allRegistered.resolve();
         await swarmMonitor.start(ctx);
         if (options.gateway !== undefined && hosting.roles.includes("gateway")) {
-          const opened = await listen((request, env) => app.fetch(request, env), {
-            ...options.gateway,
-            name: "gateway",
-          });
-          gateway = opened;
+          const address = { ...options.gateway, name: "gateway" };
+          gateway = await listen((request, env) => app.fetch(request, env), address, sockets);
         }
         schedulePurge(ctx);
         running = true;

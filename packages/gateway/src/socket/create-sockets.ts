@@ -1,0 +1,197 @@
+import type { IncomingMessage } from "node:http";
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Presence } from "@viable/bus";
+import type { Runtime } from "@viable/kernel";
+import { rootContext, sleep, toWire, waitFor } from "@viable/kernel";
+import type { Log } from "@viable/log";
+import { maxSocketMessageBytes, socketClose, socketProtocol } from "@viable/protocol";
+import type { Grant } from "@viable/security";
+import { WebSocketServer } from "ws";
+import type { Upgrades } from "../listen.ts";
+import type { ProblemParts } from "../problems.ts";
+import { HttpProblem, ofError, toResponse } from "../problems.ts";
+import type { Receive } from "../receive.ts";
+import { checkUpgrade } from "./check-upgrade.ts";
+import { createPageReaders } from "./page-readers.ts";
+import { createSessionRooms } from "./session-rooms.ts";
+import { SocketConnection } from "./socket-connection.ts";
+
+export interface SocketsSettings {
+  readonly runtime: Runtime;
+  readonly receive: Receive;
+  readonly log: Log;
+  /** The bus's: who is joined is told as far as it reaches. */
+  readonly presence: Presence;
+  /** Among gateways that share a bus. */
+  readonly processId: string;
+  /** Told of errors that are ours and whose text does not go out. */
+  onError(error: unknown): void;
+}
+
+/** Sockets of this process: each takes some 30 kB at rest and a mebibyte at worst, so all of them some gigabytes when nobody reads. */
+const maxSockets = 4_000;
+/** Sockets of one session's tokens, however they are narrowed: its people, with some windows each. */
+const maxSocketsOfSession = 100;
+/** Sockets of one token that is bound to no session, however it is narrowed: a quarter, so that none takes all. */
+const maxSocketsOfToken = 1_000;
+/** Clients that catch up from the log at once. A page has up to 8 MiB, so these take 64 MiB at worst. */
+const maxReaders = 8;
+/** It must be known within this whether a socket is opened, in milliseconds: nobody waits longer for a door. */
+const admissionMs = 10_000;
+/** The closing handshake must be done within this, in milliseconds: as long as a mebibyte takes on a slow line. */
+const closeMs = 5_000;
+/** A process that stops waits as long for it, in milliseconds. */
+const stopMs = 1_000;
+
+/** The gateway over WebSockets: one connection for a client's commands and the events of the sessions it has joined. */
+export function createSockets(settings: SocketsSettings): Upgrades {
+  const { runtime, receive, log, presence, processId, onError } = settings;
+  const options = {
+    noServer: true,
+    maxPayload: maxSocketMessageBytes,
+    // A few bytes may unpack to any number of them, and events share their text over sockets only as it is.
+    perMessageDeflate: false,
+    // One message of a socket for each turn of the loop: a flood on one must not hold up the others.
+    allowSynchronousEvents: false,
+    clientTracking: false,
+    // Not yet in the types that are published for it.
+    closeTimeout: closeMs,
+    handleProtocols: () => socketProtocol,
+  };
+  const server = new WebSocketServer(options);
+  let isUnheardTold = false;
+  const rooms = createSessionRooms({
+    runtime,
+    log,
+    presence,
+    processId,
+    onUnheard(error) {
+      // One word of it is enough: it is tried again each second, for each session.
+      if (!isUnheardTold) onError(error);
+      isUnheardTold = true;
+    },
+  });
+  const readers = createPageReaders(maxReaders);
+  const open = new Set<SocketConnection>();
+  const byBearer = new Map<string, number>();
+  let entering = 0;
+  let stopping = false;
+  let lastClosed: (() => void) | undefined;
+
+  const count = (bearer: string, by: 1 | -1) => {
+    const now = (byBearer.get(bearer) ?? 0) + by;
+    if (now === 0) byBearer.delete(bearer);
+    else byBearer.set(bearer, now);
+  };
+
+  const admit = async (request: IncomingMessage, socket: Duplex, head: Buffer, token: string): Promise<void> => {
+    const gone = new AbortController();
+    socket.once("close", () => gone.abort());
+    const { traceparent } = request.headers;
+    const who = await waitFor(
+      rootContext(runtime, { deadline: runtime.clock.now() + admissionMs }),
+      receive.authenticate({
+        token,
+        traceparent: typeof traceparent === "string" ? traceparent : undefined,
+        signal: gone.signal,
+      }),
+    );
+    const { bearer, max } = bearerOf(who.grant);
+    if ((byBearer.get(bearer) ?? 0) >= max) throw new HttpProblem(tooManyOfBearer(max));
+    if (stopping) throw new HttpProblem(stops);
+    if (socket.destroyed) return;
+    server.handleUpgrade(request, socket, head, (ws) => {
+      const connection = new SocketConnection(ws, who, { runtime, receive, log, rooms, readers, onError });
+      open.add(connection);
+      count(bearer, 1);
+      ws.once("close", () => {
+        open.delete(connection);
+        count(bearer, -1);
+        if (open.size === 0) lastClosed?.();
+      });
+    });
+  };
+
+  return {
+    async handle(request, socket, head) {
+      // A client may go before it is answered.
+      socket.on("error", () => undefined);
+      const check = checkUpgrade(request.url ?? "", request.headers);
+      if (!check.ok) return await refuse(socket, check.problem);
+      if (stopping) return await refuse(socket, stops);
+      if (open.size + entering >= maxSockets) return await refuse(socket, tooMany);
+      entering += 1;
+      try {
+        await admit(request, socket, head, check.token);
+      } catch (error) {
+        if (socket.destroyed) return;
+        const parts = partsOf(error);
+        if (parts.status === 500) onError(error);
+        await refuse(socket, parts);
+      } finally {
+        entering -= 1;
+      }
+    },
+    async close() {
+      stopping = true;
+      if (open.size === 0) return;
+      const closed = new Promise<void>((resolve) => {
+        lastClosed = resolve;
+      });
+      for (const connection of [...open]) connection.end(socketClose.goingAway, "the process stops");
+      await Promise.race([closed, sleep(rootContext(runtime), stopMs)]);
+      for (const connection of [...open]) connection.cut();
+    },
+  };
+}
+
+/** Whose sockets are counted together. What is narrowed from a token counts with it: its bearer could make any number of them. */
+function bearerOf({ sessionId, links, tokenId }: Grant): { readonly bearer: string; readonly max: number } {
+  if (sessionId !== undefined) return { bearer: `session ${sessionId}`, max: maxSocketsOfSession };
+  return { bearer: `token ${links?.[0]?.capabilityId ?? tokenId}`, max: maxSocketsOfToken };
+}
+
+function partsOf(error: unknown): ProblemParts {
+  if (error instanceof HttpProblem) return error.parts;
+  const wire = toWire(error);
+  return wire.code === "context.deadline_exceeded" ? notInTime : ofError(wire);
+}
+
+const notInTime: ProblemParts = {
+  status: 503,
+  code: "gateway.not_admitted",
+  detail: "It could not be told in time whether the token still holds.",
+  retryAfterMs: 5_000,
+};
+const tooMany: ProblemParts = {
+  status: 503,
+  code: "gateway.too_many_sockets",
+  detail: `${maxSockets} sockets are open at this gateway.`,
+  next: "Come again later, or use another gateway of the system.",
+  retryAfterMs: 5_000,
+};
+const tooManyOfBearer = (max: number): ProblemParts => ({
+  status: 429,
+  code: "gateway.too_many_sockets",
+  detail: `${max} sockets are open with this token, or what was narrowed from it.`,
+  next: "Close one: a socket can be joined to several sessions.",
+  retryAfterMs: 5_000,
+});
+const stops: ProblemParts = {
+  status: 503,
+  code: "gateway.stopping",
+  detail: "The process stops.",
+  next: "Use another gateway of the system, or come again.",
+  retryAfterMs: 1_000,
+};
+
+/** Answers instead of opening a socket. */
+async function refuse(socket: Duplex, parts: ProblemParts): Promise<void> {
+  const response = toResponse(parts);
+  const body = await response.text();
+  const fields = [...response.headers, ["content-length", String(Buffer.byteLength(body))], ["connection", "close"]];
+  const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  if (!socket.destroyed)
+    socket.end(`HTTP/1.1 ${parts.status} ${STATUS_CODES[parts.status] ?? ""}\r\n${head}\r\n${body}`);
+}

@@ -1,0 +1,225 @@
+import type { Context, Timer } from "@viable/kernel";
+import type { Log, Position } from "@viable/log";
+import { comparePositions } from "@viable/log";
+import type { SocketClient } from "@viable/protocol";
+import { maxUnacknowledgedEvents } from "@viable/protocol";
+import type { PageReaders } from "./page-readers.ts";
+import type { FlowEvent, FlowMember, SessionFlow } from "./session-flow.ts";
+import { toFlowEvent } from "./session-flow.ts";
+import type { PresentSocket } from "./session-presence.ts";
+
+/** The socket that a join's events go out over. */
+export interface JoinLine {
+  /** Bytes that the client has not taken yet. */
+  readonly bufferedBytes: number;
+  /** `onTaken` is called when the message has been handed to the network, or never will be. */
+  write(message: Buffer | string, onTaken: () => void): void;
+}
+
+export interface SessionJoinSettings {
+  readonly ctx: Context;
+  readonly log: Log;
+  readonly line: JoinLine;
+  readonly flow: SessionFlow;
+  readonly readers: PageReaders;
+  readonly sessionId: string;
+  readonly after: Position;
+  readonly acks: boolean;
+  readonly client: SocketClient;
+  /** Wall time in milliseconds from which on nothing more is told. */
+  readonly until: number;
+  /** Called once, when no more will be sent: the join is over. */
+  onOver(why: JoinEnd): void;
+}
+
+/** Why a join is over. */
+export type JoinEnd =
+  | { readonly kind: "last_event" | "expired" | "slow" }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/** What may lie here for a client that does not read, in bytes, and the one message that goes beyond: a second of a slow line. */
+export const maxBufferedBytes = 1024 * 1024;
+/** How many events are read at once for one client; fewer where they are large. What it has no room for is read again. */
+const pageEvents = 100;
+/** A client that has no room and takes nothing for this long, in milliseconds, is told so and cut: twice a heartbeat. */
+const stalledMs = 30_000;
+
+/**
+ * One session's events on one socket, each once and in log order, from a position on.
+ *
+ * States: catching up (reads the log by itself, as fast as the client takes it) ⇄ live (handed each event as it comes) → over. A client that
+ * has no room for an event while live catches up again: bursts are no fault of its own, and what it does not take must not collect here
+ * nor hold anybody up. What it does take is its pace; one that takes nothing is too slow, and the join is over.
+ */
+export class SessionJoin implements FlowMember, PresentSocket {
+  readonly client: SocketClient;
+  readonly #settings: SessionJoinSettings;
+  #state: "catching up" | "live" | "over" = "catching up";
+  /** Everything of the session up to here was sent. */
+  #covered: Position;
+  /** Positions that were sent and not acknowledged, oldest first; none where nobody asked for that. */
+  #unacknowledged: Position[] = [];
+  #waiting: { proceed(): void; timer: Timer } | undefined;
+  readonly #onTaken = () => this.#progressed();
+
+  constructor(settings: SessionJoinSettings) {
+    this.#settings = settings;
+    this.client = settings.client;
+    this.#covered = settings.after;
+  }
+
+  /** The last position that was sent, or that nothing was to be sent up to. */
+  get position(): Position {
+    return this.#covered;
+  }
+
+  start(): void {
+    this.#catchUp().catch((error) => this.fail(error));
+  }
+
+  /** The client has handled everything up to here; false where that was not even sent. */
+  acknowledge(position: Position): boolean {
+    if (comparePositions(position, this.#covered) > 0) return false;
+    const rest = this.#unacknowledged.findIndex((sent) => comparePositions(sent, position) > 0);
+    this.#unacknowledged = rest < 0 ? [] : this.#unacknowledged.slice(rest);
+    this.#progressed();
+    return true;
+  }
+
+  /** Ends it where its time is over. */
+  look(now: number): void {
+    if (now >= this.#settings.until) this.#end({ kind: "expired" });
+  }
+
+  /** Lets go of it; nobody is told. */
+  leave(): void {
+    this.#state = "over";
+    this.#settings.flow.detach(this);
+    this.#waiting?.timer.cancel();
+    this.#waiting?.proceed();
+  }
+
+  take(event: FlowEvent): void {
+    if (comparePositions(event.position, this.#covered) <= 0) return;
+    if (this.#hasRoom()) {
+      this.#send(event);
+      return;
+    }
+    this.#state = "catching up";
+    this.#settings.flow.detach(this);
+    this.start();
+  }
+
+  fail(error: unknown): void {
+    this.#end({ kind: "failed", error });
+  }
+
+  hearPresence(message: string): boolean {
+    const { line } = this.#settings;
+    if (line.bufferedBytes >= maxBufferedBytes) return false;
+    line.write(message, this.#onTaken);
+    return true;
+  }
+
+  async #catchUp(): Promise<void> {
+    const { flow } = this.#settings;
+    while (this.#state === "catching up") {
+      if (!this.#hasRoom()) {
+        await this.#untilRoomy();
+        continue;
+      }
+      const recent = flow.since(this.#covered);
+      if (recent === undefined) await this.#readPage();
+      // No wait between what is kept and what comes: nothing can fall between.
+      else if (this.#sendWhileRoom(recent)) this.#goLive();
+    }
+  }
+
+  #goLive(): void {
+    if (this.#state !== "catching up") return;
+    this.#state = "live";
+    this.#settings.flow.attach(this);
+  }
+
+  async #readPage(): Promise<void> {
+    const { ctx, log, flow, readers, sessionId } = this.#settings;
+    await readers.read(async () => {
+      if (this.#state === "over") return;
+      const reached = flow.reached;
+      const page = await log.readAllPage(ctx, {
+        from: this.#covered,
+        limit: pageEvents,
+        filter: { tenant: ctx.tenant, session: sessionId },
+        decoding: "lenient",
+      });
+      const events = page.events.map((event) => toFlowEvent(sessionId, event));
+      const sentAll = this.#sendWhileRoom(events);
+      // What was there before the reading and is not in it is other sessions'.
+      if (sentAll && page.isEnd && comparePositions(reached, this.#covered) > 0) this.#covered = reached;
+    });
+  }
+
+  /** Whether all of them were sent. */
+  #sendWhileRoom(events: readonly FlowEvent[]): boolean {
+    for (const event of events) {
+      if (this.#state === "over" || !this.#hasRoom()) return false;
+      this.#send(event);
+    }
+    return this.#state !== "over";
+  }
+
+  #send({ position, message, isLast }: FlowEvent): void {
+    const { ctx, line, acks, until } = this.#settings;
+    if (ctx.runtime.clock.now() >= until) {
+      this.#end({ kind: "expired" });
+      return;
+    }
+    line.write(message, this.#onTaken);
+    this.#covered = position;
+    if (acks) this.#unacknowledged.push(position);
+    if (isLast) this.#end({ kind: "last_event" });
+  }
+
+  #end(why: JoinEnd): void {
+    if (this.#state === "over") return;
+    this.leave();
+    this.#settings.onOver(why);
+  }
+
+  #hasRoom(): boolean {
+    return (
+      this.#settings.line.bufferedBytes < maxBufferedBytes && this.#unacknowledged.length < maxUnacknowledgedEvents
+    );
+  }
+
+  /** Half of it, so that a client that has had no room is not sent one event at a time. */
+  #isRoomy(): boolean {
+    return (
+      this.#settings.line.bufferedBytes <= maxBufferedBytes / 2 &&
+      this.#unacknowledged.length <= maxUnacknowledgedEvents / 2
+    );
+  }
+
+  #untilRoomy(): Promise<void> {
+    return new Promise((resolve) => {
+      const proceed = () => {
+        this.#waiting = undefined;
+        resolve();
+      };
+      this.#waiting = { proceed, timer: this.#stall() };
+    });
+  }
+
+  #stall(): Timer {
+    const { clock } = this.#settings.ctx.runtime;
+    return clock.setTimer(() => this.#end({ kind: "slow" }), stalledMs, { background: true });
+  }
+
+  /** The client has taken something. */
+  #progressed(): void {
+    if (this.#waiting === undefined) return;
+    this.#waiting.timer.cancel();
+    if (this.#isRoomy()) this.#waiting.proceed();
+    else this.#waiting.timer = this.#stall();
+  }
+}
