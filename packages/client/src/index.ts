@@ -9,3 +9,5 @@ export type {
 } from "./client.ts";
 export { createClient } from "./client.ts";
 export { GatewayProblem } from "./errors.ts";
+export type { GatewaySocket, SocketSettings, SocketWatchOptions } from "./open-socket.ts";
+export { openSocket } from "./open-socket.ts";
