@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createSessions } from "@viable/gateway";
+import { createSessions, readDelivery } from "@viable/gateway";
 import type { Context, JsonObject, JsonValue } from "@viable/kernel";
 import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
 import type { EventType, Log, PlacedEvent, SnapshotPage, StoredEvent } from "@viable/log";
@@ -97,6 +97,8 @@ async function foldStreamOf(ctx: Context, log: Log, stream: string): Promise<unk
       const sessions = createSessions({ log, capabilities: opensNone, clientLimits: baseClientLimits });
       return (await sessions.list(ctx, 1_000)).find(({ sessionId }) => sessionId === id);
     }
+    case "webhook":
+      return await readDelivery(ctx, log, id);
     case "run":
       return await readRunView(ctx, log, id);
     default:

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createMemoryHub } from "@viable/bus";
+import { createEgress } from "@viable/gateway";
 import type { JsonObject } from "@viable/kernel";
 import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
 import type { Projection, Store, StoredEvent } from "@viable/log";
@@ -533,6 +534,34 @@ async function plannedRuns(): Promise<StoredEvent[]> {
   return await t.events();
 }
 
+/** Messages to receivers: one is taken at the third try, one given up and sent again by hand, and one that says that a person is waited for. */
+async function webhooks(): Promise<StoredEvent[]> {
+  const answers = [500, 503, 200, 410, 200];
+  const egress = {
+    ...createEgress(),
+    post: async () => ({ ok: true as const, status: answers.shift() ?? 200, retryAfter: undefined }),
+  };
+  const answer = z.strictObject({ label: z.string() });
+  const permit = reactor("permit", { input: answer }, (steps) =>
+    steps
+      .approval("leave", { title: "May I?", args: () => ({ timeoutMs: 5_000 }) })
+      .returns(({ results }) => results.leave.decision),
+  );
+  await using t = await startTestSystem(defineSystem({ ...settings, reactors: [permit] }), { egress });
+  const client = await t.connect("api");
+  const webhookUrl = "https://receiver.example/hook";
+  await client.run("nap", { label: "taken" }, { webhookUrl });
+  await t.time.advance(60_000);
+  await client.run("nap", { label: "given up" }, { webhookUrl });
+  await t.time.advance(1_000);
+  const { webhooks: all } = await t.settled(client.api.webhooks());
+  await client.run("webhook.replay", { deliveryId: all[0]?.deliveryId ?? "" });
+  const start = { reactor: "permit", input: { label: "asked" }, wait: true };
+  await client.run("reactor.start", start, { webhookUrl, deadlineMs: 60_000 });
+  await t.time.advance(1_000);
+  return await t.events();
+}
+
 /** Runs of a system, in simulated time, that between them write every type of event. */
 export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   outcomes,
@@ -551,4 +580,5 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   runs,
   forks,
   "planned-runs": plannedRuns,
+  webhooks,
 };

@@ -152,6 +152,7 @@ const guarded = [
   ["GET", "/v1/reactors/runs/run_00000000000000000000000000"],
   ["GET", "/v1/reactors/runs/run_00000000000000000000000000/events"],
   ["GET", "/v1/approvals"],
+  ["GET", "/v1/webhooks"],
   ["GET", "/metrics"],
 ] as const;
 

@@ -43,6 +43,7 @@ import type {
   ShareSession,
   SwarmHistory,
   SwarmReportList,
+  WebhookPage,
 } from "@viable/protocol";
 import {
   approvalList,
@@ -81,6 +82,7 @@ import {
   sessionView,
   swarmHistory,
   swarmReportList,
+  webhookPage,
 } from "@viable/protocol";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { z } from "zod";
@@ -220,6 +222,8 @@ export interface Client {
   /** The same as CloudEvents. */
   cloudEvents(query?: EventsQuery): Promise<CloudEventPage>;
   projections(): Promise<ProjectionList>;
+  /** Messages to receivers, the newest first. */
+  webhooks(query?: { limit?: number; before?: string }): Promise<WebhookPage>;
   /** The reactors that runs can be begun of, and with `graph` each as Mermaid draws it. */
   reactors(query?: { graph?: "mermaid" }): Promise<ReactorList>;
   runs(query?: RunsQuery): Promise<RunPage>;
@@ -396,6 +400,7 @@ export function createClient(settings: ClientSettings): Client {
     watch: (sessionId, options) => follow(`/v1/sessions/${encodeURIComponent(sessionId)}/events`, options),
     commands: () => read("/v1/commands", commandList),
     projections: () => read("/v1/projections", projectionList),
+    webhooks: (query = {}) => read(`/v1/webhooks${toQuery(query)}`, webhookPage),
     reactors: (query = {}) => read(`/v1/reactors${toQuery(query)}`, reactorList),
     runs: (query = {}) => read(`/v1/reactors/runs${toQuery({ ...query })}`, runPage),
     run: (runId) => read(runPath(runId), runView),

@@ -38,6 +38,7 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
     queries: absent,
     register: absent,
     violations: { note: () => undefined },
+    webhooks: absent,
   });
   const app = createHttpApp({
     system: "alone",
@@ -50,6 +51,7 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
     executions,
     log,
     views,
+    webhooks: absent,
     health: () => Promise.reject(new Error("not asked")),
     metrics: () => Promise.reject(new Error("not asked")),
     onError: () => undefined,

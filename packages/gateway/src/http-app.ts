@@ -26,6 +26,7 @@ import { socketPath, upgradeNeeded } from "./socket/check-upgrade.ts";
 import { followStored, readStreamEvents } from "./stream-events.ts";
 import type { ReadScope, View } from "./view.ts";
 import { queryNumber } from "./view.ts";
+import type { Webhooks } from "./webhooks/create-webhooks.ts";
 
 /** A command is a decision, not an upload: 1 MiB of JSON. */
 const maxBodyBytes = 1024 * 1024;
@@ -41,6 +42,7 @@ export interface HttpAppSettings extends SessionRoutesSettings {
   readonly executions: Executions;
   readonly log: Log;
   readonly views: readonly View[];
+  readonly webhooks: Pick<Webhooks, "secretOf">;
   health(ctx: KernelContext): Promise<HealthView>;
   /** Prometheus text, for scrapers on this machine and for bearers of a token that is bound to no session. */
   metrics(): Promise<string>;
@@ -162,6 +164,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       token: opened.token,
       eventsUrl: `/v1/sessions/${session.sessionId}/events`,
       socketUrl: socketPath,
+      webhookSecret: settings.webhooks.secretOf(session.sessionId),
       expiresAt: new Date(session.created.expiresAt).toISOString(),
     };
     return c.json(body, 201, { location: `/v1/sessions/${session.sessionId}` });

@@ -1,6 +1,8 @@
 export type { Coordinations } from "./coordinations.ts";
 export { createCoordinations } from "./coordinations.ts";
-export { sessionEventTypes } from "./event-types.ts";
+export type { Egress } from "./egress/create-egress.ts";
+export { createEgress } from "./egress/create-egress.ts";
+export { gatewayEventTypes } from "./event-types.ts";
 export { fromEventView } from "./event-view.ts";
 export type { HttpAppSettings } from "./http-app.ts";
 export { createHttpApp } from "./http-app.ts";
@@ -16,3 +18,8 @@ export type { SocketsSettings } from "./socket/create-sockets.ts";
 export { createSockets } from "./socket/create-sockets.ts";
 export type { EventsView, ReadView, View, ViewRequest } from "./view.ts";
 export { queryNumber } from "./view.ts";
+export type { Webhooks } from "./webhooks/create-webhooks.ts";
+export { createWebhooks } from "./webhooks/create-webhooks.ts";
+export { readDelivery } from "./webhooks/delivery.ts";
+export { listDeliveries } from "./webhooks/list-deliveries.ts";
+export { replayDelivery } from "./webhooks/replay-delivery.ts";

@@ -10,6 +10,7 @@ import { HttpProblem, notFound, ofQuery, ofRefusal, unauthenticated } from "./pr
 import type { Session, Sessions } from "./sessions.ts";
 import { grantInSession, isOpen } from "./sessions.ts";
 import type { ReadScope } from "./view.ts";
+import type { Webhooks } from "./webhooks/create-webhooks.ts";
 
 /** How long `auto` waits before it answers "pending", in milliseconds: longer than most commands take, shorter than people wait without a word. */
 const autoWaitMs = 2_000;
@@ -87,6 +88,7 @@ export interface ReceiveSettings {
   readonly register: Pick<CapabilityRegister, "mint">;
   /** Told of what was refused for want of authority. */
   readonly violations: Pick<Violations, "note">;
+  readonly webhooks: Pick<Webhooks, "admit">;
 }
 
 /** A session's token sees that session's executions; an unbound one sees its tenant's. */
@@ -94,7 +96,7 @@ const sees = ({ sessionId }: Grant, execution: { readonly session: string | unde
   sessionId === undefined || execution.session === sessionId;
 
 export function createReceive(settings: ReceiveSettings): Receive {
-  const { runtime, capabilities, sessions, executions, intake, queries, register } = settings;
+  const { runtime, capabilities, sessions, executions, intake, queries, register, webhooks } = settings;
   const openings = createKeyedLimits({
     maxKeys: maxRoots,
     make: () => createTokenBucket({ capacity: sessionBurst, refillPerSecond: sessionsPerSecond }, runtime.clock),
@@ -158,14 +160,15 @@ export function createReceive(settings: ReceiveSettings): Receive {
     },
     async command(who, session, body, idempotencyKey) {
       requireOpen(session, runtime.clock.now());
-      const { command, args, mode, deadlineMs } = parseBody(sendCommand, body, "command");
+      const { command, args, mode, deadlineMs, webhookUrl } = parseBody(sendCommand, body, "command");
       const grant = grantInSession(who.grant, session);
-      if (mode !== "sync" && grant.links?.some(({ restrictions }) => restrictions.requireWebhook) === true)
+      if (webhookUrl !== undefined) webhooks.admit(who.ctx, webhookUrl);
+      else if (mode !== "sync" && grant.links?.some(({ restrictions }) => restrictions.requireWebhook) === true)
         throw new HttpProblem({
           status: 403,
           code: "gateway.webhook_required",
           detail: "This token's commands must name a webhook, or be waited for.",
-          next: 'Send it with "mode": "sync".',
+          next: 'Send it with a "webhookUrl", or with "mode": "sync".',
         });
       // What is accepted goes on although its client goes away: only waiting for it ends then.
       const ctx = rootContext(runtime, {
@@ -178,6 +181,7 @@ export function createReceive(settings: ReceiveSettings): Receive {
         command,
         args: args as never,
         idempotencyKey,
+        webhookUrl,
         deadline: deadlineMs === undefined ? undefined : runtime.clock.now() + deadlineMs,
       });
       if (!outcome.ok) throw ofRefusal(outcome, grant);

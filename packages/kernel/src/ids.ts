@@ -21,7 +21,8 @@ export type IdKind =
   | "trc"
   | "apd"
   | "run"
-  | "exp";
+  | "exp"
+  | "msg";
 
 /** Makes ids. One maker per runtime; ids of one maker sort in the order they were made. */
 export interface Ids {

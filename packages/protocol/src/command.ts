@@ -14,6 +14,8 @@ export const sendCommand = z.strictObject({
   args: z.record(z.string(), jsonValue).default({}),
   mode: commandMode.default("auto"),
   deadlineMs: z.number().int().min(1).max(maxDeadlineMs).optional(),
+  /** Where the outcome is sent to, signed, and word that a person is waited for. */
+  webhookUrl: z.string().min(1).max(2_048).optional(),
 });
 export type SendCommand = z.input<typeof sendCommand>;
 

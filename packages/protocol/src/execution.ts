@@ -134,6 +134,8 @@ export const executionEvents = {
     joinedTo: z.string().optional(),
     /** What it joined had ended by then: its result was remembered, and is this one's too. */
     remembered: z.literal(true).optional(),
+    /** Where its outcome is sent to. */
+    webhookUrl: z.string().optional(),
     /** Claimed by the process that accepted it, which begins it at once. */
     claim: claim.optional(),
     /** Claimed for the process that it was routed to, which begins it as soon as it hears of it. */

@@ -186,3 +186,13 @@ export {
 } from "./swarm-health.ts";
 export type { ViolationData } from "./violation.ts";
 export { violationEvents } from "./violation.ts";
+export type {
+  WebhookApproval,
+  WebhookEventData,
+  WebhookEventType,
+  WebhookMessage,
+  WebhookPage,
+  WebhookTopic,
+  WebhookView,
+} from "./webhook.ts";
+export { webhookEvents, webhookMessage, webhookPage } from "./webhook.ts";

@@ -30,6 +30,8 @@ export const sessionCreated = z.object({
   eventsUrl: z.string(),
   /** Where a WebSocket is opened; absent from gateways of earlier releases. */
   socketUrl: z.string().optional(),
+  /** What the messages of this session's webhooks are signed with. Shown to the opener alone; nothing of it is kept. */
+  webhookSecret: z.string(),
   expiresAt: z.string(),
 });
 export type SessionCreated = z.infer<typeof sessionCreated>;

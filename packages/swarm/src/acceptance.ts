@@ -57,6 +57,7 @@ export function acceptance(
     ...(rest.joinKey !== undefined && { joinKey: rest.joinKey }),
     ...(rest.joinedTo !== undefined && { joinedTo: rest.joinedTo }),
     ...(rest.remembered !== undefined && { remembered: rest.remembered }),
+    ...(request.webhookUrl !== undefined && { webhookUrl: request.webhookUrl }),
     ...(rest.claim !== undefined && { claim: rest.claim }),
     ...(rest.assigned !== undefined && { assigned: rest.assigned }),
   };

@@ -22,6 +22,7 @@ import type { Forwarded } from "./forwarding.ts";
 import { createForwarding } from "./forwarding.ts";
 import type { IntakeOutcome, IntakeRequest } from "./intake-request.ts";
 import { refuse } from "./intake-request.ts";
+import { openWebhook } from "./open-webhook.ts";
 import type { RememberedWork } from "./remembered-work.ts";
 import { findRemembered } from "./remembered-work.ts";
 import type { Swarm } from "./swarm.ts";
@@ -223,8 +224,8 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     const { processId, epoch } = decision.chosen;
     const claim = { processId, epoch, attempt: 1 };
     let forwarded: Forwarded = { kind: "unsent" };
-    // Equal work is for one process to say.
-    if (joins === undefined) {
+    // Equal work is for one process to say; and what is written beside an acceptance, by whoever knows of it.
+    if (joins === undefined && admissible.request.webhookUrl === undefined) {
       const task = toTask(ctx, admissible, routed, standing, eventId, { claim });
       forwarded = await forwarding.forward(ctx, processId, task);
       if (forwarded.kind === "accepted") {
@@ -273,7 +274,10 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     const task = toTask(ctx, admissible, routed, standing, eventId, begun);
     try {
       const own = toAppend(task, remembered && outcomeOf(remembered));
-      const outcome = await log.append(ctx, { streams: [own, ...(joins ? [meetingOf(joins, executionId)] : [])] });
+      const outcome = await log.append(ctx, {
+        streams: [own, ...(joins ? [meetingOf(joins, executionId)] : [])],
+        ...(task.data.webhookUrl !== undefined && { records: [openWebhook(ctx.tenant, executionId)] }),
+      });
       if (!outcome.ok) return await refuseAppend(ctx, admissible, outcome, asked.isInDoubt);
       if (remembered !== undefined) return { ok: true, repeated: false };
       const state = await begin(ctx, task, writtenAt(outcome));
@@ -398,8 +402,12 @@ const outcomeOf = ({ executionId, result }: RememberedWork): readonly NewEvent[]
 const bodyHashOf = (request: IntakeRequest): string | undefined =>
   request.idempotencyKey === undefined ? undefined : hashOf(bodyOf(request));
 
-/** What a repeat under the same key must equal: a task that is asked of one service is another than the same asked of all. */
-const bodyOf = ({ command, args, service, process }: IntakeRequest): JsonValue => {
+/**
+ * What a repeat under the same key must equal: a task that is asked of one service is another than the same asked of all, and one whose outcome
+ * is sent somewhere another than one whose is not.
+ */
+const bodyOf = ({ command, args, service, process, webhookUrl }: IntakeRequest): JsonValue => {
+  if (webhookUrl !== undefined) return [command, args, service ?? null, process ?? null, { webhookUrl }];
   if (service === undefined) return [command, args];
   return process === undefined ? [command, args, service] : [command, args, service, process];
 };

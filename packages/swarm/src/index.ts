@@ -11,6 +11,7 @@ export type { Intake } from "./intake.ts";
 export { createIntake } from "./intake.ts";
 export type { IntakeOutcome, IntakeRequest, Quota } from "./intake-request.ts";
 export { createMemory, globalMemoryService } from "./memory-records.ts";
+export { openWebhooks } from "./open-webhook.ts";
 export { readProjection } from "./projection-reader.ts";
 export type { Queries, QueriesStats } from "./queries/queries.ts";
 export { createQueries } from "./queries/queries.ts";

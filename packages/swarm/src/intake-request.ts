@@ -20,6 +20,8 @@ export interface IntakeRequest {
   readonly service?: string | undefined;
   /** With `service`, the one process that may: for what concerns that process itself. */
   readonly process?: string | undefined;
+  /** Where its outcome is sent to; whether that may be called was judged before. */
+  readonly webhookUrl?: string | undefined;
 }
 
 /** Accepted (and durable, W1), or refused with the reasons and nothing recorded. */

@@ -8,7 +8,7 @@ import type { Store, StoredEvent } from "@viable/log";
 import { createMemoryStore, startPosition, toOrdinal } from "@viable/log";
 import type { ClientType, CommandAnswer, ExecutionView, SendCommand } from "@viable/protocol";
 import type { SystemDefinition } from "viable";
-import type { Hosting, Notice, System } from "viable/run";
+import type { Hosting, Notice, System, SystemPorts } from "viable/run";
 import { createSystem } from "viable/run";
 
 export interface TestSystemOptions {
@@ -22,6 +22,8 @@ export interface TestSystemOptions {
   readonly hosting?: Hosting;
   /** Where its bus hears those of other processes. A bus of its own unless given. */
   readonly hub?: MemoryHub;
+  /** The way to addresses that clients name. The network's unless given. */
+  readonly egress?: SystemPorts["egress"];
 }
 
 /** A client of a test system, in one session. */
@@ -38,7 +40,7 @@ export interface TestClient {
   begin(
     command: string,
     args?: SendCommand["args"],
-    options?: { deadlineMs?: number; idempotencyKey?: string },
+    options?: { deadlineMs?: number; idempotencyKey?: string; webhookUrl?: string },
   ): Promise<string>;
   /** Moves time on until the execution has its outcome. */
   outcome(executionId: string): Promise<ExecutionView>;
@@ -78,10 +80,15 @@ export async function startTestSystem(
   const runtime = createRuntime({ clock: time, random });
   const ctx = rootContext(runtime);
   const notices: Notice[] = [];
-  const { hub } = options;
+  const { hub, egress } = options;
   const system = createSystem(
     definition,
-    { store, runtime, ...(hub !== undefined && { bus: createMemoryBus(runtime, { hub }) }) },
+    {
+      store,
+      runtime,
+      ...(hub !== undefined && { bus: createMemoryBus(runtime, { hub }) }),
+      ...(egress !== undefined && { egress }),
+    },
     { hosting: options.hosting, servicePorts: "none", threads: 1, onNotice: (notice) => notices.push(notice) },
   );
 

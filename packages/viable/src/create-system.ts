@@ -2,15 +2,17 @@ import { availableParallelism } from "node:os";
 import type { Bus } from "@viable/bus";
 import type { Membership, SingletonOffer } from "@viable/cluster";
 import { createSingletons, joinCluster } from "@viable/cluster";
-import type { Listener } from "@viable/gateway";
+import type { Egress, Listener } from "@viable/gateway";
 import {
   createCoordinations,
+  createEgress,
   createHttpApp,
   createReceive,
   createSessionExports,
   createSessions,
   createShares,
   createSockets,
+  createWebhooks,
   listen,
 } from "@viable/gateway";
 import type { Context, Part, Runtime, Timer } from "@viable/kernel";
@@ -85,6 +87,9 @@ import { systemCommands } from "./system-commands.ts";
 import { createTaskRuns } from "./task-runs.ts";
 import { createThrownNotices } from "./thrown-notices.ts";
 import { systemViews } from "./views.ts";
+import { webhookCommands } from "./webhook-commands.ts";
+import { webhookViews } from "./webhook-views.ts";
+import { webhookWaits } from "./webhook-waits.ts";
 
 /** What a system stands on; the composition root's caller chooses. */
 export interface SystemPorts {
@@ -95,6 +100,8 @@ export interface SystemPorts {
   readonly clock?: Part;
   /** One that reaches other processes: they are told by it of what is written. Default: a bus within this process. */
   readonly bus?: Bus;
+  /** The way to addresses that clients name. Default: over the network, to what the config allows. */
+  readonly egress?: Egress;
 }
 
 export interface SystemOptions {
@@ -164,7 +171,7 @@ const settleLookMs = 20;
 const closeMs = 1_000;
 
 /**
- * Puts a system together and starts and stops it in order: bus, log, clock, sealer, membership, singletons, capabilities, coordinations, registry, conflicts, executions, projections, the
+ * Puts a system together and starts and stops it in order: bus, log, clock, sealer, membership, singletons, capabilities, coordinations, registry, conflicts, executions, projections, webhooks, the
  * counter of accesses to memory, threads, intake, queries, the watch of migrations, reactors, schedules, each service's listener and swarm by start priority,
  * gateway; and back. Stopping, all listeners are closed before the swarms. Runs begin nothing more from the first moment on, and are waited for
  * after the swarms, since tasks of theirs may be under way there. The gateway, which takes no new commands from then on either, is the last
@@ -203,6 +210,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         log: () => log,
         reactors: () => reactors,
       }),
+      ...webhookCommands(() => log),
       ...definition.commands,
     ]),
     ...definition.services,
@@ -261,6 +269,13 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   });
   const conflicts = createConflicts({ log, membership });
   const executions = createExecutions(log);
+  const webhooks = createWebhooks({
+    log,
+    singletons,
+    executions,
+    egress: ports.egress ?? createEgress(definition.egress),
+    onProblem: (message) => notice("warn", message),
+  });
   const swarmMonitor = createSwarmMonitor({
     log,
     membership,
@@ -314,10 +329,11 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     onProblem: (message) => notice("warn", message),
     onThrown: createThrownNotices(runtime.clock, (message) => notice("warn", message)),
   });
-  const projections = createProjections(
-    log,
-    definition.projections.map((each) => (isProcessManager(each) ? reactionOf(each, reactors) : each)),
-  );
+  const projections = createProjections(log, [
+    ...definition.projections.map((each) => (isProcessManager(each) ? reactionOf(each, reactors) : each)),
+    // Nothing but runs of reactors waits for persons.
+    ...(definition.reactors.length > 0 ? [webhookWaits(log, webhooks)] : []),
+  ]);
   const queries = createQueries({
     log,
     bus,
@@ -344,7 +360,17 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   });
   const sessions = createSessions({ log, capabilities, clientLimits: definition.clients });
   const coordinations = createCoordinations(log);
-  const receive = createReceive({ runtime, capabilities, sessions, executions, intake, queries, register, violations });
+  const receive = createReceive({
+    runtime,
+    capabilities,
+    sessions,
+    executions,
+    intake,
+    queries,
+    register,
+    violations,
+    webhooks,
+  });
 
   const onSupervisorEvent = (event: SupervisorEvent) => {
     // Stopping ends what it cannot wait for; that is no crash.
@@ -430,7 +456,9 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       ...queryViews(queries.catalogue, registry),
       ...claimViews(conflicts),
       ...capabilityViews(register),
+      ...webhookViews(log),
     ],
+    webhooks,
     health,
     metrics: () => metrics.all(),
     onError,
@@ -637,6 +665,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         await begin(ctx, "conflicts", conflicts);
         await begin(ctx, "executions", executions);
         await begin(ctx, "projections", projections);
+        // Where no clients come in nobody is answered either.
+        if (hosting.roles.includes("gateway")) await begin(ctx, "webhooks", webhooks);
         await begin(ctx, "memory accesses", accesses);
         started.push({ name: "threads", stop: () => threads.stop() });
         await begin(ctx, "intake", intake);
@@ -695,6 +725,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       // What comes of it is told when its turn comes.
       haltRuns(bounded).catch(() => undefined);
       endProcesses(bounded).catch(() => undefined);
+      // Another process sends on meanwhile, or this one when it is started again.
+      webhooks.stop(bounded).catch(() => undefined);
       // Who waits for an outcome is kept while running tasks end; feeds, which never end by themselves, are cut after that.
       const cut = new AbortController();
       const closing = gateway?.close(withContext(bounded, { signal: cut.signal }));

@@ -50,6 +50,14 @@ export interface SystemSettings {
    * the strictest first.
    */
   readonly policies?: Readonly<Record<string, CommandPolicy>>;
+  /** What may be called of addresses that somebody else names, such as receivers of webhooks. */
+  readonly egress?: {
+    /**
+     * Names of hosts, addresses and ranges (`10.0.0.0/8`) that may be called although they are not the internet's. Whoever may send a command can
+     * have them called then.
+     */
+    readonly allow?: readonly string[];
+  };
   /** Replaces the base authority of a kind of client, member by member. */
   readonly clients?: Partial<Record<ClientType, Partial<ClientLimits>>>;
   readonly limits?: {
@@ -80,6 +88,7 @@ export interface SystemDefinition {
   readonly pools: { readonly [name: string]: number };
   readonly routing: readonly RoutingRule[];
   readonly gateway: { readonly host: string; readonly port: number };
+  readonly egress: { readonly allow: readonly string[] };
   readonly clients: Readonly<Record<ClientType, ClientLimits>>;
   readonly policies: Readonly<Record<string, CommandPolicy>>;
   readonly limits: {
@@ -120,6 +129,7 @@ export const systemCapabilities: readonly string[] = [
   "swarm.scale",
   "system.health",
   "system.swarms",
+  "webhook.replay",
 ];
 
 const shape = z.strictObject({
@@ -161,6 +171,8 @@ const shape = z.strictObject({
       }),
     )
     .default({}),
+  // Each is read where it is used: what an address is, is known there.
+  egress: z.strictObject({ allow: z.array(z.string()).default([]) }).prefault({}),
   clients: z
     .strictObject(
       Object.fromEntries(
@@ -199,7 +211,8 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
       details: { path: parsed.error.issues[0]?.path.map(String).join(".") ?? "" },
     });
   }
-  const { name, services, commands, projections, reactors, schedules, pools, routing, gateway, limits } = parsed.data;
+  const { name, services, commands, projections, reactors, schedules, pools, routing, gateway, egress, limits } =
+    parsed.data;
   // A process manager stands among projections, and is known by its name there.
   checkProjections(
     projections.map((each) => (isProcessManager(each) ? reaction({ ...each, react: async () => {} }) : each)),
@@ -231,6 +244,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
     routing: rules,
     gateway,
     policies: Object.freeze(parsed.data.policies) as SystemDefinition["policies"],
+    egress,
     clients: mergeClients(parsed.data.clients as SystemSettings["clients"]),
     limits: {
       maxOpenExecutions: limits.maxOpenExecutions,

@@ -1,4 +1,4 @@
-import { sessionEventTypes } from "@viable/gateway";
+import { gatewayEventTypes } from "@viable/gateway";
 import type { EventType } from "@viable/log";
 import { logEventTypes } from "@viable/log";
 import { reactorEventTypes, scheduleEventTypes } from "@viable/reactors";
@@ -9,7 +9,7 @@ import { swarmEventTypes } from "@viable/swarm";
 /** Every type of event that the rooms of a system write. One that is missing here cannot be written. */
 export const eventTypes: readonly EventType[] = [
   ...logEventTypes,
-  ...sessionEventTypes,
+  ...gatewayEventTypes,
   ...swarmEventTypes,
   ...registryEventTypes,
   ...sealEventTypes,

@@ -84,6 +84,7 @@ const systemOf = (agents: readonly AgentDefinition[], workers = 3): Parameters<t
   schedules: [],
   routing: [],
   pools: {},
+  egress: { allow: [] },
   gateway: { host: "127.0.0.1", port: 0 },
   policies: {},
   clients: { ...baseClientLimits },

@@ -61,6 +61,7 @@ export function describeConfig(
     fromEnvironment: variables.filter((name) => variable(environment, name) !== undefined),
     clients: definition.clients,
     policies: definition.policies,
+    egress: definition.egress,
     services: definition.services.map(
       ({ name, description, port, workers, maxQueued, startPriority, supervision, agents, ...known }) => ({
         name,

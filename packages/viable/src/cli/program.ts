@@ -23,6 +23,7 @@ import type { Shell } from "./shell.ts";
 import { addStart } from "./start.ts";
 import { addStatus } from "./status.ts";
 import { addSwarms } from "./swarms.ts";
+import { addWebhooks } from "./webhooks.ts";
 
 /** Each adds one verb. Their order is that of the help: what starts a system, what uses it, what looks at it. */
 const verbs = [
@@ -40,6 +41,7 @@ const verbs = [
   addMemory,
   addEvents,
   addProjections,
+  addWebhooks,
   addHealth,
   addStatus,
   addDoctor,
