@@ -41,6 +41,7 @@ const groups = {
   registry: ["discover", "explain"],
   memory: ["get", "set", "list", "watch"],
   projections: ["list", "skip", "rebuild"],
+  webhooks: ["list", "replay"],
   config: ["check", "show"],
 };
 const verbs = [
