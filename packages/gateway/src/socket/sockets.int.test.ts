@@ -50,6 +50,9 @@ async function startWorld({
     executions: { get: async () => undefined, owner: async () => undefined } as never,
     intake: absent,
     queries: absent,
+    register: absent,
+    violations: { note: () => undefined },
+    webhooks: absent,
   });
   const errors: unknown[] = [];
   let subscribed = 0;
