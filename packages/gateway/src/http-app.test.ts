@@ -38,6 +38,7 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
     queries: absent,
     register: absent,
     violations: { note: () => undefined },
+    coordinations: absent,
     webhooks: absent,
   });
   const app = createHttpApp({

@@ -1,12 +1,21 @@
 import type { Context, Runtime } from "@viable/kernel";
 import { isTraceparent, newTraceparent, rootContext, withContext } from "@viable/kernel";
 import { createKeyedLimits, createTokenBucket } from "@viable/limits";
-import type { CapabilityMinted, CommandAnswer, CommandMode, QueryAnswer } from "@viable/protocol";
+import type {
+  CapabilityMinted,
+  CommandAnswer,
+  CommandMode,
+  Confirmation,
+  CoordinationView,
+  QueryAnswer,
+} from "@viable/protocol";
 import { askQuery, isOutcome, mintCapability, sendCommand, toFieldProblems } from "@viable/protocol";
 import type { AuthorizationRequest, Capabilities, CapabilityRegister, Grant, Violations } from "@viable/security";
 import { authorize } from "@viable/security";
 import type { ExecutionState, Executions, Intake, Queries, Quota } from "@viable/swarm";
+import type { Coordinations } from "./coordinations.ts";
 import { HttpProblem, notFound, ofQuery, ofRefusal, unauthenticated } from "./problems.ts";
+import { clientIn } from "./session-client.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { grantInSession, isOpen } from "./sessions.ts";
 import type { ReadScope } from "./view.ts";
@@ -68,6 +77,8 @@ export interface Receive {
   mayDo(who: Authenticated, session: Session, what: string, name: string): void;
   /** Throws where the token has opened too many. */
   mayOpenSession(who: Authenticated): void;
+  /** Takes a client's word on what was asked of its session's clients. */
+  confirm(who: Authenticated, coordinationId: string, word: Confirmation): Promise<CoordinationView>;
   /** Takes one of what a token may have recorded beside commands; throws where none is left. */
   spend(who: Authenticated): void;
   /** Narrows the caller's own token, and records it. */
@@ -88,6 +99,7 @@ export interface ReceiveSettings {
   readonly register: Pick<CapabilityRegister, "mint">;
   /** Told of what was refused for want of authority. */
   readonly violations: Pick<Violations, "note">;
+  readonly coordinations: Pick<Coordinations, "find" | "confirm">;
   readonly webhooks: Pick<Webhooks, "admit">;
 }
 
@@ -96,7 +108,7 @@ const sees = ({ sessionId }: Grant, execution: { readonly session: string | unde
   sessionId === undefined || execution.session === sessionId;
 
 export function createReceive(settings: ReceiveSettings): Receive {
-  const { runtime, capabilities, sessions, executions, intake, queries, register, webhooks } = settings;
+  const { runtime, capabilities, sessions, executions, intake, queries, register, coordinations, webhooks } = settings;
   const openings = createKeyedLimits({
     maxKeys: maxRoots,
     make: () => createTokenBucket({ capacity: sessionBurst, refillPerSecond: sessionsPerSecond }, runtime.clock),
@@ -232,6 +244,19 @@ export function createReceive(settings: ReceiveSettings): Receive {
       requireOpen(session, runtime.clock.now());
       return session;
     },
+    async confirm(who, coordinationId, word) {
+      const { ctx, grant } = who;
+      const asked = await coordinations.find(ctx, grant, coordinationId);
+      if (asked === undefined) throw notFound("coordination");
+      const session = await self.openSession(who, asked.sessionId);
+      self.mayDo(who, session, "Deciding", "coordination.confirm");
+      const by = { grant, client: clientIn(session, grant) };
+      const confirmed = await coordinations.confirm(ctx, coordinationId, by, word);
+      if (confirmed.ok) return confirmed.view;
+      const { reason } = confirmed;
+      if (reason === "unknown") throw notFound("coordination");
+      throw new HttpProblem({ status: 409, code: `gateway.coordination_${reason}`, detail: whyNotSaid[reason] });
+    },
     async mint(who, body, idempotencyKey) {
       const { ctx, grant } = who;
       require(who, "Minting a capability", {
@@ -339,6 +364,13 @@ export function createReceive(settings: ReceiveSettings): Receive {
 
 /** However a capability was narrowed, it counts where it came from. */
 const rootOf = ({ links, tokenId }: Grant): string => links?.[0]?.capabilityId ?? tokenId;
+
+/** Why a client's word was not taken. */
+const whyNotSaid = {
+  settled: "It is settled, or its time is over.",
+  own: "Who asks does not answer: others must.",
+  said: "This client has said its word.",
+} as const;
 
 function requireOpen(session: Session, now: number): void {
   if (isOpen(session, now)) return;

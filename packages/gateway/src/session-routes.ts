@@ -1,6 +1,6 @@
 import { confirmation, joinSession, requestCoordination, requestExport, shareSession } from "@viable/protocol";
 import type { Context, Hono } from "hono";
-import type { Confirmed, Coordinations } from "./coordinations.ts";
+import type { Coordinations } from "./coordinations.ts";
 import { HttpProblem, notFound, unauthenticated } from "./problems.ts";
 import type { Authenticated, Receive } from "./receive.ts";
 import { parseBody } from "./receive.ts";
@@ -78,16 +78,8 @@ export function addSessionRoutes(
   });
   app.post("/v1/coordinations/:id/confirmations", async (c) => {
     const caller = await who(c);
-    const id = c.req.param("id");
-    const asked = await coordinations.find(caller.ctx, caller.grant, id);
-    if (asked === undefined) throw notFound("coordination");
-    const session = await receive.openSession(caller, asked.sessionId);
-    receive.mayDo(caller, session, "Deciding", "coordination.confirm");
     const word = parseBody(confirmation, await body(c), "confirmation");
-    const by = { grant: caller.grant, client: clientIn(session, caller.grant) };
-    const confirmed = await coordinations.confirm(caller.ctx, id, by, word);
-    if (!confirmed.ok) throw refusedWord(confirmed);
-    return c.json(confirmed.view);
+    return c.json(await receive.confirm(caller, c.req.param("id"), word));
   });
 
   app.post("/v1/sessions/:id/exports", async (c) => {
@@ -121,15 +113,3 @@ const notAShare = (): HttpProblem => {
   const { parts } = unauthenticated();
   return new HttpProblem({ ...parts, detail: "That is no share of an open session." });
 };
-
-const words: Readonly<Record<(Confirmed & { ok: false })["reason"], string>> = {
-  unknown: "There is no such coordination.",
-  settled: "It is settled, or its time is over.",
-  own: "Who asks does not answer: others must.",
-  said: "This client has said its word.",
-};
-
-const refusedWord = ({ reason }: Confirmed & { readonly ok: false }): HttpProblem =>
-  reason === "unknown"
-    ? notFound("coordination")
-    : new HttpProblem({ status: 409, code: `gateway.coordination_${reason}`, detail: words[reason] });

@@ -369,6 +369,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     queries,
     register,
     violations,
+    coordinations,
     webhooks,
   });
 

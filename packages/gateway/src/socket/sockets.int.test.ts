@@ -52,6 +52,7 @@ async function startWorld({
     queries: absent,
     register: absent,
     violations: { note: () => undefined },
+    coordinations: absent,
     webhooks: absent,
   });
   const errors: unknown[] = [];
