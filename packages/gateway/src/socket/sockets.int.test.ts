@@ -7,9 +7,9 @@ import { connect } from "node:net";
 import type { MemoryHub } from "@viable/bus";
 import { createMemoryBus, createMemoryHub } from "@viable/bus";
 import type { JsonObject } from "@viable/kernel";
-import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/kernel";
+import { createRuntime, rootContext, seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
-import { createLog, createMemoryStore } from "@viable/log";
+import { createLog, createMemoryStore, storeUnavailable } from "@viable/log";
 import type { ClientType, ServerFrame } from "@viable/protocol";
 import { serverFrame } from "@viable/protocol";
 import { baseClientLimits, createCapabilities, createHmacChain, mintOwnerToken } from "@viable/security";
@@ -48,7 +48,8 @@ async function startWorld({
     capabilities,
     sessions,
     executions: { get: async () => undefined, owner: async () => undefined } as never,
-    intake: absent,
+    // What a command comes to is not this test's: here there is none.
+    intake: { submit: async () => noCommand } as never,
     queries: absent,
     register: absent,
     violations: { note: () => undefined },
@@ -123,6 +124,14 @@ async function startWorld({
     },
   };
 }
+
+const noCommand = {
+  ok: false,
+  kind: "unknown",
+  code: "intake.unknown_command",
+  message: "There is none.",
+  reasons: [],
+};
 
 type SocketUser = ReturnType<typeof useSocket>;
 
@@ -529,19 +538,32 @@ describe("what is no frame", () => {
         () => "\u0000\ud800",
         () => undefined,
       ])();
-    const types = ["join", "leave", "command", "cancel", "ack", "confirm", "event", "__proto__", 7];
-    const names = [
-      "id",
-      "sessionId",
-      "after",
-      "acks",
-      "executionId",
-      "reason",
-      "position",
-      "idempotencyKey",
-      "mode",
-      "x",
-    ];
+    const members: Record<string, readonly string[]> = {
+      join: ["id", "sessionId", "after", "acks"],
+      leave: ["id", "sessionId"],
+      command: ["id", "sessionId", "command", "args", "mode", "deadlineMs", "idempotencyKey"],
+      cancel: ["id", "executionId", "reason"],
+      ack: ["sessionId", "position"],
+      confirm: ["id"],
+      event: ["sessionId", "position"],
+      __proto__: [],
+    };
+    const types = Object.keys(members);
+    const fitting: Record<string, readonly unknown[]> = {
+      id: ["1"],
+      sessionId: [own.sessionId, other.sessionId],
+      after: ["0", "5"],
+      acks: [true, false],
+      command: ["x"],
+      args: [{}],
+      mode: ["sync", "async"],
+      deadlineMs: [1_000],
+      idempotencyKey: ["k"],
+      executionId: ["exe_00000000000000000000000001"],
+      reason: ["none"],
+      position: ["0", "5"],
+    };
+    const fit = (name: string) => (random.next() < 0.8 ? pick(fitting[name] ?? [null]) : junk());
     const seen: string[] = [];
     let user = await world.open(own.token);
     const codes = new Set<number>();
@@ -552,9 +574,11 @@ describe("what is no frame", () => {
         seen.push(JSON.stringify(user.frames));
         user = await world.open(own.token);
       }
+      const type = pick(types);
       const frame = Object.fromEntries([
-        ["type", pick(types)],
-        ...names.filter(() => random.next() < 0.5).map((name) => [name, junk()]),
+        ["type", random.next() < 0.95 ? type : junk()],
+        ...(members[type] ?? []).filter(() => random.next() < 0.8).map((name) => [name, fit(name)]),
+        ...(random.next() < 0.1 ? [["more", junk()]] : []),
       ]);
       const text = JSON.stringify(frame);
       const roll = random.next();
@@ -696,27 +720,33 @@ describe("a socket ends", () => {
     expect(await askFor(world.port, "/v1/socket", {})).toBe("");
   });
 
-  test("where the log cannot be read: the client is told to come again", async () => {
-    const store = createMemoryStore();
-    let isAway = false;
-    await using world = await startWorld({
-      store: {
-        ...store,
-        readAll: async (...asked) => {
-          if (isAway) throw new Error("a defect");
-          return await store.readAll(...asked);
+  test.each([
+    [new ViableError(storeUnavailable, "The database is away.", { retryable: true }), 1013, storeUnavailable, 0],
+    [new Error("a defect"), 1011, "gateway.internal", 1],
+  ] as const)(
+    "where the log cannot be read for now, or by a defect, which is told of (%s)",
+    async (failure, code, problem, told) => {
+      const store = createMemoryStore();
+      let isAway = false;
+      await using world = await startWorld({
+        store: {
+          ...store,
+          readAll: async (...asked) => {
+            if (isAway) throw failure;
+            return await store.readAll(...asked);
+          },
         },
-      },
-    });
-    const { sessionId, token } = await world.session();
-    await world.append(sessionId, 300);
-    const user = await world.open(token);
-    isAway = true;
-    user.send({ type: "join", sessionId });
-    await expect.poll(() => user.end.code).toBe(1011);
-    expect(user.codes()).toEqual(["gateway.internal"]);
-    expect(world.errors).toHaveLength(1);
-  });
+      });
+      const { sessionId, token } = await world.session();
+      await world.append(sessionId, 300);
+      const user = await world.open(token);
+      isAway = true;
+      user.send({ type: "join", sessionId });
+      await expect.poll(() => user.end.code).toBe(code);
+      expect(user.of("error")).toMatchObject([{ sessionId, position: "0", problem: { code: problem } }]);
+      expect(world.errors).toHaveLength(told);
+    },
+  );
 });
 
 describe("who is there", () => {
