@@ -73,8 +73,9 @@ export class SessionJoin implements FlowMember, PresentSocket {
     return this.#covered;
   }
 
-  start(): void {
-    this.#catchUp().catch((error) => this.fail(error));
+  /** Resolves when it has caught up for the first time, or is over. */
+  async start(): Promise<void> {
+    await this.#catchUp().catch((error) => this.fail(error));
   }
 
   /** The client has handled everything up to here; false where that was not even sent. */
@@ -107,7 +108,7 @@ export class SessionJoin implements FlowMember, PresentSocket {
     }
     this.#state = "catching up";
     this.#settings.flow.detach(this);
-    this.start();
+    void this.start();
   }
 
   fail(error: unknown): void {

@@ -56,6 +56,8 @@ export class SocketConnection {
   readonly #line: JoinLine;
   /** By session. */
   readonly #joins = new Map<string, Joined>();
+  /** Joins that catch up, also those that were left meanwhile and wait for their turn to read nothing. */
+  #catchingUp = 0;
   #framesUnderWay = 0;
   /** Of answers, which are counted apart from events: whoever catches up has no room for more of those, and may ask all the same. */
   #untakenBytes = 0;
@@ -231,7 +233,7 @@ export class SocketConnection {
     await this.#checkPosition(who, after);
     if (this.#isEnding) return;
     if (this.#joins.has(sessionId)) throw alreadyJoined();
-    if (this.#joins.size >= maxSocketJoins) throw tooManyJoins();
+    if (Math.max(this.#joins.size, this.#catchingUp) >= maxSocketJoins) throw tooManyJoins();
     const now = runtime.clock.now();
     // What is left to come of a session that is over may still be followed by whoever opened it.
     const until = isOpen(session, now) ? session.created.expiresAt : Number.POSITIVE_INFINITY;
@@ -253,7 +255,10 @@ export class SocketConnection {
     this.#joins.set(sessionId, joined);
     room.admit(join);
     this.#say({ type: "joined", ...(id !== undefined && { id }), sessionId, position: after });
-    join.start();
+    this.#catchingUp += 1;
+    void join.start().finally(() => {
+      this.#catchingUp -= 1;
+    });
   }
 
   /** A position that the log has not come to is of another log, or of one that has lost its end: waiting there would miss what comes before. */
