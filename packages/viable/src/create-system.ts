@@ -426,6 +426,16 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       running,
       uptimeMs: runtime.clock.monotonicMs() - startedMs,
     });
+  const onError = (error: unknown) =>
+    notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const sockets = createSockets({
+    runtime,
+    receive,
+    log,
+    presence: bus.presence,
+    processId: membership.processId,
+    onError,
+  });
   const metrics = createMetrics({
     swarms,
     log,
@@ -435,11 +445,10 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     accesses,
     projections,
     reactors,
+    sockets,
     violations,
     runtime,
   });
-  const onError = (error: unknown) =>
-    notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error));
   const app = createHttpApp({
     system: definition.name,
     runtime,
@@ -462,14 +471,6 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     webhooks,
     health,
     metrics: () => metrics.all(),
-    onError,
-  });
-  const sockets = createSockets({
-    runtime,
-    receive,
-    log,
-    presence: bus.presence,
-    processId: membership.processId,
     onError,
   });
 

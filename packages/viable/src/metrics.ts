@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Bus } from "@viable/bus";
 import type { Membership } from "@viable/cluster";
+import type { Sockets } from "@viable/gateway";
 import type { Runtime } from "@viable/kernel";
 import { rootContext } from "@viable/kernel";
 import type { Log, Projections } from "@viable/log";
@@ -25,6 +26,7 @@ export interface MetricsSources {
   readonly accesses: AccessCounter;
   readonly projections: Projections;
   readonly reactors: Reactors;
+  readonly sockets: Pick<Sockets, "stats">;
   readonly violations: Pick<Violations, "stats">;
   readonly runtime: Runtime;
 }
@@ -50,7 +52,8 @@ const swarmGauges: Readonly<Record<string, { help: string; read(measurement: Swa
 };
 
 export function createMetrics(sources: MetricsSources): Metrics {
-  const { swarms, log, bus, membership, executions, accesses, projections, reactors, violations, runtime } = sources;
+  const { swarms, log, bus, membership, executions, accesses, projections, reactors, sockets, violations, runtime } =
+    sources;
   const loopDelay = monitorEventLoopDelay({ resolution: loopResolutionMs });
   loopDelay.enable();
   const addSwarms = (registry: Registry, services: readonly string[]) => {
@@ -160,6 +163,11 @@ export function createMetrics(sources: MetricsSources): Metrics {
       );
       set("viable_bus_connected", "Whether the bus is connected: 1 or 0.", Number(connected));
       set("viable_bus_handler_errors_total", "Messages that a handler failed at since the start.", handlerErrors);
+      const { open, sessions, refused, slow } = sockets.stats();
+      set("viable_gateway_sockets", "WebSockets that are open.", open);
+      set("viable_gateway_socket_sessions", "Sessions whose events are followed for them.", sessions);
+      set("viable_gateway_sockets_refused_total", "WebSockets not opened since the start, for want of room.", refused);
+      set("viable_gateway_sockets_slow_total", "WebSockets cut since the start, for taking nothing.", slow);
       const { waitingEntries, earlyBatches, uncounted, lost } = accesses.stats();
       set("viable_memory_waiting_entries", "Memory entries with reads that are not written down yet.", waitingEntries);
       set(

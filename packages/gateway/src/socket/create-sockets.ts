@@ -29,6 +29,21 @@ export interface SocketsSettings {
   onError(error: unknown): void;
 }
 
+/** Counted at the moment of asking, or since the start. */
+export interface SocketStats {
+  readonly open: number;
+  /** Sessions that are followed for them. */
+  readonly sessions: number;
+  /** Not opened because as many were as may be. */
+  readonly refused: number;
+  /** Cut because their clients took nothing. */
+  readonly slow: number;
+}
+
+export interface Sockets extends Upgrades {
+  stats(): SocketStats;
+}
+
 /** Sockets of this process: each takes some 30 kB at rest and a mebibyte at worst, so all of them some gigabytes when nobody reads. */
 const maxSockets = 4_000;
 /** Sockets of one session's tokens, however they are narrowed: its people, with some windows each. */
@@ -45,7 +60,7 @@ const closeMs = 5_000;
 const stopMs = 1_000;
 
 /** The gateway over WebSockets: one connection for a client's commands and the events of the sessions it has joined. */
-export function createSockets(settings: SocketsSettings): Upgrades {
+export function createSockets(settings: SocketsSettings): Sockets {
   const { runtime, receive, log, presence, processId, onError } = settings;
   const options = {
     noServer: true,
@@ -76,6 +91,8 @@ export function createSockets(settings: SocketsSettings): Upgrades {
   const open = new Set<SocketConnection>();
   const byBearer = new Map<string, number>();
   let entering = 0;
+  let refused = 0;
+  let slow = 0;
   let stopping = false;
   let lastClosed: (() => void) | undefined;
 
@@ -102,7 +119,8 @@ export function createSockets(settings: SocketsSettings): Upgrades {
     if (stopping) throw new HttpProblem(stops);
     if (socket.destroyed) return;
     server.handleUpgrade(request, socket, head, (ws) => {
-      const connection = new SocketConnection(ws, who, { runtime, receive, log, rooms, readers, onError });
+      const onSlow = () => void slow++;
+      const connection = new SocketConnection(ws, who, { runtime, receive, log, rooms, readers, onSlow, onError });
       open.add(connection);
       count(bearer, 1);
       ws.once("close", () => {
@@ -120,7 +138,10 @@ export function createSockets(settings: SocketsSettings): Upgrades {
       const check = checkUpgrade(request.url ?? "", request.headers);
       if (!check.ok) return await refuse(socket, check.problem);
       if (stopping) return await refuse(socket, stops);
-      if (open.size + entering >= maxSockets) return await refuse(socket, tooMany);
+      if (open.size + entering >= maxSockets) {
+        refused += 1;
+        return await refuse(socket, tooMany);
+      }
       entering += 1;
       try {
         await admit(request, socket, head, check.token);
@@ -128,11 +149,13 @@ export function createSockets(settings: SocketsSettings): Upgrades {
         if (socket.destroyed) return;
         const parts = partsOf(error);
         if (parts.status === 500) onError(error);
+        if (parts.code === tooManySockets) refused += 1;
         await refuse(socket, parts);
       } finally {
         entering -= 1;
       }
     },
+    stats: () => ({ open: open.size, sessions: rooms.size, refused, slow }),
     async close() {
       stopping = true;
       if (open.size === 0) return;
@@ -164,16 +187,17 @@ const notInTime: ProblemParts = {
   detail: "It could not be told in time whether the token still holds.",
   retryAfterMs: 5_000,
 };
+const tooManySockets = "gateway.too_many_sockets";
 const tooMany: ProblemParts = {
   status: 503,
-  code: "gateway.too_many_sockets",
+  code: tooManySockets,
   detail: `${maxSockets} sockets are open at this gateway.`,
   next: "Come again later, or use another gateway of the system.",
   retryAfterMs: 5_000,
 };
 const tooManyOfBearer = (max: number): ProblemParts => ({
   status: 429,
-  code: "gateway.too_many_sockets",
+  code: tooManySockets,
   detail: `${max} sockets are open with this token, or what was narrowed from it.`,
   next: "Close one: a socket can be joined to several sessions.",
   retryAfterMs: 5_000,

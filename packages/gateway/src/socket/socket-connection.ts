@@ -22,6 +22,8 @@ export interface SocketConnectionSettings {
   readonly log: Log;
   readonly rooms: SessionRooms;
   readonly readers: PageReaders;
+  /** The client took nothing, and is cut. */
+  onSlow(): void;
   /** Told of errors that are ours and whose text does not go out. */
   onError(error: unknown): void;
 }
@@ -318,6 +320,7 @@ export class SocketConnection {
   }
 
   #endSlow(sessionId?: string, position?: string): void {
+    if (!this.#isEnding) this.#settings.onSlow();
     this.end(socketClose.slowConsumer, "slow consumer", {
       ...(sessionId !== undefined && { sessionId }),
       ...(position !== undefined && { position }),

@@ -90,6 +90,7 @@ async function startWorld({
     capabilities,
     errors,
     subscribed: () => subscribed,
+    stats: () => sockets.stats(),
     url,
     owner,
     port: listener.port,
@@ -376,6 +377,7 @@ describe("a client that takes events too slowly", () => {
     await world.time.advance(2_000);
     slow.ws.resume();
     await expect.poll(() => slow.end.code).toBe(4008);
+    expect(world.stats()).toEqual({ open: 1, sessions: 1, refused: 0, slow: 1 });
     const told = slow.of("error")[0];
     expect(told).toMatchObject({ sessionId, problem: { code: "gateway.slow_consumer" } });
     expect(told?.position).toBe(slow.positions().at(-1));
@@ -800,6 +802,7 @@ test("no more sockets are opened with one session's tokens than its people need,
   const ask = () =>
     askFor(world.port, "/v1/socket", { authorization: `Bearer ${token}`, "sec-websocket-protocol": "viable.v1" });
   expect(await ask()).toMatch(/^HTTP\/1\.1 429 .*gateway\.too_many_sockets/s);
+  expect(world.stats()).toEqual({ open: 100, sessions: 0, refused: 1, slow: 0 });
   users[0]?.ws.close();
   await expect.poll(ask).toMatch(/^HTTP\/1\.1 101 /);
 });
@@ -815,4 +818,5 @@ test("nothing is kept of sockets that are gone", async () => {
   for (const user of users) user.ws.terminate();
   await expect.poll(() => world.time.pending).toBe(before);
   expect(world.log.stats().slowestSubscription).toBeUndefined();
+  expect(world.stats()).toEqual({ open: 0, sessions: 0, refused: 0, slow: 0 });
 });
