@@ -343,34 +343,6 @@ describe("where processes die", () => {
     expect(only(sent.filter((each) => each.url === `${url}/outcome`)).message.type).toBe("execution.completed");
     expect(sent).toHaveLength(3);
   });
-
-  test("a try that was sent is written down when the database is back, and not sent again", async () => {
-    const store = createMemoryStore();
-    const { sent, egress, answers } = network();
-    const { commit } = store;
-    let isAway = false;
-    const flaky: typeof store = {
-      ...store,
-      commit: (...args) =>
-        isAway
-          ? Promise.reject(Object.assign(new Error("away"), { code: "store.unavailable", retryable: true }))
-          : commit(...args),
-    };
-    await using t = await start(egress, { store: flaky });
-    const session = await openSession(t);
-    const answered = Promise.withResolvers<Answer>();
-    answers.answer = () => answered.promise;
-    await session.send({ command: "say", webhookUrl: url });
-    await t.time.advance(1_000);
-    isAway = true;
-    answered.resolve(status(200));
-    await t.time.advance(3_000);
-    isAway = false;
-    await t.time.advance(hourMs);
-    expect(only((await session.webhooks()).webhooks).status).toBe("delivered");
-    expect(sent.length).toBeLessThanOrEqual(2);
-    expect(new Set(sent.map(({ id }) => id)).size).toBe(1);
-  });
 });
 
 describe("of two processes", () => {
@@ -430,6 +402,22 @@ describe("at the door", () => {
     expect([answered, body.code]).toEqual([422, "gateway.webhook_refused"]);
     expect(body.errors?.[0]).toMatchObject({ path: "body.webhookUrl", reason: expect.stringContaining(code) });
     expect((await t.events()).length).toBe(before);
+  });
+
+  test("who must name a webhook may send without waiting where one is named, and not where it is refused", async () => {
+    await using t = await start(network().egress);
+    const { token, ...session } = await openSession(t);
+    const bearer = t.system.capabilities.attenuate(token, { requireWebhook: true }).token;
+    const send = async (body: object) => {
+      const request = new Request(`http://test.invalid/v1/sessions/${session.sessionId}/commands`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${bearer}` },
+        body: JSON.stringify({ command: "say", mode: "async", ...body }),
+      });
+      return (await t.settled(Promise.resolve(t.system.fetch(request)))).status;
+    };
+    expect([await send({}), await send({ webhookUrl: url })]).toEqual([403, 202]);
+    expect(await send({ webhookUrl: "http://10.0.0.1/" })).toBe(422);
   });
 
   test("a repeat finds the first, whose receiver is told once; with another receiver it is refused", async () => {

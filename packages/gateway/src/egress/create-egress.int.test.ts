@@ -55,14 +55,15 @@ function world(answers: readonly (readonly string[])[] = []) {
 }
 
 test("what is sent arrives as it is, and the status comes back", async () => {
-  let got = "";
+  const got: string[] = [];
   await using there = await receiver(allowed, async (request, response) => {
-    got = `${request.method} ${request.url} ${request.headers.host} ${request.headers["content-length"]}`;
+    got.push(`${request.method} ${request.url} ${request.headers.host} ${request.headers["content-length"]}`);
     response.writeHead(503, { "retry-after": "7" }).end("secret");
   });
-  const { post } = world();
-  expect(await post(`http://${allowed}:${there.port}/hook?a=b#c`)).toEqual({ ok: true, status: 503, retryAfter: "7" });
-  expect(got).toBe(`POST /hook?a=b ${allowed}:${there.port} 4`);
+  const { post } = world([[allowed]]);
+  for (const host of [allowed, "receiver.example."])
+    expect(await post(`http://${host}:${there.port}/hook?a=b#c`)).toEqual({ ok: true, status: 503, retryAfter: "7" });
+  expect(got).toEqual([allowed, "receiver.example"].map((host) => `POST /hook?a=b ${host}:${there.port} 4`));
 });
 
 test("a name that leads elsewhere at the next question gains nothing: what was judged is connected to", async () => {

@@ -115,7 +115,8 @@ export function createEgress({ allow = [], resolve = resolveName }: EgressOption
         maxHeaderSize: maxHeaderBytes,
         headers: {
           ...headers,
-          host: url.host,
+          // Without the dot that a name may end with: servers and their certificates do not know it by that.
+          host: url.host.replace(/\.+(?=:|$)/, ""),
           connection: "close",
           "content-length": String(Buffer.byteLength(body)),
         },

@@ -1,6 +1,6 @@
 import type { SingletonOffer, Singletons } from "@viable/cluster";
 import type { Context, Part } from "@viable/kernel";
-import { invariant, ViableError } from "@viable/kernel";
+import { ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { WebhookApproval } from "@viable/protocol";
 import { isOutcome, maxHops } from "@viable/protocol";
@@ -54,7 +54,8 @@ export function createWebhooks(settings: WebhooksSettings): Webhooks {
   let stopWatching = () => {};
   let offer: SingletonOffer | undefined;
   const secretOf = (sessionId: string): string => {
-    invariant(systemKey !== undefined, "W12", "a webhook's secret is asked for before webhooks have started");
+    if (systemKey === undefined)
+      throw new ViableError("webhook.not_started", "There are no secrets of webhooks before they have started.");
     return webhookSecret(systemKey, sessionId);
   };
   return {

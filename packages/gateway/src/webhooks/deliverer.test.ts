@@ -150,6 +150,36 @@ test("a try that throws counts as one, so that it is not made for ever; one that
   expect((await w.read(id)).tries[1]?.code).toBe("log.undecodable_event");
 });
 
+test("an outcome that is noted once more is told once: its message has the id that it had", async () => {
+  await using w = await world(() => failed(200));
+  for (let times = 0; times < 3; times++) {
+    await w.accept("exe_1");
+    await w.time.advance(10_000);
+  }
+  expect([w.sentAt.length, w.index.open.size, w.index.due.size]).toEqual([1, 0, 0]);
+});
+
+test("what was sent is written down once the log takes it again, however long that is, and not sent again meanwhile", async () => {
+  await using w = await world(() => failed(200));
+  const { append } = w.log;
+  let isAway = false;
+  Object.assign(w.log, {
+    append: async (...args: Parameters<typeof append>) => {
+      const [event] = args[1].streams?.[0]?.events ?? [];
+      if (isAway && event?.type === "webhook.delivered")
+        throw new ViableError("log.unavailable", "away", { retryable: true });
+      return await append(...args);
+    },
+  });
+  isAway = true;
+  const id = await w.accept("exe_1");
+  await w.time.advance(hourMs);
+  expect([(await w.read(id)).status, w.sentAt.length]).toEqual(["pending", 1]);
+  isAway = false;
+  await w.time.advance(2_000);
+  expect([(await w.read(id)).status, w.sentAt.length]).toEqual(["delivered", 1]);
+});
+
 test("while nothing waits, no timer is set", async () => {
   await using w = await world(() => failed(200));
   const before = w.time.pending;

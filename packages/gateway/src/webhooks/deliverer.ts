@@ -61,6 +61,9 @@ export class Deliverer {
   readonly #heldUntil = new Map<string, number>();
   /** How to stop hearing of the outcomes of open executions. */
   readonly #heard = new Map<string, () => void>();
+  /** Open executions of which something was heard; each second, all of them. */
+  readonly #unlooked = new Set<string>();
+  #lookedMs = Number.NEGATIVE_INFINITY;
   readonly #tasks = new Set<Promise<void>>();
   #isWoken = false;
   #wakeUp: () => void = () => {};
@@ -72,7 +75,7 @@ export class Deliverer {
 
   /** Sends until the context ends, and what was being sent then is broken off. */
   async run(ctx: Context): Promise<void> {
-    const stopListening = this.#settings.index.onChange(() => this.#wake());
+    const stopListening = this.#settings.index.onChange((executionId) => this.#wake(executionId));
     try {
       while (!ctx.signal.aborted) {
         this.#begin(ctx);
@@ -86,38 +89,63 @@ export class Deliverer {
     }
   }
 
-  #wake(): void {
+  #wake(executionId?: string): void {
+    if (executionId !== undefined) this.#unlooked.add(executionId);
     this.#isWoken = true;
     this.#wakeUp();
   }
 
   /** Begins all that can be begun now. */
   #begin(ctx: Context): void {
-    const { index, executions } = this.#settings;
     const nowMs = ctx.runtime.clock.monotonicMs();
     for (const [id, untilMs] of this.#heldUntil) if (untilMs <= nowMs) this.#heldUntil.delete(id);
-    for (const [executionId, unlisten] of this.#heard) {
-      if (index.open.has(executionId)) continue;
-      unlisten();
-      this.#heard.delete(executionId);
+    this.#beginMaking(ctx, nowMs);
+    this.#beginTries(ctx);
+  }
+
+  #beginMaking(ctx: Context, nowMs: number): void {
+    const { index, executions } = this.#settings;
+    if (nowMs - this.#lookedMs >= lookMs) {
+      for (const executionId of index.open.keys()) this.#unlooked.add(executionId);
+      this.#lookedMs = nowMs;
     }
-    for (const [executionId, tenant] of index.open) {
+    for (const executionId of this.#unlooked) {
+      if (this.#making.size >= maxMaking) return;
+      this.#unlooked.delete(executionId);
+      const tenant = index.open.get(executionId);
+      if (tenant === undefined) {
+        this.#heard.get(executionId)?.();
+        this.#heard.delete(executionId);
+        continue;
+      }
       if (!this.#heard.has(executionId)) this.#heard.set(executionId, this.#hear(executionId));
       if (executions.isOpen(executionId) || this.#making.has(executionId) || this.#heldUntil.has(executionId)) continue;
-      if (this.#making.size >= maxMaking) break;
       this.#making.add(executionId);
       this.#start(ctx, executionId, tenant, this.#making, (own) => this.#makeDue(own, executionId));
     }
+  }
+
+  #beginTries(ctx: Context): void {
     const now = ctx.runtime.clock.now();
-    const ready = [...index.due].filter(
+    const ready = [...this.#settings.index.due].filter(
       ([id, { nextAt }]) => nextAt <= now && !this.#underWay.has(id) && !this.#heldUntil.has(id),
     );
     ready.sort(([, one], [, other]) => one.nextAt - other.nextAt);
+    const tenants = new Map<string, number>();
+    const hosts = new Map<string, number>();
+    const count = (counts: Map<string, number>, of: string) => counts.set(of, (counts.get(of) ?? 0) + 1);
+    for (const { tenant, host } of this.#underWay.values()) {
+      count(tenants, tenant);
+      count(hosts, host);
+    }
     for (const [deliveryId, due] of ready) {
+      const { tenant, host } = due;
       if (this.#underWay.size >= maxUnderWay.inAll) return;
-      if (!this.#hasRoom(due)) continue;
+      if ((tenants.get(tenant) ?? 0) >= maxUnderWay.ofTenant || (hosts.get(host) ?? 0) >= maxUnderWay.ofHost) continue;
+      count(tenants, tenant);
+      count(hosts, host);
       this.#underWay.set(deliveryId, due);
-      this.#start(ctx, deliveryId, due.tenant, this.#underWay, (own) => this.#try(own, deliveryId));
+      this.#start(ctx, deliveryId, tenant, this.#underWay, (own) => this.#try(own, deliveryId));
     }
   }
 
@@ -125,17 +153,8 @@ export class Deliverer {
   #hear(executionId: string): () => void {
     return this.#settings.executions.onSettled(executionId, () => {
       this.#heldUntil.delete(executionId);
-      this.#wake();
+      this.#wake(executionId);
     });
-  }
-
-  #hasRoom({ tenant, url }: DueMessage): boolean {
-    const underWay = [...this.#underWay.values()];
-    const host = hostOf(url);
-    return (
-      underWay.filter((each) => each.tenant === tenant).length < maxUnderWay.ofTenant &&
-      underWay.filter((each) => hostOf(each.url) === host).length < maxUnderWay.ofHost
-    );
   }
 
   /** Does it in the tenant's name. What could not be done is left alone for a moment, as is what turned out to be done already. */
@@ -184,7 +203,9 @@ export class Deliverer {
       await this.#write(ctx, { records: [deleteOpen(executionId)] });
       return "held";
     }
-    await this.#write(ctx, dueRequest(ctx, state, { url, topic: `execution.${state.status}` as WebhookTopic }));
+    const request = dueRequest(ctx, state, { url, topic: `execution.${state.status}` as WebhookTopic });
+    // Who lost the race to say so, before it was gone for good, has a note that tells of nothing.
+    if (!(await this.#write(ctx, request))) await this.#write(ctx, { records: [deleteOpen(executionId)] });
     // The record that says so may still be on its way here.
     return "held";
   }
@@ -229,13 +250,13 @@ export class Deliverer {
     }
   }
 
-  /** Writes what was decided; where another process has decided it first, that holds. Goes on trying while the log takes nothing. */
-  async #write(ctx: Context, request: AppendRequest): Promise<void> {
+  /** Writes what was decided; false where another process has decided it first, which holds. Goes on trying while the log takes nothing. */
+  async #write(ctx: Context, request: AppendRequest): Promise<boolean> {
     for (;;) {
       let waitMs: number;
       try {
         const outcome = await this.#settings.log.append(ctx, request);
-        if (outcome.ok || outcome.reason !== "overloaded") return;
+        if (outcome.ok || outcome.reason !== "overloaded") return outcome.ok;
         waitMs = outcome.retryAfterMs;
       } catch (error) {
         if (ctx.signal.aborted || !(error instanceof ViableError && error.retryable)) throw error;
@@ -331,5 +352,3 @@ export const append = (
   session,
   causation: executionId,
 });
-
-const hostOf = (url: string): string => new URL(url).host;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Context, JsonValue } from "@viable/kernel";
+import type { Context } from "@viable/kernel";
 import type { Log, RecordChange, RecordWrite } from "@viable/log";
 import { openWebhooks } from "@viable/swarm";
 import type { Delivery } from "./delivery.ts";
@@ -11,10 +11,10 @@ const gonePrefix = `${prefix}gone/`;
 /** How long nothing is sent to an address that said it was gone, in milliseconds: a week, in which whoever named it can hear of it. */
 const goneMs = 7 * 24 * 3_600_000;
 
-/** A message that is to be sent, as its record has it. */
+/** A message that is to be sent, as its record says. */
 export interface DueMessage {
   readonly tenant: string;
-  readonly url: string;
+  readonly host: string;
   /** Wall time in milliseconds. */
   readonly nextAt: number;
 }
@@ -66,18 +66,19 @@ export class WebhookIndex {
   readonly due = new Map<string, DueMessage>();
   readonly #gone = new Map<string, number>();
   readonly #waiting = new Map<string, number>();
-  #onChange: () => void = () => {};
+  #onChange: (executionId?: string) => void = () => {};
 
   /** Answers how to stop. */
   watch(ctx: Context, log: Log): Promise<() => void> {
     return log.watchRecords(ctx, prefix, (change) => {
       this.#take(change);
-      this.#onChange();
+      const { key } = change;
+      this.#onChange(key.startsWith(openWebhooks) ? key.slice(openWebhooks.length) : undefined);
     });
   }
 
-  /** Calls back after each change; one at a time listens. */
-  onChange(callback: () => void): () => void {
+  /** Calls back after each change, with the execution where it is about one that is open; one at a time listens. */
+  onChange(callback: (executionId?: string) => void): () => void {
     this.#onChange = callback;
     return () => {
       this.#onChange = () => {};
@@ -100,27 +101,39 @@ export class WebhookIndex {
 
   #take({ key, value, expiresAt }: RecordChange): void {
     if (key.startsWith(openWebhooks))
-      this.#set(this.open, key.slice(openWebhooks.length), value, ({ tenant }) => tenant);
-    else if (key.startsWith(duePrefix)) this.#set(this.due, key.slice(duePrefix.length), value, (due) => due);
+      this.#set(this.open, key.slice(openWebhooks.length), (value as unknown as NoteValue | null)?.tenant);
+    else if (key.startsWith(duePrefix))
+      this.#set(this.due, key.slice(duePrefix.length), toDueMessage(value as unknown as DueValue | null));
     else if (value === null) this.#gone.delete(key);
     else this.#gone.set(key, expiresAt ?? Number.POSITIVE_INFINITY);
   }
 
-  #set<T>(entries: Map<string, T>, id: string, value: JsonValue, toEntry: (value: DueMessage) => T): void {
+  #set<T extends string | DueMessage>(entries: Map<string, T>, id: string, entry: T | undefined): void {
     const before = entries.get(id);
     if (before !== undefined) this.#count(before, -1);
-    if (value === null) entries.delete(id);
+    if (entry === undefined) entries.delete(id);
     else {
-      const entry = toEntry(value as unknown as DueMessage);
       entries.set(id, entry);
       this.#count(entry, 1);
     }
   }
 
-  #count(entry: unknown, by: 1 | -1): void {
-    const tenant = typeof entry === "string" ? entry : (entry as DueMessage).tenant;
+  #count(entry: string | DueMessage, by: 1 | -1): void {
+    const tenant = typeof entry === "string" ? entry : entry.tenant;
     const waiting = this.waitingOf(tenant) + by;
     if (waiting === 0) this.#waiting.delete(tenant);
     else this.#waiting.set(tenant, waiting);
   }
 }
+
+interface NoteValue {
+  readonly tenant: string;
+}
+interface DueValue extends NoteValue {
+  readonly url: string;
+  readonly nextAt: number;
+}
+
+/** Of the address only its host is remembered: whoever sends it reads the rest. */
+const toDueMessage = (value: DueValue | null): DueMessage | undefined =>
+  value === null ? undefined : { tenant: value.tenant, host: new URL(value.url).hostname, nextAt: value.nextAt };
