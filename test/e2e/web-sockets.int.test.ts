@@ -108,6 +108,33 @@ describe("a command on a socket", () => {
     other.ws.close();
   });
 
+  test("decides on what was asked of the session's clients, once, and every socket of the session sees it", async () => {
+    const { sessionId, token } = await owner().openSession({ clientType: "web" });
+    const asking = createClient({ url, token });
+    const share = await asking.share(sessionId, {});
+    const [own, guest, foreign] = [
+      openSocket({ url, token }),
+      openSocket({ url, token: share.token }),
+      openSocket({ url, token: (await owner().openSession({ clientType: "web" })).token }),
+    ];
+    const seen: string[] = [];
+    const watched = (async () => {
+      for await (const { type } of own.watch(sessionId)) {
+        seen.push(type);
+        if (type === "coordination.settled") return;
+      }
+    })();
+    const { coordinationId } = await asking.coordinate(sessionId, { operation: "deploy", timeoutMs: 60_000 });
+    const word = { decision: "approve" as const };
+    await expect(foreign.confirm(coordinationId, word)).rejects.toMatchObject({ code: "gateway.not_found" });
+    await expect(own.confirm(coordinationId, word)).rejects.toMatchObject({ code: "gateway.coordination_own" });
+    expect(await guest.confirm(coordinationId, word)).toMatchObject({ status: "approved" });
+    await expect(guest.confirm(coordinationId, word)).rejects.toMatchObject({ code: "gateway.coordination_settled" });
+    await watched;
+    expect(seen.slice(-3)).toEqual(["coordination.requested", "coordination.confirmed", "coordination.settled"]);
+    for (const socket of [own, guest, foreign]) socket.close();
+  });
+
   test("is refused where too many are under way, with when to come again, and the others are answered", async () => {
     const { sessionId, token } = await owner().openSession({ clientType: "cli" });
     const { ws, frames, send } = await open(token);

@@ -3,6 +3,8 @@ import { backoffMs, systemClock, systemRandom, ViableError } from "@viable/kerne
 import type {
   ClientFrameInput,
   CommandAnswer,
+  Confirmation,
+  CoordinationView,
   EventView,
   ExecutionView,
   Problem,
@@ -64,6 +66,12 @@ export interface GatewaySocket {
     executionId: string,
     options?: { readonly reason?: string; readonly signal?: AbortSignal },
   ): Promise<ExecutionView>;
+  /** Says yes or no, once, to what was asked of the clients of a session. */
+  confirm(
+    coordinationId: string,
+    word: Confirmation,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<CoordinationView>;
   /** Lets go of the connection. What is watched ends, and what is asked fails with `client.closed`. */
   close(): void;
 }
@@ -217,6 +225,19 @@ class ReconnectingSocket implements GatewaySocket {
     const { execution } = await this.#ask(id, frame, true, signal);
     if (execution === undefined) throw unexpectedAnswer(this.#base, 101, "a reply to a cancel without its execution");
     return execution;
+  }
+
+  async confirm(
+    coordinationId: string,
+    word: Confirmation,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<CoordinationView> {
+    const id = this.#newId();
+    // Not sent twice: the second would be refused, since the client has said its word.
+    const { coordination } = await this.#ask(id, { ...word, type: "confirm", id, coordinationId }, false, signal);
+    if (coordination === undefined)
+      throw unexpectedAnswer(this.#base, 101, "a reply to a confirm without what it is of");
+    return coordination;
   }
 
   close(): void {

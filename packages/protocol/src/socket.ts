@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { commandAnswer, sendCommand } from "./command.ts";
+import { confirmation, coordinationView } from "./coordination.ts";
 import { eventView } from "./event.ts";
 import { executionView } from "./execution.ts";
 import { problem } from "./problem.ts";
@@ -60,11 +61,25 @@ const cancelFrame = z.strictObject({
   executionId: z.string().min(1).max(200),
   reason: z.string().max(500).optional(),
 });
+/** The client's word on what was asked of its session's clients. */
+const confirmFrame = z.strictObject({
+  ...confirmation.shape,
+  type: z.literal("confirm"),
+  id: frameId,
+  coordinationId: z.string().min(1).max(200),
+});
 /** The client has handled a session's events up to this one. */
 const ackFrame = z.strictObject({ type: z.literal("ack"), sessionId, position });
 
 /** What a client sends. */
-export const clientFrame = z.discriminatedUnion("type", [joinFrame, leaveFrame, commandFrame, cancelFrame, ackFrame]);
+export const clientFrame = z.discriminatedUnion("type", [
+  joinFrame,
+  leaveFrame,
+  commandFrame,
+  cancelFrame,
+  confirmFrame,
+  ackFrame,
+]);
 /** As it is read, with what was left out filled in. */
 export type ClientFrame = z.output<typeof clientFrame>;
 /** As it may be written. */
@@ -81,12 +96,13 @@ const joinedFrame = z.object({
   sessionId: z.string(),
   position: z.string(),
 });
-/** What a command came to, as over HTTP, or the execution that a `cancel` was about. */
+/** What a command came to, as over HTTP, the execution that a `cancel` was about, or how it stands with what was confirmed. */
 const replyFrame = z.object({
   type: z.literal("reply"),
   id: z.string(),
   answer: commandAnswer.optional(),
   execution: executionView.optional(),
+  coordination: coordinationView.optional(),
 });
 const eventFrame = z.object({
   type: z.literal("event"),

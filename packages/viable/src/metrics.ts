@@ -181,17 +181,9 @@ export function createMetrics(sources: MetricsSources): Metrics {
         "Reads given up since the start, since they may have been written and none may count twice.",
         lost,
       );
-      const refused = violations.stats();
-      set(
-        "viable_security_violations_total",
-        "Requests refused for want of authority since the start.",
-        refused.violations,
-      );
-      set(
-        "viable_security_alarms_total",
-        "Principals announced since the start, for refusals that repeat.",
-        refused.alarms,
-      );
+      const { violations: denials, alarms } = violations.stats();
+      set("viable_security_violations_total", "Requests refused for want of authority since the start.", denials);
+      set("viable_security_alarms_total", "Principals announced since the start, for refusals that repeat.", alarms);
       const members = membership.members();
       const late = members.filter(({ state }) => state === "late").length;
       set("viable_cluster_members", "Processes on this log that are not gone, this one included.", members.length);

@@ -7,6 +7,7 @@ test.each([
   { type: "join", id: "1", sessionId: "ses_1", after: "12", acks: true },
   { type: "leave", sessionId: "ses_1" },
   { type: "cancel", id: "1", executionId: "exe_1", reason: "no need" },
+  { type: "confirm", id: "1", coordinationId: "apr_1", decision: "reject", reason: "no need" },
   { type: "ack", sessionId: "ses_1", position: "12" },
 ])("$type is a frame", (frame) => {
   expect(readFrame(JSON.stringify(frame))).toEqual({ ok: true, frame });
@@ -30,9 +31,9 @@ test.each([
   ['{"type":"join","id":7,"sessionId":"s"}', "gateway.invalid_frame", undefined],
   ['{"type":"join","sessionId":"s","also":1}', "gateway.invalid_frame", undefined],
   ['{"type":"command","id":"7","sessionId":"s","command":"x","idempotencyKey":""}', "gateway.invalid_frame", "7"],
-  ['{"type":"confirm","id":"7"}', "gateway.unknown_frame", "7"],
+  ['{"type":"shout","id":"7"}', "gateway.unknown_frame", "7"],
   ['{"type":"__proto__","id":"7"}', "gateway.unknown_frame", "7"],
-  [`{"type":"confirm","id":"${"7".repeat(201)}"}`, "gateway.unknown_frame", undefined],
+  [`{"type":"shout","id":"${"7".repeat(201)}"}`, "gateway.unknown_frame", undefined],
 ])("%s is none", (text, code, id) => {
   expect(readFrame(text)).toMatchObject({ ok: false, id, problem: { code } });
 });

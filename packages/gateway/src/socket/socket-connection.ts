@@ -167,7 +167,7 @@ export class SocketConnection {
     else void this.#answer(frame);
   }
 
-  async #answer(frame: Extract<ClientFrame, { type: "join" | "command" | "cancel" }>): Promise<void> {
+  async #answer(frame: Extract<ClientFrame, { type: "join" | "command" | "cancel" | "confirm" }>): Promise<void> {
     if (this.#framesUnderWay >= maxSocketFrames) {
       this.#refuse(frame.id, {
         status: 429,
@@ -188,7 +188,8 @@ export class SocketConnection {
       });
       if (frame.type === "join") await this.#join(who, frame);
       else if (frame.type === "command") this.#reply(await this.#command(who, frame));
-      else this.#reply(await this.#cancel(who, frame));
+      else if (frame.type === "cancel") this.#reply(await this.#cancel(who, frame));
+      else this.#reply(await this.#confirm(who, frame));
     } catch (error) {
       this.#refuse(frame.id, this.#partsOf(error));
     } finally {
@@ -223,6 +224,13 @@ export class SocketConnection {
   ): Promise<Omit<Reply, "type">> {
     const state = await this.#settings.receive.cancel(who, executionId, reason ?? "asked by a client");
     return { id, execution: toExecutionView(state) };
+  }
+
+  async #confirm(
+    who: Authenticated,
+    { type: _type, id, coordinationId, ...word }: Extract<ClientFrame, { type: "confirm" }>,
+  ): Promise<Omit<Reply, "type">> {
+    return { id, coordination: await this.#settings.receive.confirm(who, coordinationId, word) };
   }
 
   async #join(

@@ -485,7 +485,7 @@ describe("what is no frame", () => {
       "gateway.invalid_frame",
       "gateway.malformed_frame",
     ]);
-    user.send({ type: "confirm", id: "c1", coordinationId: "x" });
+    user.send({ type: "shout", id: "c1", coordinationId: "x" });
     await expect
       .poll(() => user.of("error").at(-1))
       .toMatchObject({ id: "c1", problem: { code: "gateway.unknown_frame" } });
