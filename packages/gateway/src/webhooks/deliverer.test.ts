@@ -180,6 +180,18 @@ test("what was sent is written down once the log takes it again, however long th
   expect([(await w.read(id)).status, w.sentAt.length]).toEqual(["delivered", 1]);
 });
 
+test("what was heard of a message is not believed where the log says otherwise (W2)", async () => {
+  await using w = await world(() => failed(500));
+  const id = await w.accept("exe_1");
+  const { nextAt } = await w.read(id);
+  w.index.due.set(id, { tenant: "default", host: "receiver.example", nextAt: 0 });
+  // Wakes it.
+  await w.accept("exe_2");
+  await w.time.advance(3_000);
+  expect(nextAt).toBeGreaterThan(w.time.now());
+  expect(w.sentAt).toHaveLength(2);
+});
+
 test("while nothing waits, no timer is set", async () => {
   await using w = await world(() => failed(200));
   const before = w.time.pending;
