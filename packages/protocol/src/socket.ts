@@ -12,7 +12,7 @@ export const socketTokenPrefix = "bearer.";
 
 /** A command is a decision, not an upload: a message holds as many bytes as a body over HTTP, 1 MiB. */
 export const maxSocketMessageBytes = 1024 * 1024;
-/** Frames of one socket that may be worked on at once: more than any client type may have commands under way. */
+/** Frames of one socket that may be worked on at once: each may hold a mebibyte and wait for minutes, and who waits for more loses sight of them. */
 export const maxSocketFrames = 64;
 /** Sessions that one socket may be joined to: more than a screen shows. */
 export const maxSocketJoins = 50;

@@ -7,7 +7,7 @@ import { rootContext, sleep, toWire, waitFor } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { maxSocketMessageBytes, socketClose, socketProtocol } from "@viable/protocol";
 import type { Grant } from "@viable/security";
-import { WebSocketServer } from "ws";
+import type { WebSocketServer } from "ws";
 import type { Upgrades } from "../listen.ts";
 import type { ProblemParts } from "../problems.ts";
 import { HttpProblem, ofError, toResponse } from "../problems.ts";
@@ -44,7 +44,7 @@ export interface Sockets extends Upgrades {
   stats(): SocketStats;
 }
 
-/** Sockets of this process: each takes some 30 kB at rest and a mebibyte at worst, so all of them some gigabytes when nobody reads. */
+/** Sockets of this process: at some 25 kB each they take 100 MB at rest. What lies here for clients that do not read their sessions share. */
 const maxSockets = 4_000;
 /** Sockets of one session's tokens, however they are narrowed: its people, with some windows each. */
 const maxSocketsOfSession = 100;
@@ -74,7 +74,9 @@ export function createSockets(settings: SocketsSettings): Sockets {
     closeTimeout: closeMs,
     handleProtocols: () => socketProtocol,
   };
-  const server = new WebSocketServer(options);
+  let server: Promise<WebSocketServer> | undefined;
+  // Here and not above: most processes open none, and would load it at each start.
+  const openServer = async () => new (await import("ws")).WebSocketServer(options);
   let isUnheardTold = false;
   const rooms = createSessionRooms({
     runtime,
@@ -114,11 +116,13 @@ export function createSockets(settings: SocketsSettings): Sockets {
         signal: gone.signal,
       }),
     );
+    server ??= openServer();
+    const opener = await server;
     const { bearer, max } = bearerOf(who.grant);
     if ((byBearer.get(bearer) ?? 0) >= max) throw new HttpProblem(tooManyOfBearer(max));
     if (stopping) throw new HttpProblem(stops);
     if (socket.destroyed) return;
-    server.handleUpgrade(request, socket, head, (ws) => {
+    opener.handleUpgrade(request, socket, head, (ws) => {
       const onSlow = () => void slow++;
       const connection = new SocketConnection(ws, who, { runtime, receive, log, rooms, readers, onSlow, onError });
       open.add(connection);

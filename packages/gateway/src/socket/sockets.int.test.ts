@@ -333,6 +333,30 @@ describe("the events of a session", () => {
     expect(world.errors).toEqual([]);
   });
 
+  test("are gone on with at another gateway on the same log, where they were not appended", async () => {
+    const store = { ...createMemoryStore(), exclusive: false };
+    await using here = await startWorld({ store });
+    await using there = await startWorld({ store, processId: "prc_b" });
+    const { sessionId, token } = await here.session();
+    await here.append(sessionId, 250);
+    const [first, second] = [await here.open(token), await there.open(token)];
+    for (const user of [first, second]) user.send({ type: "join", sessionId });
+    await expect.poll(() => second.of("joined").length).toBe(1);
+    // It looks each second for what others have appended.
+    await there.time.advance(2_000);
+    for (const user of [first, second]) await expect.poll(() => user.positions().length).toBe(251);
+    first.ws.terminate();
+    await here.append(sessionId, 450);
+    await there.time.advance(2_000);
+    const again = await there.open(token);
+    again.send({ type: "join", sessionId, after: first.positions().at(-1) });
+    await here.append(sessionId, 5);
+    await there.time.advance(2_000);
+    await expect.poll(() => again.positions().length).toBe(455);
+    await expect.poll(() => second.positions().length).toBe(706);
+    expect([...first.positions(), ...again.positions()]).toEqual(second.positions());
+  });
+
   test("from a position that the log has not come to are refused", async () => {
     await using world = await startWorld();
     const { sessionId, token } = await world.session();
@@ -697,7 +721,7 @@ describe("a socket ends", () => {
     const { sessionId, token } = await world.session();
     const [gone, there] = [await world.open(token), await world.open(token)];
     for (const each of [gone, there]) each.send({ type: "join", sessionId });
-    await expect.poll(() => there.of("presence").at(-1)?.count).toBe(undefined);
+    for (const each of [gone, there]) await expect.poll(() => each.positions().length).toBe(1);
     await world.time.advance(100);
     await expect.poll(() => there.of("presence").at(-1)?.count).toBe(2);
     gone.ws.pause();
@@ -754,7 +778,7 @@ describe("a socket ends", () => {
 describe("who is there", () => {
   test("is told when somebody comes, leaves or dies, at another gateway too", async () => {
     const hub = createMemoryHub();
-    const store = createMemoryStore();
+    const store = { ...createMemoryStore(), exclusive: false };
     await using here = await startWorld({ store, hub, processId: "prc_a" });
     await using there = await startWorld({ store, hub, processId: "prc_b" });
     const { sessionId, token } = await here.session();
