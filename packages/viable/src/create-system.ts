@@ -274,6 +274,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     singletons,
     executions,
     egress: ports.egress ?? createEgress(definition.egress),
+    openKey: (ctx) => secretKeyFor(ctx, "webhooks"),
     onProblem: (message) => notice("warn", message),
   });
   const swarmMonitor = createSwarmMonitor({

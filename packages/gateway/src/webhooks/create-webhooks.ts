@@ -4,7 +4,6 @@ import { ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { WebhookApproval } from "@viable/protocol";
 import { isOutcome, maxHops } from "@viable/protocol";
-import { openSystemKey } from "@viable/security";
 import type { Executions } from "@viable/swarm";
 import type { Egress } from "../egress/create-egress.ts";
 import { HttpProblem } from "../problems.ts";
@@ -20,6 +19,8 @@ export interface WebhooksSettings {
   readonly singletons: Singletons;
   readonly executions: Executions;
   readonly egress: Egress;
+  /** The key that the secrets of sessions follow from: the same in every process of the system. */
+  openKey(ctx: Context): Promise<Uint8Array>;
   /** Told in a sentence of what keeps messages from being sent. */
   onProblem?(message: string): void;
 }
@@ -50,13 +51,13 @@ export interface Webhooks extends Part {
 export function createWebhooks(settings: WebhooksSettings): Webhooks {
   const { log, singletons, executions, egress, onProblem } = settings;
   const index = new WebhookIndex();
-  let systemKey: Uint8Array | undefined;
+  let key: Uint8Array | undefined;
   let stopWatching = () => {};
   let offer: SingletonOffer | undefined;
   const secretOf = (sessionId: string): string => {
-    if (systemKey === undefined)
+    if (key === undefined)
       throw new ViableError("webhook.not_started", "There are no secrets of webhooks before they have started.");
-    return webhookSecret(systemKey, sessionId);
+    return webhookSecret(key, sessionId);
   };
   return {
     secretOf,
@@ -90,7 +91,7 @@ export function createWebhooks(settings: WebhooksSettings): Webhooks {
         });
     },
     async start(ctx) {
-      systemKey = await openSystemKey(ctx, log);
+      key = await settings.openKey(ctx);
       stopWatching = await index.watch(ctx, log);
       const deliverer = new Deliverer({
         log,
