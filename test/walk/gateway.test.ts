@@ -3,7 +3,7 @@
  * live feed loses and repeats nothing.
  */
 import { createClient } from "@viable/client";
-import { createHmacChain, mintOwnerToken } from "@viable/security";
+import { capabilityIdOf, createHmacChain, mintOwnerToken } from "@viable/security";
 import type { TestSystem } from "@viable/testing";
 import { startTestSystem } from "@viable/testing";
 import { agent, defineSystem, query, reactor, service, ViableError } from "viable";
@@ -268,6 +268,80 @@ async function twoSessions() {
   const ids = { executionId, runId, capabilityId, coordinationId, exportId } as Record<string, string>;
   return { ...world, mine, other, executionId: executionId as string, runId, ids };
 }
+
+/** A body that fits, for each route that takes one: so that nothing but the token is wrong. */
+const bodies: Readonly<Record<string, string>> = {
+  "/v1/sessions": '{"clientType":"cli"}',
+  commands: '{"command":"echo","mode":"sync"}',
+  queries: '{"query":"double","args":{"n":1}}',
+  shares: "{}",
+  coordinations: '{"operation":"x","timeoutMs":60000}',
+  confirmations: '{"decision":"approve"}',
+  exports: '{"format":"json"}',
+  "/v1/capabilities": '{"expiresInMs":60000}',
+};
+const bodyFor = (path: string): string | undefined =>
+  Object.entries(bodies).find(([end]) => path === end || path.endsWith(`/${end}`))?.[1];
+
+describe("every route, attacked with what was somebody's", () => {
+  /** Things of a session that are there are asked for, and done to, with a token that follows from its own or another's. */
+  const attack = async (method: string, path: string, tokenFrom: (own: string, foreign: string) => string) => {
+    const world = await twoSessions();
+    const all = [world.other.sessionId, ...Object.values(world.ids)];
+    const aimed = path.replace(/([a-z]{3})_0+/, (none, kind) => all.find((id) => id.startsWith(kind)) ?? none);
+    const body = method === "POST" ? bodyFor(path) : undefined;
+    if (method === "POST") expect(body, `no body for ${path}`).toBeDefined();
+    const before = (await world.t.events()).length;
+    const answer = await world.call(aimed, {
+      method,
+      token: tokenFrom(world.other.token, world.mine.token),
+      ...(body !== undefined && { body }),
+    });
+    const done = (await world.t.events()).slice(before).filter(({ type }) => !type.startsWith("security."));
+    await world.t.stop();
+    return { status: answer.status, done: done.map(({ type }) => type) };
+  };
+
+  test.each(guarded)(
+    "%s %s with a token that is narrowed to nothing is refused, and nothing is done",
+    async (method, path) => {
+      const nothing = (token: string) => createHmacChain(new Uint8Array(32)).attenuate(token, { operations: [] }).token;
+      const { status, done } = await attack(method, path, nothing);
+      expect(done).toEqual([]);
+      // A socket is opened by whoever has a session; each of its frames is judged by itself.
+      expect(status).toBe(path === "/v1/socket" ? 426 : 403);
+    },
+  );
+
+  test.each(guarded.filter(([, path]) => /_0{26}/.test(path)))(
+    "%s %s with another session's token is as if it were not there, and nothing is done",
+    async (method, path) => {
+      expect(await attack(method, path, (_own, foreign) => foreign)).toEqual({ status: 404, done: [] });
+    },
+  );
+
+  test.each(guarded)("%s %s with a token that is revoked is refused as if there were none", async (method, path) => {
+    const world = await twoSessions();
+    const { token } = (
+      await world.json("/v1/capabilities", {
+        method: "POST",
+        token: world.other.token,
+        body: '{"expiresInMs":3600000}',
+      })
+    ).body as { token: string };
+    const revoke = JSON.stringify({
+      command: "capability.revoke",
+      args: { capabilityId: capabilityIdOf(token) },
+      mode: "sync",
+    });
+    const path2 = `/v1/sessions/${world.other.sessionId}/commands`;
+    expect((await world.call(path2, { method: "POST", token: world.other.token, body: revoke })).status).toBe(200);
+    const body = method === "POST" ? bodyFor(path) : undefined;
+    const answer = await world.call(path, { method, token, ...(body !== undefined && { body }) });
+    expect(answer.status).toBe(401);
+    await world.t.stop();
+  });
+});
 
 describe("opening a session with an Idempotency-Key", () => {
   const post = (key: string, more: Call = {}): Call => ({
