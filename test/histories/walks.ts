@@ -562,6 +562,35 @@ async function webhooks(): Promise<StoredEvent[]> {
   return await t.events();
 }
 
+/** A user's life: invited, logged in, renewed, out; with a setting, a key and other roles, disabled and let in again. And a provider's credential. */
+async function users(): Promise<StoredEvent[]> {
+  await using t = await startTestSystem(definition, { secret: new Uint8Array(32).fill(1) });
+  const client = await t.connect();
+  const ask = async (method: string, path: string, token: string, body: object = {}) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const init = { method, headers, ...(method !== "GET" && { body: JSON.stringify(body) }) };
+    const response = await t.system.fetch(new Request(`http://test.invalid/v1${path}`, init));
+    if (!response.ok) throw new Error(`${method} ${path}: ${await response.text()}`);
+    return (await response.json()) as { token: string; keyId: string };
+  };
+  const owner = t.system.ownerToken;
+  const logIn = () => ask("POST", "/login", "", { user: "anna", password: "not-a-real-password" });
+  await client.run("user.create", { user: "anna", roles: ["viewer"] });
+  const invited = await ask("POST", "/users/anna/invitations", owner);
+  await ask("POST", "/users/anna/password", invited.token, { password: "not-a-real-password" });
+  const renewed = await ask("POST", "/login/renew", (await logIn()).token);
+  await ask("DELETE", "/login", renewed.token);
+  await client.run("user.setting", { user: "anna", key: "theme", value: "dark" });
+  const { keyId } = await ask("POST", "/users/anna/keys", owner, { label: "ci" });
+  await client.run("user.revoke_key", { user: "anna", keyId });
+  await client.run("user.roles", { user: "anna", roles: ["operator", "viewer"] });
+  await client.run("user.disable", { user: "anna" });
+  await client.run("user.enable", { user: "anna" });
+  await ask("PUT", "/credentials/openai", owner, { value: "not-a-real-key" });
+  await ask("DELETE", "/credentials/openai", owner);
+  return await t.events();
+}
+
 /** Runs of a system, in simulated time, that between them write every type of event. */
 export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   outcomes,
@@ -581,4 +610,5 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   forks,
   "planned-runs": plannedRuns,
   webhooks,
+  users,
 };

@@ -153,6 +153,17 @@ const guarded = [
   ["GET", "/v1/reactors/runs/run_00000000000000000000000000/events"],
   ["GET", "/v1/approvals"],
   ["GET", "/v1/webhooks"],
+  ["POST", "/v1/login/renew"],
+  ["DELETE", "/v1/login"],
+  ["GET", "/v1/users"],
+  ["GET", "/v1/users/:user"],
+  ["GET", "/v1/users/:user/keys"],
+  ["POST", "/v1/users/:user/keys"],
+  ["POST", "/v1/users/:user/invitations"],
+  ["POST", "/v1/users/:user/password"],
+  ["GET", "/v1/credentials"],
+  ["PUT", "/v1/credentials/:provider"],
+  ["DELETE", "/v1/credentials/:provider"],
   ["GET", "/metrics"],
 ] as const;
 
@@ -185,8 +196,8 @@ describe("without a valid token", () => {
   test("the list of guarded routes is the gateway's own", async () => {
     const { t } = await setup();
     const routes = t.system.routes();
-    // What joins a session shows its token in the body.
-    const open = ["/health", "/ready", "/v1/sessions/join"];
+    // Who logs in has no token yet, and how often they may try is limited; what joins a session shows its token in the body.
+    const open = ["GET /health", "GET /ready", "POST /v1/login", "POST /v1/sessions/join"];
     const known = guarded.map(
       ([method, path]) =>
         `${method} ${path
@@ -194,7 +205,7 @@ describe("without a valid token", () => {
           ?.replace(/(ses|exe|run|cap|apr|exp)_0+/, ":id")
           .replace("/work", "/:service")}`,
     );
-    const actual = routes.filter((route) => !open.includes(route.path)).map((route) => `${route.method} ${route.path}`);
+    const actual = routes.map(({ method, path }) => `${method} ${path}`).filter((route) => !open.includes(route));
     expect(new Set(actual)).toEqual(new Set(known));
     await t.stop();
   });
@@ -463,6 +474,10 @@ describe("a session's token", () => {
   /** Where something is opened, and nothing read. */
   const opens: readonly string[] = ["/v1/socket"];
   const tenantOnly = [
+    "/v1/users",
+    "/v1/users/:user",
+    "/v1/users/:user/keys",
+    "/v1/credentials",
     "/v1/memory",
     "/v1/projections",
     "/v1/registry/claims",
@@ -500,7 +515,8 @@ describe("a session's token", () => {
         status: 403,
         body: { code: "security.denied", reasons: [expect.stringContaining("as a whole")] },
       });
-      expect((await call(path)).status).toBe(200);
+      // Of a user that there is none of, the opener is told so.
+      expect((await call(path)).status).toBe(path.includes(":user") ? 404 : 200);
       await t.stop();
     },
   );

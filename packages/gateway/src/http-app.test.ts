@@ -53,6 +53,8 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
     log,
     views,
     webhooks: absent,
+    actions: [],
+    trustedProxies: [],
     health: () => Promise.reject(new Error("not asked")),
     metrics: () => Promise.reject(new Error("not asked")),
     onError: () => undefined,

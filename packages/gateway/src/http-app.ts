@@ -11,7 +11,9 @@ import type { Executions } from "@viable/swarm";
 import { executionStream, toExecutionView, toUndecodableView } from "@viable/swarm";
 import type { Context } from "hono";
 import { Hono } from "hono";
+import type { Action } from "./action.ts";
 import { answerEvents } from "./answer-events.ts";
+import { createClientAddress } from "./client-address.ts";
 import { sourceOf } from "./cloud-event.ts";
 import { readLogEvents } from "./log-events.ts";
 import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
@@ -43,6 +45,9 @@ export interface HttpAppSettings extends SessionRoutesSettings {
   readonly log: Log;
   readonly views: readonly View[];
   readonly webhooks: Pick<Webhooks, "secretOf">;
+  readonly actions: readonly Action[];
+  /** Addresses and networks of proxies whose word on where a request comes from is taken. */
+  readonly trustedProxies: readonly string[];
   health(ctx: KernelContext): Promise<HealthView>;
   /** Prometheus text, for scrapers on this machine and for bearers of a token that is bound to no session. */
   metrics(): Promise<string>;
@@ -297,6 +302,22 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       const answer = await view.read(caller.ctx, request);
       if (answer === undefined) throw notFound(view.name);
       return c.json(answer as object);
+    });
+  }
+
+  const clientAddress = createClientAddress(settings.trustedProxies);
+  for (const action of settings.actions) {
+    app.on(action.method, `/v1${action.path}`, async (c) => {
+      const request = {
+        params: c.req.param() as Record<string, string>,
+        address: clientAddress(bindingsOf(c).incoming?.socket.remoteAddress, headerOf(c, "x-forwarded-for")),
+        body: () => bodyOf(c),
+      };
+      const { status, body } =
+        action.isOpen === true
+          ? await action.perform(rootContext(runtime, { signal: goneSignal(c) }), request)
+          : await action.perform(await who(c), request);
+      return c.json(body, status, { "cache-control": "no-store" });
     });
   }
   return app;

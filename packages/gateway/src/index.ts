@@ -1,3 +1,4 @@
+export type { Action } from "./action.ts";
 export type { Coordinations } from "./coordinations.ts";
 export { createCoordinations } from "./coordinations.ts";
 export type { Egress } from "./egress/create-egress.ts";
@@ -16,6 +17,8 @@ export { createSessions } from "./sessions.ts";
 export { createShares } from "./shares.ts";
 export type { SocketStats, Sockets, SocketsSettings } from "./socket/create-sockets.ts";
 export { createSockets } from "./socket/create-sockets.ts";
+export type { UserActionsSettings } from "./users/user-actions.ts";
+export { createUserActions } from "./users/user-actions.ts";
 export type { EventsView, ReadView, View, ViewRequest } from "./view.ts";
 export { queryNumber } from "./view.ts";
 export type { Webhooks } from "./webhooks/create-webhooks.ts";

@@ -184,6 +184,25 @@ export {
   swarmHistory,
   swarmReportList,
 } from "./swarm-health.ts";
+export type { CredentialView, Invitation, KeyView, LoggedIn, LogIn, Role, RoleSettings, UserView } from "./user.ts";
+export {
+  accountName,
+  createKey,
+  credentialEvents,
+  credentialList,
+  invitation,
+  keyCreated,
+  keyList,
+  loggedIn,
+  logIn,
+  roleShape,
+  setCredential,
+  setPassword,
+  userEvents,
+  userList,
+  userRoles,
+  userView,
+} from "./user.ts";
 export type { ViolationData } from "./violation.ts";
 export { violationEvents } from "./violation.ts";
 export type {

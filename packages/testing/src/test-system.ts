@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { MemoryHub } from "@viable/bus";
 import { createMemoryBus } from "@viable/bus";
 import type { Client } from "@viable/client";
@@ -20,6 +21,8 @@ export interface TestSystemOptions {
   readonly time?: SimulatedTime;
   /** What of the system this process runs, where others on the same store run the rest. All of it unless given. */
   readonly hosting?: Hosting;
+  /** The secret beside its database. None unless given. */
+  readonly secret?: Uint8Array;
   /** Where its bus hears those of other processes. A bus of its own unless given. */
   readonly hub?: MemoryHub;
   /** The way to addresses that clients name. The network's unless given. */
@@ -69,6 +72,10 @@ const defaultMaxMs = 24 * 3_600_000;
 /** Events that are read at once. */
 const pageEvents = 1_000;
 
+/** Hashing a password takes real time, in which simulated time would go on: here it takes none, and is worth nothing. */
+const deriveAtOnce = async (password: string, salt: Uint8Array): Promise<Uint8Array> =>
+  createHash("sha256").update(salt).update(password).digest();
+
 /** Starts a system for a test. Release it with `await using`, or by `stop`. */
 export async function startTestSystem(
   definition: SystemDefinition,
@@ -86,10 +93,17 @@ export async function startTestSystem(
     {
       store,
       runtime,
+      derivePassword: deriveAtOnce,
       ...(hub !== undefined && { bus: createMemoryBus(runtime, { hub }) }),
       ...(egress !== undefined && { egress }),
     },
-    { hosting: options.hosting, servicePorts: "none", threads: 1, onNotice: (notice) => notices.push(notice) },
+    {
+      hosting: options.hosting,
+      ...(options.secret !== undefined && { secret: { read: () => options.secret } }),
+      servicePorts: "none",
+      threads: 1,
+      onNotice: (notice) => notices.push(notice),
+    },
   );
 
   const settled = async <T>(promise: Promise<T>, maxMs = defaultMaxMs): Promise<T> => {

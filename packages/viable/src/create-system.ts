@@ -12,6 +12,7 @@ import {
   createSessions,
   createShares,
   createSockets,
+  createUserActions,
   createWebhooks,
   listen,
 } from "@viable/gateway";
@@ -25,13 +26,18 @@ import type { Reactors } from "@viable/reactors";
 import { createReactors, createSchedules, reactionOf } from "@viable/reactors";
 import type { Registry } from "@viable/registry";
 import { createConflicts, createRegistry, createSwarmMonitor } from "@viable/registry";
-import type { Capabilities, SealKey, SecretSource } from "@viable/security";
+import type { Capabilities, Derive, SealKey, SecretSource } from "@viable/security";
 import {
   createCapabilities,
   createCapabilityRegister,
+  createCredentials,
   createHmacChain,
+  createLogIns,
+  createPasswords,
   createPolicies,
   createSealer,
+  createServiceKeys,
+  createUsers,
   createUses,
   createViolations,
   deriveKey,
@@ -86,6 +92,8 @@ import { createSystemBus } from "./system-bus.ts";
 import { systemCommands } from "./system-commands.ts";
 import { createTaskRuns } from "./task-runs.ts";
 import { createThrownNotices } from "./thrown-notices.ts";
+import { userCommands } from "./user-commands.ts";
+import { userViews } from "./user-views.ts";
 import { systemViews } from "./views.ts";
 import { webhookCommands } from "./webhook-commands.ts";
 import { webhookViews } from "./webhook-views.ts";
@@ -102,6 +110,8 @@ export interface SystemPorts {
   readonly bus?: Bus;
   /** The way to addresses that clients name. Default: over the network, to what the config allows. */
   readonly egress?: Egress;
+  /** How passwords are hashed, where it is not to take what it takes: in simulated time, which goes on meanwhile. Default Argon2id. */
+  readonly derivePassword?: Derive;
 }
 
 export interface SystemOptions {
@@ -198,6 +208,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       }),
       ...databaseCommands({ store: ports.store, system: definition.name, backups: options.backups }),
       ...sealCommands({ store: ports.store, seals: options.seals }),
+      ...userCommands({ users: () => users, keys: () => serviceKeys }),
       ...migrationCommands({
         services: definition.services,
         registry: () => registry,
@@ -259,6 +270,12 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   const uses = createUses(log);
   const violations = createViolations(log);
   const register = createCapabilityRegister(log, capabilities);
+  const passwords = createPasswords({ ...(ports.derivePassword && { derive: ports.derivePassword }) });
+  const accounts = { log, capabilities, passwords, roles: definition.roles };
+  const users = createUsers(accounts);
+  const serviceKeys = createServiceKeys(accounts);
+  let credentialKey: Uint8Array | undefined;
+  const credentials = createCredentials({ log, key: () => credentialKey });
   const registry = createRegistry({
     log,
     bus,
@@ -468,8 +485,11 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       ...claimViews(conflicts),
       ...capabilityViews(register),
       ...webhookViews(log),
+      ...userViews({ users, keys: serviceKeys, credentials }),
     ],
     webhooks,
+    actions: createUserActions({ runtime, users, logIns: createLogIns(accounts), keys: serviceKeys, credentials }),
+    trustedProxies: definition.gateway.trustedProxies,
     health,
     metrics: () => metrics.all(),
     onError,
@@ -655,6 +675,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         if (news !== undefined) await news.open(ctx, log);
         if (ports.clock !== undefined) await begin(ctx, "clock", ports.clock);
         if (options.secret !== undefined) secret = await openSystemSecret(ctx, log, options.secret);
+        if (secret !== undefined) credentialKey = await secretKeyFor(ctx, "credentials");
         // Stops last but for these, so that it seals what the others write while they stop.
         if (sealer !== undefined) await begin(ctx, "sealer", sealer);
         await begin(ctx, "membership", membership);

@@ -1,14 +1,14 @@
 import { nearestNames, ViableError } from "@viable/kernel";
 import type { Projection } from "@viable/log/define";
 import { checkProjections, reaction } from "@viable/log/define";
-import type { ClientType } from "@viable/protocol";
-import { addressPattern } from "@viable/protocol";
+import type { ClientType, Role, RoleSettings } from "@viable/protocol";
+import { accountName, addressPattern, roleShape } from "@viable/protocol";
 import type { ProcessManager, ReactorDefinition, Schedule } from "@viable/reactors/define";
 import { checkReactors, Definitions } from "@viable/reactors/define";
 import type { RoutingRule, RoutingRuleSettings } from "@viable/registry/define";
 import { checkRoutingRules } from "@viable/registry/define";
 import type { ClientLimits, CommandPolicy } from "@viable/security";
-import { baseClientLimits, matchesAddress } from "@viable/security";
+import { baseClientLimits, builtInRoles, matchesAddress } from "@viable/security";
 import type { AgentDefinition, ReactorPlanAgent, ServiceDefinition } from "@viable/swarm/define";
 import { createCatalogue, service } from "@viable/swarm/define";
 import { z } from "zod";
@@ -44,6 +44,11 @@ export interface SystemSettings {
     readonly host?: string;
     /** Default 4100. 0 takes any free port. */
     readonly port?: number;
+    /**
+     * Addresses and networks, such as `10.0.0.0/8`, of proxies before the gateway: what they say in `X-Forwarded-For` is taken for where a request
+     * comes from. Default none.
+     */
+    readonly trustedProxies?: readonly string[];
   };
   /**
    * What holds for commands whoever sends them, by patterns of addresses as capabilities have them: `command/database.*`. All that mean a command hold,
@@ -58,6 +63,8 @@ export interface SystemSettings {
      */
     readonly allow?: readonly string[];
   };
+  /** Roles that users may have, beside or in the place of `admin`, `operator` and `viewer`. One that does not say `administers` denies managing users. */
+  readonly roles?: Readonly<Record<string, RoleSettings>>;
   /** Replaces the base authority of a kind of client, member by member. */
   readonly clients?: Partial<Record<ClientType, Partial<ClientLimits>>>;
   readonly limits?: {
@@ -87,8 +94,9 @@ export interface SystemDefinition {
   readonly schedules: readonly Schedule[];
   readonly pools: { readonly [name: string]: number };
   readonly routing: readonly RoutingRule[];
-  readonly gateway: { readonly host: string; readonly port: number };
   readonly egress: { readonly allow: readonly string[] };
+  readonly gateway: { readonly host: string; readonly port: number; readonly trustedProxies: readonly string[] };
+  readonly roles: Readonly<Record<string, Role>>;
   readonly clients: Readonly<Record<ClientType, ClientLimits>>;
   readonly policies: Readonly<Record<string, CommandPolicy>>;
   readonly limits: {
@@ -129,6 +137,12 @@ export const systemCapabilities: readonly string[] = [
   "swarm.scale",
   "system.health",
   "system.swarms",
+  "user.create",
+  "user.disable",
+  "user.enable",
+  "user.revoke_key",
+  "user.roles",
+  "user.setting",
   "webhook.replay",
 ];
 
@@ -159,6 +173,10 @@ const shape = z.strictObject({
     .strictObject({
       host: z.string().min(1).default("127.0.0.1"),
       port: z.number().int().min(0).max(65_535).default(4100),
+      trustedProxies: z
+        .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], "must be an address or a network: 10.0.0.0/8"))
+        .max(100)
+        .default([]),
     })
     .prefault({}),
   policies: z
@@ -173,6 +191,7 @@ const shape = z.strictObject({
     .default({}),
   // Each is read where it is used: what an address is, is known there.
   egress: z.strictObject({ allow: z.array(z.string()).default([]) }).prefault({}),
+  roles: z.record(accountName, roleShape).default({}),
   clients: z
     .strictObject(
       Object.fromEntries(
@@ -211,7 +230,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
       details: { path: parsed.error.issues[0]?.path.map(String).join(".") ?? "" },
     });
   }
-  const { name, services, commands, projections, reactors, schedules, pools, routing, gateway, egress, limits } =
+  const { name, services, commands, projections, reactors, schedules, pools, routing, gateway, egress, roles, limits } =
     parsed.data;
   // A process manager stands among projections, and is known by its name there.
   checkProjections(
@@ -245,6 +264,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
     gateway,
     policies: Object.freeze(parsed.data.policies) as SystemDefinition["policies"],
     egress,
+    roles: Object.freeze({ ...builtInRoles, ...roles }),
     clients: mergeClients(parsed.data.clients as SystemSettings["clients"]),
     limits: {
       maxOpenExecutions: limits.maxOpenExecutions,

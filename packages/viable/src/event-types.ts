@@ -3,7 +3,7 @@ import type { EventType } from "@viable/log";
 import { logEventTypes } from "@viable/log";
 import { reactorEventTypes, scheduleEventTypes } from "@viable/reactors";
 import { registryEventTypes } from "@viable/registry";
-import { capabilityEventTypes, sealEventTypes, violationEventTypes } from "@viable/security";
+import { capabilityEventTypes, sealEventTypes, userEventTypes, violationEventTypes } from "@viable/security";
 import { swarmEventTypes } from "@viable/swarm";
 
 /** Every type of event that the rooms of a system write. One that is missing here cannot be written. */
@@ -15,6 +15,7 @@ export const eventTypes: readonly EventType[] = [
   ...sealEventTypes,
   ...capabilityEventTypes,
   ...violationEventTypes,
+  ...userEventTypes,
   ...reactorEventTypes,
   ...scheduleEventTypes,
 ];

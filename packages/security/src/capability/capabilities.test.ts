@@ -75,6 +75,19 @@ describe("a capability", () => {
     });
   });
 
+  test("that is revoked from a moment on opens up to it, and nothing from it on, known or not", async () => {
+    const { time, ctx, log, capabilities, owner, verify } = await startProcess();
+    const narrowed = capabilities.attenuate(owner.token, { maxUses: 2 });
+    const from = Math.floor(time.now()) + 1_000;
+    const record = capabilities.revocation(ctx.tenant, owner.capabilityId, null, from);
+    if (record === undefined) throw new Error("There are too many revocations.");
+    await log.append(ctx, { records: [record] });
+    await time.advance(999);
+    expect(verify(owner.token)).toBeDefined();
+    await time.advance(1);
+    expect([verify(owner.token), verify(narrowed.token)]).toEqual([undefined, undefined]);
+  });
+
   test("is worth nothing from its end on, whether it was known or not", async () => {
     const { time, capabilities, owner, verify } = await startProcess();
     const expiresAt = Math.floor(time.now()) + 1_000;

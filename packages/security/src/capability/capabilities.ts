@@ -20,16 +20,18 @@ const unlimitedPerHour = 1_000_000_000;
  * left (`createUses`), or that a session that it is bound to has not ended.
  */
 export interface Capabilities extends Part {
-  /** A new root, under no other's authority: for whoever acts for the system. */
-  mint(ctx: Context, authority: Authority): CapabilityText;
+  /** A new root, under no other's authority: for whoever acts for the system. With a nonce of its own it is the same again each time. */
+  mint(ctx: Context, authority: Authority, nonce?: Uint8Array): CapabilityText;
   /** The same with one link more, as its bearer could. Throws `security.not_attenuable`. */
   attenuate(token: string, restrictions: Restrictions): CapabilityText;
   /** The grant behind a token; undefined where it opens nothing. Malformed, forged, revoked and expired are one answer, so that it teaches nothing. */
   verify(ctx: Context, token: string): Grant | undefined;
-  /** The write that revokes a link and whatever came of it; undefined where too many revocations hold already. */
-  revocation(tenant: string, capabilityId: string, expiresAt: number | null): RecordWrite | undefined;
-  /** Whether any of these links is revoked in a tenant, and with it whatever came of it. */
-  isRevoked(tenant: string, capabilityIds: Iterable<string>): boolean;
+  /**
+   * The write that revokes a link and whatever came of it, at once or from a wall time on; undefined where too many revocations hold already.
+   */
+  revocation(tenant: string, capabilityId: string, expiresAt: number | null, from?: number): RecordWrite | undefined;
+  /** Whether any of these links is revoked in the context's tenant, and with it whatever came of it. */
+  isRevoked(ctx: Context, capabilityIds: Iterable<string>): boolean;
   /** Whether it is known what others have revoked. Where it is not, nothing of high risk is to be done on a capability's account. */
   isFresh(): boolean;
 }
@@ -61,6 +63,7 @@ export function createCapabilities({ log, open }: CapabilitiesSettings): Capabil
       revocations.isRevoked(
         tenant,
         links.map(({ capabilityId }) => capabilityId),
+        now,
       ));
 
   return {
@@ -72,14 +75,15 @@ export function createCapabilities({ log, open }: CapabilitiesSettings): Capabil
       known.clear();
       await revocations.stop(ctx);
     },
-    mint: (ctx, authority) => tokens().mint(authority, ctx.runtime.random.bytes(nonceBytes)),
+    mint: (ctx, authority, nonce = ctx.runtime.random.bytes(nonceBytes)) => tokens().mint(authority, nonce),
     attenuate: (token, restrictions) => tokens().attenuate(token, restrictions),
     verify(ctx, token) {
-      const asOf = revocations.count;
+      const now = ctx.runtime.clock.now();
+      const asOf = revocations.countAt(now);
       const before = known.get(token);
       if (before !== undefined) {
         known.delete(token);
-        if (isWorthless(before.grant, ctx.runtime.clock.now(), before.asOf === asOf)) return undefined;
+        if (isWorthless(before.grant, now, before.asOf === asOf)) return undefined;
         before.asOf = asOf;
         known.set(token, before);
         return before.grant;
@@ -87,13 +91,15 @@ export function createCapabilities({ log, open }: CapabilitiesSettings): Capabil
       const opening = tokens().open(token);
       if (!opening.ok) return undefined;
       const grant = toGrant(opening.capability);
-      if (isWorthless(grant, ctx.runtime.clock.now(), false)) return undefined;
+      if (isWorthless(grant, now, false)) return undefined;
       if (known.size >= maxKnown) known.delete(known.keys().next().value as string);
       known.set(token, { grant, asOf });
       return grant;
     },
-    revocation: (tenant, capabilityId, expiresAt) => revocations.revocation(tenant, capabilityId, expiresAt),
-    isRevoked: (tenant, capabilityIds) => revocations.isRevoked(tenant, capabilityIds),
+    revocation: (tenant, capabilityId, expiresAt, from) =>
+      revocations.revocation(tenant, capabilityId, expiresAt, from),
+    isRevoked: ({ tenant, runtime }, capabilityIds) =>
+      revocations.isRevoked(tenant, capabilityIds, runtime.clock.now()),
     isFresh: () => revocations.isFresh(),
   };
 }

@@ -58,7 +58,7 @@ export function createCapabilityRegister(log: Log, capabilities: Capabilities): 
     const minted = dataOf<"capability.minted">(events, "capability.minted");
     const revoked = dataOf<"capability.revoked">(events, "capability.revoked");
     const parents = minted?.data.parents ?? [];
-    const isRevoked = revoked !== undefined || capabilities.isRevoked(ctx.tenant, [capabilityId, ...parents]);
+    const isRevoked = revoked !== undefined || capabilities.isRevoked(ctx, [capabilityId, ...parents]);
     const expiresAt = minted?.data.expiresAt ?? revoked?.data.expiresAt;
     const isExpired = expiresAt !== undefined && expiresAt <= ctx.runtime.clock.now();
     return {

@@ -85,8 +85,9 @@ const systemOf = (agents: readonly AgentDefinition[], workers = 3): Parameters<t
   routing: [],
   pools: {},
   egress: { allow: [] },
-  gateway: { host: "127.0.0.1", port: 0 },
   policies: {},
+  gateway: { host: "127.0.0.1", port: 0, trustedProxies: [] },
+  roles: {},
   clients: { ...baseClientLimits },
   limits: { maxOpenExecutions: 10_000, threads: 1, drainMs: 20_000, leaseMs: 10_000 },
 });

@@ -1,0 +1,40 @@
+import type { Context, JsonObject } from "@viable/kernel";
+import type { Authenticated } from "./receive.ts";
+
+/** What a transport brings of a request. */
+export interface ActionRequest {
+  readonly params: Readonly<Record<string, string>>;
+  /** Where it comes from: the socket's other end, or what a trusted proxy says; `unknown` where it came by no socket. */
+  readonly address: string;
+  /** Read when it is asked for: at most a mebibyte of JSON, or it throws. */
+  body(): Promise<unknown>;
+}
+
+export interface ActionAnswer {
+  readonly status: 200 | 201;
+  readonly body: JsonObject;
+}
+
+interface ActionPlace {
+  readonly method: "POST" | "PUT" | "DELETE";
+  /** Below `/v1`, with `:name` for parts. */
+  readonly path: string;
+}
+
+/** For whoever has a valid token; what more they need, the action asks. */
+interface GuardedAction extends ActionPlace {
+  readonly isOpen?: undefined;
+  perform(caller: Authenticated, request: ActionRequest): Promise<ActionAnswer>;
+}
+
+/** For whoever comes, without a token: it must limit them by itself, before all else. */
+interface OpenAction extends ActionPlace {
+  readonly isOpen: true;
+  perform(ctx: Context, request: ActionRequest): Promise<ActionAnswer>;
+}
+
+/**
+ * A change that is no command, since what a command is given and answers is recorded, and this has a secret in it. What it changes is told by events of its own;
+ * its answers are kept by no cache.
+ */
+export type Action = GuardedAction | OpenAction;
