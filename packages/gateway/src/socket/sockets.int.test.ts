@@ -674,6 +674,25 @@ describe("a socket ends", () => {
     await expect.poll(() => user.end.code).toBe(4001);
   });
 
+  test("when the hours of the day are over in which its token may read", async () => {
+    await using world = await startWorld();
+    const { sessionId, token } = await world.session();
+    const daily = { from: "00:00", to: "00:01", timeZone: "UTC" };
+    const atNight = world.capabilities.attenuate(token, { daily });
+    const user = await world.open(atNight.token);
+    user.send({ type: "join", sessionId });
+    await expect.poll(() => user.positions().length).toBe(1);
+    for (let beats = 1; beats <= 3; beats++) {
+      await world.time.advance(15_000);
+      await expect.poll(() => user.of("beat").length).toBe(beats);
+    }
+    await world.time.advance(14_000);
+    expect(user.end.code).toBeUndefined();
+    await world.time.advance(2_000);
+    await expect.poll(() => user.end.code).toBe(4001);
+    expect(user.codes()).toEqual(["security.denied"]);
+  });
+
   test("with its session, after the session's last event; the owner's socket stays", async () => {
     await using world = await startWorld();
     const { sessionId, token, session } = await world.session();
