@@ -15,6 +15,8 @@ export const glossary = {
   reactor: "A saga as data: a graph of steps with how each is tried again, compensated and undone.",
   run: "One go of a reactor through its steps, as a stream of the log, from its input to its one outcome.",
   approval: "A question that a step of a run puts to a person, and waits for the answer to.",
+  webhook: "A receiver that a command names, and that is told its outcome in a signed message.",
+  delivery: "One message on its way to a webhook, with its tries, as a stream of the log.",
   session: "One client's stay: its authority, its commands and the events it sees.",
   grant: "What a token allows: client type, operations, limits, tenant; it only narrows along the walk.",
   claim: "A process's right, under its epoch, to bring an execution to its outcome.",
