@@ -87,6 +87,8 @@ import {
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { z } from "zod";
 import { GatewayProblem, unexpectedAnswer, unreachable } from "./errors.ts";
+import type { UsersClient } from "./users-client.ts";
+import { createUsersClient } from "./users-client.ts";
 
 export interface ClientSettings {
   /** Where the gateway is, such as `http://127.0.0.1:4100`. */
@@ -235,6 +237,7 @@ export interface Client {
   /** What persons are asked for. */
   approvals(query?: { limit?: number; after?: string }): Promise<ApprovalList>;
   health(): Promise<HealthView>;
+  readonly users: UsersClient;
 }
 
 /** A dropped feed is picked up again after these waits, in milliseconds; then it is given up. About half a minute in all. */
@@ -425,6 +428,7 @@ export function createClient(settings: ClientSettings): Client {
       return { events, next };
     },
     health: () => read("/health", healthView),
+    users: createUsersClient(json),
   };
 }
 

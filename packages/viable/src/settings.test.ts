@@ -89,7 +89,12 @@ describe("a variable that is empty is not set", () => {
   });
 
   test.each(["VIABLE_URL", "VIABLE_TOKEN", "VIABLE_STATE_DIR"])("%s, for the command line", (name) => {
-    expect(readClientSettings({ [name]: "" })).toEqual({ url: undefined, token: undefined, stateDir: undefined });
+    expect(readClientSettings({ [name]: "" })).toEqual({
+      logInsFile: join(homedir(), ".config", "viable", "log-ins.json"),
+      url: undefined,
+      token: undefined,
+      stateDir: undefined,
+    });
   });
 });
 

@@ -111,6 +111,8 @@ export interface ClientSettings {
   readonly url: string | undefined;
   readonly token: string | undefined;
   readonly stateDir: string | undefined;
+  /** Where tokens of log-ins are kept, by gateway: in `XDG_CONFIG_HOME`, or `.config/` in the home folder; nowhere where absent. */
+  readonly logInsFile: string | undefined;
 }
 
 export function readClientSettings(environment: Environment): ClientSettings {
@@ -118,7 +120,15 @@ export function readClientSettings(environment: Environment): ClientSettings {
     url: variable(environment, "VIABLE_URL"),
     token: variable(environment, "VIABLE_TOKEN"),
     stateDir: variable(environment, "VIABLE_STATE_DIR"),
+    logInsFile: logInsFile(environment),
   };
+}
+
+/** As of the cache: only what is absolute. */
+function logInsFile(environment: Environment): string | undefined {
+  const named = variable(environment, "XDG_CONFIG_HOME");
+  const folder = named !== undefined && isAbsolute(named) ? named : join(homeFolder(), ".config");
+  return isAbsolute(folder) ? join(folder, "viable", "log-ins.json") : undefined;
 }
 
 /**

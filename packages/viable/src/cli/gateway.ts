@@ -9,6 +9,7 @@ import { readClientSettings } from "../settings.ts";
 import type { StateDirectory } from "../state-directory.ts";
 import { stateDirectory } from "../state-directory.ts";
 import { wrongUsage } from "./exit-status.ts";
+import { keptLogIns } from "./kept-log-ins.ts";
 import type { Shell } from "./shell.ts";
 
 export interface GatewayOptions {
@@ -63,7 +64,8 @@ function findGateway(shell: Shell, options: GatewayOptions): GatewayAddress {
     const url = checkUrl(given, options.url === undefined ? "VIABLE_URL" : "--url");
     const state = findState(shell, options);
     const mayShow = isLoopback(url) || (state !== undefined && state.readGateway()?.url === url);
-    const token = settings.token ?? (mayShow ? state?.readToken() : undefined) ?? "";
+    const logIn = keptLogIns(settings.logInsFile).read(url, shell.runtime.clock.now());
+    const token = settings.token ?? logIn ?? (mayShow ? state?.readToken() : undefined) ?? "";
     return { url, token };
   }
   const state = findState(shell, options);
@@ -80,7 +82,8 @@ function findGateway(shell: Shell, options: GatewayOptions): GatewayAddress {
       next: "Start it with `viable start`, or give another gateway's address with --url.",
     });
   }
-  return { url: running.url, token: settings.token ?? state.readToken() ?? "" };
+  const logIn = keptLogIns(settings.logInsFile).read(running.url, shell.runtime.clock.now());
+  return { url: running.url, token: settings.token ?? logIn ?? state.readToken() ?? "" };
 }
 
 /** The token that would be shown to a gateway on this machine; undefined where there is none. */

@@ -32,13 +32,15 @@ async function run(...words: string[]): Promise<{ status: number; out: string; e
   return { status: await runProgram(shell, words), ...printed };
 }
 
-const single = ["dev", "start", "exec", "health", "status", "doctor", "events", "backup", "restore"];
+const single = ["dev", "start", "exec", "health", "status", "doctor", "events", "backup", "restore", "login", "logout"];
 const groups = {
   executions: ["list", "show", "watch", "replay", "cancel"],
   reactors: ["list", "graph", "runs", "show", "watch", "start", "resume", "undo", "cancel", "send"],
   approvals: ["list", "decide"],
   swarms: ["list", "show", "history", "scale", "restart"],
   registry: ["discover", "explain"],
+  user: ["list", "create", "invite", "password", "disable", "enable", "roles", "keys", "create-key", "revoke-key"],
+  credentials: ["list", "set", "remove"],
   memory: ["get", "set", "list", "watch"],
   projections: ["list", "skip", "rebuild"],
   webhooks: ["list", "replay"],

@@ -5,6 +5,7 @@ import { addAsk } from "./ask.ts";
 import { addBackup } from "./backup.ts";
 import { addCapability } from "./capability.ts";
 import { addConfig } from "./config.ts";
+import { addCredentials } from "./credentials.ts";
 import { addDev } from "./dev.ts";
 import { addDoctor } from "./doctor.ts";
 import { addEvents } from "./events.ts";
@@ -12,6 +13,7 @@ import { addExec } from "./exec.ts";
 import { addExecutions } from "./executions.ts";
 import { exitStatus } from "./exit-status.ts";
 import { addHealth } from "./health.ts";
+import { addLogIn } from "./log-in.ts";
 import { addMemory } from "./memory.ts";
 import { addProjections } from "./projections.ts";
 import { addReactors } from "./reactors.ts";
@@ -23,6 +25,7 @@ import type { Shell } from "./shell.ts";
 import { addStart } from "./start.ts";
 import { addStatus } from "./status.ts";
 import { addSwarms } from "./swarms.ts";
+import { addUsers } from "./users.ts";
 import { addWebhooks } from "./webhooks.ts";
 
 /** Each adds one verb. Their order is that of the help: what starts a system, what uses it, what looks at it. */
@@ -36,6 +39,9 @@ const verbs = [
   addReactors,
   addApprovals,
   addCapability,
+  addLogIn,
+  addUsers,
+  addCredentials,
   addSwarms,
   addRegistry,
   addMemory,
