@@ -77,10 +77,11 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   /** Events of one stream: a page of them, or a live feed up to the last. */
   const answerStream = async (
     c: Context,
-    { ctx, grant }: Authenticated,
+    caller: Authenticated,
     stream: string,
     ends: (event: StoredEvent) => boolean,
   ): Promise<Response> => {
+    const { ctx, grant } = caller;
     const after = positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition;
     if (headerOf(c, "accept")?.includes("text/event-stream") !== true) {
       const limit = queryNumber(c.req.query(), "limit", 1_000, 1_000);
@@ -97,6 +98,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       after,
       endsWith: followed.endsWith,
       expiresAt: grant.expiresAt,
+      isOpen: () => receive.isOpen(caller),
       onError: settings.onError,
     });
   };
@@ -216,6 +218,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       endsWith: (event) => event.type === "session.ended",
       after: positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition,
       expiresAt: feedEnd(caller.grant, session, runtime.clock.now()),
+      isOpen: () => receive.isOpen(caller),
       onError: settings.onError,
     });
   });

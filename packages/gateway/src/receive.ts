@@ -61,6 +61,8 @@ export interface Received {
  */
 export interface Receive {
   authenticate(caller: Caller): Promise<Authenticated>;
+  /** Whether the token still opens anything: it may have been revoked since. */
+  isOpen(who: Authenticated): boolean;
   /** Whether what somebody was let in with still holds, for whoever stays longer than a request. */
   standing(who: Authenticated): Promise<Standing>;
   /** Throws where the grant does not allow reading, or not that far; reads are authorised and traced, not recorded. */
@@ -137,8 +139,10 @@ export function createReceive(settings: ReceiveSettings): Receive {
       }
       return { token, grant, ctx };
     },
-    async standing({ ctx, grant, token }) {
-      if (capabilities.verify(ctx, token) === undefined) return "worthless";
+    isOpen: ({ token }) => capabilities.verify(rootContext(runtime), token) !== undefined,
+    async standing(who) {
+      const { ctx, grant } = who;
+      if (!self.isOpen(who)) return "worthless";
       if (grant.sessionId === undefined) return "holds";
       const session = await sessions.find(ctx, grant, grant.sessionId);
       return session !== undefined && isOpen(session, runtime.clock.now()) ? "holds" : "session_over";

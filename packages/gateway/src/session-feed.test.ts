@@ -13,7 +13,11 @@ async function setup() {
   await log.start(ctx);
   const told: unknown[] = [];
   /** Reads a feed to its end. */
-  const read = async (feed: { first?: AsyncIterable<StoredEvent>; endsWith?: (event: StoredEvent) => boolean }) => {
+  const read = async (feed: {
+    first?: AsyncIterable<StoredEvent>;
+    endsWith?: (event: StoredEvent) => boolean;
+    isOpen?: () => boolean;
+  }) => {
     const app = new Hono().get("/", (c) =>
       streamFeed(c, {
         ctx,
@@ -22,6 +26,7 @@ async function setup() {
         after: startPosition,
         endsWith: () => false,
         expiresAt: null,
+        isOpen: () => true,
         onError: (error) => told.push(error),
         ...feed,
       }),
@@ -60,6 +65,16 @@ test("a defect in what is read first ends the feed and is told of", async () => 
 test("a database that is away ends the feed, and nobody is told: its reader comes back", async () => {
   const { time, told, read } = await setup();
   await read({ first: failing(new ViableError(storeUnavailable, "The database is away.", { retryable: true })) });
+  expect(told).toEqual([]);
+  expect(time.pending).toBe(0);
+});
+
+test("what it was opened with is revoked: the feed ends and tells nothing more", async () => {
+  const { time, told, read, append } = await setup();
+  for (let count = 0; count < 3; count++) await append();
+  let asked = 0;
+  const text = await read({ isOpen: () => ++asked <= 2 });
+  expect(text.match(/^id: /gm)).toHaveLength(2);
   expect(told).toEqual([]);
   expect(time.pending).toBe(0);
 });

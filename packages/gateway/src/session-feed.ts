@@ -17,6 +17,8 @@ export interface FeedOptions {
   readonly endsWith: (event: StoredEvent) => boolean;
   /** Ends the feed at this wall time in milliseconds, when what it was opened with is worth nothing any more; null for never. */
   readonly expiresAt: number | null;
+  /** Whether what it was opened with still opens it: asked before each event and each heartbeat, so that nothing is told after a revocation is heard. */
+  isOpen(): boolean;
   /** Told of what ends the feed and is ours to mend: its reader only sees it end, and asks again. */
   onError(error: unknown): void;
 }
@@ -46,6 +48,7 @@ export function streamFeed(c: HonoContext, options: FeedOptions): Response {
     };
     let beat = clock.setTimer(heartbeat, feedHeartbeatMs, { background: true });
     function heartbeat() {
+      if (!options.isOpen()) return end();
       void stream.write(": \n\n");
       beat = clock.setTimer(heartbeat, feedHeartbeatMs, { background: true });
     }
@@ -56,6 +59,7 @@ export function streamFeed(c: HonoContext, options: FeedOptions): Response {
 
     /** Whoever does not read must not keep a feed from ending. */
     const write = async (event: StoredEvent): Promise<void> => {
+      if (!over && !options.isOpen()) end();
       if (over) return;
       const data = JSON.stringify(toFeedEvent(event));
       await Promise.race([stream.writeSSE({ id: event.position, event: event.type, data }), ended.promise]);
