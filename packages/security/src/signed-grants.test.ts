@@ -3,7 +3,11 @@ import { createRuntime, rootContext, seededRandom, simulateTime } from "@viable/
 import { createLog, createMemoryStore } from "@viable/log";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { createCapabilities } from "./capability/capabilities.ts";
+import { maxCapabilityChars } from "./capability/capability-tokens.ts";
+import { createHmacChain } from "./capability/hmac-chain.ts";
 import type { Grant } from "./grant.ts";
+import { mintOwnerToken } from "./owner-token.ts";
 import { createSignedGrants } from "./signed-grants.ts";
 import { openSystemKey } from "./system-key.ts";
 
@@ -25,6 +29,29 @@ test("a grant comes back as it was signed", () => {
   expect(there.read(here.sign(grant))).toEqual(JSON.parse(JSON.stringify(grant)));
   // Again, from what is remembered.
   expect(there.read(here.sign(grant))).toEqual(JSON.parse(JSON.stringify(grant)));
+});
+
+test("the grant of the longest token that there may be comes back, too", async () => {
+  const runtime = createRuntime({ clock: simulateTime() });
+  const ctx = rootContext(runtime);
+  const log = createLog(createMemoryStore(), runtime);
+  await log.start(ctx);
+  const capabilities = createCapabilities({ log, open: async () => createHmacChain(key) });
+  await capabilities.start(ctx);
+  let { token } = mintOwnerToken(ctx, capabilities);
+  for (let n = 0; ; n++) {
+    const denied = Array.from({ length: 20 }, (_, m) => `command/some.long_name_of_a_command_${n}_${m}`);
+    try {
+      token = capabilities.attenuate(token, { denied: denied.slice(0, 8) }).token;
+    } catch {
+      break;
+    }
+  }
+  expect(token.length).toBeGreaterThan(maxCapabilityChars - 1_000);
+  const longest = capabilities.verify(ctx, token);
+  if (longest === undefined) throw new Error("It opens nothing.");
+  const text = createSignedGrants(key).sign(longest);
+  expect(createSignedGrants(key).read(text)).toEqual(JSON.parse(JSON.stringify(longest)));
 });
 
 test("what somebody else signed, or changed in any place, is none", () => {

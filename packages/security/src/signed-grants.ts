@@ -2,12 +2,15 @@ import type { Grant } from "./grant.ts";
 import { createTextSigner } from "./text-signer.ts";
 
 /**
- * How many signed grants are remembered as known, so that a caller's next question costs no signature: some 500 bytes each, 5 MB. When there are
+ * How many signed grants are remembered as known, so that a caller's next question costs no signature: some 500 bytes each, 5 MB, and rarely more. When there are
  * as many, all are forgotten and looked at again as they come.
  */
 const maxKnown = 10_000;
-/** What a grant takes, in characters, with room to spare: what is longer is none of ours, and is not looked at. */
-const maxChars = 4_096;
+/**
+ * What a grant takes, in characters, with room to spare: of the longest token there may be, its links once as they are and once folded. What is longer is
+ * none of ours, and is not looked at.
+ */
+const maxChars = 16_384;
 
 /** Grants on their way from one process of a system to another, signed with the key that only its processes have. */
 export interface SignedGrants {
