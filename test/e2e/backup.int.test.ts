@@ -1,5 +1,5 @@
 // Backup and restore as a person does them: the real command, on the embedded database and from there to a server.
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import type { PostgresServer } from "@viable/log-postgres/testing";
 import { startPostgres } from "@viable/log-postgres/testing";
 import type { ExecutionPage } from "@viable/protocol";
@@ -27,6 +27,10 @@ beforeAll(async () => {
 afterAll(async () => {
   await place[Symbol.asyncDispose]();
 });
+
+/** What is in no backup, and is brought by hand: without it a system with a secret does not start. */
+const bringSecret = (folder: string) =>
+  copyFileSync(place.path(".viable", "secret.key"), place.path(folder, "secret.key"));
 
 /** Another state folder of the same config, as environment for what is run there. */
 async function elsewhere<T>(folder: string, run: () => Promise<T>): Promise<T> {
@@ -71,6 +75,9 @@ describe("viable restore", () => {
     const restored = await place.json<Made & { into: string }>("restore", made.file, "--into", "standby");
     expect(restored).toMatchObject({ ...made, into: place.path("standby", "database") });
     await elsewhere("standby", async () => {
+      const without = await place.run("start");
+      expect(without).toMatchObject({ status: 1, err: expect.stringContaining("security.other_secret") });
+      bringSecret("standby");
       const standby = await place.start();
       expect(await executions()).toEqual(expect.arrayContaining(["text.words completed", "memory.set completed"]));
       expect(await place.json("memory", "get", "colour")).toBe("blue");
@@ -122,6 +129,7 @@ describe("viable restore", () => {
       expect(start.err).toContain("log.restore_unfinished");
       expect(start.err).toContain("viable restore");
       expect(await place.json("restore", made.file)).toMatchObject({ events: made.events });
+      bringSecret("killed");
       const standby = await place.start();
       expect(await place.json("memory", "get", "colour")).toBe("blue");
       standby.signal("SIGKILL");
@@ -157,6 +165,7 @@ describe("with a server", () => {
         status: 1,
         err: expect.stringContaining("log.not_empty"),
       });
+      place.environment.VIABLE_SECRET_KEY = readFileSync(place.path(".viable", "secret.key"), "utf8").trim();
       const onServer = await place.start();
       expect(await place.json("memory", "get", "colour")).toBe("blue");
       await place.run("memory", "set", "colour", "green");
@@ -164,8 +173,10 @@ describe("with a server", () => {
       onServer.signal("SIGTERM");
       await onServer.finished;
       delete place.environment.DATABASE_URL;
+      delete place.environment.VIABLE_SECRET_KEY;
       expect(await place.json("restore", back.file, "--into", "back")).toMatchObject({ events: back.events });
     });
+    bringSecret("back");
     await elsewhere("back", async () => {
       await place.start();
       expect(await place.json("memory", "get", "colour")).toBe("green");

@@ -1,6 +1,5 @@
-import type { IncomingMessage, Server } from "node:http";
+import type { Server } from "node:http";
 import { createServer } from "node:http";
-import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Context } from "@viable/kernel";
 import { untilSettled, ViableError } from "@viable/kernel";
@@ -16,8 +15,8 @@ export interface Listener {
 
 /** What becomes of connections that ask for WebSockets. */
 export interface Upgrades {
-  /** Takes the connection over. Never rejects. */
-  handle(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
+  /** Takes the connection over, which is handed on as Node's server has it: request, socket and what came behind the headers. Never rejects. */
+  handle(request: unknown, socket: unknown, head: Uint8Array): Promise<void>;
   /** Opens no more, and ends those that are open. */
   close(): Promise<void>;
 }

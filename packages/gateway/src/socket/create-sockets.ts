@@ -136,7 +136,9 @@ export function createSockets(settings: SocketsSettings): Sockets {
   };
 
   return {
-    async handle(request, socket, head) {
+    async handle(rawRequest, rawSocket, head) {
+      // The port names none of Node's types, so that whoever has this package needs none of them.
+      const [request, socket] = [rawRequest as IncomingMessage, rawSocket as Duplex];
       // A client may go before it is answered.
       socket.on("error", () => undefined);
       const check = checkUpgrade(request.url ?? "", request.headers);
@@ -148,7 +150,7 @@ export function createSockets(settings: SocketsSettings): Sockets {
       }
       entering += 1;
       try {
-        await admit(request, socket, head, check.token);
+        await admit(request, socket, Buffer.from(head), check.token);
       } catch (error) {
         if (socket.destroyed) return;
         const parts = partsOf(error);

@@ -1,7 +1,6 @@
 import type { JsonObject } from "@viable/kernel";
 import type { CapabilityView, MintCapability, Restrictions } from "@viable/protocol";
 import { mintCapability, toFieldProblems } from "@viable/protocol";
-import { capabilityIdOf, createHmacChain, readCapability } from "@viable/security";
 import type { Command } from "commander";
 import { printOutcome } from "./exec.ts";
 import { wrongUsage } from "./exit-status.ts";
@@ -13,6 +12,7 @@ import { runCommand } from "./run-command.ts";
 import type { Shell } from "./shell.ts";
 import { renderTable } from "./table.ts";
 import { toDuration } from "./to-duration.ts";
+import type { InspectedToken } from "./token-text.ts";
 import { toWholeNumber } from "./whole-number.ts";
 
 type Options = GatewayOptions & OutputOptions;
@@ -71,7 +71,7 @@ export function addCapability(program: Command, shell: Shell): void {
       "\nExample:\n  $ viable capability attenuate --operations read --max-uses 1 --expires-in 10min",
     );
   addGatewayOptions(narrow);
-  addOutputOption(narrow).action((given: string | undefined, options: NarrowOptions) => {
+  addOutputOption(narrow).action(async (given: string | undefined, options: NarrowOptions) => {
     const { expiresInMs, ...request } = toRequest(options);
     const { clock, random } = shell.runtime;
     const restrictions: Restrictions = {
@@ -79,8 +79,8 @@ export function addCapability(program: Command, shell: Shell): void {
       expiresAt: Math.floor(clock.now()) + expiresInMs,
       nonce: Buffer.from(random.bytes(nonceBytes)).toString("base64url"),
     };
-    const token = given ?? requireToken(shell, options);
-    const narrowed = offline.attenuate(token, restrictions);
+    const { narrowToken } = await import("./token-text.ts");
+    const narrowed = narrowToken(given ?? requireToken(shell, options), restrictions);
     printData(shell, options.output, narrowed, () => {
       shell.err.write(`${narrowed.capabilityId}\n`);
       return `${narrowed.token}\n`;
@@ -92,8 +92,9 @@ export function addCapability(program: Command, shell: Shell): void {
     .description("what a token, yours unless another is given, says of itself; nobody is asked whether it holds")
     .addHelpText("after", "\nExample:\n  $ viable capability inspect");
   addGatewayOptions(inspect);
-  addOutputOption(inspect).action((given: string | undefined, options: Options) => {
-    const told = tellOf(given ?? requireToken(shell, options));
+  addOutputOption(inspect).action(async (given: string | undefined, options: Options) => {
+    const { inspectToken } = await import("./token-text.ts");
+    const told = inspectToken(given ?? requireToken(shell, options));
     printData(shell, options.output, told, () => renderInspected(shell, told));
   });
 
@@ -104,7 +105,7 @@ export function addCapability(program: Command, shell: Shell): void {
     .addHelpText("after", "\nExample:\n  $ viable capability revoke cap_01jd8q5k3v7x2m9c4h6t8w0y1z --reason leaked");
   addGatewayOptions(revoke);
   addOutputOption(revoke).action(async (named: string, { reason, ...options }: Options & { reason?: string }) => {
-    const args = { ...toRevocable(named), ...(reason !== undefined && { reason }) };
+    const args = { ...(await toRevocable(named)), ...(reason !== undefined && { reason }) };
     const view = await runCommand(shell, connect(shell, options), { command: "capability.revoke", args });
     printOutcome(shell, options, view);
   });
@@ -126,9 +127,6 @@ export function addCapability(program: Command, shell: Shell): void {
       shell.err.write(`There are earlier ones: --before ${page.next}\n`);
   });
 }
-
-/** Narrowing takes no key. */
-const offline = createHmacChain(new Uint8Array(32));
 
 const collect = (each: string, before: readonly string[] = []): readonly string[] => [...before, each];
 
@@ -204,24 +202,11 @@ function requireToken(shell: Shell, options: GatewayOptions): string {
   return token;
 }
 
-interface Inspected {
-  readonly capabilityId: string;
-  readonly authority: JsonObject;
-  readonly links: readonly JsonObject[];
-}
-
-function tellOf(token: string): Inspected {
-  const read = readCapability(token);
-  const capabilityId = capabilityIdOf(token);
-  if (read === undefined || capabilityId === undefined)
-    throw wrongUsage("That is no capability.", "A token begins with vbc1. and is one line.");
-  return { capabilityId, ...read };
-}
-
 /** By its id, or by its token, of which then nothing but the id and the end are sent. */
-function toRevocable(named: string): JsonObject {
+async function toRevocable(named: string): Promise<JsonObject> {
   if (named.startsWith("cap_")) return { capabilityId: named };
-  const { capabilityId, authority, links } = tellOf(named);
+  const { inspectToken } = await import("./token-text.ts");
+  const { capabilityId, authority, links } = inspectToken(named);
   const ends = [
     (authority.restrictions as JsonObject | undefined)?.expiresAt,
     ...links.map(({ expiresAt }) => expiresAt),
@@ -230,7 +215,7 @@ function toRevocable(named: string): JsonObject {
   return { capabilityId, ...(known.length > 0 && { expiresAt: Math.min(...known) }) };
 }
 
-function renderInspected(shell: Shell, { capabilityId, authority, links }: Inspected): string {
+function renderInspected(shell: Shell, { capabilityId, authority, links }: InspectedToken): string {
   const { restrictions: root = {}, tenant, principal } = authority;
   const rows = [`${principal} in ${tenant}`, ...links.map((_, index) => `narrowed${index === 0 ? "" : " again"}`)];
   const all = [root as JsonObject, ...links];

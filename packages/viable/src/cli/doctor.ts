@@ -5,7 +5,6 @@ import type { SwarmView } from "@viable/protocol";
 import type { Command } from "commander";
 import { configFileName, findConfig, loadConfig } from "../config-file.ts";
 import type { SystemDefinition } from "../define-system.ts";
-import { secretFile, secretSource } from "../secret-source.ts";
 import type { Settings } from "../settings.ts";
 import { readSettings, serviceHost } from "../settings.ts";
 import type { StateDirectory } from "../state-directory.ts";
@@ -59,7 +58,7 @@ async function examine(shell: Shell, options: GatewayOptions): Promise<Finding[]
   if (loaded.settings !== undefined) {
     const { definition, settings } = loaded;
     const state = stateDirectory(settings.stateDir);
-    findings.push(checkState(state), checkSecret(settings), checkDisk(settings.stateDir));
+    findings.push(checkState(state), await checkSecret(settings), checkDisk(settings.stateDir));
     findings.push(await checkDatabase(shell, settings, state));
     findings.push(...(await checkPorts(definition, settings, gateway.swarms, gateway.url)));
   }
@@ -117,9 +116,10 @@ function checkState(state: StateDirectory): Finding {
 }
 
 /** Where the secret is that tokens and credentials stand on. Whether it is the system's own shows at start. */
-function checkSecret(settings: Settings): Finding {
+async function checkSecret(settings: Settings): Promise<Finding> {
   const check = "secret";
   try {
+    const { secretFile, secretSource } = await import("../secret-source.ts");
     const isThere = secretSource(settings).read() !== undefined;
     if (settings.secretKey !== undefined) return { check, level: "ok", detail: "given by VIABLE_SECRET_KEY" };
     const file = secretFile(settings.stateDir);
