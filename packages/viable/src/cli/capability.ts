@@ -46,7 +46,7 @@ export function addCapability(program: Command, shell: Shell): void {
     .description("tokens that allow less than yours, and their end")
     .addHelpText(
       "after",
-      "\nExample:\n  $ viable capability mint --resource command/analyze --expires-in 7d --label ci",
+      "\nExample:\n  $ viable capability mint --resource command/analyze --resource 'view/**' --expires-in 7d --label ci",
     );
 
   const mint = addRestrictions(capability.command("mint"))

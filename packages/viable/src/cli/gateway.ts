@@ -86,9 +86,14 @@ function findGateway(shell: Shell, options: GatewayOptions): GatewayAddress {
   return { url: running.url, token: settings.token ?? logIn ?? state.readToken() ?? "" };
 }
 
-/** The token that would be shown to a gateway on this machine; undefined where there is none. */
+/** The token that would be shown to the gateway, also where that does not run; undefined where there is none. */
 export function findToken(shell: Shell, options: GatewayOptions): string | undefined {
-  return readClientSettings(shell.environment).token ?? findState(shell, options)?.readToken();
+  const settings = readClientSettings(shell.environment);
+  const state = findState(shell, options);
+  const url = options.url ?? settings.url ?? state?.readGateway()?.url;
+  const now = shell.runtime.clock.now();
+  const logIn = url === undefined ? undefined : keptLogIns(settings.logInsFile).read(url.replace(/\/+$/, ""), now);
+  return settings.token ?? logIn ?? state?.readToken();
 }
 
 /** The state folder of the system meant; undefined where nothing leads to one. */

@@ -59,6 +59,9 @@ test("viable login in a pipe keeps a token that opens what the role allows, and 
   expect(JSON.parse(logged.out)).toMatchObject({ user: "anna", role: "viewer" });
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(await viable(["memory", "list", "--output", "json"])).toMatchObject({ status: 0 });
+  // What is narrowed or inspected is the token that is shown, too.
+  const inspected = await viable(["capability", "inspect", "--output", "json"]);
+  expect(JSON.parse(inspected.out)).toMatchObject({ authority: { principal: "user:anna" } });
   expect(await viable(["user", "list"])).toMatchObject({ status: 3 });
   const { token } = JSON.parse(readFileSync(file, "utf8"))[system.gatewayUrl ?? ""];
   expect(await viable(["logout"])).toMatchObject({ status: 0 });
