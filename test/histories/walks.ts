@@ -134,6 +134,20 @@ async function sharing(): Promise<StoredEvent[]> {
   return await t.events();
 }
 
+/** The life of a session: used, suspended with and without a reason, resumed, ended. */
+async function sessionLife(): Promise<StoredEvent[]> {
+  await using t = await startTestSystem(definition);
+  const { sessionId, api } = await t.connect("web");
+  await t.settled(api.send(sessionId, { command: "nap", args: { label: "used" }, mode: "async" }));
+  await t.time.advance(2_000);
+  for (const request of [{ reason: "lunch" }, {}]) {
+    await t.settled(t.client().suspendSession(sessionId, request));
+    await t.settled(t.client().resumeSession(sessionId));
+  }
+  await t.settled(api.endSession(sessionId));
+  return await t.events();
+}
+
 /** Tasks that nobody takes: delegated to what no service offers, thrice and once more a minute later; and in a circle. */
 async function deadLetters(): Promise<StoredEvent[]> {
   const lost = agent({
@@ -598,6 +612,7 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   conflicts,
   capabilities,
   sharing,
+  "session-life": sessionLife,
   violations,
   "equal-work": equalWork,
   takeovers,

@@ -116,6 +116,8 @@ const guarded = [
   ["GET", "/v1/sessions"],
   ["GET", "/v1/sessions/ses_00000000000000000000000000"],
   ["DELETE", "/v1/sessions/ses_00000000000000000000000000"],
+  ["PUT", "/v1/sessions/ses_00000000000000000000000000/suspension"],
+  ["DELETE", "/v1/sessions/ses_00000000000000000000000000/suspension"],
   ["POST", "/v1/sessions/ses_00000000000000000000000000/commands"],
   ["POST", "/v1/sessions/ses_00000000000000000000000000/queries"],
   ["GET", "/v1/socket"],
@@ -286,6 +288,7 @@ const bodies: Readonly<Record<string, string>> = {
   commands: '{"command":"echo","mode":"sync"}',
   queries: '{"query":"double","args":{"n":1}}',
   shares: "{}",
+  suspension: '{"reason":"lunch"}',
   coordinations: '{"operation":"x","timeoutMs":60000}',
   confirmations: '{"decision":"approve"}',
   exports: '{"format":"json"}',
@@ -377,7 +380,7 @@ describe("opening a session with an Idempotency-Key", () => {
     const { sessionId, token } = first.body as { sessionId: string; token: string };
     expect(await json(`/v1/sessions/${sessionId}`, { token })).toMatchObject({
       status: 200,
-      body: { status: "active" },
+      body: { status: "initialising" },
     });
     expect(await t.events("session.created")).toHaveLength(1);
     await t.stop();
@@ -689,7 +692,7 @@ test("everything the client reads is answered as the protocol says", async () =>
     fetch: (async (url: string, init?: RequestInit) => await t.system.fetch(new Request(url, init))) as typeof fetch,
   });
   const read = <T>(answer: Promise<T>) => t.settled(answer);
-  expect((await read(client.session(mine.sessionId))).status).toBe("active");
+  expect((await read(client.session(mine.sessionId))).status).toBe("initialising");
   expect((await read(client.execution(executionId))).status).toBe("completed");
   expect((await read(client.executions({ session: other.sessionId }))).executions).toHaveLength(3);
   expect((await read(client.executionEvents(executionId))).events.map(({ type }) => type)).toEqual([
@@ -701,7 +704,7 @@ test("everything the client reads is answered as the protocol says", async () =>
   expect((await read(client.swarm("work"))).status).toBe("healthy");
   expect((await read(client.discover("echo"))).swarms).toHaveLength(1);
   expect((await read(client.memory({}))).entries).toMatchObject([{ key: "secret-key", value: "secret-value" }]);
-  expect((await read(client.events({ session: other.sessionId }))).events).toHaveLength(11);
+  expect((await read(client.events({ session: other.sessionId }))).events).toHaveLength(12);
   expect((await read(client.capabilities())).capabilities).toMatchObject([{ status: "active" }]);
   expect(await read(client.ownCapability())).toMatchObject({ principal: "owner", links: [{ restrictions: {} }] });
   expect((await read(client.reactors())).reactors.map(({ name }) => name)).toEqual(["asking"]);
@@ -773,8 +776,8 @@ describe("a client that goes away", () => {
     abort.abort();
     await reader.cancel().catch(() => undefined);
     await t.time.settle();
-    // The feed's heartbeat and its expiry are gone, and later events are handed to nobody.
-    expect(t.time.pending).toBe(timers - 2);
+    // The feed's heartbeat and its expiry are gone, what tells others of its reader too, and later events are handed to nobody.
+    expect(t.time.pending).toBe(timers - 4);
     expect(
       (
         await json(`/v1/sessions/${sessionId}/commands`, {
@@ -828,10 +831,10 @@ describe("a session's feed", () => {
     const rest = await read(t, feed, 5);
     expect(rest.map((each) => each.type)).toEqual([
       "execution.completed",
+      "session.activated",
       "execution.accepted",
       "execution.completed",
       "execution.accepted",
-      "execution.completed",
     ]);
     await t.stop();
   });

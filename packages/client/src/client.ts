@@ -41,6 +41,7 @@ import type {
   SessionShared,
   SessionView,
   ShareSession,
+  SuspendSession,
   SwarmHistory,
   SwarmReportList,
   WebhookPage,
@@ -179,6 +180,10 @@ export interface Client {
   readExport(exportId: string): Promise<ReadableStream<string>>;
   session(sessionId: string): Promise<SessionView>;
   endSession(sessionId: string): Promise<SessionView>;
+  /** Keeps anything new from being begun in a session; what was begun goes on. */
+  suspendSession(sessionId: string, request?: SuspendSession): Promise<SessionView>;
+  /** Lets it go on. Not by the session's own token. */
+  resumeSession(sessionId: string): Promise<SessionView>;
   /** Sends a command. The same `idempotencyKey` sent again finds the first. */
   send(
     sessionId: string,
@@ -383,6 +388,10 @@ export function createClient(settings: ClientSettings): Client {
     },
     session: (sessionId) => read(`/v1/sessions/${encodeURIComponent(sessionId)}`, sessionView),
     endSession: (sessionId) => json("DELETE", `/v1/sessions/${encodeURIComponent(sessionId)}`, sessionView),
+    suspendSession: (sessionId, body = {}) =>
+      json("PUT", `/v1/sessions/${encodeURIComponent(sessionId)}/suspension`, sessionView, { body }),
+    resumeSession: (sessionId) =>
+      json("DELETE", `/v1/sessions/${encodeURIComponent(sessionId)}/suspension`, sessionView),
     send: (sessionId, body, options = {}) =>
       json("POST", `/v1/sessions/${encodeURIComponent(sessionId)}/commands`, commandAnswer, {
         body,

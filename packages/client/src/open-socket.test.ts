@@ -364,7 +364,7 @@ test("who is joined is told as it changes", async () => {
   watch({ onPresence: (clients, count) => told.push([clients.length, count]) });
   line().open();
   line().joined();
-  const client = { clientType: "web", principal: "owner", since: "2026-01-01T00:00:00.000Z" };
+  const client = { clientType: "web", principal: "owner", since: "2026-01-01T00:00:00.000Z", via: "socket" };
   line().say({ type: "presence", sessionId: "ses_1", count: 300, clients: [client] });
   expect(told).toEqual([[1, 300]]);
 });

@@ -7,10 +7,10 @@ import type {
   CoordinationView,
   EventView,
   ExecutionView,
+  PresentClient,
   Problem,
   SendCommand,
   ServerFrame,
-  SocketClient,
 } from "@viable/protocol";
 import {
   feedHeartbeatMs,
@@ -39,7 +39,7 @@ export interface SocketSettings {
 
 export interface SocketWatchOptions extends WatchOptions {
   /** Told who is joined to the session, now and whenever that changes: `count` in all, of whom the first hundred are named. */
-  readonly onPresence?: (clients: readonly SocketClient[], count: number) => void;
+  readonly onPresence?: (clients: readonly PresentClient[], count: number) => void;
 }
 
 /**

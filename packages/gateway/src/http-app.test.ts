@@ -3,6 +3,7 @@
  * long executions end.
  */
 import { createHash } from "node:crypto";
+import { createMemoryBus } from "@viable/bus";
 import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
@@ -11,6 +12,7 @@ import { baseClientLimits, createCapabilities, createHmacChain, mintOwnerToken }
 import { describe, expect, test } from "vitest";
 import { createHttpApp } from "./http-app.ts";
 import { createReceive } from "./receive.ts";
+import { createSessionPresences } from "./session-presences.ts";
 import { createSessions } from "./sessions.ts";
 import type { View } from "./view.ts";
 
@@ -49,6 +51,12 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
     runtime,
     receive,
     sessions,
+    presences: createSessionPresences({
+      runtime,
+      presence: createMemoryBus(runtime).presence,
+      processId: "prc_here",
+      onUnheard: () => undefined,
+    }),
     executions,
     log,
     views,

@@ -19,7 +19,9 @@ import { readLogEvents } from "./log-events.ts";
 import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
 import { quotaHeaders } from "./rate-limit-headers.ts";
 import type { Authenticated } from "./receive.ts";
+import { toPresentClient } from "./session-client.ts";
 import { streamFeed } from "./session-feed.ts";
+import type { SessionPresences } from "./session-presences.ts";
 import type { SessionRoutesSettings } from "./session-routes.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 import type { Session, Sessions } from "./sessions.ts";
@@ -41,6 +43,7 @@ export interface HttpAppSettings extends SessionRoutesSettings {
   readonly system: string;
   readonly runtime: Runtime;
   readonly sessions: Sessions;
+  readonly presences: SessionPresences;
   readonly executions: Executions;
   readonly log: Log;
   readonly views: readonly View[];
@@ -57,7 +60,7 @@ export interface HttpAppSettings extends SessionRoutesSettings {
 
 /** The gateway over HTTP: routes that translate to and from `receive`, and nothing else. */
 export function createHttpApp(settings: HttpAppSettings): Hono {
-  const { runtime, receive, sessions, executions, log } = settings;
+  const { runtime, receive, sessions, presences, executions, log } = settings;
   const source = sourceOf(settings.system);
   const app = new Hono();
 
@@ -187,7 +190,8 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
   app.get("/v1/sessions/:id", async (c) => {
     const caller = await reader(c, "session", "session");
-    return c.json(toSessionView(await receive.session(caller, c.req.param("id")), runtime.clock.now()));
+    const session = await receive.session(caller, c.req.param("id"));
+    return c.json({ ...toSessionView(session, runtime.clock.now()), present: presences.of(session.sessionId) });
   });
   app.delete("/v1/sessions/:id", async (c) => {
     const caller = await who(c);
@@ -219,6 +223,8 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       after: positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition,
       expiresAt: feedEnd(caller.grant, session, runtime.clock.now()),
       isOpen: () => receive.isOpen(caller),
+      enter: () =>
+        presences.enter(session.sessionId, { client: toPresentClient(caller.grant, runtime.clock.now(), "events") }),
       onError: settings.onError,
     });
   });

@@ -12,6 +12,7 @@ export { listen } from "./listen.ts";
 export type { Receive, ReceiveSettings } from "./receive.ts";
 export { createReceive } from "./receive.ts";
 export { createSessionExports } from "./session-export.ts";
+export { createSessionPresences } from "./session-presences.ts";
 export type { Session, Sessions, SessionsSettings } from "./sessions.ts";
 export { createSessions } from "./sessions.ts";
 export { createShares } from "./shares.ts";

@@ -9,7 +9,7 @@ import type {
   CoordinationView,
   QueryAnswer,
 } from "@viable/protocol";
-import { askQuery, isOutcome, mintCapability, sendCommand, toFieldProblems } from "@viable/protocol";
+import { askQuery, isOutcome, mintCapability, sendCommand, suspendSession, toFieldProblems } from "@viable/protocol";
 import type { AuthorizationRequest, Capabilities, CapabilityRegister, Grant, Violations } from "@viable/security";
 import { authorize } from "@viable/security";
 import type { ExecutionState, Executions, Intake, Queries, Quota } from "@viable/swarm";
@@ -33,6 +33,9 @@ const sessionBurst = 1_000;
 const sessionsPerSecond = 10;
 /** Roots whose numbers are remembered: some 300 bytes each. */
 const maxRoots = 1_000;
+
+/** How often a session is suspended: all of its stream is read where it is not remembered. */
+const maxSuspensions = 40;
 
 /** What every transport brings to the door. */
 export interface Caller {
@@ -70,10 +73,14 @@ export interface Receive {
   /** A session that may be used now. */
   session(who: Authenticated, sessionId: string): Promise<Session>;
   endSession(who: Authenticated, sessionId: string): Promise<Session>;
+  /** Keeps anything new from being begun in it. */
+  suspendSession(who: Authenticated, sessionId: string, body: unknown): Promise<Session>;
+  /** Lets it go on; refused by the session's own token, which is what is kept from acting. */
+  resumeSession(who: Authenticated, sessionId: string): Promise<Session>;
   command(who: Authenticated, session: Session, body: unknown, idempotencyKey: string | undefined): Promise<Received>;
   /** Asks, and waits for the answer. Nothing is recorded. */
   query(who: Authenticated, session: Session, body: unknown): Promise<QueryAnswer>;
-  /** A session that has not ended. */
+  /** A session in which something new may be begun. */
   openSession(who: Authenticated, sessionId: string): Promise<Session>;
   /** Throws where the grant does not allow something else than a command to be done in a session. */
   mayDo(who: Authenticated, session: Session, what: string, name: string): void;
@@ -174,8 +181,38 @@ export function createReceive(settings: ReceiveSettings): Receive {
       });
       return await sessions.end(who.ctx, session, "ended by its client");
     },
-    async command(who, session, body, idempotencyKey) {
+    async suspendSession(who, sessionId, body) {
+      const session = await self.session(who, sessionId);
+      self.mayDo(who, session, "Suspending the session", "session.suspend");
+      const { reason } = parseBody(suspendSession, body, "suspension");
       requireOpen(session, runtime.clock.now());
+      // It was created and used, and each time suspended and resumed.
+      if (session.version >= 2 + 2 * maxSuspensions)
+        throw new HttpProblem({
+          status: 409,
+          code: "gateway.too_many_suspensions",
+          detail: `A session is suspended ${maxSuspensions} times at most.`,
+          next: "End it, and open another.",
+        });
+      self.spend(who);
+      return await sessions.suspend(who.ctx, session, reason);
+    },
+    async resumeSession(who, sessionId) {
+      const session = await self.session(who, sessionId);
+      if (who.grant.sessionId !== undefined)
+        throw new HttpProblem({
+          status: 403,
+          code: "gateway.session_token",
+          detail: "A session's own token does not resume it.",
+          next: "Use the token that opened it, or another of the same principal's.",
+        });
+      self.mayDo(who, session, "Resuming the session", "session.resume");
+      requireOpen(session, runtime.clock.now());
+      self.spend(who);
+      return await sessions.resume(who.ctx, session);
+    },
+    async command(who, session, body, idempotencyKey) {
+      requireActive(session, runtime.clock.now());
       const { command, args, mode, deadlineMs, webhookUrl } = parseBody(sendCommand, body, "command");
       const grant = grantInSession(who.grant, session);
       if (webhookUrl !== undefined) webhooks.admit(who.ctx, webhookUrl);
@@ -201,11 +238,12 @@ export function createReceive(settings: ReceiveSettings): Receive {
         deadline: deadlineMs === undefined ? undefined : runtime.clock.now() + deadlineMs,
       });
       if (!outcome.ok) throw ofRefusal(outcome, grant);
+      sessions.noteUse(who.ctx, session);
       const state = await waitAsAsked(who.ctx, outcome.executionId, mode);
       return { answer: toAnswer(outcome.executionId, state), quota: outcome.quota };
     },
     async query(who, session, body) {
-      requireOpen(session, runtime.clock.now());
+      requireActive(session, runtime.clock.now());
       const { query, args, deadlineMs } = parseBody(askQuery, body, "query");
       const ctx =
         deadlineMs === undefined ? who.ctx : withContext(who.ctx, { deadline: runtime.clock.now() + deadlineMs });
@@ -242,10 +280,11 @@ export function createReceive(settings: ReceiveSettings): Receive {
         risk: "medium",
         sessionId: session.sessionId,
       });
+      sessions.noteUse(who.ctx, session);
     },
     async openSession(who, sessionId) {
       const session = await self.session(who, sessionId);
-      requireOpen(session, runtime.clock.now());
+      requireActive(session, runtime.clock.now());
       return session;
     },
     async confirm(who, coordinationId, word) {
@@ -383,6 +422,19 @@ function requireOpen(session: Session, now: number): void {
     code: "gateway.session_ended",
     detail: "The session has ended.",
     next: "Open another with POST /v1/sessions.",
+  });
+}
+
+/** A session in which something new may be begun. */
+function requireActive(session: Session, now: number): void {
+  requireOpen(session, now);
+  const { suspended } = session;
+  if (suspended === undefined) return;
+  throw new HttpProblem({
+    status: 409,
+    code: "gateway.session_suspended",
+    detail: `The session is suspended${suspended.reason === undefined ? "" : `: ${suspended.reason}`}`,
+    next: `Whoever opened it resumes it: viable sessions resume ${session.sessionId}`,
   });
 }
 

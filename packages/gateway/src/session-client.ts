@@ -1,3 +1,4 @@
+import type { PresentClient } from "@viable/protocol";
 import type { Grant } from "@viable/security";
 import type { Session } from "./sessions.ts";
 
@@ -12,3 +13,11 @@ export function clientIn(session: Session, { links, tokenId }: Grant): string {
   const own = links?.find(({ capabilityId }) => capabilityId === session.created.tokenId);
   return own?.capabilityId ?? links?.[0]?.capabilityId ?? tokenId;
 }
+
+/** As who follows a session is shown to its other clients. */
+export const toPresentClient = (grant: Grant, now: number, via: PresentClient["via"]): PresentClient => ({
+  clientType: grant.clientType,
+  principal: grant.principal,
+  since: new Date(now).toISOString(),
+  via,
+});

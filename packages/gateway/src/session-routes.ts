@@ -1,3 +1,4 @@
+import type { Runtime } from "@viable/kernel";
 import { confirmation, joinSession, requestCoordination, requestExport, shareSession } from "@viable/protocol";
 import type { Context, Hono } from "hono";
 import type { Coordinations } from "./coordinations.ts";
@@ -7,6 +8,7 @@ import { parseBody } from "./receive.ts";
 import { clientIn } from "./session-client.ts";
 import type { SessionExports } from "./session-export.ts";
 import { exportContentTypes } from "./session-export.ts";
+import { toSessionView } from "./sessions.ts";
 import type { Shares } from "./shares.ts";
 import type { ReadScope } from "./view.ts";
 
@@ -21,6 +23,7 @@ export interface RequestReader {
 }
 
 export interface SessionRoutesSettings {
+  readonly runtime: Runtime;
   readonly receive: Receive;
   readonly shares: Shares;
   readonly coordinations: Coordinations;
@@ -31,7 +34,7 @@ export interface SessionRoutesSettings {
 export function addSessionRoutes(
   app: Hono,
   { who, whoShows, reader, body, idempotencyKey }: RequestReader,
-  { receive, shares, coordinations, exports }: SessionRoutesSettings,
+  { runtime, receive, shares, coordinations, exports }: SessionRoutesSettings,
 ): void {
   app.post("/v1/sessions/join", async (c) => {
     const { token } = parseBody(joinSession, await body(c), "join");
@@ -43,6 +46,16 @@ export function addSessionRoutes(
     const joined = await shares.join(joiner.ctx, joiner, session);
     if (joined === undefined) throw notAShare();
     return c.json(joined);
+  });
+
+  app.put("/v1/sessions/:id/suspension", async (c) => {
+    const caller = await who(c);
+    const session = await receive.suspendSession(caller, c.req.param("id"), await body(c));
+    return c.json(toSessionView(session, runtime.clock.now()));
+  });
+  app.delete("/v1/sessions/:id/suspension", async (c) => {
+    const caller = await who(c);
+    return c.json(toSessionView(await receive.resumeSession(caller, c.req.param("id")), runtime.clock.now()));
   });
 
   app.post("/v1/sessions/:id/shares", async (c) => {

@@ -5,7 +5,7 @@ import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import { baseClientLimits, createCapabilities, createHmacChain, mintOwnerToken } from "@viable/security";
 import { expect, test } from "vitest";
-import { createSessions, grantInSession, isOpen } from "./sessions.ts";
+import { createSessions, grantInSession, isOpen, toSessionView } from "./sessions.ts";
 
 async function startGateway(store: Store, time: SimulatedTime) {
   const runtime = createRuntime({ clock: time });
@@ -109,4 +109,57 @@ test("a session that is opened under a key is the same again, and so is its toke
   expect(inSession.isSessionToken).toBeUndefined();
   expect(grantInSession(owner, first.session)).toBe(inSession);
   expect(await sessions.find(ctx, grant, again.session.sessionId)).toBeDefined();
+});
+
+test("a session is initialising until somebody does something in it, and that is noted once", async () => {
+  const time = simulateTime();
+  const { store } = sharedStore();
+  const [here, there] = [await startGateway(store, time), await startGateway(store, time)];
+  const { session } = await here.open();
+  expect(toSessionView(session, time.now()).status).toBe("initialising");
+  for (const { ctx, sessions } of [here, here, there]) sessions.noteUse(ctx, session);
+  await time.advance(1_000);
+  const found = await here.sessions.find(here.ctx, here.owner, session.sessionId);
+  expect(found).toMatchObject({ version: 2, isActivated: true });
+  if (found !== undefined) {
+    expect(toSessionView(found, time.now()).status).toBe("active");
+    here.sessions.noteUse(here.ctx, found);
+  }
+  await time.advance(1_000);
+  expect(await here.sessions.find(here.ctx, here.owner, session.sessionId)).toMatchObject({ version: 2 });
+});
+
+test("what one gateway suspends, the other knows as suspended, and resumes; twice changes nothing", async () => {
+  const time = simulateTime();
+  const { store } = sharedStore();
+  const [here, there] = [await startGateway(store, time), await startGateway(store, time)];
+  const { session } = await here.open();
+  const suspended = await here.sessions.suspend(here.ctx, session, "lunch");
+  expect(toSessionView(suspended, time.now())).toMatchObject({
+    status: "suspended",
+    suspended: { by: "owner", reason: "lunch" },
+  });
+  expect(await here.sessions.suspend(here.ctx, suspended, "again")).toBe(suspended);
+  // The other still has it as it was opened, and decides anew when its append is too late.
+  expect(await there.sessions.suspend(there.ctx, session, "supper")).toMatchObject({ suspended: { reason: "lunch" } });
+  const resumed = await there.sessions.resume(there.ctx, suspended);
+  expect(resumed).toMatchObject({ version: 3, suspended: undefined });
+  await time.advance(1_000);
+  const found = await here.sessions.find(here.ctx, here.owner, session.sessionId);
+  expect(found).toMatchObject({ version: 3, suspended: undefined });
+});
+
+test("an end is recorded although the session was suspended or used meanwhile, and what is over stays over", async () => {
+  const time = simulateTime();
+  const { store } = sharedStore();
+  const [here, there] = [await startGateway(store, time), await startGateway(store, time)];
+  const { session } = await here.open();
+  await there.sessions.suspend(there.ctx, session, undefined);
+  const ended = await here.sessions.end(here.ctx, session, "a test");
+  expect(toSessionView(ended, time.now()).status).toBe("ended");
+  expect(await there.sessions.resume(there.ctx, session)).toMatchObject({ suspended: undefined, endedAt: undefined });
+  await time.advance(1_000);
+  const found = await there.sessions.find(there.ctx, there.owner, session.sessionId);
+  expect(found).toMatchObject({ version: 3 });
+  expect(found && isOpen(found, time.now())).toBe(false);
 });

@@ -1,30 +1,46 @@
 import { createHash } from "node:crypto";
 import type { Context } from "@viable/kernel";
 import { canonicalJson, idFromDigest, isId, ViableError, withContext } from "@viable/kernel";
-import type { Log, StoredEvent } from "@viable/log";
+import type { Log, NewEvent, StoredEvent } from "@viable/log";
 import type {
   ClientType,
   CreateSession,
   GrantView,
   Restrictions,
   SessionEventData,
+  SessionStatus,
   SessionView,
 } from "@viable/protocol";
 import type { Capabilities, ClientLimits, Grant } from "@viable/security";
 import { attenuate, follow } from "@viable/security";
 
-/** A session: the fold of its stream. States: active → ended (told so) | expired (by time). */
+/**
+ * A session: the fold of its stream.
+ *
+ * States: initialising (no client has sent it anything yet) → active ⇄ suspended (nothing new may be begun in it; what was begun goes on, and is followed) →
+ * ended (told so); from each → expired (by time).
+ */
 export interface Session {
   readonly sessionId: string;
   readonly tenant: string;
   readonly version: number;
   readonly created: SessionEventData<"session.created">;
   readonly createdAt: number;
+  readonly isActivated: boolean;
+  readonly suspended: Suspension | undefined;
   readonly endedAt: number | undefined;
+}
+
+interface Suspension {
+  readonly at: number;
+  readonly by: string;
+  readonly reason: string | undefined;
 }
 
 /** Twelve hours: a working day and its evening. Who stays longer opens another. */
 const sessionMs = 12 * 3_600_000;
+/** Its status changes seldom, and by people: whoever loses against as many others is told so. */
+const maxChangeTries = 5;
 /** Sessions remembered in memory; others are read from their streams. */
 const maxCached = 10_000;
 
@@ -48,6 +64,12 @@ export interface Sessions {
   /** The session, if it is there and the grant may use it: its own token, or an unbound one of the same principal. */
   find(ctx: Context, grant: Grant, sessionId: string): Promise<Session | undefined>;
   list(ctx: Context, limit: number): Promise<Session[]>;
+  /** Notes that a client changes something in it, the first time: what only reads or follows is not recorded. Not waited for, since nothing depends on it: what is not noted now is noted the next time. */
+  noteUse(ctx: Context, session: Session): void;
+  /** Keeps anything new from being begun in it. One that is suspended already, or over, stays as it is. */
+  suspend(ctx: Context, session: Session, reason: string | undefined): Promise<Session>;
+  /** Lets it go on. One that is not suspended, or over, stays as it is. */
+  resume(ctx: Context, session: Session): Promise<Session>;
   end(ctx: Context, session: Session, reason: string): Promise<Session>;
 }
 
@@ -59,6 +81,8 @@ export interface SessionsSettings {
 
 export function createSessions({ log, capabilities, clientLimits }: SessionsSettings): Sessions {
   const cache = new Map<string, { readonly session: Session; forget(): void }>();
+  /** Sessions whose first use is being noted: one append each, however many clients begin at once. */
+  const noting = new Set<string>();
 
   /**
    * Remembers the session that `find` brings, until its stream goes on. It listens before it looks: an end from another gateway
@@ -95,6 +119,28 @@ export function createSessions({ log, capabilities, clientLimits }: SessionsSett
   };
   const read = (ctx: Context, sessionId: string) => remember(sessionId, () => load(ctx, sessionId));
 
+  /** Appends what is decided of the session as it is, and decides anew where another gateway was first. */
+  const change = async (
+    ctx: Context,
+    known: Session,
+    decide: (session: Session) => NewEvent | undefined,
+  ): Promise<Session> => {
+    let session = known;
+    for (let tries = 0; tries < maxChangeTries; tries++) {
+      const event = decide(session);
+      if (event === undefined) return session;
+      const { sessionId, version } = session;
+      const outcome = await log.append(ctx, {
+        streams: [{ stream: sessionStream(sessionId), expected: version, events: [event], session: sessionId }],
+      });
+      if (!outcome.ok && outcome.reason !== "conflict") throw notRecorded(outcome.reason);
+      cache.get(sessionId)?.forget();
+      session = (await read(ctx, sessionId)) ?? session;
+      if (outcome.ok) return session;
+    }
+    throw notRecorded("conflict");
+  };
+
   return {
     async create(ctx, { grant: parent, token }, request, key) {
       const limits = clientLimits[request.clientType];
@@ -126,7 +172,7 @@ export function createSessions({ log, capabilities, clientLimits }: SessionsSett
         });
         if (outcome.ok) {
           const createdAt = ctx.runtime.clock.now();
-          return { sessionId, tenant: ctx.tenant, version: 1, created, createdAt, endedAt: undefined };
+          return { ...opened(sessionId, ctx.tenant, created, createdAt), version: 1 };
         }
         const first = outcome.reason === "conflict" ? await load(ctx, sessionId) : undefined;
         if (first === undefined) throw notRecorded(outcome.reason);
@@ -153,25 +199,32 @@ export function createSessions({ log, capabilities, clientLimits }: SessionsSett
       const sessions = await Promise.all(events.map((event) => read(ctx, event.stream.slice("session:".length))));
       return sessions.filter((session) => session !== undefined);
     },
-    async end(ctx, session, reason) {
-      if (session.endedAt !== undefined) return session;
-      // Read anew: another gateway may have ended it since.
-      const now = (await read(ctx, session.sessionId)) ?? session;
-      if (now.endedAt !== undefined) return now;
-      const outcome = await log.append(withContext(ctx, { tenant: session.tenant }), {
-        streams: [
-          {
-            stream: sessionStream(session.sessionId),
-            expected: now.version,
-            events: [{ type: "session.ended", data: { by: ctx.principal, reason } }],
-            session: session.sessionId,
-          },
-        ],
-      });
-      if (!outcome.ok && outcome.reason !== "conflict") throw notRecorded(outcome.reason);
-      cache.get(session.sessionId)?.forget();
-      return (await read(ctx, session.sessionId)) ?? now;
+    noteUse(ctx, session) {
+      const { sessionId } = session;
+      if (session.isActivated || noting.has(sessionId) || !isOpen(session, ctx.runtime.clock.now())) return;
+      noting.add(sessionId);
+      change(asTenant(ctx, session), session, (now) =>
+        now.isActivated ? undefined : { type: "session.activated", data: { by: ctx.principal } },
+      )
+        .catch(() => undefined)
+        .finally(() => noting.delete(sessionId));
     },
+    suspend: (ctx, session, reason) =>
+      change(asTenant(ctx, session), session, (now) =>
+        now.suspended !== undefined || !isOpen(now, ctx.runtime.clock.now())
+          ? undefined
+          : { type: "session.suspended", data: { by: ctx.principal, ...(reason !== undefined && { reason }) } },
+      ),
+    resume: (ctx, session) =>
+      change(asTenant(ctx, session), session, (now) =>
+        now.suspended === undefined || !isOpen(now, ctx.runtime.clock.now())
+          ? undefined
+          : { type: "session.resumed", data: { by: ctx.principal } },
+      ),
+    end: (ctx, session, reason) =>
+      change(asTenant(ctx, session), session, (now) =>
+        now.endedAt === undefined ? { type: "session.ended", data: { by: ctx.principal, reason } } : undefined,
+      ),
   };
 }
 
@@ -183,23 +236,53 @@ function sessionIdFor(parent: Grant, key: string): string {
   return idFromDigest("ses", digest);
 }
 
+const opened = (
+  sessionId: string,
+  tenant: string,
+  created: SessionEventData<"session.created">,
+  createdAt: number,
+): Omit<Session, "version"> => ({
+  sessionId,
+  tenant,
+  created,
+  createdAt,
+  isActivated: false,
+  suspended: undefined,
+  endedAt: undefined,
+});
+
+const asTenant = (ctx: Context, { tenant }: Session): Context => withContext(ctx, { tenant });
+
 function foldSession(events: readonly StoredEvent[]): Session | undefined {
   let session: Session | undefined;
   for (const event of events) {
     if (event.type === "session.created") {
-      session = {
-        sessionId: event.stream.slice("session:".length),
-        tenant: event.metadata.tenant,
-        version: event.version,
-        created: event.data as unknown as SessionEventData<"session.created">,
-        createdAt: event.time,
-        endedAt: undefined,
-      };
+      const created = event.data as unknown as SessionEventData<"session.created">;
+      const sessionId = event.stream.slice("session:".length);
+      session = { ...opened(sessionId, event.metadata.tenant, created, event.time), version: event.version };
     } else if (session !== undefined) {
-      session = { ...session, version: event.version, ...(event.type === "session.ended" && { endedAt: event.time }) };
+      session = { ...session, version: event.version, ...changed(event) };
     }
   }
   return session;
+}
+
+/** What an event changes of a session. */
+function changed(event: StoredEvent): Partial<Session> {
+  switch (event.type) {
+    case "session.activated":
+      return { isActivated: true };
+    case "session.suspended": {
+      const { by, reason } = event.data as unknown as SessionEventData<"session.suspended">;
+      return { suspended: { at: event.time, by, reason } };
+    }
+    case "session.resumed":
+      return { suspended: undefined };
+    case "session.ended":
+      return { endedAt: event.time };
+    default:
+      return {};
+  }
 }
 
 export function isOpen(session: Session, now: number): boolean {
@@ -244,19 +327,32 @@ export function grantInSession(grant: Grant, session: Session): Grant {
   return narrowed;
 }
 
+function statusOf(session: Session, now: number): SessionStatus {
+  if (session.endedAt !== undefined) return "ended";
+  if (session.created.expiresAt <= now) return "expired";
+  if (session.suspended !== undefined) return "suspended";
+  return session.isActivated ? "active" : "initialising";
+}
+
 export function toSessionView(session: Session, now: number): SessionView {
-  const { created } = session;
-  const status = session.endedAt !== undefined ? "ended" : created.expiresAt <= now ? "expired" : "active";
+  const { created, suspended } = session;
   return {
     sessionId: session.sessionId,
     clientType: created.clientType,
     ...(created.purpose !== undefined && { purpose: created.purpose }),
     principal: created.principal,
-    status,
+    status: statusOf(session, now),
     capabilities: created.capabilities,
     createdAt: new Date(session.createdAt).toISOString(),
     expiresAt: new Date(created.expiresAt).toISOString(),
     ...(session.endedAt !== undefined && { endedAt: new Date(session.endedAt).toISOString() }),
+    ...(suspended !== undefined && {
+      suspended: {
+        at: new Date(suspended.at).toISOString(),
+        by: suspended.by,
+        ...(suspended.reason !== undefined && { reason: suspended.reason }),
+      },
+    }),
   };
 }
 

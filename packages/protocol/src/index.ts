@@ -108,7 +108,9 @@ export type {
   SessionCreated,
   SessionEventData,
   SessionList,
+  SessionStatus,
   SessionView,
+  SuspendSession,
 } from "./session.ts";
 export {
   clientType,
@@ -118,23 +120,25 @@ export {
   sessionCreated,
   sessionEvents,
   sessionList,
+  sessionStatus,
   sessionView,
+  suspendSession,
 } from "./session.ts";
 export type { ExportAccepted, ExportFormat, RequestExport } from "./session-export.ts";
 export { exportAccepted, exportEvents, exportFormat, requestExport } from "./session-export.ts";
+export type { PresentClient, SessionPresenceView } from "./session-presence.ts";
+export { maxNamedClients, sessionPresence } from "./session-presence.ts";
 export type { JoinSession, SessionJoined, SessionShared, ShareSession } from "./sharing.ts";
 export { joinSession, sessionJoined, sessionShared, shareSession, sharingEvents } from "./sharing.ts";
-export type { ClientFrame, ClientFrameInput, ServerFrame, SocketClient } from "./socket.ts";
+export type { ClientFrame, ClientFrameInput, ServerFrame } from "./socket.ts";
 export {
   clientFrame,
-  maxNamedClients,
   maxSocketFrames,
   maxSocketJoins,
   maxSocketMessageBytes,
   maxUnacknowledgedEvents,
   serverFrame,
   socketClose,
-  socketPresence,
   socketProtocol,
   socketTokenPrefix,
 } from "./socket.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { sessionPresence } from "./session-presence.ts";
 
 export const clientType = z.enum(["cli", "web", "api"]);
 export type ClientType = z.infer<typeof clientType>;
@@ -36,16 +37,30 @@ export const sessionCreated = z.object({
 });
 export type SessionCreated = z.infer<typeof sessionCreated>;
 
+/** Why a session is suspended, for people. */
+export const suspendSession = z.strictObject({ reason: z.string().min(1).max(500).optional() });
+export type SuspendSession = z.infer<typeof suspendSession>;
+
+/**
+ * A session's life: `initialising` until a client first sends a command or something else that changes anything; then `active`, or `suspended` while somebody keeps anything new from
+ * being begun in it; in the end `ended`, because somebody said so, or `expired`.
+ */
+export const sessionStatus = z.enum(["initialising", "active", "suspended", "ended", "expired"]);
+export type SessionStatus = z.infer<typeof sessionStatus>;
+
 export const sessionView = z.object({
   sessionId: z.string(),
   clientType,
   purpose: z.string().optional(),
   principal: z.string(),
-  status: z.enum(["active", "ended", "expired"]),
+  status: sessionStatus,
   capabilities: grantView,
   createdAt: z.string(),
   expiresAt: z.string(),
   endedAt: z.string().optional(),
+  suspended: z.object({ at: z.string(), by: z.string(), reason: z.string().optional() }).optional(),
+  /** Who follows it now, as far as this gateway has heard; only where one session was asked for. */
+  present: sessionPresence.optional(),
 });
 export type SessionView = z.infer<typeof sessionView>;
 
@@ -61,6 +76,10 @@ export const sessionEvents = {
     tokenId: z.string(),
     expiresAt: z.number(),
   }),
+  /** A client has changed something in it for the first time. */
+  "session.activated": z.object({ by: z.string() }),
+  "session.suspended": z.object({ by: z.string(), reason: z.string().optional() }),
+  "session.resumed": z.object({ by: z.string() }),
   "session.ended": z.object({ by: z.string(), reason: z.string() }),
 } as const;
 export type SessionEventData<T extends keyof typeof sessionEvents> = z.infer<(typeof sessionEvents)[T]>;

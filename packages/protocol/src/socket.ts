@@ -4,6 +4,7 @@ import { confirmation, coordinationView } from "./coordination.ts";
 import { eventView } from "./event.ts";
 import { executionView } from "./execution.ts";
 import { problem } from "./problem.ts";
+import { sessionPresence } from "./session-presence.ts";
 
 /** The subprotocol of `GET /v1/socket`: the frames below, each one text message of JSON. */
 export const socketProtocol = "viable.v1";
@@ -85,10 +86,6 @@ export type ClientFrame = z.output<typeof clientFrame>;
 /** As it may be written. */
 export type ClientFrameInput = z.input<typeof clientFrame>;
 
-/** Somebody who is joined to a session, as their token says: `cli`, `web`, `api` or `owner`. */
-const socketClient = z.object({ clientType: z.string(), principal: z.string(), since: z.string() });
-export type SocketClient = z.infer<typeof socketClient>;
-
 /** The session is joined; its events after the position follow. */
 const joinedFrame = z.object({
   type: z.literal("joined"),
@@ -121,14 +118,7 @@ const errorFrame = z.object({
   /** Up to where events were sent. */
   position: z.string().optional(),
 });
-/** Clients that are named of those who are joined to a session: more than a screen shows. */
-export const maxNamedClients = 100;
-/** Who is joined to a session: `count` in all, of whom the first are named. */
-export const socketPresence = z.object({
-  count: z.number().int().min(0),
-  clients: z.array(socketClient).max(maxNamedClients),
-});
-const presenceFrame = socketPresence.extend({ type: z.literal("presence"), sessionId: z.string() });
+const presenceFrame = sessionPresence.extend({ type: z.literal("presence"), sessionId: z.string() });
 /** Comes with each heartbeat (`feedHeartbeatMs`), for clients that are not shown pings: a line of which three are missed is dead. */
 const beatFrame = z.object({ type: z.literal("beat") });
 

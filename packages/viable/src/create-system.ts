@@ -9,6 +9,7 @@ import {
   createHttpApp,
   createReceive,
   createSessionExports,
+  createSessionPresences,
   createSessions,
   createShares,
   createSockets,
@@ -446,12 +447,17 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     });
   const onError = (error: unknown) =>
     notice("error", error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const presences = createSessionPresences({
+    runtime,
+    presence: bus.presence,
+    processId: membership.processId,
+    onUnheard: onError,
+  });
   const sockets = createSockets({
     runtime,
     receive,
     log,
-    presence: bus.presence,
-    processId: membership.processId,
+    presences,
     onError,
   });
   const metrics = createMetrics({
@@ -472,6 +478,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     runtime,
     receive,
     sessions,
+    presences,
     shares: createShares({ log, register }),
     coordinations,
     exports: createSessionExports(log, executions),

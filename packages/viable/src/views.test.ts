@@ -40,7 +40,12 @@ test("a session sees what the system can do and how it is, and of the log only i
   expect(swarms.map(({ service }) => service)).toContain("work");
   expect((await t.settled(api.discover("echo"))).swarms).toHaveLength(1);
   const { events } = await t.settled(api.events({ limit: 100 }));
-  expect(events.map(({ type }) => type)).toEqual(["session.created", "execution.accepted", "execution.completed"]);
+  expect(events.map(({ type }) => type)).toEqual([
+    "session.created",
+    "execution.accepted",
+    "execution.completed",
+    "session.activated",
+  ]);
   expect(new Set(events.map(({ sessionId }) => sessionId))).toEqual(new Set([mine.sessionId]));
 });
 

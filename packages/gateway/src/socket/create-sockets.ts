@@ -1,7 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Presence } from "@viable/bus";
 import type { Runtime } from "@viable/kernel";
 import { rootContext, sleep, toWire, waitFor } from "@viable/kernel";
 import type { Log } from "@viable/log";
@@ -12,6 +11,7 @@ import type { Upgrades } from "../listen.ts";
 import type { ProblemParts } from "../problems.ts";
 import { HttpProblem, ofError, toResponse } from "../problems.ts";
 import type { Receive } from "../receive.ts";
+import type { SessionPresences } from "../session-presences.ts";
 import { checkUpgrade } from "./check-upgrade.ts";
 import { createPageReaders } from "./page-readers.ts";
 import { createSessionRooms } from "./session-rooms.ts";
@@ -21,10 +21,7 @@ export interface SocketsSettings {
   readonly runtime: Runtime;
   readonly receive: Receive;
   readonly log: Log;
-  /** The bus's: who is joined is told as far as it reaches. */
-  readonly presence: Presence;
-  /** Among gateways that share a bus. */
-  readonly processId: string;
+  readonly presences: SessionPresences;
   /** Told of errors that are ours and whose text does not go out. */
   onError(error: unknown): void;
 }
@@ -61,7 +58,7 @@ const stopMs = 1_000;
 
 /** The gateway over WebSockets: one connection for a client's commands and the events of the sessions it has joined. */
 export function createSockets(settings: SocketsSettings): Sockets {
-  const { runtime, receive, log, presence, processId, onError } = settings;
+  const { runtime, receive, log, presences, onError } = settings;
   const options = {
     noServer: true,
     maxPayload: maxSocketMessageBytes,
@@ -77,18 +74,7 @@ export function createSockets(settings: SocketsSettings): Sockets {
   let server: Promise<WebSocketServer> | undefined;
   // Here and not above: most processes open none, and would load it at each start.
   const openServer = async () => new (await import("ws")).WebSocketServer(options);
-  let isUnheardTold = false;
-  const rooms = createSessionRooms({
-    runtime,
-    log,
-    presence,
-    processId,
-    onUnheard(error) {
-      // One word of it is enough: it is tried again each second, for each session.
-      if (!isUnheardTold) onError(error);
-      isUnheardTold = true;
-    },
-  });
+  const rooms = createSessionRooms({ runtime, log, presences });
   const readers = createPageReaders(maxReaders);
   const open = new Set<SocketConnection>();
   const byBearer = new Map<string, number>();

@@ -1,12 +1,12 @@
 import type { Context, Timer } from "@viable/kernel";
 import type { Log, Position } from "@viable/log";
 import { comparePositions } from "@viable/log";
-import type { SocketClient } from "@viable/protocol";
+import type { PresentClient } from "@viable/protocol";
 import { maxUnacknowledgedEvents } from "@viable/protocol";
+import type { Present } from "../session-presence.ts";
 import type { PageReaders } from "./page-readers.ts";
 import type { FlowEvent, FlowMember, SessionFlow } from "./session-flow.ts";
 import { toFlowEvent } from "./session-flow.ts";
-import type { PresentSocket } from "./session-presence.ts";
 
 /** The socket that a join's events go out over. */
 export interface JoinLine {
@@ -25,7 +25,7 @@ export interface SessionJoinSettings {
   readonly sessionId: string;
   readonly after: Position;
   readonly acks: boolean;
-  readonly client: SocketClient;
+  readonly client: PresentClient;
   /** Wall time in milliseconds from which on nothing more is told. */
   readonly until: number;
   /** Called once, when no more will be sent: the join is over. */
@@ -51,8 +51,8 @@ const stalledMs = 30_000;
  * has no room for an event while live catches up again: bursts are no fault of its own, and what it does not take must not collect here
  * nor hold anybody up. What it does take is its pace; one that takes nothing is too slow, and the join is over.
  */
-export class SessionJoin implements FlowMember, PresentSocket {
-  readonly client: SocketClient;
+export class SessionJoin implements FlowMember, Present {
+  readonly client: PresentClient;
   readonly #settings: SessionJoinSettings;
   #state: "catching up" | "live" | "over" = "catching up";
   /** Everything of the session up to here was sent. */

@@ -1,44 +1,38 @@
-import type { Presence } from "@viable/bus";
 import type { Runtime } from "@viable/kernel";
 import type { Log } from "@viable/log";
+import type { Present } from "../session-presence.ts";
+import type { SessionPresences } from "../session-presences.ts";
 import { SessionFlow } from "./session-flow.ts";
-import type { PresentSocket } from "./session-presence.ts";
-import { SessionPresence } from "./session-presence.ts";
 
 /** What all sockets of one session share. */
 export interface SessionRoom {
   readonly flow: SessionFlow;
   /** Shows a socket to the others. */
-  admit(socket: PresentSocket): void;
+  admit(socket: Present): void;
   /** When the last has left, nothing of the session is followed any more. */
-  leave(socket: PresentSocket): void;
+  leave(socket: Present): void;
 }
 
 export interface SessionRoomsSettings {
   readonly runtime: Runtime;
   readonly log: Log;
-  readonly presence: Presence;
-  readonly processId: string;
-  /** Other gateways do not hear of our sockets. */
-  onUnheard(error: unknown): void;
+  readonly presences: SessionPresences;
 }
 
-/** One flow of events and one presence for each session that is followed here, however many sockets follow it (W11: by tenant). */
-export function createSessionRooms({ runtime, log, presence, processId, onUnheard }: SessionRoomsSettings) {
+/** One flow of events for each session that is followed here, however many sockets follow it (W11: by tenant). */
+export function createSessionRooms({ runtime, log, presences }: SessionRoomsSettings) {
   const rooms = new Map<string, SessionRoom>();
 
   const open = (key: string, tenant: string, sessionId: string): SessionRoom => {
     const flow = new SessionFlow({ runtime, log, tenant, sessionId });
-    const present = new SessionPresence({ runtime, presence, processId, sessionId, onUnheard });
-    const sockets = new Set<PresentSocket>();
+    const sockets = new Map<Present, { leave(): void }>();
     return {
       flow,
       admit(socket) {
-        sockets.add(socket);
-        present.enter(socket);
+        sockets.set(socket, presences.enter(sessionId, socket));
       },
       leave(socket) {
-        present.leave(socket);
+        sockets.get(socket)?.leave();
         if (!sockets.delete(socket) || sockets.size > 0) return;
         flow.stop();
         rooms.delete(key);

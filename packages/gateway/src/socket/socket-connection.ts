@@ -9,6 +9,7 @@ import type { WebSocket } from "ws";
 import type { ProblemParts } from "../problems.ts";
 import { HttpProblem, ofError, toProblem, unauthenticated } from "../problems.ts";
 import type { Authenticated, Receive } from "../receive.ts";
+import { toPresentClient } from "../session-client.ts";
 import { isOpen } from "../sessions.ts";
 import type { PageReaders } from "./page-readers.ts";
 import { readFrame } from "./read-frame.ts";
@@ -257,7 +258,7 @@ export class SocketConnection {
       sessionId,
       after,
       acks,
-      client: { clientType: who.grant.clientType, principal: who.grant.principal, since: new Date(now).toISOString() },
+      client: toPresentClient(who.grant, now, "socket"),
       until: Math.min(until, who.grant.expiresAt ?? Number.POSITIVE_INFINITY),
       onOver: (why) => this.#joinOver(sessionId, joined, why),
     });

@@ -17,6 +17,7 @@ import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { listen } from "../listen.ts";
 import { createReceive } from "../receive.ts";
+import { createSessionPresences } from "../session-presences.ts";
 import { createSessions } from "../sessions.ts";
 import { createSockets } from "./create-sockets.ts";
 
@@ -68,8 +69,12 @@ async function startWorld({
         return log.subscribe(...asked);
       },
     },
-    presence: bus.presence,
-    processId,
+    presences: createSessionPresences({
+      runtime,
+      presence: bus.presence,
+      processId,
+      onUnheard: (error) => errors.push(error),
+    }),
     onError: (error) => errors.push(error),
   });
   const listener = await listen(
@@ -826,14 +831,15 @@ describe("who is there", () => {
       clientType: "web",
       principal: "owner",
       since: new Date(Date.UTC(2026, 0, 1)).toISOString(),
+      via: "socket",
     });
     third.ws.terminate();
     second.send({ type: "leave", sessionId });
-    await expect.poll(() => here.bus.presence.present(`socket.${sessionId}`).length).toBe(1);
+    await expect.poll(() => here.bus.presence.present(`session.${sessionId}`).length).toBe(1);
     await settle();
     await expect.poll(() => seen(first)).toEqual(["web"]);
     first.ws.close();
-    await expect.poll(() => here.bus.presence.present(`socket.${sessionId}`)).toEqual([]);
+    await expect.poll(() => here.bus.presence.present(`session.${sessionId}`)).toEqual([]);
   });
 });
 

@@ -149,9 +149,9 @@ test("an event that cannot be read is shown as it is stored, the fold stops befo
   });
   expect(steps.at(6)?.state).toBeUndefined();
   const { out, err, status } = await print("table", steps);
-  expect(out).toContain("7 @8 execution.progressed by system\n  ! not folded: it is of version 9");
+  expect(out).toContain("7 @9 execution.progressed by system\n  ! not folded: it is of version 9");
   expect(out).toContain('  = data {"share":0.5}\n');
-  expect(err).toMatch(/^Folding stopped before version 7 \(@8, execution.progressed\): it is of version 9, .*\n$/);
+  expect(err).toMatch(/^Folding stopped before version 7 \(@9, execution.progressed\): it is of version 9, .*\n$/);
   expect(status).toBe(1);
   await t.stop();
 });
@@ -204,7 +204,7 @@ describe("printed", () => {
     expect(out).toMatch(/^ {2}\+ status running$/m);
     expect(out).toMatch(/^ {2}~ attempts 1 → 2$/m);
     expect(out).toMatch(
-      /^2\.5 s +6 @7 execution.completed by .*\n {2}~ status running → completed\n {2}\+ endedAt \d{4}-/m,
+      /^2\.5 s +6 @8 execution.completed by .*\n {2}~ status running → completed\n {2}\+ endedAt \d{4}-/m,
     );
     expect(out).toContain('  + result {"label":"a"}\n');
     expect(status).toBe(0);

@@ -55,7 +55,7 @@ export function addSessions(program: Command, shell: Shell): void {
   addGatewayOptions(show);
   addOutputOption(show).action(async (sessionId: string, options: Options) => {
     const session = await connect(shell, options).session(sessionId);
-    printData(shell, options.output, session, () => renderSessions(shell, [session]));
+    printData(shell, options.output, session, () => renderSessions(shell, [session]) + renderPresent(shell, session));
   });
 
   const end = sessions
@@ -65,6 +65,27 @@ export function addSessions(program: Command, shell: Shell): void {
   addGatewayOptions(end);
   addOutputOption(end).action(async (sessionId: string, options: Options) => {
     const session = await connect(shell, options).endSession(sessionId);
+    printData(shell, options.output, session, () => renderSessions(shell, [session]));
+  });
+
+  const suspend = sessions
+    .command("suspend <session>")
+    .description("keep anything new from being begun in one; what it began goes on, and is followed")
+    .option("--reason <text>", "why, for whoever uses it")
+    .addHelpText("after", "\nExample:\n  $ viable sessions suspend ses_01jd8q5k3v7x2m9c4h6t8w0y1z --reason lunch");
+  addGatewayOptions(suspend);
+  addOutputOption(suspend).action(async (sessionId: string, { reason, ...options }: Options & { reason?: string }) => {
+    const session = await connect(shell, options).suspendSession(sessionId, reason === undefined ? {} : { reason });
+    printData(shell, options.output, session, () => renderSessions(shell, [session]));
+  });
+
+  const resume = sessions
+    .command("resume <session>")
+    .description("let one that is suspended go on")
+    .addHelpText("after", "\nExample:\n  $ viable sessions resume ses_01jd8q5k3v7x2m9c4h6t8w0y1z");
+  addGatewayOptions(resume);
+  addOutputOption(resume).action(async (sessionId: string, options: Options) => {
+    const session = await connect(shell, options).resumeSession(sessionId);
     printData(shell, options.output, session, () => renderSessions(shell, [session]));
   });
 
@@ -149,4 +170,17 @@ function renderSessions(shell: Shell, sessions: readonly SessionView[]): string 
       purpose,
     ]),
   );
+}
+
+/** Who follows it now. */
+function renderPresent(shell: Shell, { present }: SessionView): string {
+  if (present === undefined || present.count === 0) return "";
+  const nowMs = shell.runtime.clock.now();
+  const rows = present.clients.map(({ clientType, principal, via, since }) => [
+    clientType,
+    principal,
+    via,
+    `${formatDuration(nowMs - Date.parse(since))} ago`,
+  ]);
+  return `\n${renderTable(shell.out, ["FOLLOWED BY", "PRINCIPAL", "OVER", "SINCE"], rows)}`;
 }
