@@ -605,6 +605,40 @@ async function users(): Promise<StoredEvent[]> {
   return await t.events();
 }
 
+/** Commands that a person is asked for: approved and done, rejected, out of time, cancelled, waiting; and one that is for a process of its own. */
+async function approvals(): Promise<StoredEvent[]> {
+  const asking = defineSystem({
+    ...settings,
+    policies: {
+      "command/nap": { mode: "ask", approvalTimeoutMs: 60_000, risk: "high" },
+      "command/memory.set": { mode: "ask", approvers: ["owner"] },
+    },
+  });
+  await using t = await startTestSystem(asking);
+  const client = await t.connect();
+  const owner = await t.settled(t.client().openSession({ clientType: "cli" }));
+  const decide = async (executionId: string, decision: string, reason?: string) => {
+    const args = { approvalId: executionId.replace("exe", "apr"), decision, ...(reason !== undefined && { reason }) };
+    const sent = { command: "approval.decide", args, mode: "sync" as const };
+    await t.settled(t.client().send(owner.sessionId, sent));
+  };
+  const approved = await client.begin("nap", { label: "approved" });
+  await decide(approved, "approved", "for the history");
+  await client.outcome(approved);
+  await decide(await client.begin("nap", { label: "rejected" }, { deadlineMs: 30_000 }), "rejected", "for the history");
+  await t.settled(client.api.cancel(await client.begin("nap", { label: "cancelled" })));
+  const parent = await client.begin("ask", { label: "delegated" });
+  await t.time.advance(1_000);
+  const child = [...t.system.executions.open()].find(({ accepted }) => accepted.parentId === parent);
+  await decide(child?.executionId ?? "", "approved");
+  await client.outcome(parent);
+  await client.begin("nap", { label: "out of time" });
+  await t.time.advance(62_000);
+  await client.begin("memory.set", { key: "k", value: "waiting" });
+  await t.time.advance(1_000);
+  return await t.events();
+}
+
 /** Runs of a system, in simulated time, that between them write every type of event. */
 export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   outcomes,
@@ -626,4 +660,5 @@ export const walks: Readonly<Record<string, () => Promise<StoredEvent[]>>> = {
   "planned-runs": plannedRuns,
   webhooks,
   users,
+  approvals,
 };

@@ -194,7 +194,7 @@ export interface Client {
   ask(sessionId: string, query: AskQuery, options?: { signal?: AbortSignal }): Promise<QueryAnswer>;
   queries(): Promise<QueryList>;
   execution(executionId: string): Promise<ExecutionView>;
-  executions(query?: { limit?: number; before?: string; session?: string }): Promise<ExecutionPage>;
+  executions(query?: { limit?: number; before?: string; session?: string; risk?: "high" }): Promise<ExecutionPage>;
   cancel(executionId: string): Promise<ExecutionView>;
   /**
    * An execution's events, oldest first, in as many requests as it takes: all there are after a position, or `limit` of them and

@@ -257,6 +257,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     const session = grant.sessionId ?? c.req.query("session");
     const page = await executions.list(ctx, {
       limit: queryNumber(c.req.query(), "limit", 50, 500),
+      ...(isHighRisk(c.req.query("risk")) && { risk: "high" }),
       ...(before !== undefined && { before }),
       ...(session !== undefined && { session }),
     });
@@ -402,6 +403,12 @@ function idempotencyKeyOf(c: Context): string | undefined {
     });
   }
   return key;
+}
+
+/** Whether those of high risk alone are asked for. Of others acceptances need not say what they have. */
+function isHighRisk(text: string | undefined): boolean {
+  if (text === undefined || text === "high") return text !== undefined;
+  throw new HttpProblem({ status: 400, code: "gateway.invalid_risk", detail: "Only risk=high can be asked for." });
 }
 
 function positionOf(text: string | undefined): string | undefined {

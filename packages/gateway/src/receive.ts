@@ -239,8 +239,13 @@ export function createReceive(settings: ReceiveSettings): Receive {
       });
       if (!outcome.ok) throw ofRefusal(outcome, grant);
       sessions.noteUse(who.ctx, session);
-      const state = await waitAsAsked(who.ctx, outcome.executionId, mode);
-      return { answer: toAnswer(outcome.executionId, state), quota: outcome.quota };
+      // For a person nobody waits two seconds, and whoever waits for the outcome is told what it still waits for.
+      const isPutOff = mode !== "sync" && outcome.approvalId !== undefined;
+      const state = isPutOff ? undefined : await waitAsAsked(who.ctx, outcome.executionId, mode);
+      const answer = isPutOff
+        ? toUnderWay(outcome.executionId, outcome.approvalId)
+        : toAnswer(outcome.executionId, state, outcome.approvalId);
+      return { answer, quota: outcome.quota };
     },
     async query(who, session, body) {
       requireActive(session, runtime.clock.now());
@@ -364,7 +369,7 @@ export function createReceive(settings: ReceiveSettings): Receive {
     request: Omit<AuthorizationRequest, "tenant">,
   ): void => {
     const decision = authorize(grant, { ...request, tenant: ctx.tenant }, runtime.clock.now());
-    if (decision.decision === "granted") return;
+    if (decision.decision !== "denied") return;
     const { code, reasons } = decision;
     const { address, risk } = request;
     settings.violations.note(ctx, { grant, code, address, reasons, risk });
@@ -383,17 +388,25 @@ export function createReceive(settings: ReceiveSettings): Receive {
     } catch {
       // Accepted it is all the same (W1), whatever keeps its outcome from being told here: the time is over, the client left, or its
       // events are not followed any more, which is the health's to say. So the answer says where to ask.
-      return undefined;
+      return await executions.get(ctx, executionId).catch(() => undefined);
     }
   };
 
-  const toAnswer = (executionId: string, state: ExecutionState | undefined): CommandAnswer => {
+  const toUnderWay = (executionId: string, approvalId: string | undefined, isWaiting = false): CommandAnswer => ({
+    status: isWaiting || approvalId !== undefined ? "waiting" : "pending",
+    executionId,
+    pollUrl: `/v1/executions/${executionId}`,
+    ...(approvalId !== undefined && { approvalId }),
+  });
+  /** `asked`: what it waited for when it was accepted; whether it does still, its state says. */
+  const toAnswer = (
+    executionId: string,
+    state: ExecutionState | undefined,
+    asked: string | undefined,
+  ): CommandAnswer => {
     if (state === undefined || !isOutcome(state.status)) {
-      return {
-        status: state?.status === "waiting" ? "waiting" : "pending",
-        executionId,
-        pollUrl: `/v1/executions/${executionId}`,
-      };
+      const isWaiting = state?.status === "waiting";
+      return toUnderWay(executionId, state === undefined || isWaiting ? asked : undefined, isWaiting);
     }
     if (state.status === "completed") return { status: "completed", executionId, result: state.result ?? null };
     return {

@@ -36,6 +36,8 @@ const commandPending = z.object({
   status: executionStatus.exclude(outcomeStatuses),
   executionId: z.string(),
   pollUrl: z.string(),
+  /** What a person is asked to decide before it begins. */
+  approvalId: z.string().optional(),
 });
 export const commandAnswer = z.union([commandCompleted, commandEnded, commandPending]);
 export type CommandAnswer = z.infer<typeof commandAnswer>;
@@ -46,6 +48,8 @@ export const commandDescriptor = z.object({
   description: z.string(),
   services: z.array(z.string()),
   risk: z.enum(["low", "medium", "high"]),
+  /** It waits for a person's approval before it begins. */
+  needsApproval: z.literal(true).optional(),
   /** JSON Schema of the arguments. */
   input: z.record(z.string(), z.json()),
   timeoutMs: z.number(),

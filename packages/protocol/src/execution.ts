@@ -73,13 +73,37 @@ export const progress = z.object({
 });
 export type Progress = z.infer<typeof progress>;
 
+/** What a person is asked before an execution begins. */
+const askedApproval = z.object({
+  approvalId: z.string(),
+  title: z.string(),
+  /** Until when it can be decided. */
+  untilAt: z.string(),
+  /** Who alone may decide, by their principals; absent where everybody may whose token lets them. */
+  approvers: z.array(z.string()).optional(),
+});
+
+/** What an execution waits for: another of the same task that is under way, or a person. */
+const executionWait = z.union([z.literal("equal_work"), askedApproval.extend({ for: z.literal("approval") })]);
+
+/** That a person was asked before an execution began, and what was said. */
+const executionApproval = askedApproval.extend({
+  /** Absent as long as nobody has said anything. */
+  decision: z.enum(["approved", "rejected"]).optional(),
+  by: z.string().optional(),
+  reason: z.string().optional(),
+  decidedAt: z.string().optional(),
+});
+
 /** An execution as clients see it. */
 export const executionView = z.object({
   executionId: z.string(),
   command: z.string(),
   status: executionStatus,
   /** What it waits for, where `status` is `waiting`: `equal_work` is another execution of the same task, already under way. */
-  waitingFor: z.enum(["equal_work"]).optional(),
+  waitingFor: executionWait.optional(),
+  /** Absent where no person was asked. */
+  approval: executionApproval.optional(),
   service: z.string(),
   agent: z.string(),
   args: jsonValue,
@@ -123,7 +147,35 @@ export const executionEvents = {
       denied: z.array(z.string()).optional(),
       /** What could be asked for at the door, one of each list. It does not bind what is done for it. */
       resources: z.array(z.array(z.string())).optional(),
+      /** The capability that was shown for it, or for what it is done for: its links' ids, the root first. Absent where none was. */
+      capabilities: z.array(z.string()).optional(),
     }),
+    /** What an auditor asks first, before anything is done: of commands of high risk, and of those that a policy means. */
+    audit: z
+      .object({
+        risk: z.enum(["low", "medium", "high"]),
+        address: z.string(),
+        /** The patterns of all policies that held. */
+        policies: z.array(z.string()),
+      })
+      .optional(),
+    /** It is not begun before a person has said so. */
+    approval: z
+      .object({
+        approvalId: z.string(),
+        title: z.string(),
+        /** Wall time in milliseconds up to which it can be decided. */
+        until: z.number(),
+        /** How long it may take from then on, in milliseconds; absent where only `latest` bounds it. */
+        workMs: z.number().optional(),
+        /** Wall time in milliseconds after which it is too late in any case. */
+        latest: z.number().optional(),
+        /** Who may decide, by their principals; absent where everybody may whose token lets them. */
+        approvers: z.array(z.string()).optional(),
+        /** It is for one process, and no other may take it when it is approved. */
+        isPinned: z.literal(true).optional(),
+      })
+      .optional(),
     maxAttempts: z.number().int(),
     depth: z.number().int(),
     parentId: z.string().optional(),
@@ -141,6 +193,22 @@ export const executionEvents = {
     /** Claimed for the process that it was routed to, which begins it as soon as it hears of it. */
     assigned: claim.optional(),
   }),
+  /** Follows the acceptance of what a person is to approve, in the same append: for whoever shows or sends that on. */
+  "approval.requested": z.object({
+    approvalId: z.string(),
+    title: z.string(),
+    command: z.string(),
+    until: z.number(),
+  }),
+  /** A person has approved it: it may be begun, and has until `deadline`, wall time in milliseconds. */
+  "execution.approved": z.object({
+    approvalId: z.string(),
+    by: z.string(),
+    /** The capability that was shown for the decision: its links' ids, the root first. */
+    capabilities: z.array(z.string()).optional(),
+    reason: z.string().optional(),
+    deadline: z.number(),
+  }),
   "execution.claimed": claim.extend({ reason: z.string() }),
   /** Whoever had claimed it gave it back unfinished, in order: the attempt does not count. */
   "execution.released": z.object({
@@ -153,7 +221,19 @@ export const executionEvents = {
   "execution.rejoined": z.object({ joinedTo: z.string().optional(), reason: z.string() }),
   "execution.progressed": progress,
   "execution.completed": z.object({ result: keptJson, joinedTo: z.string().optional() }),
-  "execution.failed": z.object({ error: errorOnTheWire, joinedTo: z.string().optional() }),
+  "execution.failed": z.object({
+    error: errorOnTheWire,
+    joinedTo: z.string().optional(),
+    /** A person has said no, and it was never begun. */
+    rejected: z
+      .object({
+        approvalId: z.string(),
+        by: z.string(),
+        capabilities: z.array(z.string()).optional(),
+        reason: z.string().optional(),
+      })
+      .optional(),
+  }),
   "execution.cancelled": z.object({ by: z.string(), reason: z.string() }),
   "execution.timed_out": z.object({ deadline: z.number() }),
 } as const;

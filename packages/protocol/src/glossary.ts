@@ -14,7 +14,7 @@ export const glossary = {
   execution: "One command's life in the log, from accepted to its one outcome.",
   reactor: "A saga as data: a graph of steps with how each is tried again, compensated and undone.",
   run: "One go of a reactor through its steps, as a stream of the log, from its input to its one outcome.",
-  approval: "A question that a step of a run puts to a person, and waits for the answer to.",
+  approval: "A question to a person that a step of a run, or a command before it begins, waits for the answer to.",
   webhook: "A receiver that a command names, and that is told its outcome in a signed message.",
   delivery: "One message on its way to a webhook, with its tries, as a stream of the log.",
   session: "One client's stay: its authority, its commands and the events it sees.",

@@ -142,16 +142,30 @@ export const runPage = z.object({
 });
 export type RunPage = z.infer<typeof runPage>;
 
-/** A question to a person that nobody has answered. */
+/** A question to a person that nobody has answered: a step of a run asks it, or a command that waits for an approval. */
 export const approvalView = z.object({
   approvalId: z.string(),
   title: z.string(),
+  /** Of a command, the whole of it: its name and its arguments, as they will be done. */
   details: jsonValue.optional(),
-  /** What there is to know is too large for a list; the event of the step has it. */
+  /** What there is to know is too large for a list; the event of the step has it, or the execution. */
   areDetailsOmitted: z.boolean().optional(),
-  runId: z.string(),
-  reactor: z.string(),
-  step: z.string(),
+  /** Of a step. */
+  runId: z.string().optional(),
+  reactor: z.string().optional(),
+  step: z.string().optional(),
+  /** Of a command. */
+  executionId: z.string().optional(),
+  command: z.string().optional(),
+  service: z.string().optional(),
+  risk: z.enum(["low", "medium", "high"]).optional(),
+  /** In whose name it was sent. */
+  principal: z.string().optional(),
+  sessionId: z.string().optional(),
+  /** The policies by which it is asked for. */
+  policies: z.array(z.string()).optional(),
+  /** Who alone may decide, by their principals; absent where everybody may whose token lets them. */
+  approvers: z.array(z.string()).optional(),
   askedAt: z.string(),
   untilAt,
 });

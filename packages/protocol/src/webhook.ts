@@ -15,7 +15,10 @@ export type WebhookTopic = z.infer<typeof webhookTopic>;
 export const webhookApproval = z.object({
   approvalId: z.string(),
   title: z.string(),
-  runId: z.string(),
+  /** The run whose step asks; absent where the command itself waits. */
+  runId: z.string().optional(),
+  /** The execution that waits, where it is a command. */
+  executionId: z.string().optional(),
   untilAt: z.string().optional(),
 });
 export type WebhookApproval = z.infer<typeof webhookApproval>;

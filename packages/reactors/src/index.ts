@@ -9,7 +9,7 @@ export { taskGivenBack } from "./do-task.ts";
 export { runNotFound } from "./errors.ts";
 export { reactorEventTypes } from "./event-types.ts";
 export { hopsFrom } from "./hops-from.ts";
-export type { ListApprovalsOptions, ListRunsOptions, RunOrigin } from "./list-runs.ts";
+export type { ListApprovalsOptions, ListRunsOptions, OtherApproval, RunOrigin } from "./list-runs.ts";
 export { listApprovals, listRuns, originOfRun, readRunView } from "./list-runs.ts";
 export { toMermaid } from "./mermaid.ts";
 export type { OpenRun } from "./open-run.ts";

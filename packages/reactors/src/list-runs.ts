@@ -170,6 +170,14 @@ async function tryToReadState(ctx: Context, log: Log, runId: string): Promise<Re
   }
 }
 
+/** What somebody else than a run asks a person for. */
+export interface OtherApproval {
+  readonly askedAt: Position;
+  readonly session: string | undefined;
+  /** As it is shown; asked where it is. */
+  view(): ApprovalView;
+}
+
 export interface ListApprovalsOptions {
   readonly limit: number;
   /** The position that the last page ended at. */
@@ -179,7 +187,7 @@ export interface ListApprovalsOptions {
 }
 
 /**
- * What persons are asked for, of what open runs of this tenant are known to ask for; in that order, the longest asked first. `more` are those that
+ * What persons are asked for, of what open runs of this tenant are known to ask for and of what others do; the longest asked first. `more` are those that
  * are not shown: further ones, and what cannot be read here.
  */
 export async function listApprovals(
@@ -187,9 +195,12 @@ export async function listApprovals(
   log: Log,
   asked: Iterable<AskedApproval>,
   { limit, after, session }: ListApprovalsOptions,
+  others: readonly OtherApproval[] = [],
 ): Promise<ApprovalList> {
-  const wanted: AskedApproval[] = [];
-  for (const each of asked)
+  const all = [...asked, ...others];
+  if (others.length > 0) all.sort((one, other) => comparePositions(one.askedAt, other.askedAt));
+  const wanted: (AskedApproval | OtherApproval)[] = [];
+  for (const each of all)
     if (
       (session === undefined || each.session === session) &&
       (after === undefined || comparePositions(each.askedAt, after) > 0)
@@ -201,9 +212,12 @@ export async function listApprovals(
   while (looked < Math.min(wanted.length, maxLookedApprovals) && approvals.length < limit) {
     const some = wanted.slice(looked, looked + Math.min(foldsAtOnce, limit - approvals.length));
     looked += some.length;
-    const states = new Map(some.map(({ runId }) => [runId, tryToReadState(ctx, log, runId)]));
+    const runs = some.flatMap((each) => ("runId" in each ? [each.runId] : []));
+    const states = new Map(runs.map((runId) => [runId, tryToReadState(ctx, log, runId)]));
     const views = await Promise.all(
-      some.map(async ({ runId, approvalId }) => {
+      some.map(async (each) => {
+        if ("view" in each) return each.view();
+        const { runId, approvalId } = each;
         const { state, undecodable } = (await states.get(runId)) as ReadState;
         return undecodable === undefined ? await findApprovalView(ctx, log, state, approvalId) : "unreadable";
       }),

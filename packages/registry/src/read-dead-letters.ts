@@ -124,6 +124,11 @@ function toDeadLetter(event: StoredEvent, beginning: readonly StoredEvent[] = []
   if (wasTaken(beginning)) return undefined;
   const { processId } = accepted.route.chosen;
   const until = new Date(accepted.deadline).toISOString();
+  const isApproved = beginning.some(({ type }) => type === "execution.approved");
+  if (accepted.approval !== undefined && !isApproved) {
+    const reason = `It waited for a person's approval (${accepted.approval.approvalId}), which nobody had given by ${until}.`;
+    return { ...place, kind: "past_deadline", ...of, code: "approval.timed_out", reason };
+  }
   const reason =
     accepted.joinedTo === undefined
       ? `It was routed to ${service} in ${processId}, which had not taken it by its deadline, ${until}.`

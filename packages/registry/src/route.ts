@@ -21,6 +21,8 @@ export interface RoutedTask {
   whyNot?(processId: string): string | undefined;
   /** Whether it is no task but a query: it waits for no worker, so it is no load for tasks, and `stats` does not count it. Default false. */
   readonly isQuery?: boolean | undefined;
+  /** Whether it is not begun now, but when somebody has said so: no load until then, and no swarm is tried by it. Default false. */
+  readonly isPutOff?: boolean | undefined;
 }
 
 /** How one of several is chosen. */

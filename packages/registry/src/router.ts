@@ -92,6 +92,7 @@ export function createRouter({ log, known, rules, migrationOf, clock }: RouterSe
       return { ok: false, code: "registry.no_swarm", reasons, near };
     }
     const key = entryKey(decision.chosen.service, decision.chosen.processId);
+    if (task.isPutOff === true) return { ok: true, decision, local: entries.get(key)?.local === true };
     if (decision.probe === true && task.key !== undefined) outliers.beginProbe(key, task.key, atMs);
     const entry = entries.get(key);
     if (entry?.local === false) {

@@ -20,13 +20,16 @@ export interface AuthorizationRequest {
   readonly executionId?: string;
   /** The pattern of the system's policies that blocks it, whatever a grant allows. */
   readonly blockedBy?: string | undefined;
+  /** The pattern of the system's policies by which a person is to be asked before it is done. */
+  readonly askedBy?: string | undefined;
   /** What a command or a query is given. */
   readonly args?: JsonValue;
 }
 
-/** A decision with its reasons, one line each. */
+/** A decision with its reasons, one line each. `pending`: the grant allows it, and a person must say so, too, before it is done. */
 export type Authorization =
   | { readonly decision: "granted"; readonly reasons: readonly string[] }
+  | { readonly decision: "pending"; readonly reasons: readonly string[] }
   | { readonly decision: "denied"; readonly code: string; readonly reasons: readonly string[] };
 
 const granted: Authorization = { decision: "granted", reasons: [] };
@@ -56,6 +59,13 @@ export function authorize(grant: Grant, request: AuthorizationRequest, now: numb
     const reason = whyNot(link, request, now);
     if (reason !== undefined) return deny("security.denied", reason);
   }
+  // Last, so that nobody is asked for what could not be done.
+  const { askedBy, address } = request;
+  if (askedBy !== undefined)
+    return {
+      decision: "pending",
+      reasons: [`The system's policies ask a person for ${askedBy}, and so for ${address}.`],
+    };
   return granted;
 }
 

@@ -27,6 +27,11 @@ export interface Grant {
   readonly denied?: readonly string[];
   /** The capability it comes by, the root first. All restrictions of all links hold. Absent where none was shown: an agent's, the system's. */
   readonly links?: readonly Link[];
+  /**
+   * The ids of the links that were shown, the root first; of an agent's grant, for what it acts. They decide nothing: they say whose it is, to whoever
+   * looks it up, and where two must not be the same. Absent where nothing was shown: what acts for the system.
+   */
+  readonly shown?: readonly string[];
 }
 
 /** The base authority of a kind of client. */
@@ -78,6 +83,7 @@ export function attenuate(grant: Grant, to: Narrowing): Grant {
     ...((grant.denied ?? to.denied) && { denied: [...(grant.denied ?? []), ...(to.denied ?? [])] }),
     // It was let in by these. What an agent does for its caller is bound by what stands above, and by no list of what may be asked for at the door.
     ...(grant.links && to.clientType !== "agent" && { links: grant.links }),
+    ...(grant.shown && { shown: grant.shown }),
   };
 }
 

@@ -1,5 +1,5 @@
 /** Policies: all that mean a command hold, the strictest of them. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createPolicies } from "./policies.ts";
 
 const policies = createPolicies({
@@ -21,5 +21,40 @@ test.each([
 });
 
 test("without any, what the agent says holds", () => {
-  expect(createPolicies({}).of("x", "low")).toEqual({ blockedBy: undefined, risk: "low", limits: [] });
+  expect(createPolicies({}).of("x", "low")).toEqual({
+    patterns: [],
+    asks: undefined,
+    blockedBy: undefined,
+    risk: "low",
+    limits: [],
+  });
+});
+
+describe("what a policy asks a person for", () => {
+  const asking = createPolicies({
+    "command/store.*": { mode: "ask" },
+    "command/store.drop": { mode: "ask", approvalTimeoutMs: 60_000, approvers: ["user:ada", "owner"] },
+    "command/**": { mode: "ask", approvers: ["user:ada", "user:ben"] },
+    "command/store.read": { mode: "allow" },
+  });
+
+  test("is asked for by the first pattern, in the shortest time, of those whom all of them name", () => {
+    expect(asking.of("store.drop", "low").asks).toEqual({
+      pattern: "command/store.*",
+      timeoutMs: 60_000,
+      approvers: ["user:ada"],
+    });
+    const day = 24 * 3_600_000;
+    expect(asking.of("other", "low").asks).toMatchObject({ timeoutMs: day, approvers: ["user:ada", "user:ben"] });
+    expect(createPolicies({ "command/x": { mode: "ask" } }).of("x", "low").asks).toEqual({
+      pattern: "command/x",
+      timeoutMs: day,
+      approvers: undefined,
+    });
+  });
+
+  test("is asked for though another allows it; and never is what decides on it", () => {
+    expect(asking.of("store.read", "low").asks).toMatchObject({ pattern: "command/store.*" });
+    expect(asking.of("approval.decide", "low").asks).toBeUndefined();
+  });
 });

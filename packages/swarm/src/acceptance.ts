@@ -21,9 +21,10 @@ export function acceptance(
     bodyHash: string | undefined;
     joinKey: string | undefined;
     joinedTo: string | undefined;
-  } & Pick<ExecutionEventData<"execution.accepted">, "claim" | "assigned" | "remembered">,
+  } & Pick<ExecutionEventData<"execution.accepted">, "claim" | "assigned" | "remembered" | "audit" | "approval">,
 ): ExecutionEventData<"execution.accepted"> {
   const { grant, parent } = request;
+  const { approval } = rest;
   const resources = (grant.links ?? []).flatMap(({ restrictions }) =>
     restrictions.resources ? [restrictions.resources] : [],
   );
@@ -37,8 +38,9 @@ export function acceptance(
     service: route.chosen.service,
     agent: agent.name,
     route,
+    // What waits for a person has its own time from when it is approved; until then this is how long that may take.
     deadline: Math.min(
-      latest,
+      approval?.until ?? latest,
       parent?.accepted.deadline ?? Number.POSITIVE_INFINITY,
       ctx.deadline ?? Number.POSITIVE_INFINITY,
     ),
@@ -49,7 +51,10 @@ export function acceptance(
       ...(grant.isSessionToken && { isSessionToken: true }),
       ...(grant.denied && { denied: [...grant.denied] }),
       ...(resources.length > 0 && { resources }),
+      ...(grant.shown && { capabilities: [...grant.shown] }),
     },
+    ...(rest.audit !== undefined && { audit: rest.audit }),
+    ...(approval !== undefined && { approval }),
     maxAttempts: agent.maxAttempts,
     depth: rest.depth,
     ...(parent !== undefined && { parentId: parent.executionId }),
@@ -74,18 +79,28 @@ export interface AcceptedTask {
   readonly causation: string | undefined;
 }
 
-/** The append of an acceptance, and of what is known to have come of it. */
+/** The append of an acceptance, with what a person is asked for, and of what is known to have come of it. */
 export const toAppend = (
   { executionId, eventId, data, session, correlation, causation }: AcceptedTask,
   outcome: readonly NewEvent[] = [],
 ): StreamAppend => ({
   stream: executionStream(executionId),
   expected: 0,
-  events: [{ id: eventId, type: "execution.accepted", data: data as unknown as JsonObject }, ...outcome],
+  events: [
+    { id: eventId, type: "execution.accepted", data: data as unknown as JsonObject },
+    ...toRequest(data),
+    ...outcome,
+  ],
   session,
   correlation,
   causation,
 });
+
+const toRequest = ({ command, approval }: AcceptedTask["data"]): readonly NewEvent[] => {
+  if (approval === undefined) return [];
+  const { approvalId, title, until } = approval;
+  return [{ type: "approval.requested", data: { approvalId, title, command, until } }];
+};
 
 /** The state of an execution that has just been appended, without asking the log for what was handed to it. */
 export function justAccepted(
@@ -123,6 +138,7 @@ export function grantOf(state: ExecutionState): Grant {
     sessionId: state.session,
     ...(authority.isSessionToken && { isSessionToken: true }),
     ...(authority.denied && { denied: authority.denied }),
+    ...(authority.capabilities && { shown: authority.capabilities }),
     commandsPerHour: 0,
     maxConcurrent: undefined,
     expiresAt: deadline,

@@ -7,9 +7,11 @@ import { startPosition } from "@viable/log";
 import type { Claim } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
 import type { Registry, RouteOutcome } from "@viable/registry";
+import type { Asks } from "@viable/security";
 import type { AcceptedTask } from "./acceptance.ts";
 import { acceptance, hashOf, justAccepted, toAppend } from "./acceptance.ts";
 import type { AgentDefinition } from "./agent.ts";
+import { approvalIdOf, awaitsApproval, toApproval } from "./approvals.ts";
 import { AskedProcesses, whyNot } from "./asked-processes.ts";
 import type { Offer } from "./catalogue.ts";
 import type { Endings } from "./endings.ts";
@@ -49,10 +51,14 @@ export interface Admissible {
   readonly offers: readonly Offer[];
   /** Over how many hops it came. */
   readonly depth: number;
+  /** What is recorded of why it was let in; undefined where nobody asks. */
+  readonly audit: AcceptedTask["data"]["audit"];
+  /** A person is to approve it before it is begun; undefined where nobody is asked. */
+  readonly asks: Asks | undefined;
 }
 
 export type Accepted =
-  | { readonly ok: true; readonly repeated: boolean }
+  | { readonly ok: true; readonly repeated: boolean; readonly approvalId?: string | undefined }
   | { readonly ok: false; readonly refusal: IntakeOutcome & { ok: false } };
 
 /**
@@ -79,11 +85,15 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     task: AcceptedTask,
     { position, time }: { readonly position: Position; readonly time: number | undefined },
   ): Promise<ExecutionState | undefined> => {
+    const { approval } = task.data;
     // At once and from what was written: nobody may find it claimed and in no hand.
-    const accepted = time === undefined ? undefined : justAccepted(ctx, task, time);
+    const accepted = time === undefined || approval !== undefined ? undefined : justAccepted(ctx, task, time);
     if (accepted !== undefined && executions.note(accepted, position)) return accepted;
     // Where an earlier try had written it, or another process has, more may have come of it meanwhile.
-    return await executions.get(ctx, task.executionId);
+    const state = await executions.get(ctx, task.executionId);
+    // Whoever is told that it waits finds it among what does.
+    if (approval !== undefined && state !== undefined && !isOutcome(state.status)) executions.note(state, position);
+    return state;
   };
   /** By the swarm that has kept a place for it: where that has ended meanwhile, it gives it back. */
   const takeUp = (state: ExecutionState | undefined, { data }: AcceptedTask, swarm: Swarm | undefined): void => {
@@ -182,13 +192,14 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
 
   const route = (
     ctx: Context,
-    { request, executionId, offers }: Admissible,
+    { request, executionId, offers, asks }: Admissible,
     asked: AskedProcesses,
   ): (Routed & { readonly ok: true }) | (Accepted & { ok: false }) => {
     const routed = registry.route(request.command, {
       key: executionId,
       service: request.service,
       process: request.process,
+      isPutOff: asks !== undefined,
       tenant: ctx.tenant,
       whyNot: (processId) =>
         asked.whyNot(processId) ?? (forwarding.isSilent(ctx.runtime, processId) ? whyNot.unanswered : undefined),
@@ -220,7 +231,8 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
   ): Promise<Accepted | "again"> => {
     const { decision, local, agent } = routed;
     const { joins, isDoneAnew } = standing;
-    if (local || !isDoneAnew) return await appendHere(ctx, admissible, routed, standing, eventId, asked, {});
+    if (local || !isDoneAnew || admissible.asks !== undefined)
+      return await appendHere(ctx, admissible, routed, standing, eventId, asked, {});
     const { processId, epoch } = decision.chosen;
     const claim = { processId, epoch, attempt: 1 };
     let forwarded: Forwarded = { kind: "unsent" };
@@ -252,10 +264,11 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     asked: AskedProcesses,
     told: Pick<AcceptedTask["data"], "assigned">,
   ): Promise<Accepted | "again"> => {
-    const { executionId } = admissible;
+    const { executionId, asks } = admissible;
     const { joins, remembered, isDoneAnew } = standing;
     const { chosen } = routed.decision;
-    const swarm = routed.local && isDoneAnew ? settings.swarm(chosen.service) : undefined;
+    // What waits for a person has no place and no claim: nothing of it is begun.
+    const swarm = routed.local && isDoneAnew && asks === undefined ? settings.swarm(chosen.service) : undefined;
     // A place is kept before anything is recorded, so that a burst cannot be accepted beyond the bound.
     const place = swarm?.reserve(executionId);
     const { processId, epoch } = membership;
@@ -283,7 +296,7 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
       const state = await begin(ctx, task, writtenAt(outcome));
       if (state !== undefined) endings.watch(ctx, state);
       takeUp(state, task, swarm);
-      return { ok: true, repeated: false };
+      return { ok: true, repeated: false, approvalId: asks && approvalIdOf(executionId) };
     } finally {
       place?.();
     }
@@ -314,9 +327,10 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
 
   const self: Acceptances = {
     async accept(ctx, admissible) {
-      const { request, offers } = admissible;
+      const { request, offers, asks } = admissible;
       // Work that is under way may be another service's: who asks one by name wants its own answer.
-      const joinable = offers[0]?.agent.joinable === true && request.service === undefined;
+      // What a person is asked for is done for whoever asked, once and anew: an answer that another was approved for is none to it.
+      const joinable = offers[0]?.agent.joinable === true && request.service === undefined && asks === undefined;
       if (!joinable) return await routeAndAppend(ctx, admissible, undefined);
       // Equal tasks of this process take turns, so that a crowd of them joins one by one instead of conflicting all at once.
       const joinKey = workStream(ctx.tenant, request.command, request.args);
@@ -324,7 +338,12 @@ export function createAcceptances(settings: AcceptancesSettings): Acceptances {
     },
     async findFirst(ctx, executionId, request) {
       const first = await executions.get(ctx, executionId);
-      if (first?.accepted.bodyHash === bodyHashOf(request)) return { ok: true, repeated: true };
+      if (first?.accepted.bodyHash === bodyHashOf(request))
+        return {
+          ok: true,
+          repeated: true,
+          approvalId: first && awaitsApproval(first) ? approvalIdOf(executionId) : undefined,
+        };
       return {
         ok: false,
         refusal: refuse(
@@ -363,7 +382,7 @@ interface Standing {
 
 const toTask = (
   ctx: Context,
-  { request, executionId, depth }: Admissible,
+  { request, executionId, depth, audit, asks }: Admissible,
   { decision, agent }: Routed,
   { joins, remembered, isDoneAnew }: Standing,
   eventId: string,
@@ -379,6 +398,8 @@ const toTask = (
     joinedTo: remembered?.executionId ?? joins?.leader,
     ...(remembered !== undefined && { remembered: true }),
     ...(isDoneAnew && begun),
+    audit,
+    approval: asks && toApproval(ctx, { request, executionId, asks }, agent),
   }),
   session: request.grant.sessionId,
   correlation: request.parent?.correlation ?? executionId,

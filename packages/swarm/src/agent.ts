@@ -23,6 +23,8 @@ export interface AgentAuthority {
   readonly denied?: readonly string[];
   /** What could be asked for at the door, one of each list. It does not bind what is done for it; who tells the caller what it may do goes by it. */
   readonly resources?: readonly (readonly string[])[];
+  /** The capability that was shown for it, its links' ids, the root first. Absent where none was: it is done for the system. */
+  readonly capabilities?: readonly string[];
 }
 
 /** What an agent may use while it works on one task. */

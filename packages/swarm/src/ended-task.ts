@@ -22,12 +22,14 @@ const minFairMs = 2_000;
 export function toEndedTask(state: ExecutionState, waitedForOthers: boolean): EndedTask | undefined {
   const { accepted, status, claim, error } = state;
   const { route } = accepted;
+  // Which no swarm was asked to begin.
+  if (accepted.approval !== undefined && state.approval?.decision !== "approved") return undefined;
   if (status === "cancelled" || state.joinedTo !== undefined || accepted.joinedTo !== undefined) return undefined;
   const processId = claim?.processId ?? route.chosen.processId;
   const task = { key: state.executionId, service: accepted.service, processId };
   if (status === "timed_out") {
     if (waitedForOthers) return undefined;
-    const givenMs = accepted.deadline - state.acceptedAt;
+    const givenMs = accepted.deadline - (state.approval?.decidedAt ?? state.acceptedAt);
     const meanMs = route.candidates.find((each) => each.processId === processId)?.latencyMs ?? 0;
     return givenMs >= Math.max(minFairMs, 2 * meanMs) ? { ...task, end: "timed_out" } : undefined;
   }

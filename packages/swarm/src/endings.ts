@@ -54,9 +54,12 @@ export function createEndings({ executions, registry, onProblem }: EndingsSettin
     if (ended !== undefined) registry.taskEnded(ended);
   };
 
-  const timeOut = async (ctx: Context, executionId: string) => {
+  const timeOut = async (ctx: Context, executionId: string, due: number) => {
     const state = await executions.decide(ctx, executionId, (now) =>
-      isOutcome(now.status) ? undefined : { type: "execution.timed_out", data: { deadline: now.accepted.deadline } },
+      // What was approved meanwhile has another deadline, which the sweep sees.
+      isOutcome(now.status) || now.accepted.deadline > due
+        ? undefined
+        : { type: "execution.timed_out", data: { deadline: now.accepted.deadline } },
     );
     if (state.status === "timed_out") await cancelChildren(ctx, executionId, "the parent timed out");
   };
@@ -92,7 +95,7 @@ export function createEndings({ executions, registry, onProblem }: EndingsSettin
   };
   const endIfDue = async (ctx: Context, state: ExecutionState, now: number): Promise<void> => {
     const { deadline, parentId } = state.accepted;
-    if (deadline + sweepEveryMs <= now) return await timeOut(ctx, state.executionId);
+    if (deadline + sweepEveryMs <= now) return await timeOut(ctx, state.executionId, deadline);
     if (parentId === undefined) return;
     const tenantCtx = withContext(ctx, { tenant: state.tenant });
     const parent = await executions.get(tenantCtx, parentId);
@@ -118,7 +121,7 @@ export function createEndings({ executions, registry, onProblem }: EndingsSettin
       const timer = ctx.runtime.clock.setTimer(
         () => {
           deadlines.delete(executionId);
-          void timeOut(rootContext(ctx.runtime), executionId).catch(() => undefined);
+          void timeOut(rootContext(ctx.runtime), executionId, accepted.deadline).catch(() => undefined);
         },
         accepted.deadline - ctx.runtime.clock.now(),
         { background: true },

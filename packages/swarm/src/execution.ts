@@ -1,5 +1,5 @@
 import type { ErrorOnTheWire, JsonValue } from "@viable/kernel";
-import type { StoredEvent, StreamFold } from "@viable/log";
+import type { Position, StoredEvent, StreamFold } from "@viable/log";
 import type {
   Claim,
   ExecutionEventData,
@@ -16,6 +16,7 @@ import { isOutcome } from "@viable/protocol";
  *
  * States: pending (accepted, not claimed) → running (claimed, also with its acceptance and for another process) → one outcome: completed |
  * failed | cancelled | timed_out (W5).
+ * waiting (for a person's approval) → pending when it is approved → …; → failed when it is rejected, → timed_out when nobody has said anything in time.
  * running → running when a claim is retaken because its process or worker is gone. running → pending when it is given back by a
  * process that stops in order. waiting (joined to equal work) → an outcome
  * with the work it joined, or → pending when that was cancelled or ran out of time.
@@ -37,11 +38,28 @@ export interface ExecutionState {
   /** How often it was begun, as far as is known, and not given back. */
   readonly attempts: number;
   readonly joinedTo: string | undefined;
+  /** That a person was asked, and what was said; absent where none was. */
+  readonly approval?: Approval;
   readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
   readonly progress: Progress | undefined;
   readonly result: JsonValue | undefined;
   readonly error: ErrorOnTheWire | undefined;
+}
+
+/** What a person was asked for before an execution was begun. */
+interface Approval {
+  readonly approvalId: string;
+  readonly title: string;
+  /** Wall time in milliseconds up to which it could be decided. */
+  readonly until: number;
+  /** Where in the log it was asked for. */
+  readonly askedAt: Position;
+  /** Undefined as long as nobody has said anything. */
+  readonly decision?: "approved" | "rejected";
+  readonly by?: string;
+  readonly reason?: string;
+  readonly decidedAt?: number;
 }
 
 /** What is known of an execution an event of which cannot be brought to the shape of today. */
@@ -69,11 +87,12 @@ export const isExecutionStream = (stream: string): boolean => stream.startsWith(
 export function foldExecution(state: ExecutionState | undefined, stored: StoredEvent): ExecutionState | undefined {
   const event = { type: stored.type, data: stored.data } as unknown as AnyEvent;
   if (event.type === "execution.accepted") {
-    const { claim = event.data.assigned, joinedTo } = event.data;
+    const { claim = event.data.assigned, joinedTo, approval } = event.data;
+    const isWaiting = joinedTo !== undefined || approval !== undefined;
     return {
       executionId: executionIdOf(stored.stream),
       version: stored.version,
-      status: joinedTo !== undefined ? "waiting" : claim !== undefined ? "running" : "pending",
+      status: isWaiting ? "waiting" : claim !== undefined ? "running" : "pending",
       tenant: stored.metadata.tenant,
       session: stored.metadata.session,
       correlation: stored.metadata.correlation ?? executionIdOf(stored.stream),
@@ -84,6 +103,14 @@ export function foldExecution(state: ExecutionState | undefined, stored: StoredE
       isForAnyone: false,
       attempts: claim?.attempt ?? 0,
       joinedTo,
+      ...(approval !== undefined && {
+        approval: {
+          approvalId: approval.approvalId,
+          title: approval.title,
+          until: approval.until,
+          askedAt: stored.position,
+        },
+      }),
       startedAt: claim === undefined ? undefined : stored.time,
       endedAt: undefined,
       progress: undefined,
@@ -98,6 +125,17 @@ export function foldExecution(state: ExecutionState | undefined, stored: StoredE
 export function foldNext(state: ExecutionState, event: ExecutionEvent, version: number, time: number): ExecutionState {
   const next = { ...state, version };
   switch (event.type) {
+    case "approval.requested":
+      return next;
+    case "execution.approved":
+      return {
+        ...next,
+        ...decided(state, "approved", event.data, time),
+        status: "pending",
+        // Who it was routed to may be gone by now, or busy: whoever runs the service may take it.
+        isForAnyone: state.accepted.approval?.isPinned !== true,
+        accepted: { ...state.accepted, deadline: event.data.deadline },
+      };
     case "execution.claimed":
       return {
         ...next,
@@ -125,16 +163,22 @@ export function foldNext(state: ExecutionState, event: ExecutionEvent, version: 
     case "execution.completed":
       return { ...next, status: "completed", result: event.data.result, endedAt: time };
     case "execution.failed":
-      return { ...next, status: "failed", error: event.data.error, endedAt: time };
+      return {
+        ...next,
+        ...(event.data.rejected !== undefined && decided(state, "rejected", event.data.rejected, time)),
+        status: "failed",
+        error: event.data.error,
+        endedAt: time,
+      };
     case "execution.cancelled":
       return { ...next, status: "cancelled", error: cancelled(event.data.by, event.data.reason), endedAt: time };
     case "execution.timed_out":
-      return { ...next, status: "timed_out", error: timedOut(event.data.deadline), endedAt: time };
+      return { ...next, status: "timed_out", error: timedOut(state, event.data.deadline), endedAt: time };
   }
 }
 
 /** For executions of many events, most of them progress. */
-export const executionFold: StreamFold<ExecutionState> = { name: "execution", version: 2, fold: foldExecution };
+export const executionFold: StreamFold<ExecutionState> = { name: "execution", version: 3, fold: foldExecution };
 
 /** Whether whoever holds this claim may still speak for the execution: nobody has retaken it, and it has no outcome. */
 export function holdsClaim(state: ExecutionState, claim: Claim): boolean {
@@ -152,7 +196,27 @@ const cancelled = (by: string, reason: string): ErrorOnTheWire => ({
   retryable: true,
 });
 
-const timedOut = (deadline: number): ErrorOnTheWire => ({
+function decided(
+  { approval }: ExecutionState,
+  decision: "approved" | "rejected",
+  { by, reason }: { readonly by: string; readonly reason?: string | undefined },
+  decidedAt: number,
+): Pick<ExecutionState, "approval"> {
+  if (approval === undefined) return {};
+  return { approval: { ...approval, decision, by, ...(reason !== undefined && { reason }), decidedAt } };
+}
+
+const timedOut = ({ approval }: ExecutionState, deadline: number): ErrorOnTheWire =>
+  approval === undefined || approval.decision !== undefined
+    ? outOfTime(deadline)
+    : {
+        code: "approval.timed_out",
+        message: `Nobody had decided ${approval.approvalId} by ${new Date(deadline).toISOString()}.`,
+        next: "Send it again when somebody is there who decides: viable approvals list",
+        retryable: false,
+      };
+
+const outOfTime = (deadline: number): ErrorOnTheWire => ({
   code: "execution.timed_out",
   message: `No outcome by its deadline, ${new Date(deadline).toISOString()}.`,
   next: "Send it again with a later deadline (deadlineMs), or ask for less.",
@@ -176,6 +240,28 @@ export function toUndecodableView({
   };
 }
 
+/** What is asked of a person, and what was said. */
+function toApprovalMembers({
+  status,
+  approval,
+  accepted,
+}: ExecutionState): Pick<ExecutionView, "waitingFor" | "approval"> {
+  if (approval === undefined) return status === "waiting" ? { waitingFor: "equal_work" } : {};
+  const { approvalId, title, until, decision, by, reason, decidedAt } = approval;
+  const approvers = accepted.approval?.approvers;
+  const asked = { approvalId, title, untilAt: toTime(until), ...(approvers !== undefined && { approvers }) };
+  return {
+    ...(status === "waiting" && { waitingFor: { for: "approval", ...asked } }),
+    approval: {
+      ...asked,
+      ...(decision !== undefined && { decision }),
+      ...(by !== undefined && { by }),
+      ...(reason !== undefined && { reason }),
+      ...(decidedAt !== undefined && { decidedAt: toTime(decidedAt) }),
+    },
+  };
+}
+
 /** The execution as clients see it. */
 export function toExecutionView(state: ExecutionState): ExecutionView {
   const { accepted } = state;
@@ -183,7 +269,7 @@ export function toExecutionView(state: ExecutionState): ExecutionView {
     executionId: state.executionId,
     command: accepted.command,
     status: state.status,
-    ...(state.status === "waiting" && { waitingFor: "equal_work" as const }),
+    ...toApprovalMembers(state),
     service: accepted.service,
     agent: accepted.agent,
     args: accepted.args,

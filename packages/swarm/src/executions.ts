@@ -30,6 +30,8 @@ const maxRecentChars = 16_384;
 const lookAgainMs = 1_000;
 /** How many events of a stream are read at once. */
 const pageEvents = 1_000;
+/** How many acceptances are looked at for one page of those that are asked for. */
+const maxLookedAt = 10_000;
 /** How far back a key stream is read for who does its work: more than its followers and those they inherited can be. */
 const maxWorkEvents = 4 * maxFollowers;
 /** How many characters of JSON one append may carry of a shared outcome; below the log's own bound, with room for the rest. */
@@ -65,7 +67,13 @@ export interface Executions extends Part {
   /** Newest first, those whose events cannot be read apart. `before` is the position that the last page ended at. */
   list(
     ctx: Context,
-    options: { limit: number; before?: Position; session?: string },
+    options: {
+      limit: number;
+      before?: Position;
+      session?: string;
+      /** Those alone whose acceptance says that they have this risk; of others that are rare, the page may end before it is full. */
+      risk?: "high";
+    },
   ): Promise<{
     executions: ExecutionState[];
     undecodable: UndecodableExecution[];
@@ -77,7 +85,7 @@ export interface Executions extends Part {
   onSettled(executionId: string, callback: (state: ExecutionState) => void): () => void;
   /** Calls back with each claim of the execution that is heard of from now on, by any process. */
   onClaimed(executionId: string, callback: (state: ExecutionState) => void): () => void;
-  /** Calls back whenever an execution that this process had not noted is accepted, loses the work it had joined, or may be claimed by anyone. */
+  /** Calls back whenever an execution that this process had not noted is accepted, loses the work it had joined, is approved, or may be claimed by anyone. */
   onWork(callback: (state: ExecutionState) => void): () => void;
   /**
    * Notes what was just accepted at a position that the tail may be on the way to still. Answers whether that was new here: else more may have
@@ -126,10 +134,13 @@ export function createExecutions(log: Log): Executions {
     else {
       open.set(executionId, state);
       const isLeft = event.type === "execution.released" && event.data.leaves === true;
-      if (event.type === "execution.accepted" || event.type === "execution.rejoined" || isLeft)
-        for (const listener of workListeners) listener(state);
+      const isFree = event.type === "execution.rejoined" || event.type === "execution.approved" || isLeft;
+      if (event.type === "execution.accepted" || isFree) tellWork(state);
       if (event.type === "execution.claimed") tellClaimed(state);
     }
+  };
+  const tellWork = (state: ExecutionState) => {
+    for (const listener of workListeners) listener(state);
   };
   const tellClaimed = (state: ExecutionState) => {
     for (const listener of claimListeners.get(state.executionId) ?? []) listener(state);
@@ -174,6 +185,7 @@ export function createExecutions(log: Log): Executions {
     open.set(state.executionId, state);
     // The tail will pass over the event that says so.
     if (state.claim !== undefined && !isSameClaim(state.claim, known.claim)) tellClaimed(state);
+    if (state.status === "pending" && state.approval?.decision !== known.approval?.decision) tellWork(state);
   };
 
   const checkpoint = async (ctx: Context) => {
@@ -215,6 +227,38 @@ export function createExecutions(log: Log): Executions {
     };
   const onSettled = listenTo(settledListeners);
 
+  type ListOptions = Parameters<Executions["list"]>[1];
+  const readAccepted = async (ctx: Context, { session }: ListOptions, limit: number, from: Position | undefined) =>
+    await log.readAllPage(ctx, {
+      direction: "backward",
+      limit,
+      decoding: "none",
+      ...(from !== undefined && { from }),
+      filter: { tenant: ctx.tenant, types: ["execution.accepted"], ...(session !== undefined && { session }) },
+    });
+  /** Acceptances, the newest first, and where what was looked at ends. */
+  const acceptedPage = async (ctx: Context, options: ListOptions) => {
+    const { limit, risk } = options;
+    let end = options.before;
+    if (risk === undefined) {
+      const { events, isEnd } = await readAccepted(ctx, options, limit, end);
+      return { events, isEnd, end: events.at(-1)?.position };
+    }
+    const events: StoredEvent[] = [];
+    for (let looked = 0; looked < maxLookedAt; ) {
+      const page = await readAccepted(ctx, options, pageEvents, end);
+      for (const event of page.events) {
+        looked += 1;
+        end = event.position;
+        if (riskOf(event) !== risk) continue;
+        events.push(event);
+        if (events.length === limit) return { events, isEnd: false, end };
+      }
+      if (page.isEnd) return { events, isEnd: true, end };
+    }
+    return { events, isEnd: false, end };
+  };
+
   const self: Executions = {
     async start(ctx) {
       const noted = (await log.getRecord(ctx, checkpointKey))?.value as
@@ -231,7 +275,7 @@ export function createExecutions(log: Log): Executions {
       subscription = log.subscribe(ctx, {
         name: "executions",
         after: noted?.position ?? startPosition,
-        filter: { types: ["execution.*", "work.*"] },
+        filter: { types: ["execution.*", "approval.requested", "work.*"] },
         handle: onEvent,
         onParked: (error) => {
           parked = error;
@@ -273,17 +317,7 @@ export function createExecutions(log: Log): Executions {
       return first?.metadata.tenant === ctx.tenant ? { session: first.metadata.session } : undefined;
     },
     async list(ctx, options) {
-      const page = await log.readAllPage(ctx, {
-        direction: "backward",
-        limit: options.limit,
-        decoding: "none",
-        ...(options.before !== undefined && { from: options.before }),
-        filter: {
-          tenant: ctx.tenant,
-          types: ["execution.accepted"],
-          ...(options.session !== undefined && { session: options.session }),
-        },
-      });
+      const page = await acceptedPage(ctx, options);
       const executions: ExecutionState[] = [];
       const undecodable: UndecodableExecution[] = [];
       for (const event of page.events) {
@@ -298,7 +332,7 @@ export function createExecutions(log: Log): Executions {
           undecodable.push({ executionId, session, acceptedAt: event.time, reason: error.message });
         }
       }
-      return { executions, undecodable, next: page.isEnd ? undefined : page.events.at(-1)?.position };
+      return { executions, undecodable, next: page.isEnd ? undefined : page.end };
     },
     async whenSettled(ctx, executionId) {
       // Whoever waits goes on waiting while the database is away: the outcome comes when it is back, or the context ends.
@@ -462,6 +496,12 @@ function shareOutcome(
   const shareable = event.type === "execution.completed" || event.type === "execution.failed";
   const fitting = shareable ? Math.max(0, Math.floor(maxSharedChars / JSON.stringify(event.data).length) - 1) : 0;
   return { sharing: followers.slice(0, fitting), left: followers.slice(fitting) };
+}
+
+/** Read as it is stored, an event may have any shape. */
+function riskOf({ data }: StoredEvent): unknown {
+  const { audit } = data;
+  return typeof audit === "object" && audit !== null && "risk" in audit ? audit.risk : undefined;
 }
 
 const isSameClaim = (one: Claim, other: Claim | undefined): boolean =>

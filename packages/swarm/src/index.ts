@@ -1,5 +1,7 @@
 export type { AccessCounterStats } from "./access-counter.ts";
 export { AccessCounter } from "./access-counter.ts";
+export type { Decision } from "./approvals.ts";
+export { awaited as awaitedApprovals, decideApproval, findAsking } from "./approvals.ts";
 export { contextOf } from "./context-of.ts";
 export * from "./define.ts";
 export { swarmEventTypes } from "./event-types.ts";

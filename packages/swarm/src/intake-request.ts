@@ -26,7 +26,14 @@ export interface IntakeRequest {
 
 /** Accepted (and durable, W1), or refused with the reasons and nothing recorded. */
 export type IntakeOutcome =
-  | { readonly ok: true; readonly executionId: string; readonly repeated: boolean; readonly quota: Quota | undefined }
+  | {
+      readonly ok: true;
+      readonly executionId: string;
+      readonly repeated: boolean;
+      readonly quota: Quota | undefined;
+      /** What a person has to decide before it is begun; absent where it waits for nobody. */
+      readonly approvalId?: string | undefined;
+    }
   | {
       readonly ok: false;
       readonly kind:

@@ -11,6 +11,7 @@ import { executionIdFor, grantOf } from "./acceptance.ts";
 import type { Accepted } from "./acceptances.ts";
 import { createAcceptances } from "./acceptances.ts";
 import { createAdmission } from "./admission.ts";
+import { createWaitingApprovals, isApprovedWith } from "./approvals.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { DelegateOptions, DelegateOutcome } from "./delegation.ts";
 import { createEndings } from "./endings.ts";
@@ -57,7 +58,7 @@ export interface Delegated {
 
 /**
  * The door that every command goes through, in four steps: authorise, admit, route, append. Refusals are values with reasons;
- * what is accepted is durable before it is acknowledged (W1). Commands of agents (delegation) and of the system's own parts
+ * what a person is to approve first is accepted, and waits (`approvals.ts`); what is accepted is durable before it is acknowledged (W1). Commands of agents (delegation) and of the system's own parts
  * come through here like everybody's (W7).
  */
 export interface Intake extends Part {
@@ -84,6 +85,7 @@ export function createIntake(settings: IntakeSettings): Intake {
     maxDelegations: (service) => settings.swarm(service)?.service.maxConcurrentDelegations ?? 100,
   });
   let closed = false;
+  const waiting = createWaitingApprovals(executions);
   const endings = createEndings({
     executions,
     registry,
@@ -201,7 +203,8 @@ export function createIntake(settings: IntakeSettings): Intake {
     if (request.idempotencyKey === undefined || refusal.kind === "mismatch") return refusal;
     if ((await executions.get(ctx, executionId)) === undefined) return refusal;
     const first = await acceptances.findFirst(ctx, executionId, request);
-    return first.ok ? { ok: true, executionId, repeated: true, quota: undefined } : first.refusal;
+    if (!first.ok) return first.refusal;
+    return { ok: true, executionId, repeated: true, quota: undefined, approvalId: first.approvalId };
   };
 
   /** The four steps, from a command to its acceptance or refusal. */
@@ -229,14 +232,18 @@ export function createIntake(settings: IntakeSettings): Intake {
     }
     // 1. authorise
     const policy = settings.policies.of(request.command, agent.risk);
+    const address = `command/${request.command}`;
+    const parsed = agent.input.safeParse(request.args);
+    const asks = isApprovedWith(request, agent, parsed.data) ? undefined : policy.asks;
     const decision = authorize(
       request.grant,
       {
         subject: request.command,
-        address: `command/${request.command}`,
+        address,
         operation: "write",
         risk: policy.risk,
         blockedBy: policy.blockedBy,
+        askedBy: asks?.pattern,
         sessionId: request.grant.sessionId,
         tenant: ctx.tenant,
         args: request.args,
@@ -245,7 +252,6 @@ export function createIntake(settings: IntakeSettings): Intake {
     );
     if (decision.decision === "denied") {
       const { code, reasons } = decision;
-      const address = `command/${request.command}`;
       settings.violations.note(ctx, { grant: request.grant, code, address, reasons, risk: policy.risk });
       return refuse("denied", code, `"${request.command}" was denied.`, { reasons });
     }
@@ -253,7 +259,6 @@ export function createIntake(settings: IntakeSettings): Intake {
       const why = `Which tokens were revoked is not known here, and "${request.command}" has a high risk.`;
       return refuse("unavailable", "security.revocations_unknown", why, { retryAfterMs: 1_000 });
     }
-    const parsed = agent.input.safeParse(request.args);
     if (!parsed.success) {
       const errors = toFieldProblems(parsed.error, "args");
       return refuse("invalid", "intake.invalid_arguments", `The arguments do not fit "${request.command}".`, {
@@ -284,9 +289,24 @@ export function createIntake(settings: IntakeSettings): Intake {
       const refusal = refuse(kind, code, message, retryAfterMs === undefined ? {} : { retryAfterMs });
       return await recordedOr(ctx, request, executionId, refusal);
     }
+    const entered = decision.decision === "pending" ? waiting.enter(ctx.tenant) : undefined;
+    if (entered !== undefined && "ok" in entered) {
+      admitted.leave?.();
+      await use?.giveBack();
+      return await recordedOr(ctx, request, executionId, entered);
+    }
+    const isOfNote = policy.risk === "high" || policy.patterns.length > 0;
+    const audit = isOfNote ? { risk: policy.risk, address, policies: [...policy.patterns] } : undefined;
     let accepted: Accepted;
     try {
-      accepted = await acceptances.accept(ctx, { request, offers, executionId, depth });
+      accepted = await acceptances.accept(ctx, {
+        request,
+        offers,
+        executionId,
+        depth,
+        audit,
+        asks: decision.decision === "pending" ? asks : undefined,
+      });
     } catch (error) {
       admitted.leave?.();
       const { code, message } = toWire(error);
@@ -301,6 +321,8 @@ export function createIntake(settings: IntakeSettings): Intake {
           reasons: [message],
         },
       );
+    } finally {
+      entered?.leave();
     }
     // What was not done, or done before, takes no use.
     if (!accepted.ok || accepted.repeated) await use?.giveBack();
@@ -309,7 +331,8 @@ export function createIntake(settings: IntakeSettings): Intake {
       return await recordedOr(ctx, request, executionId, accepted.refusal);
     }
     // A delegation that is repeated after a crash is waited for like the first: it shares that one's place, or has one here for it.
-    if (accepted.repeated && request.parent === undefined) admitted.leave?.();
+    // What a person is asked for holds none: it may wait for days, and nothing of it is under way.
+    if ((accepted.repeated && request.parent === undefined) || accepted.approvalId !== undefined) admitted.leave?.();
     else if (admitted.leave !== undefined) {
       const unlisten = executions.onSettled(executionId, admitted.leave);
       // It may have ended between the append and now, and then nobody tells of it any more; leaving twice does nothing.
@@ -319,7 +342,8 @@ export function createIntake(settings: IntakeSettings): Intake {
         admitted.leave();
       }
     }
-    return { ok: true, executionId, repeated: accepted.repeated, quota: admitted.quota };
+    const { repeated, approvalId } = accepted;
+    return { ok: true, executionId, repeated, quota: admitted.quota, approvalId };
   };
 
   return self;

@@ -140,6 +140,7 @@ async function runInline(
       ...(state.accepted.authority.isSessionToken && { isSessionToken: true }),
       ...(state.accepted.authority.denied && { denied: state.accepted.authority.denied }),
       ...(state.accepted.authority.resources && { resources: state.accepted.authority.resources }),
+      ...(state.accepted.authority.capabilities && { capabilities: state.accepted.authority.capabilities }),
     },
     attempt: claim.attempt,
     deadline: state.accepted.deadline,

@@ -14,6 +14,7 @@ export function callerGrant({ tenant, principal, authority, deadline, executionI
     ...(authority.isSessionToken && { isSessionToken: true }),
     ...(authority.denied && { denied: authority.denied }),
     ...(authority.resources && { links: authority.resources.map(toLink) }),
+    ...(authority.capabilities && { shown: authority.capabilities }),
     commandsPerHour: 0,
     maxConcurrent: undefined,
     expiresAt: deadline,

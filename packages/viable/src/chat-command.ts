@@ -139,7 +139,7 @@ function commandsFor(
     .flatMap((capability) => {
       const found = catalogue.find(capability, ctx.tenant)[0]?.agent;
       if (found === undefined) return [];
-      return mayCall(ctx, capability, found, policies).decision === "granted"
+      return mayCall(ctx, capability, found, policies).decision !== "denied"
         ? [{ capability, description: found.description.slice(0, maxDescriptionChars) }]
         : [];
     })

@@ -75,6 +75,8 @@ function findSides(
     throw notComparable(`It is ${status}`, "Compare an execution that has completed or failed.");
   if (joinedTo !== undefined)
     throw notComparable(`It has the answer of ${joinedTo}, which it had joined`, "Compare that one.");
+  if (accepted.approval !== undefined)
+    throw notComparable("A person was asked for it", "Compare one that nobody had to approve.");
   const offering = services.filter((each) => each.capabilities.includes(command) && isOpenTo(each, tenant));
   const risk = offering[0]?.agents.find((agent) => agent.capability === command)?.risk;
   const ruled = new Set(

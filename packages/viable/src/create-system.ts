@@ -68,7 +68,7 @@ import { capabilityViews } from "./capability-views.ts";
 import { claimViews } from "./claim-views.ts";
 import { databaseCommands } from "./database-commands.ts";
 import type { SystemDefinition } from "./define-system.ts";
-import { commandService, isProcessManager, systemService } from "./define-system.ts";
+import { asksPersons, commandService, isProcessManager, systemService } from "./define-system.ts";
 import { durabilityNote } from "./durability-note.ts";
 import { eventTypes } from "./event-types.ts";
 import { readHealth } from "./health.ts";
@@ -221,6 +221,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       ...reactorCommands({
         log: () => log,
         reactors: () => reactors,
+        approvals: { executions: () => executions, capabilities: () => capabilities, policies },
       }),
       ...webhookCommands(() => log),
       ...definition.commands,
@@ -350,8 +351,8 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
   });
   const projections = createProjections(log, [
     ...definition.projections.map((each) => (isProcessManager(each) ? reactionOf(each, reactors) : each)),
-    // Nothing but runs of reactors waits for persons.
-    ...(definition.reactors.length > 0 ? [webhookWaits(log, webhooks)] : []),
+    // Nothing but runs of reactors, and commands that a policy asks for, waits for persons.
+    ...(definition.reactors.length > 0 || asksPersons(definition) ? [webhookWaits(log, webhooks)] : []),
   ]);
   const queries = createQueries({
     log,
@@ -487,7 +488,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     views: [
       ...systemViews({ catalogue, registry, log, accesses, membership, projections, policies, traffic: traffic.pairs }),
       ...swarmViews({ processId: membership.processId, monitor: swarmMonitor }),
-      ...reactorViews({ log, reactors, schedules }),
+      ...reactorViews({ log, reactors, schedules, executions }),
       ...queryViews(queries.catalogue, registry),
       ...claimViews(conflicts),
       ...capabilityViews(register),

@@ -7,8 +7,15 @@ import type { ProcessManager, ReactorDefinition, Schedule } from "@viable/reacto
 import { checkReactors, Definitions } from "@viable/reactors/define";
 import type { RoutingRule, RoutingRuleSettings } from "@viable/registry/define";
 import { checkRoutingRules } from "@viable/registry/define";
-import type { ClientLimits, CommandPolicy } from "@viable/security";
-import { baseClientLimits, builtInRoles, matchesAddress } from "@viable/security";
+import type { ClientLimits, CommandPolicy, Policies } from "@viable/security";
+import {
+  baseClientLimits,
+  builtInRoles,
+  createPolicies,
+  decidingCommand,
+  matchesAddress,
+  maxApprovalTimeoutMs,
+} from "@viable/security";
 import type { AgentDefinition, ReactorPlanAgent, ServiceDefinition } from "@viable/swarm/define";
 import { createCatalogue, service } from "@viable/swarm/define";
 import { z } from "zod";
@@ -183,7 +190,9 @@ const shape = z.strictObject({
     .record(
       addressPattern,
       z.strictObject({
-        mode: z.enum(["allow", "block"]).optional(),
+        mode: z.enum(["allow", "ask", "block"]).optional(),
+        approvalTimeoutMs: z.number().int().min(1_000).max(maxApprovalTimeoutMs).optional(),
+        approvers: z.array(z.string().min(1).max(200)).min(1).max(100).optional(),
         risk: z.enum(["low", "medium", "high"]).optional(),
         commandsPerHour: z.number().int().min(1).max(1_000_000_000).optional(),
       }),
@@ -244,7 +253,8 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
   checkReactorPlans(agents, reactors);
   checkServices(services, gateway.port);
   checkCapabilities(agents);
-  checkPolicies(Object.keys(parsed.data.policies), capabilities);
+  checkPolicies(parsed.data.policies as SystemDefinition["policies"], capabilities);
+  checkApprovers(createPolicies(parsed.data.policies as SystemDefinition["policies"]), capabilities);
   const rules = checkRoutingRules(routing, {
     services: services.map((each) => each.name),
     capabilities: [...new Set(services.flatMap((each) => each.capabilities))],
@@ -276,15 +286,42 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
 }
 
 /** A policy that means no command keeps nobody from anything: it is a mistake. */
-function checkPolicies(patterns: readonly string[], capabilities: readonly string[]): void {
+function checkPolicies(rules: SystemDefinition["policies"], capabilities: readonly string[]): void {
   const addresses = [...new Set(capabilities)].map((each) => `command/${each}`);
-  for (const pattern of patterns) {
-    if (addresses.some((address) => matchesAddress(pattern, address))) continue;
+  for (const [pattern, policy] of Object.entries(rules)) {
+    const meant = addresses.filter((address) => matchesAddress(pattern, address));
+    checkAsking(pattern, policy, meant);
+    if (meant.length > 0) continue;
     const near = nearestNames(pattern, addresses);
     const hint = near.length === 0 ? "" : `; near it are ${near.join(", ")}`;
     throw invalid(`policies.${pattern}`, `means no command of this system${hint}`);
   }
 }
+
+/** Who asks a person must be able to have an answer. */
+function checkAsking(pattern: string, { mode, approvalTimeoutMs, approvers }: CommandPolicy, meant: readonly string[]) {
+  const path = `policies.${pattern}`;
+  if (mode !== "ask" && (approvalTimeoutMs !== undefined || approvers !== undefined))
+    throw invalid(path, 'says how a person is asked, and not that one is: add mode "ask", or take it out');
+  if (mode === "ask" && meant.length > 0 && meant.every((address) => address === `command/${decidingCommand}`))
+    throw invalid(path, `asks a person for what decides on what persons are asked for: nobody could ever say yes`);
+}
+
+/** A command that nobody may decide on would wait for nothing. */
+function checkApprovers(policies: Policies, capabilities: readonly string[]): void {
+  for (const command of capabilities) {
+    const { asks } = policies.of(command, "low");
+    if (asks?.approvers?.length === 0)
+      throw invalid(
+        `policies.${asks.pattern}`,
+        `leaves nobody who may decide on "${command}": no one is named by all that ask for it`,
+      );
+  }
+}
+
+/** Whether commands may have to wait for a person's approval. */
+export const asksPersons = ({ policies }: Pick<SystemDefinition, "policies">): boolean =>
+  Object.values(policies).some(({ mode }) => mode === "ask");
 
 /** An agent whose work a run does needs its reactor here. */
 function checkReactorPlans(

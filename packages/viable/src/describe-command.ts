@@ -17,11 +17,13 @@ export function describeCommand(
   const [first] = offers;
   if (first === undefined) throw new ViableError("intake.unknown_command", `There is no command "${command}".`);
   const { agent } = first;
+  const { risk, asks } = policies.of(command, agent.risk);
   return {
     command,
     description: agent.description,
     services: [...new Set(offers.map((offer) => offer.service))],
-    risk: policies.of(command, agent.risk).risk,
+    risk,
+    ...(asks !== undefined && { needsApproval: true }),
     input: z.toJSONSchema(agent.input, { io: "input", unrepresentable: "any" }) as CommandDescriptor["input"],
     timeoutMs: agent.timeoutMs,
     joinable: agent.joinable,

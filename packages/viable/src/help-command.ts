@@ -79,7 +79,8 @@ function tellWhether(
 ): { allowed: boolean; reasons?: string[] } {
   const agent = catalogue.find(command, ctx.tenant)[0]?.agent ?? { risk: "high" };
   const decision = mayCall(ctx, command, agent, policies);
-  return decision.decision === "granted" ? { allowed: true } : { allowed: false, reasons: [...decision.reasons] };
+  const allowed = decision.decision !== "denied";
+  return decision.decision === "granted" ? { allowed } : { allowed, reasons: [...decision.reasons] };
 }
 
 function tellsOf(ctx: AgentContext, catalogue: Catalogue, command: string, word: string): boolean {

@@ -3,7 +3,7 @@ import { authorize } from "@viable/security";
 import type { AgentContext, AgentDefinition } from "@viable/swarm";
 import { callerGrant } from "./caller-grant.ts";
 
-/** Whether whoever called an agent may send a command: decided as the intake would decide it. */
+/** Whether whoever called an agent may send a command: decided as the intake would decide it. `pending` is a yes that a person must say, too. */
 export function mayCall(
   ctx: AgentContext,
   command: string,
@@ -11,7 +11,7 @@ export function mayCall(
   policies: Policies,
 ): Authorization {
   const grant = callerGrant(ctx);
-  const { risk, blockedBy } = policies.of(command, agent.risk);
+  const { risk, blockedBy, asks } = policies.of(command, agent.risk);
   const { sessionId } = grant;
   return authorize(
     grant,
@@ -21,6 +21,7 @@ export function mayCall(
       operation: "write",
       risk,
       blockedBy,
+      askedBy: asks?.pattern,
       sessionId,
       tenant: ctx.tenant,
     },

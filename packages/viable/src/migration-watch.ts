@@ -89,7 +89,7 @@ export function createMigrationWatch(settings: MigrationWatchSettings): Migratio
   const onAccepted = (
     stream: string,
     tenant: string,
-    { command, route, joinedTo }: ExecutionEventData<"execution.accepted">,
+    { command, route, joinedTo, approval }: ExecutionEventData<"execution.accepted">,
   ) => {
     const { migration, chosen, pinned, candidates } = route;
     if (migration === undefined) {
@@ -104,7 +104,8 @@ export function createMigrationWatch(settings: MigrationWatchSettings): Migratio
     routed[migration.side] += 1;
     // What joins equal work gets an answer that is not its side's; what another process does is compared there.
     if (!rule.compare || joinedTo !== undefined || chosen.processId !== membership.processId) return;
-    if (catalogue.find(command, tenant)[0]?.agent.risk !== "low") skipped.risk += 1;
+    // What a person was asked for is not done once more without asking.
+    if (approval !== undefined || catalogue.find(command, tenant)[0]?.agent.risk !== "low") skipped.risk += 1;
     else if (followed.size >= maxFollowed) skipped.busy += 1;
     else followed.set(stream, rule.service);
   };

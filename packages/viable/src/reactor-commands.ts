@@ -8,11 +8,15 @@ import { findDecision, isReservedKey, originOfRun, readRunView, runNotFound } fr
 import type { AgentContext, AgentDefinition } from "@viable/swarm";
 import { agent, contextOf, executionStream } from "@viable/swarm";
 import { z } from "zod";
+import type { CommandApprovalSources } from "./command-approvals.ts";
+import { decideCommand } from "./command-approvals.ts";
 
 /** What the commands about runs need to know of the system; asked when a command runs, since the system is put together after them. */
 export interface ReactorSources {
   log(): Log;
   reactors(): Reactors;
+  /** What to decide on of commands that wait for a person. */
+  readonly approvals: CommandApprovalSources;
 }
 
 /** How long before its own deadline a command that waits for a run answers how that stands, in milliseconds. */
@@ -29,7 +33,7 @@ const why = z.string().min(1).max(500);
  * Commands that begin runs of reactors, end them, take them back, and help them on. Whoever has a session's own token orders what its views
  * show of runs: those of its session. Any other run it is told of as one that is not there.
  */
-export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinition[] {
+export function reactorCommands({ log, reactors, approvals }: ReactorSources): AgentDefinition[] {
   let waiting = 0;
   /** Whether there was room to wait; not, whether it has ended. */
   const waitForEnd = async (ctx: AgentContext, run: string): Promise<boolean> => {
@@ -179,7 +183,8 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
     agent({
       name: "approval-decide",
       capability: "approval.decide",
-      description: "Decides what a step of a run asks a person for.",
+      description:
+        "Decides what a person is asked for: by a step of a run, or by a command that waits for an approval.",
       input: z.strictObject({
         approvalId: z.string().min(1).max(100).describe("The approval"),
         decision: z.enum(["approved", "rejected"]),
@@ -188,6 +193,8 @@ export function reactorCommands({ log, reactors }: ReactorSources): AgentDefinit
       handle: async (ctx, { approvalId, decision, reason }) => {
         requirePerson(ctx, "approval.not_a_person", "An agent decides no approval", "viable approvals decide");
         const callCtx = contextOf(ctx);
+        const command = await decideCommand(ctx, approvals, approvalId, { decision, reason });
+        if (command !== undefined) return command;
         const asking = reactors().runAskingFor(callCtx, approvalId);
         const said = { decision, ...(reason !== undefined && { reason }) };
         const order = orderOf(ctx, approvalId);

@@ -10,18 +10,21 @@ import type { Reactors, ScheduleStatus, Schedules } from "@viable/reactors";
 import { endsRun, listApprovals, listRuns, originOfRun, readRunView, runStream, toMermaid } from "@viable/reactors";
 import { describeReactors } from "@viable/reactors/define";
 import type { Grant } from "@viable/security";
+import type { Executions } from "@viable/swarm";
+import { commandApprovals } from "./command-approvals.ts";
 
 export interface ReactorViewSources {
   readonly log: Log;
   readonly reactors: Reactors;
   readonly schedules: Schedules;
+  readonly executions: Pick<Executions, "open">;
 }
 
 /**
- * The reads about reactors, their schedules, runs and approvals. What reactors there are is what the system can do; of runs a session's token
+ * The reads about reactors, their schedules and runs, and about approvals, also those that commands wait for. What reactors there are is what the system can do; of runs a session's token
  * sees those that the session began, and what they are composed of.
  */
-export function reactorViews({ log, reactors, schedules }: ReactorViewSources): View[] {
+export function reactorViews({ log, reactors, schedules, executions }: ReactorViewSources): View[] {
   const find = async (ctx: Context, { sessionId }: Grant, id = ""): Promise<string | undefined> => {
     const origin = await originOfRun(ctx, log, id);
     return origin !== undefined && (sessionId === undefined || origin.session === sessionId) ? id : undefined;
@@ -95,7 +98,13 @@ export function reactorViews({ log, reactors, schedules }: ReactorViewSources): 
       read: async (ctx, { grant, query }) => {
         const after = toPosition(query.after);
         const options = { limit: queryNumber(query, "limit", 100, 500), after, session: grant.sessionId };
-        return await listApprovals(ctx, log, reactors.approvals(ctx), options);
+        return await listApprovals(
+          ctx,
+          log,
+          reactors.approvals(ctx),
+          options,
+          commandApprovals(executions, ctx.tenant),
+        );
       },
     },
   ];

@@ -94,9 +94,11 @@ const toGrant = (
     operations,
     isSessionToken,
     denied,
+    capabilities,
   }: Pick<Grant, "principal" | "operations"> & {
     isSessionToken?: true | undefined;
     denied?: readonly string[] | undefined;
+    capabilities?: readonly string[] | undefined;
   },
   sessionId?: string,
 ): Grant => ({
@@ -111,6 +113,7 @@ const toGrant = (
   sessionId,
   ...(isSessionToken && { isSessionToken }),
   ...(denied && { denied }),
+  ...(capabilities && { shown: capabilities }),
   // What was accepted goes on after its session, as executions do.
   expiresAt: null,
 });

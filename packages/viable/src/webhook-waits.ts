@@ -2,18 +2,27 @@ import type { Webhooks } from "@viable/gateway";
 import { rootContext } from "@viable/kernel";
 import type { Log, Projection } from "@viable/log";
 import { reaction } from "@viable/log";
-import type { RunEventData } from "@viable/protocol";
+import type { ExecutionEventData, RunEventData } from "@viable/protocol";
 import { originOfRun } from "@viable/reactors";
+import { executionStream } from "@viable/swarm";
 
 /**
- * Tells receivers that a command waits for a person: where a run that works for it asks for an approval. At least once for each, however often
+ * Tells receivers that a command waits for a person: where it, or a run that works for it, asks for an approval. At least once for each, however often
  * processes die, and told once, since the message follows from what is asked for.
  */
 export function webhookWaits(log: Log, webhooks: Pick<Webhooks, "tellWaiting">): Projection {
   return reaction({
     name: "viable_webhook_waits",
-    filter: { types: ["step.waiting"] },
-    async react({ stream, data, metadata }, reactCtx) {
+    filter: { types: ["step.waiting", "approval.requested"] },
+    async react({ type, stream, data, metadata }, reactCtx) {
+      if (type === "approval.requested") {
+        const { approvalId, title, until } = data as unknown as ExecutionEventData<"approval.requested">;
+        const executionId = stream.slice(executionStream("").length);
+        const approval = { approvalId, title, executionId, untilAt: new Date(until).toISOString() };
+        const ctx = rootContext(reactCtx.runtime, { tenant: metadata.tenant, signal: reactCtx.signal });
+        await webhooks.tellWaiting(ctx, executionId, approval);
+        return;
+      }
       const { wait } = data as unknown as RunEventData<"step.waiting">;
       if (wait.for !== "approval") return;
       const ctx = rootContext(reactCtx.runtime, { tenant: metadata.tenant, signal: reactCtx.signal });

@@ -26,7 +26,7 @@ export function createUserActions({ runtime, users, logIns, keys, credentials }:
   const requireAdministration = ({ ctx, grant }: Authenticated, subject: string): void => {
     const request = { subject, address: `command/${subject}`, operation: "write", risk: "high" } as const;
     const decision = authorize(grant, { ...request, sessionId: undefined, tenant: ctx.tenant }, runtime.clock.now());
-    if (decision.decision === "granted") return;
+    if (decision.decision !== "denied") return;
     const { code, reasons } = decision;
     throw new HttpProblem({ status: 403, code, detail: `${subject} was denied.`, reasons });
   };

@@ -49,6 +49,7 @@ describe("a capability", () => {
       maxConcurrent: undefined,
       expiresAt: null,
       links: [{ capabilityId: owner.capabilityId, restrictions: {} }],
+      shown: [owner.capabilityId],
     });
     expect(verify(owner.token)).toBe(grant);
   });

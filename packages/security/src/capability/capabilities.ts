@@ -120,5 +120,5 @@ function toGrant({ authority, ids, restrictions }: OpenedCapability): Grant {
   };
   const links = ids.map((capabilityId, index): Link => ({ capabilityId, restrictions: restrictions[index] ?? {} }));
   const grant = links.reduce(follow, all);
-  return Object.freeze({ ...grant, ...(grant.sessionId !== undefined && { isSessionToken: true }) });
+  return Object.freeze({ ...grant, shown: ids, ...(grant.sessionId !== undefined && { isSessionToken: true }) });
 }
