@@ -14,7 +14,7 @@ import { toWholeNumber } from "./whole-number.ts";
 
 type Options = GatewayOptions & OutputOptions;
 
-/** `viable approvals`: what runs ask persons for, and the answers. */
+/** `viable approvals`: what runs and commands ask persons for, and the answers. */
 export function addApprovals(program: Command, shell: Shell): void {
   const approvals = program
     .command("approvals")
@@ -38,7 +38,7 @@ export function addApprovals(program: Command, shell: Shell): void {
 
   const decide = approvals
     .command("decide <approval>")
-    .description("answer (the command approval.decide)")
+    .description("answer (the command approval.decide); what your own token asked for is another's to decide")
     .addArgument(new Argument("<answer>", "whether it may be").choices(["yes", "no"]))
     .option("--reason <text>", "why; kept with who said so")
     .addHelpText(
@@ -69,20 +69,26 @@ export function tellUnshown({ more, next }: ApprovalList): string | undefined {
   return `${more} more ${isOne ? "approval is" : "approvals are"} asked for: --after ${next} shows those of them that can be read`;
 }
 
+/** What is decided on: of a command its arguments as they are, or where they can be read. */
+function tellDetails({ details, areDetailsOmitted, executionId }: ApprovalView): string {
+  if (areDetailsOmitted === true && executionId !== undefined) return `viable executions show ${executionId}`;
+  return details === undefined ? "" : JSON.stringify(details);
+}
+
 function renderApprovals(shell: Shell, approvals: readonly ApprovalView[]): string {
   const nowMs = shell.runtime.clock.now();
   return renderTable(
     shell.out,
-    ["APPROVAL", "TITLE", "REACTOR", "RUN", "STEP", "ASKED", "UNTIL", "DETAILS"],
+    ["APPROVAL", "TITLE", "FOR", "ASKED", "UNTIL", "DETAILS"],
     approvals.map((asked) => [
       asked.approvalId,
       asked.title,
-      asked.reactor,
-      asked.runId,
-      asked.step,
+      asked.executionId === undefined
+        ? `${asked.step} of ${asked.reactor} in ${asked.runId}`
+        : `${asked.executionId} by ${asked.service}`,
       `${formatDuration(nowMs - Date.parse(asked.askedAt))} ago`,
       asked.untilAt ?? "",
-      asked.details === undefined ? "" : JSON.stringify(asked.details),
+      tellDetails(asked),
     ]),
   );
 }

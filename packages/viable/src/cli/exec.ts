@@ -38,7 +38,8 @@ export function addExec(program: Command, shell: Shell): void {
     .addHelpText(
       "after",
       `
-A relative --path is taken from this folder. Ctrl-C cancels the execution; a second one does not wait for that.
+A relative --path is taken from this folder. What a policy asks a person for waits, and what to do is said on stderr; where nobody has decided when this ends
+(with --async at once), it ends with 5. Ctrl-C cancels the execution; a second one does not wait for that.
 
 Examples:
   $ viable exec analyze --path .
@@ -75,8 +76,10 @@ async function exec(shell: Shell, name: string | undefined, words: string[], opt
     display.end();
   }
   if (options.async === true) {
-    const { executionId, status } = view;
-    printData(shell, options.output, { executionId, status }, () => `${executionId}\n`);
+    const { executionId, status, approval } = view;
+    const answer = { executionId, status, ...(approval !== undefined && { approvalId: approval.approvalId }) };
+    printData(shell, options.output, answer, () => `${executionId}\n`);
+    if (waitsForPerson(view)) shell.exitStatus = exitStatus.waitsForPerson;
   } else printOutcome(shell, options, view);
 }
 
@@ -93,8 +96,10 @@ export function printOutcome(shell: Shell, options: OutputOptions, view: Executi
       view.error ?? { code: "internal", message: `It ended as ${view.status}.`, retryable: false },
     );
   }
-  shell.exitStatus = exitStatus.failed;
+  shell.exitStatus = waitsForPerson(view) ? exitStatus.waitsForPerson : exitStatus.failed;
 }
+
+const waitsForPerson = ({ waitingFor }: ExecutionView): boolean => typeof waitingFor === "object";
 
 function findCommand(name: string | undefined, commands: readonly CommandDescriptor[]): CommandDescriptor {
   const names = commands.map((each) => each.command);

@@ -15,6 +15,8 @@ export interface TreeNode {
   readonly acceptedMs: number;
   readonly endedMs: number | undefined;
   readonly error: ErrorOnTheWire | undefined;
+  /** What a person was asked before it began; absent where none was. */
+  readonly approvalId?: string;
 }
 
 /** An execution and what it has delegated, in the order in which they were accepted. */
@@ -56,12 +58,18 @@ function foldNode(node: TreeNode | undefined, executionId: string, event: EventV
       parentId: data.parentId,
       command: data.command,
       service: data.service,
-      status: data.joinedTo !== undefined ? "waiting" : claim !== undefined ? "running" : "pending",
+      status:
+        data.joinedTo !== undefined || data.approval !== undefined
+          ? "waiting"
+          : claim !== undefined
+            ? "running"
+            : "pending",
       progress: undefined,
       attempt: claim?.attempt ?? 0,
       acceptedMs: timeMs,
       endedMs: undefined,
       error: undefined,
+      ...(data.approval !== undefined && { approvalId: data.approval.approvalId }),
     };
   }
   if (node === undefined || node.endedMs !== undefined) return undefined;
@@ -72,6 +80,8 @@ function foldNode(node: TreeNode | undefined, executionId: string, event: EventV
   }
   if (!isDecoded) return undefined;
   switch (event.type) {
+    case "execution.approved":
+      return { ...node, status: "pending" };
     case "execution.claimed":
       return { ...node, status: "running", attempt: Number(event.data.attempt) };
     case "execution.released":

@@ -1,6 +1,7 @@
 import type { ExecutionView } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
 import type { Command } from "commander";
+import { Option } from "commander";
 import { printOutcome } from "./exec.ts";
 import { exitStatus, interrupted } from "./exit-status.ts";
 import { followExecution } from "./follow-execution.ts";
@@ -25,6 +26,7 @@ interface ListOptions extends ReadOptions {
   readonly limit: string;
   readonly session?: string;
   readonly before?: string;
+  readonly risk?: "high";
 }
 
 /** `viable executions`: what was asked of the system, and what became of it. */
@@ -40,13 +42,15 @@ export function addExecutions(program: Command, shell: Shell): void {
     .option("--limit <count>", "how many, at most 500", "20")
     .option("--session <id>", "only of this session")
     .option("--before <position>", "older than the page that ended here")
+    .addOption(new Option("--risk <risk>", "only those that were accepted with this risk").choices(["high"]))
     .addHelpText("after", "\nExample:\n  $ viable executions list --output json");
   addGatewayOptions(list);
-  addOutputOption(list).action(async ({ limit, session, before, ...options }: ListOptions) => {
+  addOutputOption(list).action(async ({ limit, session, before, risk, ...options }: ListOptions) => {
     const page = await connect(shell, options).executions({
       limit: toWholeNumber("--limit", limit, 1, 500),
       ...(session !== undefined && { session }),
       ...(before !== undefined && { before }),
+      ...(risk !== undefined && { risk }),
     });
     printData(shell, options.output, page, () => renderExecutions(shell, page.executions));
     // In the other formats they stand in the page.
@@ -151,7 +155,10 @@ export function renderExecutions(shell: Shell, executions: readonly ExecutionVie
 
 function renderExecution(shell: Shell, view: ExecutionView): string {
   const { args, result, error, progress, ...rest } = view;
-  const pairs = Object.entries(rest).map(([name, value]): [string, string] => [name, String(value)]);
+  const pairs = Object.entries(rest).map(([name, value]): [string, string] => [
+    name,
+    typeof value === "object" ? JSON.stringify(value) : String(value),
+  ]);
   if (progress !== undefined) pairs.push(["progress", `${Math.round(progress.percent)} % ${progress.message}`]);
   pairs.push(["args", JSON.stringify(args)]);
   if (error !== undefined) pairs.push(["error", `${error.message} [${error.code}]`]);

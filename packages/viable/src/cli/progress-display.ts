@@ -60,7 +60,9 @@ function createLineDisplay(screen: Screen, clock: Clock): ProgressDisplay {
   /** What the tree's root does and what fails is always told; the rest as far as there is room. */
   const mayTell = (node: TreeNode, progressed: boolean, nowMs: number): boolean => {
     if (progressed && nowMs - (toldMs.get(node.executionId) ?? Number.NEGATIVE_INFINITY) < lineEveryMs) return false;
-    if (node.parentId === undefined || node.status === "failed") return true;
+    // Nothing goes on before somebody has read it.
+    const needsPerson = node.status === "waiting" && node.approvalId !== undefined;
+    if (node.parentId === undefined || node.status === "failed" || needsPerson) return true;
     recentMs = recentMs.filter((ms) => nowMs - ms < 1_000);
     return recentMs.length < linesPerSecond;
   };

@@ -4,6 +4,7 @@ import type { Paint } from "./paint.ts";
 import { paint } from "./paint.ts";
 import { cutTo, toPlainLine } from "./plain-text.ts";
 import type { Screen } from "./shell.ts";
+import { howToDecide } from "./tell-approval.ts";
 
 const marks: Readonly<Record<TreeNode["status"], readonly [string, Paint]>> = {
   pending: ["·", "dim"],
@@ -48,7 +49,9 @@ export function renderChange(node: TreeNode): string {
       ? `: ${node.error.message}`
       : node.status === "running" && node.progress !== undefined
         ? `: ${percent(node)} ${node.progress.message}`
-        : "";
+        : node.status === "waiting" && node.approvalId !== undefined
+          ? `: ${whatFor(node)}`
+          : "";
   return toPlainLine(`${what}: ${node.status.replace("_", " ")}${again}${took}${about}`);
 }
 
@@ -61,7 +64,7 @@ function renderNode(node: TreeNode, depth: number, screen: Pick<Screen, "colour"
       : node.endedMs === undefined && node.progress !== undefined
         ? `${percent(node)} ${node.progress.message}`
         : node.status === "waiting"
-          ? "waits for equal work"
+          ? whatFor(node)
           : "";
   const head = `${"  ".repeat(depth)}${mark} `;
   const line = cutTo(
@@ -70,6 +73,9 @@ function renderNode(node: TreeNode, depth: number, screen: Pick<Screen, "colour"
   );
   return line.replace(mark, paint(screen, style, mark));
 }
+
+const whatFor = ({ approvalId }: TreeNode): string =>
+  approvalId === undefined ? "waits for equal work" : `a person decides: ${howToDecide(approvalId)}`;
 
 const percent = (node: TreeNode): string => `${Math.round(node.progress?.percent ?? 0)} %`;
 

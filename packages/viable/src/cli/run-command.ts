@@ -6,6 +6,7 @@ import { isOutcome } from "@viable/protocol";
 import { interrupted } from "./exit-status.ts";
 import { followExecution } from "./follow-execution.ts";
 import type { Shell } from "./shell.ts";
+import { tellApproval } from "./tell-approval.ts";
 
 export interface RunCommandOptions {
   readonly command: string;
@@ -34,13 +35,20 @@ export async function runCommand(shell: Shell, client: Client, options: RunComma
   const interrupt = shell.catchInterrupt();
   const { sessionId } = await client.openSession({ clientType: "cli", purpose: `viable exec ${options.command}` });
   try {
-    const { executionId } = await send(shell, client, sessionId, options);
-    if (options.async === true) return await client.execution(executionId);
+    const answer = await send(shell, client, sessionId, options);
+    const { executionId } = answer;
+    if (options.async === true || answer.status === "waiting") {
+      const accepted = await client.execution(executionId);
+      const asked = tellApproval(accepted);
+      if (asked !== undefined) shell.err.write(asked);
+      if (options.async === true) return accepted;
+    }
     const view = await waitForOutcome(shell, client, sessionId, executionId, interrupt, options);
     if (interrupt.aborted) throw await onInterrupt(client, view, options.detachOnInterrupt === true);
     if (!isOutcome(view.status)) {
+      const goesOn = tellApproval(view) === undefined ? "goes on" : "still waits for a person";
       shell.err.write(
-        `${executionId} goes on; this has waited long enough. Follow it with: viable executions watch ${executionId}\n`,
+        `${executionId} ${goesOn}; this has waited long enough. Follow it with: viable executions watch ${executionId}\n`,
       );
     }
     return view;
