@@ -107,7 +107,7 @@ describe("a command that a policy asks a person for", () => {
       policies: ["command/store.*"],
     };
     expect(await list(t)).toMatchObject({ approvals: [shown], more: 0 });
-    await t.time.advance(5 * hourMs);
+    await t.time.advance(10 * 60_000);
     expect(done).toEqual([]);
 
     const decided = await decide(t, approvalId, "approved", undefined, "looked at it");
@@ -131,8 +131,8 @@ describe("a command that a policy asks a person for", () => {
     );
     // It had its own time from the approval on.
     const { acceptedAt, deadlineAt } = await t.settled(client.api.execution(answer.executionId));
-    expect(Date.parse(deadlineAt) - Date.parse(acceptedAt)).toBeGreaterThan(5 * hourMs);
-    expect(Date.parse(deadlineAt) - Date.parse(acceptedAt)).toBeLessThan(5 * hourMs + 120_000);
+    expect(Date.parse(deadlineAt) - Date.parse(acceptedAt)).toBeGreaterThan(10 * 60_000);
+    expect(Date.parse(deadlineAt) - Date.parse(acceptedAt)).toBeLessThan(13 * 60_000);
   });
 
   test("is answered as waiting in every mode, also while somebody waits for its outcome, and under the same key", async () => {
@@ -170,10 +170,10 @@ describe("a command that a policy asks a person for", () => {
 
   test("that nobody decides on in time has timed out, is listed no more, and is a dead letter that says so", async () => {
     const done: string[] = [];
-    await using t = await startTestSystem(build(done, { approvalTimeoutMs: hourMs }));
+    await using t = await startTestSystem(build(done, { approvalTimeoutMs: 60_000 }));
     const client = await t.connect();
     const answer = await client.run("store.drop", { table: "a" }, { mode: "async" });
-    await t.time.advance(hourMs - 1_000);
+    await t.time.advance(59_000);
     expect((await list(t)).approvals).toHaveLength(1);
     await t.time.advance(2_000);
     expect(await client.outcome(answer.executionId)).toMatchObject({
@@ -240,22 +240,18 @@ describe("a command that a policy asks a person for", () => {
     expect((await list(t)).approvals.map(({ approvalId }) => approvalId)).toEqual([approvalOf(one)]);
   });
 
-  test("is refused where a thousand of its tenant's wait, and let in again once one is decided", async () => {
+  test("stands in pages with others, the longest asked first", async () => {
     await using t = await startTestSystem(build([]));
     const client = await t.connect();
-    const first = await client.run("store.drop", { table: "0" }, { mode: "async" });
-    for (let nr = 1; nr < 1_000; nr++) await client.run("store.drop", { table: `${nr}` }, { mode: "async" });
-    const more = () => client.run("store.drop", { table: "more" }, { mode: "async", idempotencyKey: "more" });
-    // The commands of an hour are used up by now, which is another bound.
-    await t.time.advance(hourMs);
-    await expect(more()).rejects.toMatchObject({ code: "approval.too_many" });
-    const page = await t.settled(t.client().approvals({ limit: 400 }));
-    expect(page).toMatchObject({ more: 600, next: expect.anything() });
+    const asked: string[] = [];
+    for (let nr = 0; nr < 5; nr++)
+      asked.push(approvalOf(await client.run("store.drop", { table: `${nr}` }, { mode: "async" })));
+    const page = await t.settled(t.client().approvals({ limit: 2 }));
+    expect(page).toMatchObject({ more: 3, next: expect.anything() });
     const rest = await t.settled(t.client().approvals({ limit: 500, after: page.next as string }));
-    expect([page.approvals[0]?.approvalId, rest.approvals.length, rest.more]).toEqual([approvalOf(first), 500, 100]);
-    await decide(t, approvalOf(first), "rejected");
-    expect(await more()).toMatchObject({ status: "waiting" });
-  }, 60_000);
+    expect(rest).toMatchObject({ more: 0 });
+    expect([...page.approvals, ...rest.approvals].map(({ approvalId }) => approvalId)).toEqual(asked);
+  });
 
   test("with arguments that are too large for a list is read where it stands whole", async () => {
     await using t = await startTestSystem(build([]));

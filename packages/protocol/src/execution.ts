@@ -87,7 +87,7 @@ const askedApproval = z.object({
 const executionWait = z.union([z.literal("equal_work"), askedApproval.extend({ for: z.literal("approval") })]);
 
 /** That a person was asked before an execution began, and what was said. */
-const executionApproval = askedApproval.extend({
+export const saidApproval = z.object({
   /** Absent as long as nobody has said anything. */
   decision: z.enum(["approved", "rejected"]).optional(),
   by: z.string().optional(),
@@ -103,7 +103,7 @@ export const executionView = z.object({
   /** What it waits for, where `status` is `waiting`: `equal_work` is another execution of the same task, already under way. */
   waitingFor: executionWait.optional(),
   /** Absent where no person was asked. */
-  approval: executionApproval.optional(),
+  approval: askedApproval.extend(saidApproval.shape).optional(),
   service: z.string(),
   agent: z.string(),
   args: jsonValue,

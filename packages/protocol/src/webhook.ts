@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { executionView } from "./execution.ts";
+import { executionView, saidApproval } from "./execution.ts";
 
 /** What a receiver is told of: an outcome of an execution, or that it has begun to wait for a person. */
 export const webhookTopic = z.enum([
@@ -37,7 +37,8 @@ export const webhookMessage = z.object({
     pollUrl: z.string(),
     /** What was too large; of an error its code and the beginning of its message are left. Absent where all is here. */
     omitted: z.array(omittedMember).optional(),
-    approval: webhookApproval.optional(),
+    /** Also with an outcome, where a person was asked before the command itself began: then what was said. */
+    approval: webhookApproval.extend(saidApproval.shape).optional(),
   }),
 });
 export type WebhookMessage = z.infer<typeof webhookMessage>;

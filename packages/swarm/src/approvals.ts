@@ -93,14 +93,14 @@ export function createWaitingApprovals(executions: Pick<Executions, "open">) {
  * processes is handed to each of them. Anything else that what was approved delegates is asked for by itself.
  */
 export function isApprovedWith(
-  { parent, command, process }: IntakeRequest,
+  { parent, command, process, args }: IntakeRequest,
   agent: Pick<AgentDefinition, "input">,
-  args: unknown,
 ): boolean {
   if (process === undefined || parent?.approval?.decision !== "approved" || parent.accepted.command !== command)
     return false;
   const approved = agent.input.safeParse(parent.accepted.args);
-  return approved.success && textOfRest(approved.data) === textOfRest(args);
+  const asked = agent.input.safeParse(args);
+  return approved.success && asked.success && textOfRest(approved.data) === textOfRest(asked.data);
 }
 
 /** Of all arguments but the one that names a process. */

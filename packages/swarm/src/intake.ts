@@ -233,8 +233,7 @@ export function createIntake(settings: IntakeSettings): Intake {
     // 1. authorise
     const policy = settings.policies.of(request.command, agent.risk);
     const address = `command/${request.command}`;
-    const parsed = agent.input.safeParse(request.args);
-    const asks = isApprovedWith(request, agent, parsed.data) ? undefined : policy.asks;
+    const asks = policy.asks !== undefined && isApprovedWith(request, agent) ? undefined : policy.asks;
     const decision = authorize(
       request.grant,
       {
@@ -259,6 +258,7 @@ export function createIntake(settings: IntakeSettings): Intake {
       const why = `Which tokens were revoked is not known here, and "${request.command}" has a high risk.`;
       return refuse("unavailable", "security.revocations_unknown", why, { retryAfterMs: 1_000 });
     }
+    const parsed = agent.input.safeParse(request.args);
     if (!parsed.success) {
       const errors = toFieldProblems(parsed.error, "args");
       return refuse("invalid", "intake.invalid_arguments", `The arguments do not fit "${request.command}".`, {

@@ -211,6 +211,28 @@ describe("the receiver that a command names", () => {
   });
 });
 
+test("of a command that a person is to approve the receiver is told, and then what became of it", async () => {
+  const { sent, egress } = network();
+  const policies = { "command/say": { mode: "ask" as const } };
+  await using t = await startTestSystem(defineSystem({ name: "telling", services: [], commands: [say], policies }), {
+    egress,
+  });
+  const session = await openSession(t);
+  const { body } = await session.send({ command: "say", webhookUrl: url });
+  await t.time.advance(10_000);
+  const { message } = only(sent);
+  const { executionId } = body;
+  expect(message).toMatchObject({ type: "execution.waiting", data: { status: "waiting", approval: { executionId } } });
+  const owner = await t.settled(t.client().openSession({ clientType: "cli" }));
+  const args = { approvalId: message.data.approval?.approvalId ?? "", decision: "rejected" };
+  await t.settled(t.client().send(owner.sessionId, { command: "approval.decide", args, mode: "sync" }));
+  await t.time.advance(10_000);
+  expect(sent[1]?.message).toMatchObject({
+    type: "execution.failed",
+    data: { error: { code: "approval.rejected" }, approval: { decision: "rejected", by: "owner" } },
+  });
+});
+
 describe("a receiver that does not take it", () => {
   test("and answers with a redirect, or not at all, is tried again", async () => {
     const answers: Answer[] = [status(302), { ok: false, code: "egress.timed_out", reason: "" }, status(204)];
