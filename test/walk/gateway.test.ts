@@ -167,6 +167,7 @@ const guarded = [
   ["PUT", "/v1/credentials/:provider"],
   ["DELETE", "/v1/credentials/:provider"],
   ["GET", "/metrics"],
+  ["GET", "/openapi.json"],
 ] as const;
 
 describe("without a valid token", () => {
@@ -198,8 +199,19 @@ describe("without a valid token", () => {
   test("the list of guarded routes is the gateway's own", async () => {
     const { t } = await setup();
     const routes = t.system.routes();
-    // Who logs in has no token yet, and how often they may try is limited; what joins a session shows its token in the body.
-    const open = ["GET /health", "GET /ready", "POST /v1/login", "POST /v1/sessions/join"];
+    const open = routes.filter(({ guard }) => guard === "open").map(({ method, path }) => `${method} ${path}`);
+    // Who logs in has no token yet, and how often they may try is limited; what joins a session shows its token in the body; the page of
+    // the description holds nothing of the system's.
+    const page = ["/docs", "/docs/page.js", "/docs/page.css", "/docs/openapi-explorer.min.js"];
+    expect(open.sort()).toEqual(
+      [
+        "GET /health",
+        "GET /ready",
+        "POST /v1/login",
+        "POST /v1/sessions/join",
+        ...page.map((path) => `GET ${path}`),
+      ].sort(),
+    );
     const known = guarded.map(
       ([method, path]) =>
         `${method} ${path

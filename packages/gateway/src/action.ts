@@ -1,4 +1,6 @@
 import type { Context, JsonObject } from "@viable/kernel";
+import type { z } from "zod";
+import type { Route, RouteDescription } from "./openapi/route.ts";
 import type { Authenticated } from "./receive.ts";
 
 /** What a transport brings of a request. */
@@ -15,10 +17,12 @@ export interface ActionAnswer {
   readonly body: JsonObject;
 }
 
-interface ActionPlace {
+interface ActionPlace extends Pick<RouteDescription, "operation" | "summary" | "description" | "body" | "problems"> {
   readonly method: "POST" | "PUT" | "DELETE";
   /** Below `/v1`, with `:name` for parts. */
   readonly path: string;
+  /** What it answers with, and with which status. */
+  readonly answers: Readonly<Partial<Record<ActionAnswer["status"], z.ZodType>>>;
 }
 
 /** For whoever has a valid token; what more they need, the action asks. */
@@ -38,3 +42,30 @@ interface OpenAction extends ActionPlace {
  * its answers are kept by no cache.
  */
 export type Action = GuardedAction | OpenAction;
+
+/** An action as a route of the gateway's. */
+export function actionRoute({
+  method,
+  path,
+  isOpen,
+  operation,
+  summary,
+  description,
+  body,
+  problems,
+  answers,
+}: Action): Route {
+  return {
+    method,
+    path: `/v1${path}`,
+    guard: isOpen === true ? "open" : "token",
+    operation,
+    summary,
+    ...(description !== undefined && { description }),
+    ...(body !== undefined && { body }),
+    ...(problems !== undefined && { problems }),
+    answers: Object.fromEntries(
+      Object.entries(answers).map(([status, content]) => [status, { description: "Done.", content }]),
+    ),
+  };
+}

@@ -7,7 +7,7 @@ import { createMemoryBus } from "@viable/bus";
 import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
-import { executionEventPage } from "@viable/protocol";
+import { executionEventPage, readiness } from "@viable/protocol";
 import { baseClientLimits, createCapabilities, createHmacChain, mintOwnerToken } from "@viable/security";
 import { describe, expect, test } from "vitest";
 import { createHttpApp } from "./http-app.ts";
@@ -45,6 +45,8 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
   });
   const app = createHttpApp({
     system: "alone",
+    version: "0.0.0",
+    offers: () => ({ commands: [], queries: [] }),
     shares: absent,
     coordinations: absent,
     exports: absent,
@@ -118,6 +120,9 @@ function follow(feed: Response) {
 const view = (name: string, scope?: View["scope"]): View => ({
   name,
   path: `/${name}`,
+  operation: name,
+  summary: "Tells whose token it is.",
+  answer: readiness,
   ...(scope !== undefined && { scope }),
   read: (_ctx, { grant }) => ({ session: grant.sessionId ?? "none" }),
 });
@@ -232,6 +237,8 @@ describe("a view of a stream", () => {
   const pages: View = {
     name: "log of a plan",
     path: "/plans/:id/events",
+    operation: "planEvents",
+    summary: "What became of a plan.",
     scope: "session",
     stream: (_ctx, { params, grant }) => (params.id === "none" ? undefined : `plan:${params.id}/${grant.clientType}`),
     ends: ({ type }) => type === "plan.done",

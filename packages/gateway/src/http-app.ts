@@ -11,11 +11,15 @@ import type { Executions } from "@viable/swarm";
 import { executionStream, toExecutionView, toUndecodableView } from "@viable/swarm";
 import type { Context } from "hono";
 import { Hono } from "hono";
-import type { Action } from "./action.ts";
+import { type Action, actionRoute } from "./action.ts";
 import { answerEvents } from "./answer-events.ts";
 import { createClientAddress } from "./client-address.ts";
 import { sourceOf } from "./cloud-event.ts";
+import { addDocsPage } from "./docs-page/add-docs-page.ts";
 import { readLogEvents } from "./log-events.ts";
+import { addDescription, type DescriptionSettings } from "./openapi/add-description.ts";
+import { gatewayRoutes } from "./openapi/gateway-routes.ts";
+import type { Mount, Route } from "./openapi/route.ts";
 import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
 import { quotaHeaders } from "./rate-limit-headers.ts";
 import type { Authenticated } from "./receive.ts";
@@ -29,7 +33,7 @@ import { isOpen, toSessionView } from "./sessions.ts";
 import { socketPath, upgradeNeeded } from "./socket/check-upgrade.ts";
 import { followStored, readStreamEvents } from "./stream-events.ts";
 import type { ReadScope, View } from "./view.ts";
-import { queryNumber } from "./view.ts";
+import { queryNumber, viewRoute } from "./view.ts";
 import type { Webhooks } from "./webhooks/create-webhooks.ts";
 
 /** A command is a decision, not an upload: 1 MiB of JSON. */
@@ -38,9 +42,7 @@ const maxBodyBytes = 1024 * 1024;
 const maxDiscardedBytes = 16 * maxBodyBytes;
 const maxIdempotencyKeyChars = 200;
 
-export interface HttpAppSettings extends SessionRoutesSettings {
-  /** The system's name, which says where events come from. */
-  readonly system: string;
+export interface HttpAppSettings extends SessionRoutesSettings, DescriptionSettings {
   readonly runtime: Runtime;
   readonly sessions: Sessions;
   readonly presences: SessionPresences;
@@ -58,11 +60,19 @@ export interface HttpAppSettings extends SessionRoutesSettings {
   onError(error: unknown): void;
 }
 
-/** The gateway over HTTP: routes that translate to and from `receive`, and nothing else. */
-export function createHttpApp(settings: HttpAppSettings): Hono {
+/** The gateway's app, and all its routes as they describe themselves. */
+export type HttpApp = Hono & { readonly described: readonly Route[] };
+
+/** The gateway over HTTP: routes that translate to and from `receive`, and nothing else. None is mounted without a description of itself. */
+export function createHttpApp(settings: HttpAppSettings): HttpApp {
   const { runtime, receive, sessions, presences, executions, log } = settings;
   const source = sourceOf(settings.system);
   const app = new Hono();
+  const described: Route[] = [];
+  const mount: Mount = (route, handle) => {
+    described.push(route);
+    app.on(route.method, route.path, handle);
+  };
 
   const who = (c: Context): Promise<Authenticated> =>
     receive.authenticate({ token: bearerOf(c), traceparent: headerOf(c, "traceparent"), signal: goneSignal(c) });
@@ -120,21 +130,21 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     const health = await settings.health(rootContext(runtime));
     return c.json(health, health.status === "down" ? 503 : 200);
   };
-  app.get("/health", answerHealth);
-  app.get("/v1/health", async (c) => {
+  mount(gatewayRoutes.health, answerHealth);
+  mount(gatewayRoutes.guardedHealth, async (c) => {
     await reader(c, "health", "session");
     return await answerHealth(c);
   });
-  app.get("/ready", async (c) => {
+  mount(gatewayRoutes.ready, async (c) => {
     const { status } = await settings.health(rootContext(runtime));
     return c.json({ ready: status !== "down" }, status === "down" ? 503 : 200);
   });
-  app.get("/metrics", async (c) => {
+  mount(gatewayRoutes.metrics, async (c) => {
     if (!isLoopback(c)) await reader(c, "metrics", "tenant");
     return c.text(await settings.metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
   });
 
-  app.post("/v1/sessions", async (c) => {
+  mount(gatewayRoutes.openSession, async (c) => {
     const opener = await who(c);
     const { ctx, grant, token } = opener;
     const key = idempotencyKeyOf(c);
@@ -179,7 +189,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     };
     return c.json(body, 201, { location: `/v1/sessions/${session.sessionId}` });
   });
-  app.get("/v1/sessions", async (c) => {
+  mount(gatewayRoutes.sessions, async (c) => {
     const { ctx, grant } = await reader(c, "sessions", "session");
     const now = runtime.clock.now();
     const visible =
@@ -188,16 +198,16 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
         : [await sessions.find(ctx, grant, grant.sessionId)].filter((own) => own !== undefined);
     return c.json({ sessions: visible.map((session) => toSessionView(session, now)) });
   });
-  app.get("/v1/sessions/:id", async (c) => {
+  mount(gatewayRoutes.session, async (c) => {
     const caller = await reader(c, "session", "session");
     const session = await receive.session(caller, c.req.param("id"));
     return c.json({ ...toSessionView(session, runtime.clock.now()), present: presences.of(session.sessionId) });
   });
-  app.delete("/v1/sessions/:id", async (c) => {
+  mount(gatewayRoutes.endSession, async (c) => {
     const caller = await who(c);
     return c.json(toSessionView(await receive.endSession(caller, c.req.param("id")), runtime.clock.now()));
   });
-  app.post("/v1/sessions/:id/commands", async (c) => {
+  mount(gatewayRoutes.send, async (c) => {
     const caller = await who(c);
     const session = await receive.session(caller, c.req.param("id"));
     const { answer, quota } = await receive.command(caller, session, await bodyOf(c), idempotencyKeyOf(c));
@@ -207,12 +217,12 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     }
     return c.json(answer, 200, headers);
   });
-  app.post("/v1/sessions/:id/queries", async (c) => {
+  mount(gatewayRoutes.ask, async (c) => {
     const caller = await who(c);
     const session = await receive.session(caller, c.req.param("id"));
     return c.json(await receive.query(caller, session, await bodyOf(c)));
   });
-  app.get("/v1/sessions/:id/events", async (c) => {
+  mount(gatewayRoutes.watch, async (c) => {
     const caller = await reader(c, "session.events", "session");
     const session = await receive.session(caller, c.req.param("id"));
     return streamFeed(c, {
@@ -228,13 +238,13 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       onError: settings.onError,
     });
   });
-  app.get(socketPath, async (c) => {
+  mount(gatewayRoutes.socket, async (c) => {
     await who(c);
     throw new HttpProblem(upgradeNeeded);
   });
 
   addSessionRoutes(
-    app,
+    mount,
     {
       who,
       whoShows: (c, token) =>
@@ -246,12 +256,12 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     settings,
   );
 
-  app.post("/v1/capabilities", async (c) => {
+  mount(gatewayRoutes.mintCapability, async (c) => {
     const caller = await who(c);
     return c.json(await receive.mint(caller, await bodyOf(c), idempotencyKeyOf(c)), 201);
   });
 
-  app.get("/v1/executions", async (c) => {
+  mount(gatewayRoutes.executions, async (c) => {
     const { ctx, grant } = await reader(c, "executions", "session");
     const before = positionOf(c.req.query("before"));
     const session = grant.sessionId ?? c.req.query("session");
@@ -267,23 +277,23 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       ...(page.next !== undefined && { next: page.next }),
     });
   });
-  app.get("/v1/executions/:id", async (c) => {
+  mount(gatewayRoutes.execution, async (c) => {
     const executionId = c.req.param("id");
     const caller = await reader(c, "execution", "session", { executionId });
     return c.json(toExecutionView(await receive.execution(caller, executionId)));
   });
-  app.delete("/v1/executions/:id", async (c) => {
+  mount(gatewayRoutes.cancel, async (c) => {
     const caller = await who(c);
     return c.json(toExecutionView(await receive.cancel(caller, c.req.param("id"), "asked by a client")));
   });
-  app.get("/v1/executions/:id/events", async (c) => {
+  mount(gatewayRoutes.executionEvents, async (c) => {
     const executionId = c.req.param("id");
     const caller = await reader(c, "execution.events", "session", { executionId });
     await receive.mayFollow(caller, executionId);
     return await answerStream(c, caller, executionStream(executionId), endsExecution);
   });
 
-  app.get("/v1/events", async (c) => {
+  mount(gatewayRoutes.events, async (c) => {
     const { ctx, grant } = await reader(c, "events", "session");
     const { type, session, ...query } = c.req.query();
     const page = await readLogEvents(ctx, log, {
@@ -297,7 +307,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
   });
 
   for (const view of settings.views) {
-    app.get(`/v1${view.path}`, async (c) => {
+    mount(viewRoute(view), async (c) => {
       const caller = await reader(c, view.name, view.scope ?? "tenant");
       const request = {
         grant: caller.grant,
@@ -315,9 +325,12 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
     });
   }
 
+  addDescription(mount, { reader: (c) => reader(c, "openapi", "session") }, settings, described);
+  addDocsPage(mount);
+
   const clientAddress = createClientAddress(settings.trustedProxies);
   for (const action of settings.actions) {
-    app.on(action.method, `/v1${action.path}`, async (c) => {
+    mount(actionRoute(action), async (c) => {
       const request = {
         params: c.req.param() as Record<string, string>,
         address: clientAddress(bindingsOf(c).incoming?.socket.remoteAddress, headerOf(c, "x-forwarded-for")),
@@ -330,7 +343,7 @@ export function createHttpApp(settings: HttpAppSettings): Hono {
       return c.json(body, status, { "cache-control": "no-store" });
     });
   }
-  return app;
+  return Object.assign(app, { described });
 }
 
 const outcomeTypes: ReadonlySet<string> = new Set(outcomeStatuses.map((status) => `execution.${status}`));

@@ -1,7 +1,9 @@
 import type { Runtime } from "@viable/kernel";
 import { confirmation, joinSession, requestCoordination, requestExport, shareSession } from "@viable/protocol";
-import type { Context, Hono } from "hono";
+import type { Context } from "hono";
 import type { Coordinations } from "./coordinations.ts";
+import { gatewayRoutes } from "./openapi/gateway-routes.ts";
+import type { Mount } from "./openapi/route.ts";
 import { HttpProblem, notFound, unauthenticated } from "./problems.ts";
 import type { Authenticated, Receive } from "./receive.ts";
 import { parseBody } from "./receive.ts";
@@ -32,11 +34,11 @@ export interface SessionRoutesSettings {
 
 /** What clients of one session do together: share it, join it, decide on something, and take it with them. */
 export function addSessionRoutes(
-  app: Hono,
+  mount: Mount,
   { who, whoShows, reader, body, idempotencyKey }: RequestReader,
   { runtime, receive, shares, coordinations, exports }: SessionRoutesSettings,
 ): void {
-  app.post("/v1/sessions/join", async (c) => {
+  mount(gatewayRoutes.join, async (c) => {
     const { token } = parseBody(joinSession, await body(c), "join");
     const joiner = await whoShows(c, token);
     const { sessionId } = joiner.grant;
@@ -48,17 +50,17 @@ export function addSessionRoutes(
     return c.json(joined);
   });
 
-  app.put("/v1/sessions/:id/suspension", async (c) => {
+  mount(gatewayRoutes.suspendSession, async (c) => {
     const caller = await who(c);
     const session = await receive.suspendSession(caller, c.req.param("id"), await body(c));
     return c.json(toSessionView(session, runtime.clock.now()));
   });
-  app.delete("/v1/sessions/:id/suspension", async (c) => {
+  mount(gatewayRoutes.resumeSession, async (c) => {
     const caller = await who(c);
     return c.json(toSessionView(await receive.resumeSession(caller, c.req.param("id")), runtime.clock.now()));
   });
 
-  app.post("/v1/sessions/:id/shares", async (c) => {
+  mount(gatewayRoutes.share, async (c) => {
     const caller = await who(c);
     const session = await receive.openSession(caller, c.req.param("id"));
     receive.mayDo(caller, session, "Sharing the session", "session.share");
@@ -73,7 +75,7 @@ export function addSessionRoutes(
     });
   });
 
-  app.post("/v1/sessions/:id/coordinations", async (c) => {
+  mount(gatewayRoutes.coordinate, async (c) => {
     const caller = await who(c);
     const session = await receive.openSession(caller, c.req.param("id"));
     receive.mayDo(caller, session, "Asking the session's clients", "coordination.request");
@@ -83,19 +85,19 @@ export function addSessionRoutes(
     const asked = await coordinations.request(caller.ctx, session.sessionId, by, request);
     return c.json(asked, 202, { location: `/v1/coordinations/${asked.coordinationId}` });
   });
-  app.get("/v1/coordinations/:id", async (c) => {
+  mount(gatewayRoutes.coordination, async (c) => {
     const { ctx, grant } = await reader(c, "coordination", "session");
     const asked = await coordinations.find(ctx, grant, c.req.param("id"));
     if (asked === undefined) throw notFound("coordination");
     return c.json(asked);
   });
-  app.post("/v1/coordinations/:id/confirmations", async (c) => {
+  mount(gatewayRoutes.confirm, async (c) => {
     const caller = await who(c);
     const word = parseBody(confirmation, await body(c), "confirmation");
     return c.json(await receive.confirm(caller, c.req.param("id"), word));
   });
 
-  app.post("/v1/sessions/:id/exports", async (c) => {
+  mount(gatewayRoutes.requestExport, async (c) => {
     const caller = await reader(c, "export", "session");
     const session = await receive.session(caller, c.req.param("id"));
     const { format } = parseBody(requestExport, await body(c), "export");
@@ -103,7 +105,7 @@ export function addSessionRoutes(
     const accepted = await exports.request(caller.ctx, session, format);
     return c.json(accepted, 202, { location: accepted.url });
   });
-  app.get("/v1/exports/:id", async (c) => {
+  mount(gatewayRoutes.readExport, async (c) => {
     const caller = await reader(c, "export", "session");
     const asked = await exports.find(caller.ctx, c.req.param("id"));
     if (asked === undefined) throw notFound("export");

@@ -1,6 +1,9 @@
 import type { Context, JsonValue } from "@viable/kernel";
 import type { StoredEvent } from "@viable/log";
 import type { Grant } from "@viable/security";
+import type { z } from "zod";
+import { streamAnswers, streamQuery } from "./openapi/gateway-routes.ts";
+import type { Route, RouteDescription } from "./openapi/route.ts";
 
 /**
  * Something to read, mounted under `/v1`. Rooms export views and the composition root hands them over; the gateway
@@ -8,7 +11,10 @@ import type { Grant } from "@viable/security";
  */
 export type View = ReadView | EventsView;
 
-interface ViewPlace {
+/** What a view says of itself, for whoever reads it: see `RouteDescription`. */
+export type ViewDescription = Pick<RouteDescription, "operation" | "summary" | "description" | "query" | "problems">;
+
+interface ViewPlace extends ViewDescription {
   /** For reasons and the list of routes: `swarms`. */
   readonly name: string;
   /** Under `/v1`, with `:names` for parts: `/swarms/:service`. */
@@ -23,6 +29,8 @@ interface ViewPlace {
 
 /** Answers with JSON. */
 export interface ReadView extends ViewPlace {
+  /** What the answer is: one of the protocol's schemas. */
+  readonly answer: z.ZodType;
   /** The answer, or undefined where there is no such thing (404). */
   read(ctx: Context, request: ViewRequest): Promise<JsonValue | undefined> | JsonValue | undefined;
 }
@@ -42,6 +50,33 @@ export interface ViewRequest {
   readonly grant: Grant;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
+}
+
+/** A view as a route of the gateway's. */
+export function viewRoute(view: View): Route {
+  const { path, operation, summary, description, query, problems } = view;
+  const about = {
+    method: "GET",
+    path: `/v1${path}`,
+    guard: "token",
+    operation,
+    summary,
+    ...(description !== undefined && { description }),
+  } as const;
+  if ("stream" in view)
+    return {
+      ...about,
+      isFeed: true,
+      query: { ...streamQuery, ...query },
+      answers: streamAnswers,
+      problems: { 400: ["gateway.invalid_position"], ...problems },
+    };
+  return {
+    ...about,
+    ...(query !== undefined && { query }),
+    ...(problems !== undefined && { problems }),
+    answers: { 200: { description: "As it is now.", content: view.answer } },
+  };
 }
 
 /** A whole number from the query, bounded; the default where it is absent or no number. */

@@ -14,3 +14,6 @@ export const healthView = z.object({
   checks: z.array(z.object({ name: z.string(), status: healthStatus, detail: z.string() })),
 });
 export type HealthView = z.infer<typeof healthView>;
+
+/** Whether a system takes work. */
+export const readiness = z.object({ ready: z.boolean() });

@@ -19,6 +19,8 @@ export {
   ownCapability,
   restrictions,
 } from "./capability.ts";
+export type { ClaimPage } from "./claim.ts";
+export { claimPage } from "./claim.ts";
 export type { CloudEvent } from "./cloud-event.ts";
 export { cloudEvent, cloudEventBatch, cloudEventsBatchType } from "./cloud-event.ts";
 export type { CommandAnswer, CommandDescriptor, CommandList, CommandMode, SendCommand } from "./command.ts";
@@ -59,7 +61,7 @@ export {
 } from "./execution.ts";
 export { glossary } from "./glossary.ts";
 export type { HealthView } from "./health.ts";
-export { healthView } from "./health.ts";
+export { healthView, readiness } from "./health.ts";
 export type { FieldProblem, Problem } from "./problem.ts";
 export { errorOnTheWire, fieldProblem, problem, toFieldProblems } from "./problem.ts";
 export type { ProjectionList, ProjectionView } from "./projection.ts";
@@ -125,9 +127,9 @@ export {
   suspendSession,
 } from "./session.ts";
 export type { ExportAccepted, ExportFormat, RequestExport } from "./session-export.ts";
-export { exportAccepted, exportEvents, exportFormat, requestExport } from "./session-export.ts";
 export type { PresentClient, SessionPresenceView } from "./session-presence.ts";
 export { maxNamedClients, sessionPresence } from "./session-presence.ts";
+export { exportAccepted, exportEvents, exportFormat, requestExport, sessionExport } from "./session-export.ts";
 export type { JoinSession, SessionJoined, SessionShared, ShareSession } from "./sharing.ts";
 export { joinSession, sessionJoined, sessionShared, shareSession, sharingEvents } from "./sharing.ts";
 export type { ClientFrame, ClientFrameInput, ServerFrame } from "./socket.ts";
@@ -192,13 +194,16 @@ export type { CredentialView, Invitation, KeyView, LoggedIn, LogIn, Role, RoleSe
 export {
   accountName,
   createKey,
+  credentialChanged,
   credentialEvents,
   credentialList,
   invitation,
   keyCreated,
   keyList,
   loggedIn,
+  loggedOut,
   logIn,
+  passwordSet,
   roleShape,
   setCredential,
   setPassword,

@@ -1,4 +1,7 @@
 import { z } from "zod";
+import { eventView } from "./event.ts";
+import { executionView } from "./execution.ts";
+import { sessionView } from "./session.ts";
 
 export const exportFormat = z.enum(["json", "csv", "markdown"]);
 export type ExportFormat = z.infer<typeof exportFormat>;
@@ -13,6 +16,13 @@ export const exportAccepted = z.object({
   url: z.string(),
 });
 export type ExportAccepted = z.infer<typeof exportAccepted>;
+
+/** An export in the format `json`. */
+export const sessionExport = z.object({
+  session: sessionView,
+  executions: z.array(executionView),
+  events: z.array(eventView),
+});
 
 export const exportEvents = {
   "export.requested": z.object({

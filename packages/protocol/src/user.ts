@@ -99,6 +99,11 @@ export type CredentialView = z.infer<typeof credentialView>;
 export const credentialList = z.object({ credentials: z.array(credentialView) });
 export const setCredential = z.strictObject({ value: z.string().min(1).max(8_192) });
 
+/** What is left of a log-in that was ended, a password that was set, and a credential that was set or removed: no secret. */
+export const loggedOut = z.object({ loggedOut: z.literal(true) });
+export const passwordSet = z.object({ user: z.string() });
+export const credentialChanged = z.object({ provider: z.string() });
+
 /** What a role allows. */
 export const roleShape = z.strictObject({
   operations: z.array(operation).min(1).max(3),

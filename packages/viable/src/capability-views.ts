@@ -1,9 +1,10 @@
 import type { View } from "@viable/gateway";
-import { queryNumber } from "@viable/gateway";
+import { newestFirst, queryNumber } from "@viable/gateway";
 import type { JsonValue } from "@viable/kernel";
 import { isId } from "@viable/kernel";
 import { isPosition } from "@viable/log";
 import type { OwnCapability } from "@viable/protocol";
+import { capabilityPage, capabilityView, ownCapability } from "@viable/protocol";
 import type { CapabilityRegister } from "@viable/security";
 
 /** Capabilities that were minted here, and the one that the reader shows. */
@@ -12,6 +13,9 @@ export const capabilityViews = (register: CapabilityRegister): View[] => [
     name: "capability",
     path: "/capability",
     scope: "session",
+    operation: "ownCapability",
+    summary: "What the token that asks allows",
+    answer: ownCapability,
     read: (_ctx, { grant }) => {
       const own: OwnCapability = {
         capabilityId: grant.tokenId,
@@ -30,6 +34,10 @@ export const capabilityViews = (register: CapabilityRegister): View[] => [
     name: "capabilities",
     path: "/capabilities",
     scope: "session",
+    operation: "capabilities",
+    summary: "Capabilities that were minted, the latest first; for a session's token its session's",
+    answer: capabilityPage,
+    query: newestFirst(50, 100),
     read: async (ctx, { grant, query }) => {
       const page = await register.list(ctx, {
         limit: queryNumber(query, "limit", 50, 100),
@@ -43,6 +51,9 @@ export const capabilityViews = (register: CapabilityRegister): View[] => [
     name: "capabilities",
     path: "/capabilities/:id",
     scope: "session",
+    operation: "capability",
+    summary: "One of them",
+    answer: capabilityView,
     read: async (ctx, { grant, params }) => {
       const { id = "" } = params;
       if (!isId("cap", id)) return undefined;

@@ -1,6 +1,7 @@
 import type { View } from "@viable/gateway";
-import { queryNumber } from "@viable/gateway";
+import { afterLast, queryNumber } from "@viable/gateway";
 import type { JsonValue } from "@viable/kernel";
+import { claimPage } from "@viable/protocol";
 import type { Conflicts } from "@viable/registry";
 
 /** Who has which of the tenant's resources. */
@@ -8,6 +9,10 @@ export const claimViews = (conflicts: Conflicts): View[] => [
   {
     name: "claims",
     path: "/registry/claims",
+    operation: "claims",
+    summary: "Who has which of the tenant's resources, by their names",
+    answer: claimPage,
+    query: afterLast(100, 1_000),
     read: async (ctx, { query }) => {
       const limit = queryNumber(query, "limit", 100, 1_000);
       const { holders, next } = await conflicts.list(ctx, {

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { Bus } from "@viable/bus";
 import type { Membership, SingletonOffer } from "@viable/cluster";
 import { createSingletons, joinCluster } from "@viable/cluster";
-import type { Egress, Listener } from "@viable/gateway";
+import type { Egress, Listener, Route } from "@viable/gateway";
 import {
   createCoordinations,
   createEgress,
@@ -69,6 +69,7 @@ import { claimViews } from "./claim-views.ts";
 import { databaseCommands } from "./database-commands.ts";
 import type { SystemDefinition } from "./define-system.ts";
 import { asksPersons, commandService, isProcessManager, systemService } from "./define-system.ts";
+import { describeCommands } from "./describe-command.ts";
 import { durabilityNote } from "./durability-note.ts";
 import { eventTypes } from "./event-types.ts";
 import { readHealth } from "./health.ts";
@@ -78,7 +79,7 @@ import { createMetrics } from "./metrics.ts";
 import { migrationCommands } from "./migration-commands.ts";
 import { createMigrationWatch } from "./migration-watch.ts";
 import { projectionCommands } from "./projection-commands.ts";
-import { queryViews } from "./query-views.ts";
+import { describeQueries, queryViews } from "./query-views.ts";
 import { reactorCommands } from "./reactor-commands.ts";
 import { reactorViews } from "./reactor-views.ts";
 
@@ -95,6 +96,7 @@ import { createTaskRuns } from "./task-runs.ts";
 import { createThrownNotices } from "./thrown-notices.ts";
 import { userCommands } from "./user-commands.ts";
 import { userViews } from "./user-views.ts";
+import { version } from "./version.ts";
 import { systemViews } from "./views.ts";
 import { webhookCommands } from "./webhook-commands.ts";
 import { webhookViews } from "./webhook-views.ts";
@@ -165,8 +167,8 @@ export interface System extends Part {
   health(): Promise<HealthView>;
   /** What survives, in words. Settled once it has started. */
   readonly durabilityNote: string;
-  /** What the gateway answers to: generated from its app, for documentation and for tests that must miss no route. */
-  routes(): readonly { readonly method: string; readonly path: string }[];
+  /** What the gateway answers to: generated from its app, as its routes describe themselves, for documentation and for tests that must miss no route. */
+  routes(): readonly Route[];
   /** The gateway's app, for calling it without a socket. */
   fetch(request: Request): Response | Promise<Response>;
 }
@@ -496,6 +498,11 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
       ...userViews({ users, keys: serviceKeys, credentials }),
     ],
     webhooks,
+    version,
+    offers: ({ tenant }) => ({
+      commands: describeCommands(catalogue, registry, policies, tenant),
+      queries: describeQueries(queries.catalogue, registry, tenant),
+    }),
     actions: createUserActions({ runtime, users, logIns: createLogIns(accounts), keys: serviceKeys, credentials }),
     trustedProxies: definition.gateway.trustedProxies,
     health,
@@ -670,7 +677,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
         throw new ViableError("system.not_started", "There is no owner token before the system has started.");
       return ownerToken;
     },
-    routes: () => app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => ({ method, path })),
+    routes: () => app.described,
     fetch: (request) => app.fetch(request),
     async start(outer) {
       // The system outlives the call that starts it: it ends by `stop`, or when the outer signal aborts.

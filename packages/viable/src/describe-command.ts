@@ -31,3 +31,12 @@ export function describeCommand(
     available: registry.discover(command, { tenant }).swarms.length > 0,
   };
 }
+
+/** All that a tenant may know of. */
+export const describeCommands = (
+  catalogue: Catalogue,
+  registry: Registry,
+  policies: Policies,
+  tenant: string,
+): CommandDescriptor[] =>
+  catalogue.commands(tenant).map((command) => describeCommand(catalogue, registry, policies, command, tenant));

@@ -1,13 +1,14 @@
 import type { View } from "@viable/gateway";
 import type { JsonValue } from "@viable/kernel";
 import type { QueryDescriptor } from "@viable/protocol";
+import { queryList } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import type { QueryCatalogue } from "@viable/swarm";
 import { z } from "zod";
 
 /** What a tenant may ask, as clients are told of it (W11). */
-export function queryViews(catalogue: QueryCatalogue, registry: Registry): View[] {
-  const describe = (name: string, tenant: string): QueryDescriptor[] => {
+export function describeQueries(catalogue: QueryCatalogue, registry: Registry, tenant: string): QueryDescriptor[] {
+  const describe = (name: string): QueryDescriptor[] => {
     const offers = catalogue.find(name, tenant);
     const [first] = offers;
     if (first === undefined) return [];
@@ -23,15 +24,20 @@ export function queryViews(catalogue: QueryCatalogue, registry: Registry): View[
       },
     ];
   };
+  return catalogue.names(tenant).flatMap(describe);
+}
+
+/** The list of them. */
+export function queryViews(catalogue: QueryCatalogue, registry: Registry): View[] {
   return [
     {
       name: "queries",
       scope: "session",
       path: "/queries",
-      read: (ctx) =>
-        ({
-          queries: catalogue.names(ctx.tenant).flatMap((name) => describe(name, ctx.tenant)),
-        }) as unknown as JsonValue,
+      operation: "queries",
+      summary: "What may be asked: all queries that the tenant may know of",
+      answer: queryList,
+      read: (ctx) => ({ queries: describeQueries(catalogue, registry, ctx.tenant) }) as unknown as JsonValue,
     },
   ];
 }

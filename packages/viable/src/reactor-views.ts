@@ -1,11 +1,11 @@
 import type { View } from "@viable/gateway";
-import { queryNumber } from "@viable/gateway";
+import { afterLast, choiceParameter, newestFirst, queryNumber, textParameter } from "@viable/gateway";
 import type { Context } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Log, Position } from "@viable/log";
 import { isPosition } from "@viable/log";
 import type { RunStatus, ScheduleView } from "@viable/protocol";
-import { runStatus } from "@viable/protocol";
+import { approvalList, reactorList, runPage, runStatus, runView } from "@viable/protocol";
 import type { Reactors, ScheduleStatus, Schedules } from "@viable/reactors";
 import { endsRun, listApprovals, listRuns, originOfRun, readRunView, runStream, toMermaid } from "@viable/reactors";
 import { describeReactors } from "@viable/reactors/define";
@@ -34,6 +34,11 @@ export function reactorViews({ log, reactors, schedules, executions }: ReactorVi
       name: "reactors",
       scope: "session",
       path: "/reactors",
+      operation: "reactors",
+      summary: "The reactors that runs can be begun of, and the schedules that begin some",
+      answer: reactorList,
+      query: { graph: choiceParameter("Draws each.", ["mermaid"]) },
+      problems: { 422: ["reactor.invalid_graph"] },
       read: async (ctx, { grant, query }) => {
         const { graph } = query;
         if (graph !== undefined && graph !== "mermaid")
@@ -59,6 +64,16 @@ export function reactorViews({ log, reactors, schedules, executions }: ReactorVi
       name: "runs",
       scope: "session",
       path: "/reactors/runs",
+      operation: "runs",
+      summary: "Runs, the newest first; for a session's token its session's",
+      answer: runPage,
+      query: {
+        ...newestFirst(50, 500),
+        reactor: textParameter("Of this reactor alone."),
+        status: choiceParameter("Of this status alone.", runStatus.options),
+        session: textParameter("Of this session alone."),
+      },
+      problems: { 422: ["reactor.invalid_position", "reactor.invalid_status"] },
       read: async (ctx, { grant, query }) => {
         const { reactor } = query;
         const before = toPosition(query.before);
@@ -76,6 +91,9 @@ export function reactorViews({ log, reactors, schedules, executions }: ReactorVi
       name: "run",
       scope: "session",
       path: "/reactors/runs/:id",
+      operation: "run",
+      summary: "Where a run stands, step by step",
+      answer: runView,
       read: async (ctx, { grant, params }) => {
         const id = await find(ctx, grant, params.id);
         return id === undefined ? undefined : await readRunView(ctx, log, id);
@@ -85,6 +103,8 @@ export function reactorViews({ log, reactors, schedules, executions }: ReactorVi
       name: "run events",
       scope: "session",
       path: "/reactors/runs/:id/events",
+      operation: "runEvents",
+      summary: "A run's events, in pages or as they come",
       stream: async (ctx, { grant, params }) => {
         const id = await find(ctx, grant, params.id);
         return id === undefined ? undefined : runStream(id);
@@ -95,6 +115,11 @@ export function reactorViews({ log, reactors, schedules, executions }: ReactorVi
       name: "approvals",
       scope: "session",
       path: "/approvals",
+      operation: "approvals",
+      summary: "What persons are asked for; for a session's token by its session's runs",
+      answer: approvalList,
+      query: afterLast(100, 500),
+      problems: { 422: ["reactor.invalid_position"] },
       read: async (ctx, { grant, query }) => {
         const after = toPosition(query.after);
         const options = { limit: queryNumber(query, "limit", 100, 500), after, session: grant.sessionId };

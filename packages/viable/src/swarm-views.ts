@@ -1,8 +1,9 @@
 import type { View } from "@viable/gateway";
-import { queryNumber } from "@viable/gateway";
+import { pageLimit, queryNumber, textParameter } from "@viable/gateway";
 import type { Context, JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { ServiceSwarms, SwarmHistory, SwarmReportList, SwarmView } from "@viable/protocol";
+import { serviceSwarms, swarmHistory, swarmReportList } from "@viable/protocol";
 import { isOpenTo } from "@viable/registry/define";
 
 export interface SwarmViewSources {
@@ -28,6 +29,9 @@ export function swarmViews({ processId, monitor }: SwarmViewSources): View[] {
       name: "swarms",
       scope: "session",
       path: "/swarms",
+      operation: "swarms",
+      summary: "Every swarm of every living process",
+      answer: swarmReportList,
       read: (ctx) => {
         const all = monitor.all();
         return { ...all, swarms: swarmsFor(ctx.tenant, all.swarms) } satisfies SwarmReportList as unknown as JsonValue;
@@ -37,6 +41,9 @@ export function swarmViews({ processId, monitor }: SwarmViewSources): View[] {
       name: "swarm",
       scope: "session",
       path: "/swarms/:service",
+      operation: "swarm",
+      summary: "A service's swarm, in the process that answers where it is there, and all of them",
+      answer: serviceSwarms,
       read: (ctx, { params }) => {
         const processes = swarmsFor(ctx.tenant, monitor.all().swarms).filter(
           ({ service }) => service === params.service,
@@ -49,6 +56,14 @@ export function swarmViews({ processId, monitor }: SwarmViewSources): View[] {
     {
       name: "swarm history",
       path: "/swarms/:service/history",
+      operation: "swarmHistory",
+      summary: "What a service's swarms were: samples, and the changes of their health, the newest first",
+      answer: swarmHistory,
+      query: {
+        from: textParameter("The number of a change: on from here, downwards. The `next` of the page before."),
+        limit: pageLimit(100, 500),
+      },
+      problems: { 422: ["registry.invalid_query"] },
       read: async (ctx, { params, query }) => {
         const page = { from: toNumber(query.from), limit: queryNumber(query, "limit", 100, 500) };
         return (await monitor.history(ctx, params.service ?? "", page)) as unknown as JsonValue | undefined;

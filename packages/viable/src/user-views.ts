@@ -1,8 +1,8 @@
 import type { View } from "@viable/gateway";
-import { queryNumber } from "@viable/gateway";
+import { afterLast, queryNumber } from "@viable/gateway";
 import type { JsonValue } from "@viable/kernel";
 import type { CredentialView, KeyView, UserView } from "@viable/protocol";
-import { accountName } from "@viable/protocol";
+import { accountName, credentialList, keyList, userList, userView } from "@viable/protocol";
 import type { Credentials, ServiceKeys, User, Users } from "@viable/security";
 import { authorize } from "@viable/security";
 
@@ -17,6 +17,10 @@ export const userViews = ({ users, keys, credentials }: UserViewSources): View[]
   {
     name: "users",
     path: "/users",
+    operation: "users",
+    summary: "The tenant's users, by their names",
+    answer: userList,
+    query: afterLast(100, 1_000),
     read: async (ctx, { query }) => {
       const after = accountName.safeParse(query.after);
       const limit = queryNumber(query, "limit", 100, 1_000);
@@ -27,6 +31,9 @@ export const userViews = ({ users, keys, credentials }: UserViewSources): View[]
   {
     name: "user",
     path: "/users/:user",
+    operation: "user",
+    summary: "One of them; each user sees itself",
+    answer: userView,
     read: async (ctx, { grant, params }) => {
       const name = params.user ?? "";
       const request = { subject: "users", address: "view/users", operation: "read", risk: "low" } as const;
@@ -40,6 +47,9 @@ export const userViews = ({ users, keys, credentials }: UserViewSources): View[]
   {
     name: "user-keys",
     path: "/users/:user/keys",
+    operation: "userKeys",
+    summary: "A user's service keys, without what is secret of them",
+    answer: keyList,
     read: async (ctx, { params }) => {
       const name = accountName.safeParse(params.user);
       if (!name.success || (await users.find(ctx, name.data)) === undefined) return undefined;
@@ -54,6 +64,9 @@ export const userViews = ({ users, keys, credentials }: UserViewSources): View[]
   {
     name: "credentials",
     path: "/credentials",
+    operation: "credentials",
+    summary: "Providers that the tenant has credentials of, without what is secret of them",
+    answer: credentialList,
     read: async (ctx) => {
       const all: CredentialView[] = (await credentials.list(ctx)).map(({ setAt, ends, ...rest }) => ({
         ...rest,

@@ -1,16 +1,17 @@
 import type { Membership } from "@viable/cluster";
 import type { View, ViewRequest } from "@viable/gateway";
-import { queryNumber } from "@viable/gateway";
+import { newestFirst, pageLimit, queryNumber, textParameter } from "@viable/gateway";
 import type { Context, JsonValue } from "@viable/kernel";
 import { ViableError } from "@viable/kernel";
 import type { Log, Position, ProjectionStatus, Projections } from "@viable/log";
 import { isPosition } from "@viable/log";
 import type { Discovery, MemoryEntryView, ProjectionView, RegistryMetrics, Traffic } from "@viable/protocol";
+import { commandList, deadLetterPage, discovery, memoryPage, projectionList, registryMetrics } from "@viable/protocol";
 import type { Registry } from "@viable/registry";
 import type { Policies } from "@viable/security";
 import type { AccessCounter, Catalogue, MemoryEntry } from "@viable/swarm";
 import { createMemory, globalMemoryService } from "@viable/swarm";
-import { describeCommand } from "./describe-command.ts";
+import { describeCommands } from "./describe-command.ts";
 
 export interface ViewSources {
   readonly catalogue: Catalogue;
@@ -39,22 +40,37 @@ export function systemViews({
       name: "commands",
       scope: "session",
       path: "/commands",
+      operation: "commands",
+      summary: "What may be sent: all commands that the tenant may know of",
+      answer: commandList,
       read: (ctx) =>
-        ({
-          commands: catalogue
-            .commands(ctx.tenant)
-            .map((command) => describeCommand(catalogue, registry, policies, command, ctx.tenant)),
-        }) as unknown as JsonValue,
+        ({ commands: describeCommands(catalogue, registry, policies, ctx.tenant) }) as unknown as JsonValue,
     },
     {
       name: "registry",
       scope: "session",
       path: "/registry/discover",
+      operation: "discover",
+      summary: "Who offers a capability, or belongs to a subsystem, or has tags",
+      answer: discovery,
+      query: {
+        capability: textParameter("A name such as `secret_scan`."),
+        version: textParameter("A range as npm writes it: `^1.4`."),
+        subsystem: textParameter("The part of the system it belongs to."),
+        tag: textParameter("Tags, with commas between; all must hold."),
+        tenant: textParameter("The reader's own, which is taken where absent."),
+      },
+      problems: { 422: ["registry.invalid_query"] },
       read: (ctx, { query }) => discover(registry, ctx, query) as unknown as JsonValue,
     },
     {
       name: "dead letters",
       path: "/registry/dead-letters",
+      operation: "deadLetters",
+      summary: "Tasks that came to nothing before anybody ended them, the newest first",
+      answer: deadLetterPage,
+      query: newestFirst(100, 1_000),
+      problems: { 422: ["registry.invalid_query"] },
       read: async (ctx, { query }) =>
         (await registry.deadLetters(ctx, {
           limit: queryNumber(query, "limit", 100, 1_000),
@@ -65,17 +81,34 @@ export function systemViews({
       name: "registry metrics",
       scope: "session",
       path: "/registry/metrics",
+      operation: "registryMetrics",
+      summary: "What the registry of this process has done since it started, and what crosses between swarms",
+      answer: registryMetrics,
       read: () => readRegistryMetrics(registry, membership, traffic()) as unknown as JsonValue,
     },
     {
       name: "projections",
       path: "/projections",
+      operation: "projections",
+      summary: "Projections, and how far each has come",
+      answer: projectionList,
       read: async (ctx) =>
         ({ projections: (await projections.status(ctx)).map(toProjectionView) }) as unknown as JsonValue,
     },
     {
       name: "memory",
       path: "/memory",
+      operation: "memory",
+      summary: "Entries of a service's memory, or of the memory that all share, by their keys",
+      answer: memoryPage,
+      query: {
+        service: textParameter("Whose memory; that of all where absent."),
+        namespace: textParameter("`default` where absent."),
+        key: textParameter("This entry alone."),
+        prefix: textParameter("Keys that begin with it."),
+        limit: pageLimit(100, 1_000),
+        after: textParameter("The key to go on after."),
+      },
       read: async (ctx, { query }) => {
         const service = query.service ?? globalMemoryService;
         const memory = createMemory(log, ctx, service, accesses);

@@ -1,6 +1,19 @@
 import type { Context, JsonObject, Runtime } from "@viable/kernel";
 import { codeOf, defaultTenant, withContext } from "@viable/kernel";
-import { accountName, createKey, logIn, setCredential, setPassword, toFieldProblems } from "@viable/protocol";
+import {
+  accountName,
+  createKey,
+  credentialChanged,
+  invitation,
+  keyCreated,
+  loggedIn as loggedInAnswer,
+  loggedOut,
+  logIn,
+  passwordSet,
+  setCredential,
+  setPassword,
+  toFieldProblems,
+} from "@viable/protocol";
 import type { Credentials, Giver, Grant, LogIns, LogInToken, ServiceKeys, Users } from "@viable/security";
 import { authorize, Secret } from "@viable/security";
 import type { Action, ActionAnswer, ActionRequest } from "../action.ts";
@@ -64,6 +77,17 @@ export function createUserActions({ runtime, users, logIns, keys, credentials }:
     {
       method: "POST",
       path: "/login",
+      operation: "logIn",
+      summary: "Makes a token of a user's name and password",
+      description: "Needs no token. Limited by address and by name.",
+      body: logIn,
+      answers: { 201: loggedInAnswer },
+      problems: {
+        401: ["gateway.log_in_refused"],
+        403: ["gateway.no_such_role"],
+        422: ["gateway.invalid_log_in"],
+        429: ["gateway.log_in_limited"],
+      },
       isOpen: true,
       async perform(outer, request) {
         const admitted = limits.admit(request.address);
@@ -80,6 +104,13 @@ export function createUserActions({ runtime, users, logIns, keys, credentials }:
     {
       method: "POST",
       path: "/login/renew",
+      operation: "renewLogIn",
+      summary: "Makes another token of a log-in's",
+      answers: { 201: loggedInAnswer },
+      problems: {
+        403: ["gateway.log_in_too_old", "gateway.no_such_role", "gateway.not_a_log_in"],
+        429: ["gateway.log_in_limited"],
+      },
       async perform({ ctx, grant }) {
         const admitted = limits.admitRenewal(grant.tokenId);
         if (!admitted.ok) throw limited("This token was renewed too often.", admitted.retryAfterMs);
@@ -98,6 +129,10 @@ export function createUserActions({ runtime, users, logIns, keys, credentials }:
     {
       method: "DELETE",
       path: "/login",
+      operation: "logOut",
+      summary: "Ends a log-in, and what came of it",
+      answers: { 200: loggedOut },
+      problems: { 403: ["gateway.not_a_log_in"] },
       async perform({ ctx, grant }) {
         if (!(await logIns.logOut(ctx, grant))) throw notALogIn();
         return { status: 200, body: { loggedOut: true } };
@@ -106,6 +141,9 @@ export function createUserActions({ runtime, users, logIns, keys, credentials }:
     {
       method: "POST",
       path: "/users/:user/invitations",
+      operation: "invite",
+      summary: "Makes a token that sets a user's password, once",
+      answers: { 201: invitation },
       async perform(caller, request) {
         requireAdministration(caller, "user.invite");
         const { name, roles } = await findOrThrow(caller.ctx, request);
@@ -118,6 +156,16 @@ export function createUserActions({ runtime, users, logIns, keys, credentials }:
     {
       method: "POST",
       path: "/users/:user/password",
+      operation: "setPassword",
+      summary: "Sets a user's own password, by an invitation or with the one of before",
+      body: setPassword,
+      answers: { 200: passwordSet },
+      problems: {
+        401: ["gateway.log_in_refused"],
+        403: ["gateway.not_invited"],
+        422: ["gateway.invalid_password"],
+        429: ["gateway.log_in_limited"],
+      },
       async perform({ ctx, grant }, request) {
         const user = nameIn(request, "user");
         const { password, current } = parse(setPassword, await request.body(), "password");
@@ -136,6 +184,11 @@ export function createUserActions({ runtime, users, logIns, keys, credentials }:
     {
       method: "POST",
       path: "/users/:user/keys",
+      operation: "createKey",
+      summary: "Makes a service key, which is shown once",
+      body: createKey,
+      answers: { 201: keyCreated },
+      problems: { 403: ["gateway.no_such_role"], 409: ["gateway.too_many_keys"], 422: ["gateway.invalid_key"] },
       async perform(caller, request) {
         requireAdministration(caller, "user.create_key");
         const { name, roles } = await findOrThrow(caller.ctx, request);
@@ -160,6 +213,11 @@ export function createUserActions({ runtime, users, logIns, keys, credentials }:
     {
       method: "PUT",
       path: "/credentials/:provider",
+      operation: "setCredential",
+      summary: "Keeps a credential of a provider's, encrypted",
+      body: setCredential,
+      answers: { 200: credentialChanged },
+      problems: { 409: ["gateway.too_many_credentials", "security.no_secret"], 422: ["gateway.invalid_credential"] },
       async perform(caller, request) {
         requireAdministration(caller, "credential.set");
         const provider = nameIn(request, "provider");
@@ -176,6 +234,9 @@ export function createUserActions({ runtime, users, logIns, keys, credentials }:
     {
       method: "DELETE",
       path: "/credentials/:provider",
+      operation: "removeCredential",
+      summary: "Forgets a credential",
+      answers: { 200: credentialChanged },
       async perform(caller, request) {
         requireAdministration(caller, "credential.remove");
         const provider = nameIn(request, "provider");
