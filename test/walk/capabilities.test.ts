@@ -2,10 +2,10 @@
 import type { JsonObject } from "@viable/kernel";
 import type { Restrictions } from "@viable/protocol";
 import { createHmacChain } from "@viable/security";
-import { startTestSystem } from "@viable/testing";
 import { agent, defineSystem, query, service } from "viable";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const input = z.looseObject({});
 const work = service({

@@ -3,12 +3,12 @@
  * would, and the same ones that are given otherwise.
  */
 import { createClient } from "@viable/client";
-import { startTestSystem } from "@viable/testing";
 import type { CloudEventV1 } from "cloudevents";
 import { HTTP } from "cloudevents";
 import { agent, defineSystem, service } from "viable";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const batch = "application/cloudevents-batch+json";
 

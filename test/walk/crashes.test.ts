@@ -10,11 +10,11 @@ import { everyEvent } from "@viable/log/testing";
 import type { ExecutionState } from "@viable/swarm";
 import { foldExecution } from "@viable/swarm";
 import type { TestSystem } from "@viable/testing";
-import { startTestSystem } from "@viable/testing";
 import type { AgentContext, Projection, ServiceDefinition } from "viable";
 import { agent, defineSystem, service } from "viable";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const pause = (ctx: AgentContext, ms: number) =>
   new Promise<void>((resolve, reject) => {

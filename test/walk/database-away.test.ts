@@ -2,10 +2,10 @@
 // delegated, which is then read from the log.
 import type { Store } from "@viable/log";
 import { createMemoryStore, storeUnavailable } from "@viable/log";
-import { startTestSystem } from "@viable/testing";
 import { agent, defineSystem, service, ViableError } from "viable";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const child = agent({
   name: "child",

@@ -6,10 +6,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Store } from "@viable/log";
 import { createMemoryStore } from "@viable/log";
-import { startTestSystem } from "@viable/testing";
 import { agent, defineSystem, service } from "viable";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const file = new URL("../../ARCHITECTURE.md", import.meta.url);
 const [begin, end] = ["<!-- walk:begin -->", "<!-- walk:end -->"];

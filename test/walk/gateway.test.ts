@@ -5,10 +5,10 @@
 import { createClient } from "@viable/client";
 import { capabilityIdOf, createHmacChain, mintOwnerToken } from "@viable/security";
 import type { TestSystem } from "@viable/testing";
-import { startTestSystem } from "@viable/testing";
 import { agent, defineSystem, query, reactor, service, ViableError } from "viable";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const settings = {
   name: "gateway-test",

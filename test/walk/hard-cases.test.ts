@@ -8,11 +8,11 @@ import type { CommitResult, Store } from "@viable/log";
 import { createMemoryStore, storeNoSpace, storeUnavailable } from "@viable/log";
 import { everyEvent } from "@viable/log/testing";
 import type { TestSystem } from "@viable/testing";
-import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
 import { agent, defineSystem, service } from "viable";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const pause = (ctx: AgentContext, ms: number) =>
   new Promise<void>((resolve, reject) => {

@@ -7,11 +7,11 @@ import { seededRandom, simulateTime, ViableError } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createMemoryStore, storeUnavailable } from "@viable/log";
 import { everyEvent } from "@viable/log/testing";
-import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
 import { agent, defineSystem, service } from "viable";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const pause = (ctx: AgentContext, ms: number) =>
   new Promise<void>((resolve, reject) => {

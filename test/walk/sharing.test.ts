@@ -1,10 +1,10 @@
 /** Several clients of one session on a whole system in simulated time: shares, what they decide together, and what they take with them. */
 import type { JsonObject } from "@viable/kernel";
 import { createHmacChain } from "@viable/security";
-import { startTestSystem } from "@viable/testing";
 import { agent, defineSystem, service } from "viable";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const input = z.looseObject({});
 const echo = agent({

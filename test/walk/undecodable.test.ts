@@ -3,10 +3,10 @@ import { createRuntime, rootContext, simulateTime, withContext } from "@viable/k
 import { createLog, createMemoryStore } from "@viable/log";
 import { executionPage } from "@viable/protocol";
 import { createExecutions } from "@viable/swarm";
-import { startTestSystem } from "@viable/testing";
 import { agent, defineSystem, service } from "viable";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const echo = agent({
   name: "echo",

@@ -2,9 +2,9 @@
  * Users through the gateway of a whole system: how a person comes in, what guessing comes to, what each may do, and that no password, token, key or credential
  * shows in any event, record, answer to others or notice. Guessing is in `packages/gateway/src/users/user-actions.test.ts`, where requests have addresses.
  */
-import { startTestSystem } from "@viable/testing";
 import { defineSystem } from "viable";
 import { describe, expect, test } from "vitest";
+import { startTestSystem } from "./described-system.ts";
 
 const definition = defineSystem({ name: "users-test", services: [], gateway: { port: 0 } });
 const canaries = {

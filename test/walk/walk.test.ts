@@ -5,11 +5,11 @@
  */
 import type { Store } from "@viable/log";
 import { createMemoryStore } from "@viable/log";
-import { startTestSystem } from "@viable/testing";
 import type { AgentContext } from "viable";
 import { agent, defineSystem, service } from "viable";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { startTestSystem } from "./described-system.ts";
 
 const forever = (ctx: AgentContext) =>
   new Promise<never>((_, reject) => {

@@ -9,7 +9,7 @@ export type { HttpApp, HttpAppSettings } from "./http-app.ts";
 export { createHttpApp } from "./http-app.ts";
 export type { Listener } from "./listen.ts";
 export { listen } from "./listen.ts";
-export type { Offers, OpenApi } from "./openapi/describe-routes.ts";
+export type { Offers, OpenApi, Operation } from "./openapi/describe-routes.ts";
 export { describeRoutes } from "./openapi/describe-routes.ts";
 export type { Route, RouteDescription } from "./openapi/route.ts";
 export { afterLast, choiceParameter, newestFirst, pageLimit, textParameter } from "./openapi/route.ts";
