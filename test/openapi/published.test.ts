@@ -12,7 +12,9 @@ const now = await describeReference();
 test("the description is an OpenAPI 3.1 document, by the specification's own schema", async () => {
   expect(await new Validator().validate(structuredClone(now))).toMatchObject({ valid: true });
   // And the validator sees what is none.
-  expect(await new Validator().validate({ ...structuredClone(now), paths: { "no-slash": {} } })).toMatchObject({ valid: false });
+  expect(await new Validator().validate({ ...structuredClone(now), paths: { "no-slash": {} } })).toMatchObject({
+    valid: false,
+  });
 });
 
 test("every reference leads to something, and nothing stands there that none leads to but what is known by name", () => {

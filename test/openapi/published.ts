@@ -1,16 +1,24 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { OpenApi } from "@viable/gateway";
 import { startTestSystem } from "@viable/testing";
-import reference from "../../examples/singularity/viable.config.ts";
+import type { SystemDefinition } from "viable";
 
 /** What the reference system's gateway has told its clients that it answers to. */
 export const publishedFile = new URL("../published/openapi.json", import.meta.url);
 
 export const readPublished = (): OpenApi => JSON.parse(readFileSync(publishedFile, "utf8"));
 
+/** Loaded as the command line does it: by where it is. */
+const config = join(import.meta.dirname, "..", "..", "examples", "singularity", "viable.config.ts");
+
 /** What it tells now: asked as a client asks. */
 export async function describeReference(): Promise<OpenApi> {
-  await using t = await startTestSystem(reference);
+  const loaded = (await import(/* @vite-ignore */ pathToFileURL(config).href)) as {
+    readonly default: SystemDefinition;
+  };
+  await using t = await startTestSystem(loaded.default);
   const headers = { authorization: `Bearer ${t.system.ownerToken}` };
   const request = new Request("http://test.invalid/openapi.json", { headers });
   const response = await t.settled(Promise.resolve(t.system.fetch(request)));

@@ -5,6 +5,8 @@ import type {
   AskQuery,
   CapabilityMinted,
   CapabilityPage,
+  CapabilityView,
+  ClaimPage,
   CloudEvent,
   CommandAnswer,
   CommandList,
@@ -29,6 +31,7 @@ import type {
   QueryAnswer,
   QueryList,
   ReactorList,
+  RegistryMetrics,
   RequestCoordination,
   RunPage,
   RunStatus,
@@ -50,6 +53,8 @@ import {
   approvalList,
   capabilityMinted,
   capabilityPage,
+  capabilityView,
+  claimPage,
   cloudEventBatch,
   cloudEventsBatchType,
   commandAnswer,
@@ -73,6 +78,7 @@ import {
   queryAnswer,
   queryList,
   reactorList,
+  registryMetrics,
   runPage,
   runView,
   serviceSwarms,
@@ -156,6 +162,8 @@ export interface Client {
   mintCapability(request: MintCapability, options?: { idempotencyKey?: string }): Promise<CapabilityMinted>;
   /** Those that were minted, the latest first; for a session's token those of its session. */
   capabilities(query?: { limit?: number; before?: string }): Promise<CapabilityPage>;
+  /** One of them. */
+  capability(capabilityId: string): Promise<CapabilityView>;
   /** What this client's token allows. */
   ownCapability(): Promise<OwnCapability>;
   /** Lets another client into a session, for an hour unless told. The same `idempotencyKey` finds the first. */
@@ -218,6 +226,10 @@ export interface Client {
   discover(capability: string | undefined, query?: DiscoverQuery): Promise<Discovery>;
   /** Tasks that came to nothing before anybody ended them, the newest first. */
   deadLetters(query?: { limit?: number; before?: string }): Promise<DeadLetterPage>;
+  /** What the registry of the process that answers has done, and what crosses between swarms. */
+  registryMetrics(): Promise<RegistryMetrics>;
+  /** Who has which of the tenant's resources, by their names. */
+  claims(query?: { limit?: number; after?: string }): Promise<ClaimPage>;
   memory(query: {
     service?: string;
     namespace?: string;
@@ -368,6 +380,7 @@ export function createClient(settings: ClientSettings): Client {
     mintCapability: (body, options = {}) =>
       json("POST", "/v1/capabilities", capabilityMinted, { body, headers: keyHeader(options.idempotencyKey) }),
     capabilities: (query = {}) => read(`/v1/capabilities${toQuery({ ...query })}`, capabilityPage),
+    capability: (id) => read(`/v1/capabilities/${encodeURIComponent(id)}`, capabilityView),
     ownCapability: () => read("/v1/capability", ownCapability),
     share: (sessionId, body = {}, options = {}) =>
       json("POST", `/v1/sessions/${encodeURIComponent(sessionId)}/shares`, sessionShared, {
@@ -426,6 +439,8 @@ export function createClient(settings: ClientSettings): Client {
     discover: (capability, { tags, ...query } = {}) =>
       read(`/v1/registry/discover${toQuery({ capability, ...query, tag: tags?.join(",") })}`, discovery),
     deadLetters: (query = {}) => read(`/v1/registry/dead-letters${toQuery(query)}`, deadLetterPage),
+    registryMetrics: () => read("/v1/registry/metrics", registryMetrics),
+    claims: (query = {}) => read(`/v1/registry/claims${toQuery(query)}`, claimPage),
     memory: (query) => read(`/v1/memory${toQuery(query)}`, memoryPage),
     events: (query = {}) => read(`/v1/events${toQuery({ ...query })}`, eventPage),
     async cloudEvents(query = {}) {

@@ -136,7 +136,7 @@ const contentsOf = (content: Answer["content"]): [string, Content][] =>
     : Object.entries<Content>(content instanceof z.ZodType ? { "application/json": content } : content);
 
 /** `/v1/sessions/:id` as `/v1/sessions/{id}`. */
-export const toTemplate = (path: string): string => path.replaceAll(/:([A-Za-z]+)/g, "{$1}");
+const toTemplate = (path: string): string => path.replaceAll(/:([A-Za-z]+)/g, "{$1}");
 
 function describeRoute(schemas: Schemas, route: Route, bodies: ReadonlyMap<z.ZodType, JsonSchema>): Operation {
   const { operation, summary, description, guard, body } = route;
