@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { createMemoryBus } from "@viable/bus";
-import { createRuntime, rootContext, simulateTime } from "@viable/kernel";
+import { createRuntime, rootContext, simulateTime, withContext } from "@viable/kernel";
 import type { Store } from "@viable/log";
 import { createLog, createMemoryStore } from "@viable/log";
 import { executionEventPage, readiness } from "@viable/protocol";
@@ -46,7 +46,7 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
   const app = createHttpApp({
     system: "alone",
     version: "0.0.0",
-    offers: () => ({ commands: [], queries: [] }),
+    offers: ({ tenant }) => ({ commands: [commandOf(tenant)], queries: [] }),
     shares: absent,
     coordinations: absent,
     exports: absent,
@@ -91,6 +91,8 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
     }
   };
   return {
+    app,
+    capabilities,
     time,
     ctx,
     log,
@@ -101,6 +103,18 @@ async function setup(views: readonly View[], store: Store = createMemoryStore())
     append,
   };
 }
+
+/** A command that a tenant alone may know of. */
+const commandOf = (tenant: string) => ({
+  command: `of_${tenant}`,
+  description: `What ${tenant} does.`,
+  services: [],
+  risk: "low" as const,
+  input: { type: "object" },
+  timeoutMs: 1_000,
+  joinable: false,
+  available: true,
+});
 
 /** Reads a feed to its end and tells how far it has come. */
 function follow(feed: Response) {
@@ -308,5 +322,42 @@ describe("a feed ends with what it was opened with", () => {
     expect(time.pending).toBe(2);
     await time.advance(twelveHoursMs);
     expect(time.pending).toBe(0);
+  });
+});
+
+describe("the description", () => {
+  test("is of all that is mounted, and of nothing else", async () => {
+    const { app } = await setup([view("swarms")]);
+    const mounted = app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`);
+    expect(app.described.map(({ method, path }) => `${method} ${path}`)).toEqual(mounted);
+    expect(mounted).toContain("GET /v1/swarms");
+  });
+
+  test("is told to whoever may read, a session's token too, once: its tag says that it is the same", async () => {
+    const { read, owner, session } = await setup([view("swarms")]);
+    const first = await read("/openapi.json", owner);
+    const tag = first.headers.get("etag") as string;
+    expect(first.headers.get("cache-control")).toBe("private, no-cache");
+    expect(Object.keys(((await first.json()) as { paths: object }).paths)).toContain("/v1/swarms");
+    const again = await read("/openapi.json", session, { "if-none-match": tag });
+    expect([again.status, await again.text()]).toEqual([304, ""]);
+    expect((await read("/openapi.json", "nonsense", { "if-none-match": tag })).status).toBe(401);
+  });
+
+  test("W11: tells a tenant of its own commands, and no other's", async () => {
+    const { app, capabilities, ctx } = await setup([]);
+    const tell = async (tenant: string) => {
+      const { token } = mintOwnerToken(withContext(ctx, { tenant }), capabilities);
+      return await (await app.request("/openapi.json", { headers: { authorization: `Bearer ${token}` } })).text();
+    };
+    for (const [own, other] of [
+      ["acme", "globex"],
+      ["globex", "acme"],
+      ["acme", "globex"],
+    ] as const) {
+      const told = await tell(own);
+      expect(told).toContain(`command.of_${own}`);
+      expect(told).not.toContain(other);
+    }
   });
 });
