@@ -21,11 +21,12 @@ export interface Schemas {
 
 const prefix = "#/components/schemas/";
 
-/** The protocol's schemas, by the names of their types. */
+/** The protocol's schemas, by the names of their types. Any JSON has none: a type that leads back to itself is more than generators can do. */
 function namesOfProtocol(): Map<z.ZodType, string> {
   const names = new Map<z.ZodType, string>();
   for (const [name, value] of Object.entries(protocol))
-    if (value instanceof z.ZodType) names.set(value, `${name.charAt(0).toUpperCase()}${name.slice(1)}`);
+    if (value instanceof z.ZodType && value !== protocol.jsonValue)
+      names.set(value, `${name.charAt(0).toUpperCase()}${name.slice(1)}`);
   return names;
 }
 
