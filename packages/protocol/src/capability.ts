@@ -24,7 +24,11 @@ export const dailyWindow = z.strictObject({
   from: clockTime,
   to: clockTime,
   /** An IANA time zone, such as Europe/Berlin. */
-  timeZone: z.string().max(60).refine(isTimeZone, { error: "must be a time zone such as Europe/Berlin or UTC" }),
+  timeZone: z
+    .string()
+    .max(60)
+    .refine(isTimeZone, { error: "must be a time zone such as Europe/Berlin or UTC" })
+    .meta({ examples: ["Europe/Berlin", "UTC"] }),
 });
 export type DailyWindow = z.infer<typeof dailyWindow>;
 
