@@ -8,7 +8,8 @@ import { createExchangeCheck } from "../openapi/check-exchange.ts";
 
 /** What the exchanges of the test that runs are complained of, when they are over. */
 let pending: Promise<string[]>[] = [];
-const checks = new WeakMap<SystemDefinition, ExchangeCheck>();
+/** By the routes: all systems of a test file have the same, and making a check takes longer than many a test. */
+const checks = new Map<string, ExchangeCheck>();
 
 afterEach(async () => {
   const complaints = (await Promise.all(pending)).flat();
@@ -23,8 +24,12 @@ afterEach(async () => {
 export async function startTestSystem(definition: SystemDefinition, options?: TestSystemOptions): Promise<TestSystem> {
   const t = await start(definition, options);
   const fetch = t.system.fetch.bind(t.system);
-  const check = checks.get(definition) ?? createExchangeCheck(describe(t));
-  checks.set(definition, check);
+  const key = t.system
+    .routes()
+    .map(({ method, path }) => `${method} ${path}`)
+    .join();
+  const check = checks.get(key) ?? createExchangeCheck(describe(t));
+  checks.set(key, check);
   const checked = async (request: Request): Promise<Response> => {
     const sent = request.clone();
     const response = await fetch(request);
