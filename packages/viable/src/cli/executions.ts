@@ -11,6 +11,7 @@ import { addGatewayOptions, connect } from "./gateway.ts";
 import { lookUp } from "./look-up.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData, renderJson } from "./output.ts";
+import { toPlainLine } from "./plain-text.ts";
 import { createProgressDisplay } from "./progress-display.ts";
 import type { Shell } from "./shell.ts";
 import { renderPairs, renderTable } from "./table.ts";
@@ -56,7 +57,7 @@ export function addExecutions(program: Command, shell: Shell): void {
     // In the other formats they stand in the page.
     if (options.output === "table")
       for (const { executionId, undecodable } of page.undecodable ?? [])
-        shell.err.write(`${executionId} cannot be read: ${undecodable}\n`);
+        shell.err.write(`${executionId} cannot be read: ${toPlainLine(undecodable)}\n`);
     if (options.output === "table" && page.next !== undefined)
       shell.err.write(`There are older ones: --before ${page.next}\n`);
   });

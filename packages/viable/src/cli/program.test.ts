@@ -2,35 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRuntime } from "@viable/kernel";
 import { expect, test } from "vitest";
-import { runProgram } from "./program.ts";
-import type { Screen, Shell } from "./shell.ts";
+import { runWords } from "./testing/written-shell.ts";
 
-/** Runs a command line in a shell that writes down what is printed. */
-async function run(...words: string[]): Promise<{ status: number; out: string; err: string }> {
-  const printed = { out: "", err: "" };
-  const screen = (name: "out" | "err"): Screen => ({
-    isTerminal: false,
-    colour: false,
-    columns: 120,
-    rows: 24,
-    write: (text) => {
-      printed[name] += text;
-    },
-  });
-  const shell: Shell = {
-    runtime: createRuntime(),
-    environment: {},
-    cwd: "/nowhere",
-    out: screen("out"),
-    err: screen("err"),
-    exitStatus: 0,
-    whenUnread: "end",
-    catchInterrupt: () => new AbortController().signal,
-  };
-  return { status: await runProgram(shell, words), ...printed };
-}
+const run = (...words: string[]) => runWords(words);
 
 const single = ["dev", "start", "exec", "health", "status", "doctor", "events", "backup", "restore", "login", "logout"];
 const groups = {

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "@viable/kernel";
 import type { EventView } from "@viable/protocol";
-import type { ExecutionTree, TreeNode } from "./execution-tree.ts";
-import { executionOf, foldTree } from "./execution-tree.ts";
+import { emptyTree, foldBounded, nodeOf } from "./bounded-tree.ts";
+import type { TreeNode } from "./execution-tree.ts";
 import { renderChange, renderTree } from "./render-tree.ts";
 import type { Screen } from "./shell.ts";
 
@@ -19,47 +19,44 @@ const lineEveryMs = 1_000;
 /** More lines than this are a stream and no log. */
 const linesPerSecond = 4;
 
-/** Live on a terminal: one line for each execution, drawn anew. Elsewhere plain lines, one for each change that matters. */
+/** Live on a terminal: a bar for each execution, drawn anew. Elsewhere plain lines, one for each change that matters. */
 export function createProgressDisplay(screen: Screen, clock: Clock): ProgressDisplay {
-  return screen.isTerminal ? createLiveDisplay(screen, clock) : createLineDisplay(screen, clock);
+  return screen.isAnimated ? createLiveDisplay(screen, clock) : createLineDisplay(screen, clock);
 }
 
 function createLiveDisplay(screen: Screen, clock: Clock): ProgressDisplay {
-  let tree: ExecutionTree = new Map();
-  let drawn = 0;
+  let state = emptyTree;
   let timer: Timer | undefined;
-  const draw = () => {
-    const lines = renderTree(tree, screen, clock.now());
-    // Up to the first line of the last drawing, and everything from there on is cleared.
-    const back = drawn === 0 ? "" : `\u001b[${drawn}A\r\u001b[J`;
-    screen.write(`${back}${lines.map((line) => `${line}\n`).join("")}`);
-    drawn = lines.length;
-  };
+  const draw = () => screen.draw(renderTree(state, screen, clock.now()));
   const tick = () => {
     draw();
-    // Durations go on while nothing happens.
+    // Durations go on while nothing happens, and the terminal may have another size by now.
     timer = clock.setTimer(tick, drawEveryMs, { background: true });
   };
   return {
     show(event) {
-      tree = foldTree(tree, event);
-      if (tree.size > 0 && timer === undefined) tick();
+      state = foldBounded(state, event);
+      if (state.tree.size > 0 && timer === undefined) tick();
     },
     end() {
       timer?.cancel();
-      if (tree.size > 0) draw();
+      if (timer === undefined) return;
+      draw();
+      screen.leave();
     },
   };
 }
 
 function createLineDisplay(screen: Screen, clock: Clock): ProgressDisplay {
-  let tree: ExecutionTree = new Map();
-  const toldMs = new Map<string, number>();
+  let state = emptyTree;
+  /** Of what is under way: its last line, and when that was written. */
+  const told = new Map<string, { readonly ms: number; readonly line: string }>();
   let recentMs: number[] = [];
   let untold = 0;
   /** What the tree's root does and what fails is always told; the rest as far as there is room. */
   const mayTell = (node: TreeNode, progressed: boolean, nowMs: number): boolean => {
-    if (progressed && nowMs - (toldMs.get(node.executionId) ?? Number.NEGATIVE_INFINITY) < lineEveryMs) return false;
+    const lastMs = told.get(node.executionId)?.ms ?? Number.NEGATIVE_INFINITY;
+    if (progressed && nowMs - lastMs < lineEveryMs) return false;
     // Nothing goes on before somebody has read it.
     const needsPerson = node.status === "waiting" && node.approvalId !== undefined;
     if (node.parentId === undefined || node.status === "failed" || needsPerson) return true;
@@ -68,20 +65,25 @@ function createLineDisplay(screen: Screen, clock: Clock): ProgressDisplay {
   };
   return {
     show(event) {
-      tree = foldTree(tree, event);
-      const node = tree.get(executionOf(event) ?? "");
-      if (node === undefined) return;
+      const before = state;
+      state = foldBounded(state, event);
+      const node = nodeOf(state, event);
+      if (node === undefined || state === before) return;
       const nowMs = clock.monotonicMs();
       const progressed = event.type === "execution.progressed";
-      if (!mayTell(node, progressed, nowMs)) {
+      const line = renderChange(node);
+      if (line === told.get(node.executionId)?.line) return;
+      const isTold = mayTell(node, progressed, nowMs);
+      if (node.endedMs !== undefined) told.delete(node.executionId);
+      else if (isTold) told.set(node.executionId, { ms: nowMs, line });
+      if (!isTold) {
         if (!progressed) untold += 1;
         return;
       }
       recentMs.push(nowMs);
-      toldMs.set(node.executionId, nowMs);
       const left = untold === 0 ? "" : ` (and ${untold} more since the last line)`;
       untold = 0;
-      screen.write(`${renderChange(node)}${left}\n`);
+      screen.write(`${line}${left}\n`);
     },
     end() {},
   };

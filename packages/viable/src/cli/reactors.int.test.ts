@@ -2,15 +2,11 @@
 // socket.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createRuntime, rootContext } from "@viable/kernel";
-import { createMemoryStore } from "@viable/log";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { loadConfig } from "../config-file.ts";
-import { createSystem } from "../create-system.ts";
 import { defineSystem, reactor } from "../index.ts";
-import { runProgram } from "./program.ts";
-import type { Screen, Shell } from "./shell.ts";
+import { commandLine } from "./testing/command-line.ts";
 
 const unsure = reactor("unsure", { input: z.looseObject({}) }, (steps) =>
   steps
@@ -38,45 +34,11 @@ const around = reactor("around", { input }, (steps) =>
 
 const asks = defineSystem({ name: "asks", services: [], reactors: [unsure, calls, books, around] });
 
-/** A system, and a command line that leads there. */
-async function commandLine(definition = asks) {
-  const ctx = rootContext(createRuntime());
-  const system = createSystem(
-    definition,
-    { store: createMemoryStore() },
-    { gateway: { host: "127.0.0.1", port: 0 }, servicePorts: "any" },
-  );
-  await system.start(ctx);
-  onTestFinished(() => system.stop(ctx));
-  const viable = async (...words: string[]) => {
-    const printed = { out: "", err: "" };
-    const screen = (name: "out" | "err"): Screen => ({
-      isTerminal: false,
-      colour: false,
-      columns: 120,
-      rows: 24,
-      write: (text) => {
-        printed[name] += text;
-      },
-    });
-    const shell: Shell = {
-      runtime: createRuntime(),
-      environment: { VIABLE_URL: system.gatewayUrl, VIABLE_TOKEN: system.ownerToken },
-      cwd: "/nowhere",
-      out: screen("out"),
-      err: screen("err"),
-      exitStatus: 0,
-      whenUnread: "end",
-      catchInterrupt: () => new AbortController().signal,
-    };
-    return { status: await runProgram(shell, words), ...printed };
-  };
-  return { ctx, system, viable };
-}
+const startLine = (definition = asks) => commandLine(onTestFinished, definition);
 
-/** The same with a run that asks a person. */
+/** A command line, and a run that asks a person. */
 async function askingRun() {
-  const { ctx, system, viable } = await commandLine();
+  const { ctx, system, viable } = await startLine();
   const waited = await viable("reactors", "start", "unsure", "--wait");
   const runId = /run_\w+/.exec(waited.err)?.[0] ?? "";
   const resumed = async () => {
@@ -108,7 +70,7 @@ test("resume answers what was read before, where it is told by which event that 
 });
 
 test("a run that failed is told with the step at which it did, what that follows from, and what to look at", async () => {
-  const { viable } = await commandLine();
+  const { viable } = await startLine();
   const failed = await viable("reactors", "start", "calls", "--wait");
   const runId = /run_\w+/.exec(failed.err)?.[0] ?? "";
   expect(failed).toEqual({
@@ -126,7 +88,7 @@ test("a run that failed is told with the step at which it did, what that follows
 });
 
 test("of a step that composes a reactor the run is named", async () => {
-  const { viable } = await commandLine();
+  const { viable } = await startLine();
   const { err } = await viable("reactors", "start", "around", "--wait");
   const runId = /run_\w+/.exec(err)?.[0] ?? "";
   const { steps } = JSON.parse((await viable("reactors", "show", runId, "--output", "json")).out);
@@ -136,7 +98,7 @@ test("of a step that composes a reactor the run is named", async () => {
 });
 
 test("what is not there ends with 1, whichever verb is asked for it, and where to look is said", async () => {
-  const { viable } = await commandLine();
+  const { viable } = await startLine();
   const asked = [
     ["reactors show nix", "viable reactors runs"],
     ["reactors watch nix", "viable reactors runs"],
@@ -172,7 +134,7 @@ test("what docs/how-to/run-a-reactor.md shows of its config is what the verbs pr
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const file = join(folder, "viable.config.ts");
   writeFileSync(file, blockOf("In `viable.config.ts`:\n\n```ts\n"));
-  const { viable } = await commandLine(await loadConfig(file));
+  const { viable } = await startLine(await loadConfig(file));
 
   expect(await viable("reactors", "graph", "order")).toEqual({
     status: 0,

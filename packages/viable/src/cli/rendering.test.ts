@@ -7,12 +7,12 @@ import { renderEvent } from "./events.ts";
 import { explain } from "./explain-execution.ts";
 import { formatDuration } from "./format-duration.ts";
 import { findChanges } from "./memory.ts";
-import { cutTo, toPlainLine } from "./plain-text.ts";
-import type { Screen } from "./shell.ts";
+import { cutTo, toPlainLine, widthOfText } from "./plain-text.ts";
 import { renderPairs, renderTable } from "./table.ts";
+import { writtenScreen } from "./testing/written-shell.ts";
 
-const pipe: Screen = { isTerminal: false, colour: false, columns: 80, rows: 24, write() {} };
-const narrow: Screen = { isTerminal: true, colour: true, columns: 30, rows: 24, write() {} };
+const pipe = writtenScreen({ columns: 80 });
+const narrow = writtenScreen({ isTerminal: true, colour: true, columns: 30 });
 
 test("durations", () => {
   expect([0, 999, 1_000, 59_960, 60_000, 185_000, 7_800_000, 97_200_000].map(formatDuration)).toEqual([
@@ -31,6 +31,20 @@ test("text from elsewhere is one line without control characters", () => {
   expect(toPlainLine("a\u001b[31mred\u001b[0m\nb\tc\u0007\u009b31m")).toBe("ared b c ");
   expect(cutTo("abcdef", 4)).toBe("abc…");
   expect(cutTo("abcd", 4)).toBe("abcd");
+  // What turns the direction makes a name read as another.
+  expect(toPlainLine("safe\u202etxt.exe\u2069 \u200ex")).toBe("safetxt.exe x");
+});
+
+test("text is cut by the columns that a terminal gives it, and never within a letter", () => {
+  const family = "👩‍👩‍👧‍👦";
+  expect(cutTo("進捗状況", 5)).toBe("進捗…");
+  expect(cutTo("進捗状況", 8)).toBe("進捗状況");
+  expect(cutTo(`a${family}b`, 3)).toBe("a…");
+  expect(cutTo(`a${family}b`, 4)).toBe(`a${family}b`);
+  expect(cutTo("e\u0301e\u0301e\u0301", 2)).toBe("e\u0301…");
+  // Marks without end are no letter.
+  expect(cutTo(`a${"\u0301".repeat(1_000)}b`, 2)).toBe(`a${"\u0301".repeat(15)}b`);
+  expect(["a", "b"].map((text) => cutTo(text, 0))).toEqual(["", ""]);
 });
 
 describe("tables", () => {
@@ -58,6 +72,30 @@ describe("tables", () => {
     const text = renderTable(narrow, ["ID", "TEXT"], [["exe_1", "y".repeat(100)]]);
     expect(text).toContain(`exe_1  ${"y".repeat(22)}…`);
     expect(text).toContain("\u001b[1mID");
+  });
+
+  test("on a terminal ids stay whole, and other columns give way instead", () => {
+    const id = "exe_01jd8q5k3v7x2m9c4h6t8w0y1z";
+    const text = renderTable(writtenScreen({ isTerminal: true, columns: 50 }), ["ID", "TEXT"], [[id, "y".repeat(40)]]);
+    expect(text).toBe(`${"ID".padEnd(30)}  TEXT\n${id}  ${"y".repeat(17)}…\n`);
+  });
+
+  test("columns stand below each other whatever is written in them", () => {
+    const rows = [
+      ["進捗", "1"],
+      ["👩‍👩‍👧‍👦", "2"],
+      ["e\u0301", "3"],
+      ["\u001b[2J\u202etitle", "4"],
+    ];
+    const lines = renderTable(pipe, ["A", "B"], rows).trimEnd().split("\n");
+    expect(lines.map((line) => widthOfText(line))).toEqual([8, 8, 8, 8, 8]);
+    expect(lines.at(-1)).toBe("title  4");
+    expect(
+      renderPairs(pipe, [
+        ["進捗", "1"],
+        ["a\u001b[2J", "2"],
+      ]),
+    ).toBe("進捗  1\na     2\n");
   });
 });
 

@@ -10,7 +10,7 @@ import { agent, defineSystem, service } from "../index.ts";
 import { printReplay, renderStep, toUntil } from "./print-replay.ts";
 import type { ReplayStep, Until } from "./replay-execution.ts";
 import { findStateChanges, replayExecution } from "./replay-execution.ts";
-import type { Screen, Shell } from "./shell.ts";
+import { writtenScreen, writtenShell } from "./testing/written-shell.ts";
 
 const slow = agent({
   name: "slow",
@@ -69,18 +69,9 @@ async function writeLater(t: TestSystem, executionId: string, version: number, t
   await t.time.advance(1_000);
 }
 
-const pipe = (written: string[]): Screen => ({
-  isTerminal: false,
-  colour: false,
-  columns: 80,
-  rows: 24,
-  write: (text) => written.push(text),
-});
-
 /** Prints steps and answers what was written, and the exit status. */
 async function print(format: "table" | "json" | "yaml", steps: readonly ReplayStep[]) {
-  const [out, err]: [string[], string[]] = [[], []];
-  const shell = { out: pipe(out), err: pipe(err), exitStatus: 0 } as unknown as Shell;
+  const { shell, out, err } = writtenShell();
   await printReplay(
     shell,
     format,
@@ -88,7 +79,7 @@ async function print(format: "table" | "json" | "yaml", steps: readonly ReplaySt
       yield* steps;
     })(),
   );
-  return { out: out.join(""), err: err.join(""), status: shell.exitStatus };
+  return { out: out.text, err: err.text, status: shell.exitStatus };
 }
 
 test("the state after the last event is the one that the system has", async () => {
@@ -233,7 +224,7 @@ describe("printed", () => {
     };
     const progress = (message: string) => ({ status: "running", progress: { percent: 1, message } });
     const step = { event, before: progress("a".repeat(99)), state: progress("b\n".repeat(99)), problem: undefined };
-    const text = renderStep({ ...pipe([]), isTerminal: true, columns: 60 }, step as unknown as ReplayStep, 65_000);
+    const text = renderStep(writtenScreen({ isTerminal: true, columns: 60 }), step as unknown as ReplayStep, 65_000);
     const lines = text.trimEnd().split("\n");
     expect(lines).toHaveLength(2);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(60);

@@ -12,6 +12,7 @@ import { isAlive } from "./gateway.ts";
 import { startOwnProcess } from "./own-process.ts";
 import type { Paint } from "./paint.ts";
 import { paint } from "./paint.ts";
+import { toPlainLine } from "./plain-text.ts";
 import { printError } from "./print-error.ts";
 import type { Shell } from "./shell.ts";
 import { tuneCollector } from "./tune-collector.ts";
@@ -177,7 +178,7 @@ function describe(
 const levels: Readonly<Record<Notice["level"], Paint>> = { info: "dim", warn: "yellow", error: "red" };
 
 function printNotice(shell: Shell, notice: Notice): void {
-  shell.err.write(`${paint(shell.err, levels[notice.level], `${notice.level}:`)} ${notice.message}\n`);
+  shell.err.write(`${paint(shell.err, levels[notice.level], `${notice.level}:`)} ${toPlainLine(notice.message)}\n`);
 }
 
 const whenAborted = (signal: AbortSignal): Promise<void> =>

@@ -1,17 +1,10 @@
 import type { Runtime } from "@viable/kernel";
 import { createRuntime } from "@viable/kernel";
-import { variable } from "../settings.ts";
 import { exitStatus } from "./exit-status.ts";
+import type { Screen } from "./process-screen.ts";
+import { createScreen } from "./process-screen.ts";
 
-/** Where text goes: the result's place, or the place for everything around it. */
-export interface Screen {
-  /** Whether a person looks at it: only then may lines be coloured or drawn anew. */
-  readonly isTerminal: boolean;
-  readonly colour: boolean;
-  readonly columns: number;
-  readonly rows: number;
-  write(text: string): void;
-}
+export type { Screen } from "./process-screen.ts";
 
 /**
  * What becomes of a command when whoever read what it writes has left (`viable events | head`). `end`: at once with 0, since it only
@@ -41,9 +34,6 @@ export interface Shell {
 
 /** Two signals within this, in milliseconds, are one: a terminal sends Ctrl-C to everybody, and npm then hands it on once more. */
 const sameSignalMs = 250;
-/** What a screen of unknown size is taken to hold: a pipe, or a terminal that says 0. */
-const plainColumns = 120;
-const plainRows = 24;
 
 /** The shell of this process. Takes over its signals. */
 export function createShell(): Shell {
@@ -74,8 +64,8 @@ export function createShell(): Shell {
     runtime,
     environment: process.env,
     cwd: process.cwd(),
-    out: createScreen(process.stdout, process.env, onUnread),
-    err: createScreen(process.stderr, process.env, onUnread),
+    out: createScreen(process.stdout, { environment: process.env, onUnread }),
+    err: createScreen(process.stderr, { environment: process.env, onUnread }),
     exitStatus: exitStatus.done,
     whenUnread: "end",
     catchInterrupt() {
@@ -84,30 +74,4 @@ export function createShell(): Shell {
     },
   };
   return shell;
-}
-
-/** How a stream says that nobody is at its other end: a pipe, a terminal that was closed, a socket. */
-const unreadCodes: readonly (string | undefined)[] = ["EPIPE", "EIO", "ECONNRESET"];
-
-function createScreen(stream: NodeJS.WriteStream, environment: Shell["environment"], onUnread: () => void): Screen {
-  const isTerminal = stream.isTTY === true;
-  let unread = false;
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (!unreadCodes.includes(error.code)) throw error;
-    unread = true;
-    onUnread();
-  });
-  return {
-    isTerminal,
-    colour: isTerminal && variable(environment, "NO_COLOR") === undefined && environment.TERM !== "dumb",
-    get columns() {
-      return stream.columns || plainColumns;
-    },
-    get rows() {
-      return stream.rows || plainRows;
-    },
-    write: (text) => {
-      if (!unread) stream.write(text);
-    },
-  };
 }

@@ -2,51 +2,12 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createClient } from "@viable/client";
-import { createRuntime, rootContext } from "@viable/kernel";
-import { createMemoryStore } from "@viable/log";
 import type { WebhookPage } from "@viable/protocol";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { createSystem } from "../create-system.ts";
 import { defineSystem } from "../index.ts";
-import { runProgram } from "./program.ts";
-import type { Screen, Shell } from "./shell.ts";
+import { commandLine } from "./testing/command-line.ts";
 
-/** A system, and a command line that leads there. */
-async function commandLine() {
-  const runtime = createRuntime();
-  const ctx = rootContext(runtime);
-  const system = createSystem(
-    defineSystem({ name: "telling", services: [], egress: { allow: ["127.0.0.1"] } }),
-    { store: createMemoryStore() },
-    { gateway: { host: "127.0.0.1", port: 0 }, servicePorts: "none" },
-  );
-  await system.start(ctx);
-  onTestFinished(() => system.stop(ctx));
-  const run = async (...words: string[]) => {
-    const printed = { out: "", err: "" };
-    const screen = (name: "out" | "err"): Screen => ({
-      isTerminal: false,
-      colour: false,
-      columns: 200,
-      rows: 24,
-      write: (text) => {
-        printed[name] += text;
-      },
-    });
-    const shell: Shell = {
-      runtime,
-      environment: { VIABLE_URL: system.gatewayUrl, VIABLE_TOKEN: system.ownerToken },
-      cwd: "/nowhere",
-      out: screen("out"),
-      err: screen("err"),
-      exitStatus: 0,
-      whenUnread: "end",
-      catchInterrupt: () => new AbortController().signal,
-    };
-    return { status: await runProgram(shell, words), ...printed };
-  };
-  return { client: createClient({ url: system.gatewayUrl ?? "", token: system.ownerToken }), run };
-}
+const telling = defineSystem({ name: "telling", services: [], egress: { allow: ["127.0.0.1"] } });
 
 test("what was given up is listed with why, and sent again by hand", async () => {
   const statuses = [410];
@@ -59,7 +20,8 @@ test("what was given up is listed with why, and sent again by hand", async () =>
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
   const webhookUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
-  const { client, run } = await commandLine();
+  const { system, viable: run } = await commandLine(onTestFinished, telling, { servicePorts: "none" });
+  const client = createClient({ url: system.gatewayUrl ?? "", token: system.ownerToken });
   const { sessionId } = await client.openSession({ clientType: "api" });
   await client.send(sessionId, { command: "system.health", mode: "sync", webhookUrl });
 
