@@ -4,6 +4,7 @@ import { addApprovals } from "./approvals.ts";
 import { addAsk } from "./ask.ts";
 import { addBackup } from "./backup.ts";
 import { addCapability } from "./capability.ts";
+import { addCompletion } from "./completion.ts";
 import { addConfig } from "./config.ts";
 import { addCredentials } from "./credentials.ts";
 import { addDev } from "./dev.ts";
@@ -54,6 +55,7 @@ const verbs = [
   addConfig,
   addBackup,
   addRestore,
+  addCompletion,
 ];
 
 /** Runs one command line and answers its exit status. Never throws. */
@@ -69,7 +71,8 @@ export async function runProgram(shell: Shell, args: readonly string[]): Promise
   }
 }
 
-function createProgram(shell: Shell): Command {
+/** All verbs with their options, for this shell. */
+export function createProgram(shell: Shell): Command {
   const program = new Command("viable")
     .description("Runs systems of swarms of agents, and talks to them.")
     .version(version)
