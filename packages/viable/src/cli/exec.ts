@@ -1,3 +1,4 @@
+import type { Client } from "@viable/client";
 import { nearestNames } from "@viable/kernel";
 import type { CommandDescriptor, ExecutionView } from "@viable/protocol";
 import { isOutcome, maxDeadlineMs } from "@viable/protocol";
@@ -10,6 +11,7 @@ import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData, renderJson } from "./output.ts";
 import { printWireError } from "./print-error.ts";
 import { createProgressDisplay } from "./progress-display.ts";
+import type { RunCommandOptions } from "./run-command.ts";
 import { runCommand } from "./run-command.ts";
 import type { Shell } from "./shell.ts";
 
@@ -60,27 +62,29 @@ async function exec(shell: Shell, name: string | undefined, words: string[], opt
   if (given !== undefined && words.length > 0)
     throw wrongUsage("Arguments are given both one by one and by --json.", "Use one of the two.");
   const args = resolvePaths(given ?? parseCommandArguments(descriptor.command, words, descriptor.input), shell.cwd);
+  await runAndShow(shell, client, { ...options, command: descriptor.command, args, timeoutMs });
+}
+
+/** Runs a command, shows on stderr how far it is, and prints its result; with `async`, only that it is accepted. */
+export async function runAndShow(
+  shell: Shell,
+  client: Client,
+  { output, ...options }: OutputOptions & Omit<RunCommandOptions, "onEvent">,
+): Promise<void> {
   const display = createProgressDisplay(shell.err, shell.runtime.clock);
   shell.whenUnread = "interrupt";
   let view: ExecutionView;
   try {
-    view = await runCommand(shell, client, {
-      command: descriptor.command,
-      args,
-      timeoutMs,
-      async: options.async,
-      detachOnInterrupt: options.detachOnInterrupt,
-      onEvent: display.show,
-    });
+    view = await runCommand(shell, client, { ...options, onEvent: display.show });
   } finally {
     display.end();
   }
   if (options.async === true) {
     const { executionId, status, approval } = view;
     const answer = { executionId, status, ...(approval !== undefined && { approvalId: approval.approvalId }) };
-    printData(shell, options.output, answer, () => `${executionId}\n`);
+    printData(shell, output, answer, () => `${executionId}\n`);
     if (waitsForPerson(view)) shell.exitStatus = exitStatus.waitsForPerson;
-  } else printOutcome(shell, options, view);
+  } else printOutcome(shell, { output }, view);
 }
 
 /** The result on stdout, or why there is none on stderr. */
@@ -113,7 +117,8 @@ function findCommand(name: string | undefined, commands: readonly CommandDescrip
   );
 }
 
-function toTimeoutMs(text: string | undefined): number | undefined {
+/** Throws `cli.usage`. */
+export function toTimeoutMs(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = Math.round(Number(text) * 1_000);
   if (!(ms >= 1 && ms <= maxDeadlineMs))

@@ -2,9 +2,11 @@ import type { ExecutionView } from "@viable/protocol";
 import { isOutcome } from "@viable/protocol";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { printOutcome } from "./exec.ts";
-import { exitStatus, interrupted } from "./exit-status.ts";
+import { parseCommandArguments, parseJsonObject, resolvePaths } from "./command-arguments.ts";
+import { printOutcome, runAndShow, toTimeoutMs } from "./exec.ts";
+import { exitStatus, interrupted, wrongUsage } from "./exit-status.ts";
 import { followExecution } from "./follow-execution.ts";
+import { forkOf, inputOf } from "./fork-execution.ts";
 import { formatDuration } from "./format-duration.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect } from "./gateway.ts";
@@ -21,6 +23,14 @@ type ReadOptions = GatewayOptions & OutputOptions;
 
 interface ReplayOptions extends ReadOptions {
   readonly until?: string;
+}
+
+interface ForkOptions extends ReadOptions {
+  readonly json?: string;
+  readonly from?: string;
+  readonly async?: boolean;
+  readonly timeout?: string;
+  readonly detachOnInterrupt?: boolean;
 }
 
 interface ListOptions extends ReadOptions {
@@ -99,6 +109,33 @@ export function addExecutions(program: Command, shell: Shell): void {
     await lookUp(printReplay(shell, options.output, steps), "executions list");
   });
 
+  const fork = executions
+    .command("fork <execution>")
+    .description(
+      "do an execution once more, as a new one: the same command, with the same arguments unless others are given",
+    )
+    .argument(
+      "[arguments...]",
+      "arguments that take the place of its own, as --key value; after -- also those named like options of fork",
+    )
+    .option("--json <object>", "those arguments as one JSON object")
+    .option(
+      "--from <step>",
+      "of an execution that began a run of a reactor: repeat that run from this step on, with them as its input",
+    )
+    .option("--async", "do not wait: print the new execution's id as soon as it is accepted")
+    .option("--timeout <seconds>", "end it after this time; else its own limit holds, and this waits 30 minutes")
+    .option("--detach-on-interrupt", "Ctrl-C ends the waiting, not the execution")
+    .allowUnknownOption()
+    .addHelpText(
+      "after",
+      "\nThe new session says which execution it is a fork of. Whoever forks needs the same leave as for the command itself.\n\nExamples:\n  $ viable executions fork exe_01jd8q5k3v7x2m9c4h6t8w0y1z\n  $ viable executions fork exe_01jd8q5k3v7x2m9c4h6t8w0y1z --path ../other --async",
+    );
+  addGatewayOptions(fork);
+  addOutputOption(fork, "json").action(async (id: string, words: string[], options: ForkOptions) => {
+    await forkExecution(shell, id, words, options);
+  });
+
   const cancel = executions
     .command("cancel <execution>")
     .description("end an execution and what it has delegated; ends with 1 if it had ended otherwise before")
@@ -109,6 +146,21 @@ export function addExecutions(program: Command, shell: Shell): void {
     printData(shell, options.output, { executionId, status }, () => `${executionId} ${status}\n`);
     if (status !== "cancelled") shell.exitStatus = exitStatus.failed;
   });
+}
+
+async function forkExecution(shell: Shell, id: string, words: string[], options: ForkOptions): Promise<void> {
+  const { json, from, timeout, async, detachOnInterrupt, output } = options;
+  const timeoutMs = toTimeoutMs(timeout);
+  if (json !== undefined && words.length > 0)
+    throw wrongUsage("Arguments are given both one by one and by --json.", "Use one of the two.");
+  const client = connect(shell, options);
+  const view = await lookUp(client.execution(id), "executions list");
+  // A run's input has the shape that its reactor says, which no command tells.
+  const input = words.length === 0 || from !== undefined ? {} : await inputOf(client, view.command);
+  const others = json === undefined ? parseCommandArguments(view.command, words, input) : parseJsonObject(json);
+  const { command, args } = forkOf(view, { args: resolvePaths(others, shell.cwd), from });
+  const purpose = `viable executions fork ${id}`;
+  await runAndShow(shell, client, { output, command, args, purpose, timeoutMs, async, detachOnInterrupt });
 }
 
 async function watchExecution(shell: Shell, id: string, options: GatewayOptions): Promise<ExecutionView> {

@@ -2,18 +2,36 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Command } from "commander";
 import { expect, test } from "vitest";
-import { runWords } from "./testing/written-shell.ts";
+import { createProgram } from "./program.ts";
+import { runWords, writtenShell } from "./testing/written-shell.ts";
 
 const run = (...words: string[]) => runWords(words);
 
-const single = ["dev", "start", "exec", "health", "status", "doctor", "events", "backup", "restore", "login", "logout"];
+const single = [
+  "dev",
+  "start",
+  "exec",
+  "ask",
+  "health",
+  "status",
+  "doctor",
+  "events",
+  "backup",
+  "restore",
+  "login",
+  "logout",
+  "completion",
+];
 const groups = {
-  executions: ["list", "show", "watch", "replay", "cancel"],
-  reactors: ["list", "graph", "runs", "show", "watch", "start", "resume", "undo", "cancel", "send"],
+  executions: ["list", "show", "watch", "replay", "fork", "cancel"],
+  sessions: ["list", "show", "share", "join", "end", "export"],
+  reactors: ["list", "graph", "runs", "show", "watch", "start", "resume", "undo", "cancel", "fork", "send"],
   approvals: ["list", "decide"],
-  swarms: ["list", "show", "history", "scale", "restart"],
-  registry: ["discover", "explain"],
+  capability: ["mint", "attenuate", "inspect", "revoke", "list"],
+  swarms: ["list", "show", "history", "scale", "drain", "restart"],
+  registry: ["discover", "explain", "dead-letters"],
   user: ["list", "create", "invite", "password", "disable", "enable", "roles", "keys", "create-key", "revoke-key"],
   credentials: ["list", "set", "remove"],
   memory: ["get", "set", "list", "watch"],
@@ -21,16 +39,103 @@ const groups = {
   webhooks: ["list", "replay"],
   config: ["check", "show"],
 };
-const verbs = [
-  ["events", "verify"],
-  ...single.map((verb) => [verb]),
-  ...Object.entries(groups).flatMap(([group, names]) => [[group], ...names.map((name) => [group, name])]),
-];
 
-test.each(verbs)("%s %s has help with an example", async (...words) => {
-  const help = await run(...words.filter((word) => word !== undefined), "--help");
+/** Every verb that there is, with what leads to it. */
+const all = (function walk(command: Command, path: readonly string[]): { command: Command; path: readonly string[] }[] {
+  return command.commands.flatMap((each) => {
+    const here = [...path, each.name()];
+    return [{ command: each, path: here }, ...walk(each, here)];
+  });
+})(createProgram(writtenShell().shell), []);
+const verbs = all.map(({ command, path }) => ({ verb: path.join(" "), command, path }));
+const leaves = verbs.filter(({ command }) => command.commands.length === 0 || command.name() === "events");
+
+test("these verbs there are, and no others", () => {
+  const named = [
+    "complete",
+    "events verify",
+    ...single,
+    ...Object.entries(groups).flatMap(([group, names]) => [group, ...names.map((name) => `${group} ${name}`)]),
+  ];
+  expect(verbs.map(({ verb }) => verb).sort()).toEqual(named.sort());
+});
+
+/** The words of a line, as a shell makes them. */
+const toWords = (line: string) =>
+  Array.from(line.matchAll(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g), ([word]) => word.replace(/['"]/g, ""));
+
+/** What is wrong with an example, by what the verb takes; undefined where nothing is. */
+function faultOf(words: readonly string[]): string | undefined {
+  const path = words.slice(0, verbs.some(({ verb }) => verb === words.slice(0, 2).join(" ")) ? 2 : 1);
+  const command = verbs.find(({ verb }) => verb === path.join(" "))?.command;
+  if (command === undefined) return `There is no verb ${path.join(" ")}.`;
+  const takesAny = ["exec", "ask", "executions fork"].includes(path.join(" "));
+  let given = 0;
+  const rest = words.slice(path.length);
+  for (let word = rest.shift(); word !== undefined && word !== "--"; word = rest.shift()) {
+    if (!word.startsWith("-")) {
+      given += 1;
+      continue;
+    }
+    const option = command.options.find(({ long, short }) => [long, short].includes(word as string));
+    if (option === undefined && takesAny) rest.shift();
+    else if (option === undefined) return `It has no ${word}.`;
+    else if (option.required) {
+      const value = rest.shift() ?? "";
+      if (option.argChoices?.includes(value) === false) return `${word} cannot be "${value}".`;
+    }
+  }
+  const args = command.registeredArguments;
+  const [least, most] = [args.filter(({ required }) => required).length, args.at(-1)?.variadic ? 99 : args.length];
+  if (command.commands.length > 0 && command.registeredArguments.length === 0 && command.name() !== "events")
+    return "It is a group of verbs.";
+  return given >= least && given <= most ? undefined : `It takes ${least} to ${most} words, not ${given}.`;
+}
+
+test.each(verbs)("$verb has help with an example of it, which is one that it takes", async ({ verb, path }) => {
+  const help = await run(...path, "--help");
   expect(help).toMatchObject({ status: 0, err: "" });
-  expect(help.out).toMatch(/Examples?:\n {2}\$ /);
+  const [, examples = ""] = help.out.split(/^Examples?:$/m);
+  const lines = examples.split("\n").filter((line) => line.startsWith("  $ "));
+  expect(lines).not.toEqual([]);
+  const calls = lines.flatMap((line) =>
+    line
+      .slice(4)
+      .replace(/ [<>] \S+$/, "")
+      .split(" && "),
+  );
+  const words = calls.map((call) => toWords(/(?:^|[ (])viable (.*?)\)?$/.exec(call)?.[1] ?? call));
+  expect(words.map((each) => [each.join(" "), faultOf(each)])).toEqual(
+    words.map((each) => [each.join(" "), undefined]),
+  );
+  expect(words.every((each) => each.join(" ").startsWith(verb))).toBe(true);
+});
+
+test("an example that a verb does not take is found", () => {
+  expect(faultOf(["exec", "a", "--odd", "1"])).toBeUndefined();
+  expect(faultOf(["executions", "list", "--odd"])).toBe("It has no --odd.");
+  expect(faultOf(["executions", "show"])).toBe("It takes 1 to 1 words, not 0.");
+  expect(faultOf(["health", "--output", "xml"])).toBe('--output cannot be "xml".');
+  expect(faultOf(["nonsense"])).toBe("There is no verb nonsense.");
+  expect(faultOf(["executions"])).toBe("It is a group of verbs.");
+});
+
+test("every verb that prints data prints it for people, as JSON and as YAML", () => {
+  const prints = (command: Command) =>
+    command.options.find(({ long }) => long === "--output")?.argChoices?.join() === "table,json,yaml";
+  expect(leaves.filter(({ command }) => !prints(command)).map(({ verb }) => verb)).toEqual(
+    [
+      // Nothing comes of them but that it is done, and the exit status says so.
+      "dev",
+      "logout",
+      "credentials set",
+      "credentials remove",
+      // Texts in forms of their own.
+      "sessions export",
+      "completion",
+      "complete",
+    ].sort((a, b) => leaves.findIndex(({ verb }) => verb === a) - leaves.findIndex(({ verb }) => verb === b)),
+  );
 });
 
 test("the help names every verb and the exit statuses", async () => {

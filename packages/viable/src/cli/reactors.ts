@@ -72,20 +72,18 @@ export function addReactors(program: Command, shell: Shell): void {
     },
   );
 
-  const graph = reactors
-    .command("graph <reactor>")
-    .description("a reactor's steps as a graph that Mermaid draws")
-    .addHelpText("after", "\nExample:\n  $ viable reactors graph transfer > transfer.mmd");
-  addGatewayOptions(graph).action(async (name: string, options: GatewayOptions) => {
-    const found = (await connect(shell, options).reactors({ graph: "mermaid" })).reactors;
-    const drawn = found.find((each) => each.name === name)?.graph;
-    if (drawn === undefined)
-      throw notFound(
-        `There is no reactor "${name}".`,
-        `There are ${found.map((each) => each.name).join(", ") || "none"}.`,
-      );
-    shell.out.write(drawn.endsWith("\n") ? drawn : `${drawn}\n`);
-  });
+  add("graph <reactor>", "a reactor's steps as a graph that Mermaid draws", "graph transfer > transfer.mmd").action(
+    async (name: string, options: Options) => {
+      const found = (await connect(shell, options).reactors({ graph: "mermaid" })).reactors;
+      const drawn = found.find((each) => each.name === name)?.graph;
+      if (drawn === undefined)
+        throw notFound(
+          `There is no reactor "${name}".`,
+          `There are ${found.map((each) => each.name).join(", ") || "none"}.`,
+        );
+      printData(shell, options.output, { name, graph: drawn }, () => (drawn.endsWith("\n") ? drawn : `${drawn}\n`));
+    },
+  );
 
   add("runs", "runs, newest first", "runs --reactor transfer --status needs_review")
     .option("--reactor <name>", "only of this reactor")

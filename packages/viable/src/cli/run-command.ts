@@ -11,6 +11,8 @@ import { tellApproval } from "./tell-approval.ts";
 export interface RunCommandOptions {
   readonly command: string;
   readonly args: JsonObject;
+  /** What its session says it is for; else that it was `viable exec`. */
+  readonly purpose?: string | undefined;
   /** When the system is to end it, in milliseconds from now; the command's own limit where absent. */
   readonly timeoutMs?: number | undefined;
   /** Leave it to itself as soon as it is accepted. */
@@ -33,7 +35,8 @@ const resendAfterMs = [500, 1_500];
  */
 export async function runCommand(shell: Shell, client: Client, options: RunCommandOptions): Promise<ExecutionView> {
   const interrupt = shell.catchInterrupt();
-  const { sessionId } = await client.openSession({ clientType: "cli", purpose: `viable exec ${options.command}` });
+  const { purpose = `viable exec ${options.command}` } = options;
+  const { sessionId } = await client.openSession({ clientType: "cli", purpose });
   try {
     const answer = await send(shell, client, sessionId, options);
     const { executionId } = answer;

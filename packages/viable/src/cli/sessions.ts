@@ -9,6 +9,7 @@ import { Option } from "commander";
 import { formatDuration } from "./format-duration.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { addGatewayOptions, connect, connectTo } from "./gateway.ts";
+import { lookUp } from "./look-up.ts";
 import type { OutputOptions } from "./output.ts";
 import { addOutputOption, printData } from "./output.ts";
 import type { Shell } from "./shell.ts";
@@ -54,7 +55,7 @@ export function addSessions(program: Command, shell: Shell): void {
     .addHelpText("after", "\nExample:\n  $ viable sessions show ses_01jd8q5k3v7x2m9c4h6t8w0y1z");
   addGatewayOptions(show);
   addOutputOption(show).action(async (sessionId: string, options: Options) => {
-    const session = await connect(shell, options).session(sessionId);
+    const session = await lookUp(connect(shell, options).session(sessionId), "sessions list");
     printData(shell, options.output, session, () => renderSessions(shell, [session]) + renderPresent(shell, session));
   });
 
@@ -64,7 +65,7 @@ export function addSessions(program: Command, shell: Shell): void {
     .addHelpText("after", "\nExample:\n  $ viable sessions end ses_01jd8q5k3v7x2m9c4h6t8w0y1z");
   addGatewayOptions(end);
   addOutputOption(end).action(async (sessionId: string, options: Options) => {
-    const session = await connect(shell, options).endSession(sessionId);
+    const session = await lookUp(connect(shell, options).endSession(sessionId), "sessions list");
     printData(shell, options.output, session, () => renderSessions(shell, [session]));
   });
 
