@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -29,6 +29,8 @@ export interface Running {
   /** Waits until the text has been written, to either side, so many times. */
   saw(text: string, times?: number): Promise<void>;
   signal(name: NodeJS.Signals): void;
+  /** Presses keys, where it runs on a terminal. */
+  type(keys: string): void;
   /** Nobody reads any more what it writes: its next line meets a broken pipe. */
   stopReading(): void;
   /** Its end. The wait for it is bounded from when it is first asked for. */
@@ -73,6 +75,17 @@ export class Place implements AsyncDisposable {
     return this.#spawn([viableCommand, ...words]);
   }
 
+  /**
+   * A line of a shell on a terminal of this size, which shows what is typed unless it is told not to. Ends with the line's status. The terminal
+   * is made by `script` of util-linux, which every Debian has.
+   */
+  beginOnTerminal(line: string, { columns = 80, rows = 24 } = {}): Running {
+    if (spawnSync("script", ["--version"]).error !== undefined)
+      throw new Error("These tests need a terminal: there is no `script` here. Debian has it in bsdutils.");
+    const sized = `stty cols ${columns} rows ${rows}; ulimit -c 0; ${line}`;
+    return this.#spawn(["-qef", "-E", "always", "-c", sized, "/dev/null"], { command: "script" });
+  }
+
   /** The workshop's system with one command, as `npm start` does it. */
   startAndRun(...words: string[]): Running {
     return this.#spawn(["--conditions=viable-source", startAndRun, ...words]);
@@ -114,14 +127,16 @@ export class Place implements AsyncDisposable {
         VIABLE_STATE_DIR: this.path(".viable"),
         ...this.environment,
       },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [command === "script" ? "pipe" : "ignore", "pipe", "pipe"],
     });
+    // Whoever has ended reads nothing any more; that it has is told otherwise.
+    child.stdin?.on("error", () => undefined);
     let out = "";
     let err = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       out += text;
     });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       err += text;
     });
     const finished = once(child, "close").then(([status]): Finished => {
@@ -133,9 +148,10 @@ export class Place implements AsyncDisposable {
       out: () => out,
       err: () => err,
       signal: (name) => child.kill(name),
+      type: (keys) => child.stdin?.write(keys),
       stopReading: () => {
-        child.stdout.destroy();
-        child.stderr.destroy();
+        child.stdout?.destroy();
+        child.stderr?.destroy();
       },
       get finished() {
         return within(finished, () => `viable ${args.slice(1).join(" ")} did not end. ${out}${err}`);
