@@ -4,28 +4,17 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { createRuntime, rootContext } from "@viable/kernel";
-import { createMemoryStore } from "@viable/log";
+import { rootContext } from "@viable/kernel";
 import { expect, onTestFinished, test } from "vitest";
-import { createSystem } from "../create-system.ts";
 import { defineSystem } from "../index.ts";
+import { commandLine } from "./testing/command-line.ts";
 
 const main = join(import.meta.dirname, "main.ts");
 const password = "canary-Password-1";
 
 async function setup() {
-  const ctx = rootContext(createRuntime());
-  const system = createSystem(
-    defineSystem({ name: "log-ins", services: [] }),
-    { store: createMemoryStore() },
-    {
-      gateway: { host: "127.0.0.1", port: 0 },
-      servicePorts: "any",
-      secret: { read: () => new Uint8Array(32).fill(5) },
-    },
-  );
-  await system.start(ctx);
-  onTestFinished(() => system.stop(ctx));
+  const secret = { read: () => new Uint8Array(32).fill(5) };
+  const { system } = await commandLine(onTestFinished, defineSystem({ name: "log-ins", services: [] }), { secret });
   const folder = mkdtempSync(join(tmpdir(), "viable-log-in-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const viable = async (words: readonly string[], input = "", token?: string) => {

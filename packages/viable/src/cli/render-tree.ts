@@ -32,6 +32,8 @@ const barWidths = [
   [70, 12],
   [50, 8],
 ] as const;
+/** No terminal shows more of it, and it is looked through at each drawing. */
+const maxAboutChars = 2_000;
 /** `100 %` */
 const percentWidth = 5;
 
@@ -93,7 +95,7 @@ function renderLine(node: TreeNode, margin: string, name: string, time: string, 
   const filled = Math.round((share / 100) * width);
   const told = (isDone || node.progress !== undefined ? `${Math.round(share)} %` : "").padStart(percentWidth);
   const begin = `${margin}${mark}`;
-  const back = `${told} ${time}  ${toPlainLine(aboutOf(node))}`.trimEnd();
+  const back = `${told} ${time}  ${toPlainLine(aboutOf(node).slice(0, maxAboutChars))}`.trimEnd();
   if (width === 0) {
     // As narrow as that, all but the name may be too wide.
     const line = cutTo(`${begin} ${name} ${back}`, screen.columns - 1);
