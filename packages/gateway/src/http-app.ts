@@ -16,10 +16,12 @@ import { answerEvents } from "./answer-events.ts";
 import { createClientAddress } from "./client-address.ts";
 import { sourceOf } from "./cloud-event.ts";
 import { addDocsPage } from "./docs-page/add-docs-page.ts";
+import { createFeedPlaces } from "./feed-places.ts";
 import { readLogEvents } from "./log-events.ts";
 import { addDescription, type DescriptionSettings } from "./openapi/add-description.ts";
 import { gatewayRoutes } from "./openapi/gateway-routes.ts";
 import type { Mount, Route } from "./openapi/route.ts";
+import type { ProblemParts } from "./problems.ts";
 import { HttpProblem, notFound, ofError, toResponse } from "./problems.ts";
 import { quotaHeaders } from "./rate-limit-headers.ts";
 import type { Authenticated } from "./receive.ts";
@@ -40,6 +42,8 @@ import type { Webhooks } from "./webhooks/create-webhooks.ts";
 const maxBodyBytes = 1024 * 1024;
 /** A body that is too large is read on this far, in bytes, and thrown away: whoever is still sending would not see the answer. */
 const maxDiscardedBytes = 16 * maxBodyBytes;
+/** What who has shown no token may have kept for it, in bytes: a log-in, or a share, with room to spare. */
+const maxOpenBodyBytes = 16 * 1024;
 const maxIdempotencyKeyChars = 200;
 
 export interface HttpAppSettings extends SessionRoutesSettings, DescriptionSettings {
@@ -73,6 +77,7 @@ export function createHttpApp(settings: HttpAppSettings): HttpApp {
     described.push(route);
     app.on(route.method, route.path, handle);
   };
+  const feeds = createFeedPlaces();
 
   const who = (c: Context): Promise<Authenticated> =>
     receive.authenticate({ token: bearerOf(c), traceparent: headerOf(c, "traceparent"), signal: goneSignal(c) });
@@ -113,6 +118,7 @@ export function createHttpApp(settings: HttpAppSettings): HttpApp {
       expiresAt: grant.expiresAt,
       isOpen: () => receive.isOpen(caller),
       onError: settings.onError,
+      onEnd: feeds.enter(grant),
     });
   };
 
@@ -236,6 +242,7 @@ export function createHttpApp(settings: HttpAppSettings): HttpApp {
       enter: () =>
         presences.enter(session.sessionId, { client: toPresentClient(caller.grant, runtime.clock.now(), "events") }),
       onError: settings.onError,
+      onEnd: feeds.enter(caller.grant),
     });
   });
   mount(gatewayRoutes.socket, async (c) => {
@@ -251,6 +258,7 @@ export function createHttpApp(settings: HttpAppSettings): HttpApp {
         receive.authenticate({ token, traceparent: headerOf(c, "traceparent"), signal: goneSignal(c) }),
       reader,
       body: bodyOf,
+      openBody: (c) => bodyOf(c, maxOpenBodyBytes),
       idempotencyKey: idempotencyKeyOf,
     },
     settings,
@@ -334,7 +342,7 @@ export function createHttpApp(settings: HttpAppSettings): HttpApp {
       const request = {
         params: c.req.param() as Record<string, string>,
         address: clientAddress(bindingsOf(c).incoming?.socket.remoteAddress, headerOf(c, "x-forwarded-for")),
-        body: () => bodyOf(c),
+        body: () => bodyOf(c, action.isOpen === true ? maxOpenBodyBytes : maxBodyBytes),
       };
       const { status, body } =
         action.isOpen === true
@@ -365,8 +373,12 @@ function bearerOf(c: Context): string | undefined {
   return header?.startsWith("Bearer ") === true ? header.slice("Bearer ".length) : undefined;
 }
 
-async function bodyOf(c: Context): Promise<unknown> {
-  const text = await readText(c);
+async function bodyOf(c: Context, maxBytes = maxBodyBytes): Promise<unknown> {
+  const encoding = headerOf(c, "content-encoding");
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") throw new HttpProblem(packed);
+  const text = await readText(c, maxBytes).catch((error) => {
+    throw error instanceof HttpProblem ? error : new HttpProblem(incomplete);
+  });
   if (text.trim() === "") throw malformed("The body is empty; JSON is needed.");
   let body: unknown;
   try {
@@ -378,30 +390,48 @@ async function bodyOf(c: Context): Promise<unknown> {
   return body;
 }
 
-/** The body as text, at most `maxBodyBytes` of it, whatever length was announced. */
-async function readText(c: Context): Promise<string> {
+/** The body as text, at most so many bytes of it, whatever length was announced. */
+async function readText(c: Context, maxBytes: number): Promise<string> {
   const announced = Number(headerOf(c, "content-length") ?? Number.NaN);
-  if (announced > maxBodyBytes) throw tooLarge();
+  if (announced > maxBytes) throw tooLarge(maxBytes, announced);
   // What is announced is held to by the server: such a body can be read in one go.
-  if (announced <= maxBodyBytes) return await c.req.text();
+  if (announced <= maxBytes) return await c.req.text();
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
   for await (const chunk of c.req.raw.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes <= maxBodyBytes) text += decoder.decode(chunk, { stream: true });
+    if (bytes <= maxBytes) text += decoder.decode(chunk, { stream: true });
     else if (bytes > maxDiscardedBytes) break;
   }
-  if (bytes > maxBodyBytes) throw tooLarge();
+  if (bytes > maxBytes) throw tooLarge(maxBytes, bytes);
   return text + decoder.decode();
 }
 
-const tooLarge = (): HttpProblem =>
+const tooLarge = (maxBytes: number, bytes: number): HttpProblem =>
   new HttpProblem({
     status: 413,
     code: "gateway.body_too_large",
-    detail: `A body holds ${maxBodyBytes} bytes at most.`,
+    detail: `A body holds ${maxBytes} bytes at most.`,
+    // So much is nobody's mistake: it is not read on, though its sender may be cut before it sees this.
+    ...(bytes > maxDiscardedBytes && { headers: { connection: "close" } }),
   });
+
+/** Nothing is unpacked: a few bytes may become any number of them. */
+const packed: ProblemParts = {
+  status: 415,
+  code: "gateway.unsupported_encoding",
+  detail: "A body is taken as it is, and not packed.",
+  next: "Send it without Content-Encoding.",
+  headers: { "accept-encoding": "identity" },
+};
+
+/** Whoever it came from has gone, or was cut: nobody reads this, and it is no error of ours. */
+const incomplete: ProblemParts = {
+  status: 400,
+  code: "gateway.incomplete_body",
+  detail: "The body ended before its end.",
+};
 
 const malformed = (detail: string): HttpProblem =>
   new HttpProblem({ status: 400, code: "gateway.malformed_body", detail });

@@ -1,8 +1,10 @@
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import type { Context } from "@viable/kernel";
 import { untilSettled, ViableError } from "@viable/kernel";
+import { limitConnections } from "./limit-connections.ts";
+import { toResponse } from "./problems.ts";
 
 export interface Listener {
   readonly host: string;
@@ -25,6 +27,15 @@ export interface Upgrades {
 const headersTimeoutMs = 20_000;
 /** A whole request must be there within this, in milliseconds. */
 const requestTimeoutMs = 60_000;
+/** How often it is looked for those whose time is over, in milliseconds: Node's own half a minute would be added to the two above. */
+const lookMs = 1_000;
+/**
+ * Connections that are open at once: with some 20 kB each at rest 200 MB. That is four thousand sockets, as many feeds, and who comes and goes; and
+ * below the files that a process may have open on most systems that serve.
+ */
+const maxConnections = 10_000;
+/** More than any route takes, in bytes, and nobody's mistake: a body that says it has more is refused, whatever it is for. */
+const maxAnnouncedBytes = 16 * 1024 * 1024;
 
 /** Serves a fetch handler over HTTP. Fails with `gateway.port_in_use` or `gateway.cannot_listen`, naming the address. */
 export async function listen(
@@ -36,11 +47,18 @@ export async function listen(
     {
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: lookMs,
       // Whoever asks for anything else, such as HTTP/2, is answered as if they had not.
       shouldUpgradeCallback: ({ headers }) => upgrades !== undefined && headers.upgrade?.toLowerCase() === "websocket",
     },
-    getRequestListener(fetch as never),
+    getRequestListener(
+      ((request: Request, env: { incoming: IncomingMessage }) =>
+        refusalOf(env.incoming) ?? fetch(request, env)) as never,
+      // What is no request at all: a host or a path that is none.
+      { errorHandler: malformed },
+    ),
   );
+  limitConnections(server, maxConnections);
   if (upgrades !== undefined) server.on("upgrade", upgrades.handle);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(error, address)));
@@ -66,6 +84,31 @@ export async function listen(
     },
   };
 }
+
+/** Why a request is not looked at any further, as an answer. */
+function refusalOf({ rawHeaders, headers }: IncomingMessage): Response | undefined {
+  // A proxy may go by one host and we by the other (RFC 9112, 3.2).
+  let hosts = 0;
+  for (let n = 0; n < rawHeaders.length; n += 2) if (/^host$/i.test(rawHeaders[n] as string)) hosts += 1;
+  if (hosts > 1) return malformed();
+  return Number(headers["content-length"] ?? 0) > maxAnnouncedBytes ? tooLarge() : undefined;
+}
+
+const malformed = (): Response =>
+  toResponse({
+    status: 400,
+    code: "gateway.malformed_request",
+    detail: "That is no request: its host or its path is none, or it has two hosts.",
+  });
+
+/** The connection ends with it: what comes is not read on, though its sender may be cut before it sees this. */
+const tooLarge = (): Response =>
+  toResponse({
+    status: 413,
+    code: "gateway.body_too_large",
+    detail: `No body has more than ${maxAnnouncedBytes} bytes, and most may have less.`,
+    headers: { connection: "close" },
+  });
 
 function cannotListen(
   error: NodeJS.ErrnoException,

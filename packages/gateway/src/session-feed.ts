@@ -23,6 +23,8 @@ export interface FeedOptions {
   enter?(): { leave(): void };
   /** Told of what ends the feed and is ours to mend: its reader only sees it end, and asks again. */
   onError(error: unknown): void;
+  /** Called once, when it has ended, however it has. */
+  onEnd?(): void;
 }
 
 /**
@@ -87,6 +89,7 @@ export function streamFeed(c: HonoContext, options: FeedOptions): Response {
       beat.cancel();
       expiry?.cancel();
       ctx.signal.removeEventListener("abort", end);
+      options.onEnd?.();
     }
   });
 }

@@ -21,6 +21,8 @@ export interface RequestReader {
   whoShows(c: Context, token: string): Promise<Authenticated>;
   reader(c: Context, subject: string, scope: ReadScope): Promise<Authenticated>;
   body(c: Context): Promise<unknown>;
+  /** Of who has shown no token yet: less of it is read. */
+  openBody(c: Context): Promise<unknown>;
   idempotencyKey(c: Context): string | undefined;
 }
 
@@ -35,11 +37,11 @@ export interface SessionRoutesSettings {
 /** What clients of one session do together: share it, join it, decide on something, and take it with them. */
 export function addSessionRoutes(
   mount: Mount,
-  { who, whoShows, reader, body, idempotencyKey }: RequestReader,
+  { who, whoShows, reader, body, openBody, idempotencyKey }: RequestReader,
   { runtime, receive, shares, coordinations, exports }: SessionRoutesSettings,
 ): void {
   mount(gatewayRoutes.join, async (c) => {
-    const { token } = parseBody(joinSession, await body(c), "join");
+    const { token } = parseBody(joinSession, await openBody(c), "join");
     const joiner = await whoShows(c, token);
     const { sessionId } = joiner.grant;
     if (sessionId === undefined) throw notAShare();

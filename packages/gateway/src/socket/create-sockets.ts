@@ -5,8 +5,8 @@ import type { Runtime } from "@viable/kernel";
 import { rootContext, sleep, toWire, waitFor } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { maxSocketMessageBytes, socketClose, socketProtocol } from "@viable/protocol";
-import type { Grant } from "@viable/security";
 import type { WebSocketServer } from "ws";
+import { bearerOf } from "../bearer.ts";
 import type { Upgrades } from "../listen.ts";
 import type { ProblemParts } from "../problems.ts";
 import { HttpProblem, ofError, toResponse } from "../problems.ts";
@@ -43,10 +43,6 @@ export interface Sockets extends Upgrades {
 
 /** Sockets of this process: at some 25 kB each they take 100 MB at rest. What lies here for clients that do not read their sessions share. */
 const maxSockets = 4_000;
-/** Sockets of one session's tokens, however they are narrowed: its people, with some windows each. */
-const maxSocketsOfSession = 100;
-/** Sockets of one token that is bound to no session, however it is narrowed: a quarter, so that none takes all. */
-const maxSocketsOfToken = 1_000;
 /** Clients that catch up from the log at once. A page has up to 8 MiB, so these take 64 MiB at worst. */
 const maxReaders = 8;
 /** It must be known within this whether a socket is opened, in milliseconds: nobody waits longer for a door. */
@@ -159,12 +155,6 @@ export function createSockets(settings: SocketsSettings): Sockets {
       for (const connection of [...open]) connection.cut();
     },
   };
-}
-
-/** Whose sockets are counted together. What is narrowed from a token counts with it: its bearer could make any number of them. */
-function bearerOf({ sessionId, links, tokenId }: Grant): { readonly bearer: string; readonly max: number } {
-  if (sessionId !== undefined) return { bearer: `session ${sessionId}`, max: maxSocketsOfSession };
-  return { bearer: `token ${links?.[0]?.capabilityId ?? tokenId}`, max: maxSocketsOfToken };
 }
 
 function partsOf(error: unknown): ProblemParts {

@@ -1,0 +1,105 @@
+/**
+ * A whole system that listens, in a process of its own, to be attacked: by how it ends a crash shows, by what it holds a leak. Two tenants live in
+ * it, each with an owner; what the second has is told to nobody but its own.
+ */
+import { createRuntime, rootContext } from "@viable/kernel";
+import { createMemoryStore } from "@viable/log";
+import { createPgliteStore } from "@viable/log-postgres";
+import { mintOwnerToken } from "@viable/security";
+import { agent, defineSystem, query, reactor, service } from "viable";
+import { createSystem } from "viable/run";
+import { z } from "zod";
+import type { Asked, GatewaySettings, Told } from "./attacked-gateway.ts";
+
+const { store: kind, ...settings } = JSON.parse(process.argv[2] ?? "{}") as GatewaySettings;
+
+const work = service({
+  name: "work",
+  description: "Works.",
+  port: 0,
+  agents: [
+    agent({
+      name: "echo",
+      capability: "echo",
+      description: "Says it again.",
+      input: z.looseObject({}),
+      handle: (_ctx, input) => input as never,
+    }),
+    agent({
+      name: "wait",
+      capability: "wait",
+      description: "Waits.",
+      input: z.strictObject({ ms: z.number().min(0).max(60_000) }),
+      handle: (ctx, { ms }) =>
+        new Promise<string>((resolve, reject) => {
+          const timer = ctx.runtime.clock.setTimer(() => resolve("waited"), ms);
+          ctx.signal.addEventListener("abort", () => {
+            timer.cancel();
+            reject(ctx.signal.reason);
+          });
+        }),
+    }),
+  ],
+  queries: [
+    query({
+      name: "double",
+      description: "Doubles.",
+      input: z.strictObject({ n: z.number() }),
+      answer: (_ctx, { n }) => n * 2,
+    }),
+  ],
+});
+const asking = reactor("asking", { input: z.looseObject({}) }, (steps) =>
+  steps.approval("ask", { title: "May it?" }).returns(({ results }) => results.ask),
+);
+const definition = defineSystem({
+  name: "attacked",
+  services: [work],
+  reactors: [asking],
+  egress: { allow: settings.allow ?? [] },
+  gateway: { trustedProxies: settings.trustedProxies ?? [] },
+});
+
+const ctx = rootContext(createRuntime());
+const tell = (told: Told) => void process.send?.(told);
+const troubles: string[] = [];
+process.on("unhandledRejection", (reason) => {
+  troubles.push(`unhandled: ${reason instanceof Error ? reason.stack : String(reason)}`);
+});
+
+const system = createSystem(
+  definition,
+  { store: kind === "pglite" ? createPgliteStore() : createMemoryStore() },
+  {
+    gateway: { host: settings.host ?? "127.0.0.1", port: 0 },
+    servicePorts: "none",
+    threads: 1,
+    onNotice: ({ level, message }) => {
+      if (level === "error") troubles.push(message);
+    },
+  },
+);
+await system.start(ctx);
+const other = rootContext(createRuntime(), { tenant: "other" });
+process.on("message", (asked: Asked) => {
+  globalThis.gc?.();
+  const resources = process.getActiveResourcesInfo();
+  tell({
+    kind: "look",
+    id: asked.id,
+    look: {
+      heapBytes: process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers,
+      rssBytes: process.memoryUsage().rss,
+      sockets: resources.filter((name) => name === "TCPSocketWrap").length,
+      troubles: [...troubles],
+    },
+  });
+});
+process.once("disconnect", () => process.exit());
+tell({
+  kind: "up",
+  url: system.gatewayUrl ?? "",
+  owner: system.ownerToken,
+  otherOwner: mintOwnerToken(other, system.capabilities).token,
+  routes: system.routes(),
+});
