@@ -13,6 +13,8 @@ export interface GatewaySettings {
   readonly trustedProxies?: readonly string[];
   /** What of this machine it may call as a receiver of webhooks. */
   readonly allow?: readonly string[];
+  /** Who tells it where names lead, as `address:port`. The machine's own unless given. */
+  readonly nameServer?: string;
 }
 
 /** What its process holds at the moment, after a collection. */
@@ -22,6 +24,8 @@ export interface Look {
   readonly sockets: number;
   /** Errors that it has told of as its own, and what nobody has caught. */
   readonly troubles: readonly string[];
+  /** Names that every object of its has, and should not. */
+  readonly polluted: readonly string[];
 }
 
 export interface Asked {

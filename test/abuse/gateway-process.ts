@@ -2,6 +2,8 @@
  * A whole system that listens, in a process of its own, to be attacked: by how it ends a crash shows, by what it holds a leak. Two tenants live in
  * it, each with an owner; what the second has is told to nobody but its own.
  */
+import { Resolver } from "node:dns/promises";
+import { createEgress } from "@viable/gateway";
 import { createRuntime, rootContext } from "@viable/kernel";
 import { createMemoryStore } from "@viable/log";
 import { createPgliteStore } from "@viable/log-postgres";
@@ -11,7 +13,7 @@ import { createSystem } from "viable/run";
 import { z } from "zod";
 import type { Asked, GatewaySettings, Told } from "./attacked-gateway.ts";
 
-const { store: kind, ...settings } = JSON.parse(process.argv[2] ?? "{}") as GatewaySettings;
+const { store: kind, nameServer, ...settings } = JSON.parse(process.argv[2] ?? "{}") as GatewaySettings;
 
 const work = service({
   name: "work",
@@ -60,6 +62,11 @@ const definition = defineSystem({
   gateway: { trustedProxies: settings.trustedProxies ?? [] },
 });
 
+const resolver = new Resolver();
+if (nameServer !== undefined) resolver.setServers([nameServer]);
+const resolve = (name: string): Promise<readonly string[]> => resolver.resolve4(name);
+
+const innate = new Set(Object.getOwnPropertyNames(Object.prototype));
 const ctx = rootContext(createRuntime());
 const tell = (told: Told) => void process.send?.(told);
 const troubles: string[] = [];
@@ -69,7 +76,10 @@ process.on("unhandledRejection", (reason) => {
 
 const system = createSystem(
   definition,
-  { store: kind === "pglite" ? createPgliteStore() : createMemoryStore() },
+  {
+    store: kind === "pglite" ? createPgliteStore() : createMemoryStore(),
+    ...(nameServer !== undefined && { egress: createEgress({ allow: settings.allow ?? [], resolve }) }),
+  },
   {
     gateway: { host: settings.host ?? "127.0.0.1", port: 0 },
     servicePorts: "none",
@@ -92,6 +102,7 @@ process.on("message", (asked: Asked) => {
       rssBytes: process.memoryUsage().rss,
       sockets: resources.filter((name) => name === "TCPSocketWrap").length,
       troubles: [...troubles],
+      polluted: Object.getOwnPropertyNames(Object.prototype).filter((name) => !innate.has(name)),
     },
   });
 });
