@@ -30,22 +30,29 @@ export interface Look {
 
 export interface Asked {
   readonly id: number;
+  readonly kind: "look" | "owners";
 }
 
-interface Up {
-  readonly kind: "up";
-  readonly url: string;
+/** Tokens of the two tenants' owners. */
+export interface Owners {
   readonly owner: string;
   readonly otherOwner: string;
+}
+
+interface Up extends Owners {
+  readonly kind: "up";
+  readonly url: string;
   readonly routes: readonly { readonly method: string; readonly path: string }[];
 }
-export type Told = Up | { readonly kind: "look"; readonly id: number; readonly look: Look };
+export type Told = Up | { readonly kind: "answer"; readonly id: number; readonly answer: Look | Owners };
 
 export interface AttackedGateway extends AsyncDisposable, Omit<Up, "kind"> {
   readonly port: number;
   /** Of the first tenant's owner, who behaves. */
   readonly client: Client;
   look(): Promise<Look>;
+  /** Others than those it began with: each has limits of its own. */
+  newOwners(): Promise<Owners>;
   /** A well-behaved client is served as ever, and nothing was told of as an error of ours. */
   expectServes(): Promise<void>;
   /** It holds what it held before, but for what was recorded meanwhile: no socket more, and so many bytes at most. */
@@ -70,15 +77,24 @@ export async function startGateway(settings: GatewaySettings = {}): Promise<Atta
     });
   const ended = once(child, "exit");
   const up = Promise.withResolvers<Up>();
-  const looks = new Map<number, (look: Look) => void>();
+  const answers = new Map<number, (answer: never) => void>();
   child.on("message", (told: Told) => {
     if (told.kind === "up") up.resolve(told);
-    else looks.get(told.id)?.(told.look);
+    else answers.get(told.id)?.(told.answer as never);
   });
   void ended.then(() => up.reject(new Error(`The gateway ended. ${said}`)));
   const { url, owner, otherOwner, routes } = await up.promise;
   const client = createClient({ url, token: owner });
   const { sessionId } = await client.openSession({ clientType: "api" });
+  const ask = <T>(kind: Asked["kind"]): Promise<T> => {
+    if (self.hasEnded) throw new Error(`The gateway is gone. ${said}`);
+    const id = answers.size;
+    return new Promise<T>((resolve, reject) => {
+      answers.set(id, resolve);
+      void ended.then(() => reject(new Error(`The gateway ended. ${said}`)));
+      child.send({ id, kind } satisfies Asked);
+    });
+  };
   let served = 0;
   const self: AttackedGateway = {
     url,
@@ -90,14 +106,8 @@ export async function startGateway(settings: GatewaySettings = {}): Promise<Atta
     get hasEnded() {
       return child.exitCode !== null || child.signalCode !== null;
     },
-    look() {
-      if (self.hasEnded) throw new Error(`The gateway is gone. ${said}`);
-      const id = looks.size;
-      return new Promise((resolve) => {
-        looks.set(id, resolve);
-        child.send({ id });
-      });
-    },
+    look: () => ask<Look>("look"),
+    newOwners: () => ask<Owners>("owners"),
     async expectServes() {
       served += 1;
       expect(await client.send(sessionId, { command: "echo", args: { n: served }, mode: "sync" })).toMatchObject({

@@ -46,7 +46,8 @@ const work = service({
     query({
       name: "double",
       description: "Doubles.",
-      input: z.strictObject({ n: z.number() }),
+      // Twice as much must be a number still.
+      input: z.strictObject({ n: z.number().min(-1e300).max(1e300) }),
       answer: (_ctx, { n }) => n * 2,
     }),
   ],
@@ -91,13 +92,18 @@ const system = createSystem(
 );
 await system.start(ctx);
 const other = rootContext(createRuntime(), { tenant: "other" });
+const newOwners = () => ({
+  owner: mintOwnerToken(ctx, system.capabilities).token,
+  otherOwner: mintOwnerToken(other, system.capabilities).token,
+});
 process.on("message", (asked: Asked) => {
+  if (asked.kind === "owners") return tell({ kind: "answer", id: asked.id, answer: newOwners() });
   globalThis.gc?.();
   const resources = process.getActiveResourcesInfo();
   tell({
-    kind: "look",
+    kind: "answer",
     id: asked.id,
-    look: {
+    answer: {
       heapBytes: process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers,
       rssBytes: process.memoryUsage().rss,
       sockets: resources.filter((name) => name === "TCPSocketWrap").length,

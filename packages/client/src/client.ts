@@ -1,5 +1,5 @@
-import type { Clock, JsonValue } from "@viable/kernel";
-import { systemClock } from "@viable/kernel";
+import type { Clock, JsonValue, Random } from "@viable/kernel";
+import { codeOf, systemClock, systemRandom } from "@viable/kernel";
 import type {
   ApprovalList,
   AskQuery,
@@ -93,18 +93,24 @@ import {
 } from "@viable/protocol";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { z } from "zod";
-import { GatewayProblem, unexpectedAnswer, unreachable } from "./errors.ts";
+import { GatewayProblem, unexpectedAnswer, unreachable, unreachableCode } from "./errors.ts";
+import { createAddresses } from "./gateway-addresses.ts";
 import type { UsersClient } from "./users-client.ts";
 import { createUsersClient } from "./users-client.ts";
 
 export interface ClientSettings {
-  /** Where the gateway is, such as `http://127.0.0.1:4100`. */
-  readonly url: string;
+  /**
+   * Where the gateway is, such as `http://127.0.0.1:4100`; or where several of one system are, 16 at most. Where one cannot be reached the next is
+   * asked, and feeds go on there. What may be sent twice is sent once to each: reads, and what has an idempotency key.
+   */
+  readonly url: string | readonly string[];
   readonly token: string;
   /** The platform's own unless told. */
   readonly fetch?: typeof fetch;
   /** For the pauses between reconnects; the machine's own unless told. */
   readonly clock?: Clock;
+  /** So that clients that were cut together do not come back together; the machine's own unless told. */
+  readonly random?: Random;
 }
 
 /** Which events: those after a position, oldest first, or else the latest. */
@@ -153,6 +159,7 @@ export interface WatchOptions {
  * `client.unreachable` or `client.unexpected_answer`. Runs in browsers and in Node.
  */
 export interface Client {
+  /** The gateway that is asked now. */
   readonly url: string;
   /** Opens a session. The same `idempotencyKey` sent again with the same token finds the first, and its token. */
   openSession(request: CreateSession, options?: { idempotencyKey?: string }): Promise<SessionCreated>;
@@ -257,7 +264,7 @@ export interface Client {
   readonly users: UsersClient;
 }
 
-/** A dropped feed is picked up again after these waits, in milliseconds; then it is given up. About half a minute in all. */
+/** A dropped feed is picked up again after these waits at most, in milliseconds, and half of them at least; then it is given up. About half a minute in all. */
 const reconnectAfterMs = [100, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000];
 
 /** A feed that was heard of for this long, in milliseconds, shows that the gateway is there. */
@@ -272,17 +279,38 @@ const pageEvents = 1_000;
 export function createClient(settings: ClientSettings): Client {
   const send = settings.fetch ?? fetch;
   const clock = settings.clock ?? systemClock;
-  const base = settings.url.replace(/\/+$/, "");
+  const random = settings.random ?? systemRandom;
+  const addresses = createAddresses(settings.url);
 
   /** Why an answer did not come: because the caller did not want it any more, or because nobody gave one. */
-  const lost = (error: unknown, signal: AbortSignal | undefined): unknown =>
-    signal?.aborted === true ? signal.reason : unreachable(base, error);
+  const lost = (base: string, error: unknown, signal: AbortSignal | undefined): unknown => {
+    if (signal?.aborted === true) return signal.reason;
+    addresses.failed(base);
+    return unreachable(base, error);
+  };
 
-  const request = async (
+  /** Asks one gateway after the other, each once, until one answers: where it does no harm that another was asked before. */
+  const asking = async <T>(
     method: string,
-    path: string,
-    options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
-  ) => {
+    headers: Record<string, string> | undefined,
+    ask: (base: string) => Promise<T>,
+  ): Promise<T> => {
+    const isRepeatable = method !== "POST" || headers?.["idempotency-key"] !== undefined;
+    for (let left = isRepeatable ? addresses.count : 1; ; left--) {
+      try {
+        return await ask(addresses.current);
+      } catch (error) {
+        if (left <= 1 || codeOf(error) !== unreachableCode) throw error;
+      }
+    }
+  };
+
+  interface RequestOptions {
+    readonly body?: unknown;
+    readonly headers?: Record<string, string>;
+    readonly signal?: AbortSignal;
+  }
+  const requestAt = async (base: string, method: string, path: string, options: RequestOptions) => {
     const url = base + path;
     let response: Response;
     try {
@@ -297,23 +325,21 @@ export function createClient(settings: ClientSettings): Client {
         ...(options.signal !== undefined && { signal: options.signal }),
       });
     } catch (error) {
-      throw lost(error, options.signal);
+      throw lost(base, error, options.signal);
     }
     if (!response.ok && !(path === "/health" && response.status === 503)) throw await toProblem(url, response);
     return response;
   };
-  const json = async <T>(
-    method: string,
-    path: string,
-    schema: z.ZodType<T>,
-    options?: Parameters<typeof request>[2],
-  ): Promise<T> => {
-    const response = await request(method, path, options);
-    return check(await textOf(response, options?.signal), schema, base + path, response.status);
-  };
-  const textOf = (response: Response, signal?: AbortSignal): Promise<string> =>
+  const request = (method: string, path: string, options: RequestOptions = {}): Promise<Response> =>
+    asking(method, options.headers, (base) => requestAt(base, method, path, options));
+  const textOf = (base: string, response: Response, signal?: AbortSignal): Promise<string> =>
     response.text().catch((error) => {
-      throw lost(error, signal);
+      throw lost(base, error, signal);
+    });
+  const json = <T>(method: string, path: string, schema: z.ZodType<T>, options: RequestOptions = {}): Promise<T> =>
+    asking(method, options.headers, async (base) => {
+      const response = await requestAt(base, method, path, options);
+      return check(await textOf(base, response, options.signal), schema, base + path, response.status);
     });
   const read = <T>(path: string, schema: z.ZodType<T>): Promise<T> => json("GET", path, schema);
 
@@ -343,9 +369,10 @@ export function createClient(settings: ClientSettings): Client {
     let failures = 0;
     let isOver = false;
     for (;;) {
+      const base = addresses.current;
       const line = watchLine(clock, base, options.signal);
       try {
-        const response = await request("GET", path, {
+        const response = await requestAt(base, "GET", path, {
           headers: { accept: "text/event-stream", ...(after !== undefined && { "last-event-id": after }) },
           signal: line.signal,
         });
@@ -361,6 +388,7 @@ export function createClient(settings: ClientSettings): Client {
       } catch (error) {
         if (options.signal?.aborted === true) return;
         if (error instanceof GatewayProblem && !error.retryable) throw error;
+        addresses.failed(base);
         if (failures >= reconnectAfterMs.length && line.heardForMs() < steadyMs) throw error;
       } finally {
         line.stop();
@@ -368,12 +396,15 @@ export function createClient(settings: ClientSettings): Client {
       if (options.signal?.aborted === true) return;
       // A feed that held for a while was a good one, however few its events: its end is the first failure, not one more.
       if (line.heardForMs() >= steadyMs) failures = 0;
-      await pause(clock, reconnectAfterMs[Math.min(failures++, reconnectAfterMs.length - 1)] as number, options.signal);
+      const waitMs = reconnectAfterMs[Math.min(failures++, reconnectAfterMs.length - 1)] as number;
+      await pause(clock, waitMs * (0.5 + random.next() / 2), options.signal);
     }
   }
 
   return {
-    url: base,
+    get url() {
+      return addresses.current;
+    },
     openSession: (body, options = {}) =>
       json("POST", "/v1/sessions", sessionCreated, { body, headers: keyHeader(options.idempotencyKey) }),
     sessions: (query = {}) => read(`/v1/sessions${toQuery({ ...query })}`, sessionList),
@@ -445,11 +476,14 @@ export function createClient(settings: ClientSettings): Client {
     events: (query = {}) => read(`/v1/events${toQuery({ ...query })}`, eventPage),
     async cloudEvents(query = {}) {
       const path = `/v1/events${toQuery({ ...query })}`;
-      const response = await request("GET", path, { headers: { accept: cloudEventsBatchType } });
-      const events = check(await textOf(response), cloudEventBatch, base + path, response.status);
-      const next = nextOf(response.headers.get("link"));
-      if (next === undefined) throw unexpectedAnswer(base + path, response.status, "it does not say where to go on");
-      return { events, next };
+      const headers = { accept: cloudEventsBatchType };
+      return await asking("GET", headers, async (base) => {
+        const response = await requestAt(base, "GET", path, { headers });
+        const events = check(await textOf(base, response), cloudEventBatch, base + path, response.status);
+        const next = nextOf(response.headers.get("link"));
+        if (next === undefined) throw unexpectedAnswer(base + path, response.status, "it does not say where to go on");
+        return { events, next };
+      });
     },
     health: () => read("/health", healthView),
     users: createUsersClient(json),

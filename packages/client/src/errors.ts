@@ -12,9 +12,11 @@ export class GatewayProblem extends ViableError {
   }
 }
 
+export const unreachableCode = "client.unreachable";
+
 /** `client.unreachable`: nobody answered at the gateway's address. */
 export const unreachable = (url: string, cause: unknown): ViableError =>
-  new ViableError("client.unreachable", `The gateway at ${url} cannot be reached.`, {
+  new ViableError(unreachableCode, `The gateway at ${url} cannot be reached.`, {
     retryable: true,
     next: "Start the system, or give the right address.",
     cause,

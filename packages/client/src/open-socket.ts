@@ -23,10 +23,12 @@ import {
 } from "@viable/protocol";
 import type { WatchOptions } from "./client.ts";
 import { GatewayProblem, unexpectedAnswer, unreachable } from "./errors.ts";
+import type { GatewayAddresses } from "./gateway-addresses.ts";
+import { createAddresses } from "./gateway-addresses.ts";
 
 export interface SocketSettings {
-  /** Where the gateway is, such as `http://127.0.0.1:4100`. */
-  readonly url: string;
+  /** Where the gateway is, such as `http://127.0.0.1:4100`; or where several of one system are: where one is lost, it is gone on at the next. */
+  readonly url: string | readonly string[];
   readonly token: string;
   /** The platform's own unless told. */
   readonly WebSocket?: typeof WebSocket;
@@ -125,7 +127,7 @@ export function openSocket(settings: SocketSettings): GatewaySocket {
 /** States: idle → connecting → open → (waiting → connecting → open …) → idle | closed. */
 class ReconnectingSocket implements GatewaySocket {
   readonly #settings: SocketSettings;
-  readonly #base: string;
+  readonly #addresses: GatewayAddresses;
   readonly #clock: Clock;
   readonly #watches = new Map<string, Watch>();
   readonly #asks = new Map<string, Ask>();
@@ -141,7 +143,7 @@ class ReconnectingSocket implements GatewaySocket {
 
   constructor(settings: SocketSettings) {
     this.#settings = settings;
-    this.#base = settings.url.replace(/\/+$/, "");
+    this.#addresses = createAddresses(settings.url);
     this.#clock = settings.clock ?? systemClock;
   }
 
@@ -248,6 +250,10 @@ class ReconnectingSocket implements GatewaySocket {
     for (const watch of this.#watches.values()) end(watch, {});
     this.#failAsks(closed());
     this.#dropLine(normalClose);
+  }
+
+  get #base(): string {
+    return this.#addresses.current;
   }
 
   #newId(): string {
@@ -464,6 +470,7 @@ class ReconnectingSocket implements GatewaySocket {
       if (ask.isSent && !ask.isRepeatable) ask.reject(unreachable(this.#base, this.#lastProblem ?? "It was cut."));
       else ask.isSent = false;
     }
+    this.#addresses.failed(this.#base);
     if (this.#isNeeded()) this.#retryLater(wasOpen);
   }
 

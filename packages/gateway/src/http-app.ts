@@ -122,10 +122,11 @@ export function createHttpApp(settings: HttpAppSettings): HttpApp {
     });
   };
 
-  app.onError((error) => {
+  app.onError((error, c) => {
     if (error instanceof HttpProblem) return toResponse(error.parts);
     const parts = ofError(toWire(error));
-    if (parts.status === 500) settings.onError(error);
+    // Who went away in the middle has ended it, and reads no answer.
+    if (parts.status === 500 && !goneSignal(c).aborted) settings.onError(error);
     return toResponse(parts);
   });
   app.notFound((c) =>
