@@ -40,7 +40,7 @@ export const nastyTexts: readonly string[] = [
   "'; DROP TABLE viable.events; --",
   "\\",
   '"',
-  "${7*7}",
+  "#{7*7}",
   "{{7*7}}",
   "<script>",
   "NaN",

@@ -1,7 +1,7 @@
 import { Agent, request as requestHttp } from "node:http";
 import { createClient } from "@viable/client";
+import { socketProtocol, socketTokenPrefix } from "@viable/protocol";
 import fc from "fast-check";
-import { WebSocket } from "ws";
 import type { AttackedGateway } from "../abuse/attacked-gateway.ts";
 import { startGateway } from "../abuse/attacked-gateway.ts";
 import { openRaw } from "../abuse/raw-connection.ts";
@@ -20,6 +20,8 @@ const atOnce = 48;
 const patienceMs = 700;
 /** Of a feed, or an answer without end, in bytes. */
 const maxReadBytes = 256 * 1024;
+/** Of what is said on the sockets of one bearer in a batch. */
+const maxHeardChars = 8 * 1024 * 1024;
 
 export interface FuzzSettings {
   readonly seed: number;
@@ -123,7 +125,7 @@ async function runBatch(
     agent.destroy();
     for (const opening of sockets.values())
       void opening.then(
-        (socket) => socket.terminate(),
+        (socket) => socket.close(),
         () => undefined,
       );
   }
@@ -232,19 +234,19 @@ async function sendFrame(
 }
 
 async function openSocket(gateway: AttackedGateway, token: string, before: string): Promise<WebSocket> {
-  const socket = new WebSocket(`${gateway.url.replace("http", "ws")}/v1/socket`, ["viable.v1"], {
-    headers: { authorization: `Bearer ${token}` },
-  });
+  const socket = new WebSocket(`${gateway.url.replace("http", "ws")}/v1/socket`, [
+    socketProtocol,
+    socketTokenPrefix + token,
+  ]);
   heardOf.set(socket, before);
-  socket.on("message", (data) => {
+  socket.addEventListener("message", ({ data }) => {
     const heard = heardOf.get(socket) ?? "";
     // What matters is said early, or again.
-    if (heard.length < 8 * 1024 * 1024) heardOf.set(socket, heard + String(data));
+    if (heard.length < maxHeardChars) heardOf.set(socket, heard + String(data));
   });
   await new Promise((resolve, reject) => {
-    socket.once("open", resolve);
-    socket.once("error", reject);
+    socket.addEventListener("open", resolve);
+    socket.addEventListener("error", reject);
   });
-  socket.on("error", () => undefined);
   return socket;
 }
