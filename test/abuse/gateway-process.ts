@@ -78,7 +78,7 @@ process.on("unhandledRejection", (reason) => {
 const system = createSystem(
   definition,
   {
-    store: kind === "pglite" ? createPgliteStore() : createMemoryStore(),
+    store: kind === "pglite" ? createPgliteStore({ cacheDir: process.env.VIABLE_TEST_CACHE_DIR }) : createMemoryStore(),
     ...(nameServer !== undefined && { egress: createEgress({ allow: settings.allow ?? [], resolve }) }),
   },
   {

@@ -70,3 +70,28 @@ test("who does not read its feed has it end with its connection, and its events 
   for (const { socket } of deaf) socket.destroy();
   await expect.poll(async () => (await gateway.look()).sockets).toBeLessThanOrEqual(before.sockets + 20);
 });
+
+test("who goes away in the middle of a request is no error of ours", async () => {
+  await using gateway = await startGateway({ store: "pglite" });
+  const { sessionId } = await gateway.client.openSession({ clientType: "api" });
+  const bearer = `Host: x\r\nAuthorization: Bearer ${gateway.owner}\r\n`;
+  const body = '{"command":"wait","args":{"ms":300},"mode":"sync"}';
+  const requests = [
+    `GET /v1/events?limit=1000 HTTP/1.1\r\n${bearer}\r\n`,
+    `GET /v1/executions?limit=500 HTTP/1.1\r\n${bearer}\r\n`,
+    `GET /v1/sessions/${sessionId}/events HTTP/1.1\r\n${bearer}\r\n`,
+    `GET /v1/reactors/runs HTTP/1.1\r\n${bearer}\r\n`,
+    `POST /v1/sessions/${sessionId}/commands HTTP/1.1\r\n${bearer}Content-Length: ${body.length}\r\n\r\n${body}`,
+    `POST /v1/sessions HTTP/1.1\r\n${bearer}Content-Length: 1000\r\n\r\n{`,
+  ];
+  for (let n = 0; n < 40; n++)
+    await Promise.all(
+      requests.map(async (bytes) => {
+        using line = await openRaw(gateway.port);
+        await line.send(bytes);
+        // At another moment of it each time.
+        for (let turns = 0; turns < n; turns++) await new Promise((resolve) => setImmediate(resolve));
+      }),
+    );
+  await gateway.expectServes();
+});

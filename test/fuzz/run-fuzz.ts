@@ -11,13 +11,13 @@ import type { FuzzWorld } from "./fuzz-world.ts";
 import { createFuzzWorld } from "./fuzz-world.ts";
 
 /** Inputs that are drawn from one seed, in one world: as many as tell the limits of one token from nothing at all. */
-export const batchInputs = 500;
+export const batchInputs = 1_000;
 /** Batches that one gateway is attacked by, before another takes its place: what was recorded lies in its memory. */
-const batchesOfGateway = 40;
+const batchesOfGateway = 20;
 /** Inputs under way at once. */
 const atOnce = 48;
 /** Nobody waits longer for an answer, in milliseconds: commands may wait for minutes, and feeds for ever. */
-const patienceMs = 700;
+const patienceMs = 400;
 /** Of a feed, or an answer without end, in bytes. */
 const maxReadBytes = 256 * 1024;
 /** Of what is said on the sockets of one bearer in a batch. */
