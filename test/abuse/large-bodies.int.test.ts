@@ -4,28 +4,33 @@
  */
 import { randomBytes } from "node:crypto";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AttackedGateway } from "./attacked-gateway.ts";
 import { startGateway } from "./attacked-gateway.ts";
 import { exchange, openRaw, statusesOf } from "./raw-connection.ts";
+
+let gateway: AttackedGateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway[Symbol.asyncDispose]());
 
 const megabyte = 1024 * 1024;
 const bodyBytes = 100 * megabyte;
 /** What the gateway reads on and throws away, and what sockets on both sides hold. */
 const maxTakenBytes = 32 * megabyte;
 
-const takingBodies = ({ routes }: AttackedGateway) =>
-  routes
+const takingBodies = () =>
+  gateway.routes
     .filter(({ method }) => method === "POST" || method === "PUT")
     .map(({ method, path }) => ({ method, path: path.replace(/:[a-z]+/g, "ses_00000000000000000000000000") }));
 
-const headOf = (gateway: AttackedGateway, method: string, path: string, more: string) =>
+const headOf = (method: string, path: string, more: string) =>
   `${method} ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${gateway.owner}\r\n${more}\r\n`;
 
 test("100 MB at any route that takes a body are refused, and not taken", async () => {
-  await using gateway = await startGateway();
   const { sessionId } = await gateway.client.openSession({ clientType: "api" });
-  const routes = [...takingBodies(gateway), { method: "POST", path: `/v1/sessions/${sessionId}/commands` }];
+  const routes = [...takingBodies(), { method: "POST", path: `/v1/sessions/${sessionId}/commands` }];
   expect(routes.length).toBeGreaterThan(10);
   const before = await gateway.look();
   const part = Buffer.alloc(megabyte, "x");
@@ -33,7 +38,7 @@ test("100 MB at any route that takes a body are refused, and not taken", async (
     for (const isChunked of [false, true]) {
       using line = await openRaw(gateway.port);
       const length = isChunked ? "Transfer-Encoding: chunked\r\n" : `Content-Length: ${bodyBytes}\r\n`;
-      await line.send(headOf(gateway, method, path, length));
+      await line.send(headOf(method, path, length));
       let sent = 0;
       const chunk = isChunked
         ? Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from("\r\n")])
@@ -53,7 +58,6 @@ test("100 MB at any route that takes a body are refused, and not taken", async (
 });
 
 test("who has no token cannot have the gateway keep more than 16 KiB for it", async () => {
-  await using gateway = await startGateway();
   const before = await gateway.look();
   // A body just below what a command may have, and its end is never sent.
   const lines = await Promise.all(
@@ -72,7 +76,7 @@ test("who has no token cannot have the gateway keep more than 16 KiB for it", as
 });
 
 test("a packed body is refused before it is unpacked, whatever it is packed by", async () => {
-  await using gateway = await startGateway();
+  const sessions = (await gateway.client.sessions()).sessions.length;
   const zeros = Buffer.alloc(bodyBytes);
   const bombs: [string, Buffer][] = [
     ["gzip", gzipSync(zeros)],
@@ -87,7 +91,6 @@ test("a packed body is refused before it is unpacked, whatever it is packed by",
   for (const [encoding, body] of bombs) {
     const small = body.subarray(0, 64 * 1024);
     const head = headOf(
-      gateway,
       "POST",
       "/v1/sessions",
       `Content-Encoding: ${encoding}\r\nContent-Length: ${small.length}\r\nConnection: close\r\n`,
@@ -97,24 +100,24 @@ test("a packed body is refused before it is unpacked, whatever it is packed by",
     expect(answer).toContain("gateway.unsupported_encoding");
     expect(answer.toLowerCase()).toContain("accept-encoding: identity");
   }
-  expect((await gateway.client.sessions()).sessions).toHaveLength(1);
+  expect((await gateway.client.sessions()).sessions).toHaveLength(sessions);
   await gateway.expectServes();
   await gateway.expectBack(before, 24 * megabyte);
 });
 
 test("a body that is shorter or longer than it says reaches nobody as another request", async () => {
-  await using gateway = await startGateway();
+  const sessions = (await gateway.client.sessions()).sessions.length;
   const body = '{"clientType":"api"}';
-  const hidden = headOf(gateway, "POST", "/v1/sessions", "Content-Length: 20\r\n") + body;
+  const hidden = headOf("POST", "/v1/sessions", "Content-Length: 20\r\n") + body;
   // What comes behind a body that is complete is a request of the same client, and is answered as one.
-  const longer = headOf(gateway, "POST", "/v1/sessions", `Content-Length: ${body.length}\r\n`) + body;
+  const longer = headOf("POST", "/v1/sessions", `Content-Length: ${body.length}\r\n`) + body;
   const both = await exchange(gateway.port, `${longer}${hidden.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")}`);
   expect(statusesOf(both)).toEqual([201, 201]);
   // One that is not complete is none, and its end is that of the connection.
   using shorter = await openRaw(gateway.port);
-  await shorter.send(headOf(gateway, "POST", "/v1/sessions", "Content-Length: 2000\r\n") + hidden);
+  await shorter.send(headOf("POST", "/v1/sessions", "Content-Length: 2000\r\n") + hidden);
   shorter.socket.end();
   expect(statusesOf(await shorter.closed).filter((status) => status < 400)).toEqual([]);
-  expect((await gateway.client.sessions()).sessions).toHaveLength(3);
+  expect((await gateway.client.sessions()).sessions).toHaveLength(sessions + 2);
   await gateway.expectServes();
 });

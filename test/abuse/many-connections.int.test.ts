@@ -3,10 +3,17 @@
  * said to, and afterwards everything is as before. Feeds, which hold connections by right, are counted by token.
  */
 import { execFileSync } from "node:child_process";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { AttackedGateway } from "./attacked-gateway.ts";
 import { startGateway } from "./attacked-gateway.ts";
 import type { RawConnection } from "./raw-connection.ts";
 import { openRaw, statusesOf } from "./raw-connection.ts";
+
+let gateway: AttackedGateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway[Symbol.asyncDispose]());
 
 /** As `listen.ts` has it, and some more. */
 const maxConnections = 10_000;
@@ -18,7 +25,6 @@ test("10,500 connections that ask for nothing keep nobody out, and are no more t
     files,
     "This machine lets a process have fewer files open than this takes: raise it with ulimit -n.",
   ).toBeGreaterThan(attempts + 500);
-  await using gateway = await startGateway();
   const before = await gateway.look();
   const lines: RawConnection[] = [];
   for (let n = 0; n < attempts; n += 100)
@@ -40,7 +46,6 @@ test("10,500 connections that ask for nothing keep nobody out, and are no more t
 });
 
 test("who follows something is not cut for who asks for nothing", async () => {
-  await using gateway = await startGateway();
   const { sessionId, token } = await gateway.client.openSession({ clientType: "api" });
   using feed = await openRaw(gateway.port);
   await feed.send(`GET /v1/sessions/${sessionId}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`);
@@ -54,7 +59,6 @@ test("who follows something is not cut for who asks for nothing", async () => {
 });
 
 test("a session's feeds are a hundred at most, and room is made as they end", async () => {
-  await using gateway = await startGateway();
   const { sessionId, token } = await gateway.client.openSession({ clientType: "api" });
   const before = await gateway.look();
   const follow = async () => {

@@ -4,11 +4,17 @@
  * else notices.
  */
 import { randomBytes } from "node:crypto";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AttackedGateway } from "./attacked-gateway.ts";
 import { startGateway } from "./attacked-gateway.ts";
 import type { RawConnection } from "./raw-connection.ts";
 import { exchange, openRaw, statusesOf } from "./raw-connection.ts";
+
+let gateway: AttackedGateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway[Symbol.asyncDispose]());
 
 const opcode = { more: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9 } as const;
 
@@ -94,7 +100,6 @@ const attacks: [string, Buffer | readonly Buffer[], number][] = [
 ];
 
 test("a socket on which something is said that is none of the protocol is closed with the code that says so", async () => {
-  await using gateway = await startGateway();
   const before = await gateway.look();
   for (const [what, bytes, code] of attacks) {
     using line = await openSocket(gateway);
@@ -106,7 +111,6 @@ test("a socket on which something is said that is none of the protocol is closed
 });
 
 test("a message of JSON that is no frame is answered with what is wrong, and the socket goes on", async () => {
-  await using gateway = await startGateway();
   using line = await openSocket(gateway);
   const messages = [
     "",
@@ -128,7 +132,6 @@ test("a message of JSON that is no frame is answered with what is wrong, and the
 });
 
 test("a flood of pings whose answers nobody reads does not collect in memory", async () => {
-  await using gateway = await startGateway();
   const before = await gateway.look();
   const lines = await Promise.all(Array.from({ length: 4 }, () => openSocket(gateway)));
   for (const { socket } of lines) socket.pause();
@@ -154,7 +157,6 @@ test("a flood of pings whose answers nobody reads does not collect in memory", a
 });
 
 test("no packing is agreed on, whatever a client offers", async () => {
-  await using gateway = await startGateway();
   using line = await openSocket(
     gateway,
     "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8; client_max_window_bits=8\r\n",
@@ -164,7 +166,6 @@ test("no packing is agreed on, whatever a client offers", async () => {
 });
 
 test("a page of another origin opens no socket, and is allowed nothing by CORS", async () => {
-  await using gateway = await startGateway();
   for (const origin of [
     "https://evil.example",
     "null",
@@ -205,7 +206,6 @@ test("a page of another origin opens no socket, and is allowed nothing by CORS",
 });
 
 test("of one session's tokens a hundred sockets are open at once, and no more", async () => {
-  await using gateway = await startGateway();
   const { token } = await gateway.client.openSession({ clientType: "web" });
   const lines = await Promise.all(
     Array.from({ length: 130 }, async () => {
