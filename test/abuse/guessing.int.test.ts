@@ -5,14 +5,20 @@
 import { randomBytes } from "node:crypto";
 import { createClient } from "@viable/client";
 import { createHmacChain } from "@viable/security";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AttackedGateway } from "./attacked-gateway.ts";
 import { startGateway } from "./attacked-gateway.ts";
 import { exchange, openRaw, statusesOf } from "./raw-connection.ts";
 
+let gateway: AttackedGateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway[Symbol.asyncDispose]());
+
 const password = "correct horse battery staple";
 
-async function withUser(gateway: AttackedGateway, user = "anna"): Promise<void> {
+async function withUser(user: string): Promise<void> {
   const { sessionId } = await gateway.client.openSession({ clientType: "api" });
   await gateway.client.send(sessionId, {
     command: "user.create",
@@ -31,9 +37,9 @@ interface Guess {
   readonly forwardedFor?: string;
 }
 
-async function guess(gateway: AttackedGateway, { user, password: tried, from, forwardedFor }: Guess) {
+async function guess(at: AttackedGateway, { user, password: tried, from, forwardedFor }: Guess) {
   const body = JSON.stringify({ user, password: tried });
-  using line = await openRaw(gateway.port, "127.0.0.1", from);
+  using line = await openRaw(at.port, "127.0.0.1", from);
   await line.send(
     `POST /v1/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${body.length}\r\n${
       forwardedFor === undefined
@@ -47,8 +53,7 @@ async function guess(gateway: AttackedGateway, { user, password: tried, from, fo
 
 describe("a password", () => {
   test("of one user is guessed five times from many addresses, and then one guess at a time; the user gets in as before", async () => {
-    await using gateway = await startGateway();
-    await withUser(gateway);
+    await withUser("anna");
     // From here the user came in before.
     expect((await guess(gateway, { user: "anna", password, from: "127.0.0.9" })).status).toBe(201);
     const guesses = [];
@@ -62,7 +67,6 @@ describe("a password", () => {
   });
 
   test("of many users is guessed ten times a minute from one address, whatever its headers say of others", async () => {
-    await using gateway = await startGateway();
     const guesses = [];
     for (let n = 0; n < 40; n++)
       guesses.push(
@@ -81,11 +85,11 @@ describe("a password", () => {
   });
 
   test("behind a proxy that is trusted is counted by whom that names, and not by what was said before it", async () => {
-    await using gateway = await startGateway({ trustedProxies: ["127.0.3.1"] });
+    await using proxied = await startGateway({ trustedProxies: ["127.0.3.1"] });
     const guesses = [];
     for (let n = 0; n < 30; n++)
       guesses.push(
-        await guess(gateway, {
+        await guess(proxied, {
           user: `user-${n}`,
           password: "password1234",
           from: "127.0.3.1",
@@ -95,14 +99,13 @@ describe("a password", () => {
       );
     expect(guesses.filter(({ status }) => status === 429).length).toBeGreaterThanOrEqual(18);
     const other = { user: "user-1", password: "x", from: "127.0.3.1", forwardedFor: "203.0.113.8" };
-    expect((await guess(gateway, other)).status).toBe(401);
+    expect((await guess(proxied, other)).status).toBe(401);
   });
 
   test("of a user that there is none of is refused in the same words as a wrong one", async () => {
-    await using gateway = await startGateway();
-    await withUser(gateway);
+    await withUser("berta");
     const words = [];
-    for (const user of ["anna", "nobody"])
+    for (const user of ["berta", "nobody"])
       words.push(
         (await guess(gateway, { user, password: "wrong password", from: "127.0.4.1" })).received.split("\r\n\r\n")[1],
       );
@@ -112,7 +115,7 @@ describe("a password", () => {
 });
 
 describe("a token", () => {
-  const ask = async (gateway: AttackedGateway, token: string, path = "/v1/sessions") =>
+  const ask = async (token: string, path = "/v1/sessions") =>
     statusesOf(
       await exchange(
         gateway.port,
@@ -121,9 +124,8 @@ describe("a token", () => {
     )[0];
 
   test("with any bit turned, cut, repeated, of another key, or in any place but its own opens nothing", async () => {
-    await using gateway = await startGateway();
     const { owner } = gateway;
-    expect(await ask(gateway, owner)).toBe(200);
+    expect(await ask(owner)).toBe(200);
     const bytes = Buffer.from(owner, "latin1");
     const turned = Array.from({ length: 200 }, (_, n) => {
       const at = Math.floor((n / 200) * bytes.length);
@@ -155,7 +157,7 @@ describe("a token", () => {
       "eyJhbGciOiJub25lIn0.eyJzdWIiOiJvd25lciJ9.",
       "a".repeat(8_000),
     ];
-    for (const token of nearly) expect(await ask(gateway, token), token).toBe(401);
+    for (const token of nearly) expect(await ask(token), token).toBe(401);
     const elsewhere = [
       `GET /v1/sessions?token=${owner}&access_token=${owner} HTTP/1.1\r\nHost: x\r\n`,
       `GET /v1/sessions HTTP/1.1\r\nHost: x\r\nCookie: token=${owner}\r\n`,
@@ -170,7 +172,6 @@ describe("a token", () => {
   });
 
   test("that is over, not yet, taken back, used up, or of another session or tenant opens nothing that is not its own", async () => {
-    await using gateway = await startGateway();
     const { client, url } = gateway;
     const [mine, theirs] = [
       await client.openSession({ clientType: "api" }),
@@ -181,15 +182,15 @@ describe("a token", () => {
     const notYet = await client.mintCapability({ expiresInMs: 60_000, notBefore: Date.now() + 50_000 });
     const back = await client.mintCapability({ expiresInMs: 60_000 });
     const once = await client.mintCapability({ expiresInMs: 60_000, maxUses: 1 });
-    expect(await ask(gateway, back.token)).toBe(200);
+    expect(await ask(back.token)).toBe(200);
     await client.send(mine.sessionId, {
       command: "capability.revoke",
       args: { capabilityId: back.capabilityId },
       mode: "sync",
     });
-    expect(await ask(gateway, back.token)).toBe(401);
-    await expect.poll(() => ask(gateway, over.token)).toBe(401);
-    expect(await ask(gateway, notYet.token)).not.toBe(200);
+    expect(await ask(back.token)).toBe(401);
+    await expect.poll(() => ask(over.token)).toBe(401);
+    expect(await ask(notYet.token)).not.toBe(200);
     const user = createClient({ url, token: once.token });
     const uses = await Promise.allSettled(
       Array.from({ length: 50 }, (_, n) => user.send(mine.sessionId, { command: "echo", args: { n }, mode: "sync" })),
@@ -202,7 +203,7 @@ describe("a token", () => {
         `/v1/executions/${done.executionId}`,
         `/v1/executions/${done.executionId}/events`,
       ])
-        expect(await ask(gateway, token, path), path).toBe(404);
+        expect(await ask(token, path), path).toBe(404);
     const stranger = createClient({ url, token: gateway.otherOwner });
     expect((await stranger.sessions()).sessions).toEqual([]);
     expect((await stranger.executions()).executions).toEqual([]);
