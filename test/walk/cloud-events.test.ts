@@ -100,7 +100,12 @@ test("W11: a session's token is given its own events in this form too, and no ot
   const { api } = mine;
   const { events, next } = await t.settled(api.cloudEvents({ after: "0" }));
   expect(new Set(events.map(({ sessionid }) => sessionid))).toEqual(new Set([mine.sessionId]));
-  expect(events.map(({ type }) => type)).toEqual(["session.created", "execution.accepted", "execution.completed"]);
+  expect(events.map(({ type }) => type)).toEqual([
+    "session.created",
+    "execution.accepted",
+    "execution.completed",
+    "session.activated",
+  ]);
   expect(await t.settled(api.cloudEvents({ after: next }))).toEqual({ events: [], next });
   const opened = await t.settled(
     createClient({

@@ -1,5 +1,5 @@
 /** The client against answers that a gateway, or something between, might give. */
-import { simulateTime } from "@viable/kernel";
+import { seededRandom, simulateTime } from "@viable/kernel";
 import { describe, expect, test } from "vitest";
 import type { Client } from "./client.ts";
 import { createClient } from "./client.ts";
@@ -15,6 +15,8 @@ function scripted(...answers: (() => Response | Promise<Response>)[]) {
     url: "http://gateway.invalid/",
     token: "secret",
     clock: time,
+    // Always the longest pause.
+    random: { ...seededRandom(1), next: () => 1 },
     fetch: (async (url: string, init?: RequestInit) => {
       requests.push({ url, headers: new Headers(init?.headers), signal: init?.signal ?? null });
       const answer = answers.shift();

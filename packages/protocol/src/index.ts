@@ -127,9 +127,9 @@ export {
   suspendSession,
 } from "./session.ts";
 export type { ExportAccepted, ExportFormat, RequestExport } from "./session-export.ts";
+export { exportAccepted, exportEvents, exportFormat, requestExport, sessionExport } from "./session-export.ts";
 export type { PresentClient, SessionPresenceView } from "./session-presence.ts";
 export { maxNamedClients, sessionPresence } from "./session-presence.ts";
-export { exportAccepted, exportEvents, exportFormat, requestExport, sessionExport } from "./session-export.ts";
 export type { JoinSession, SessionJoined, SessionShared, ShareSession } from "./sharing.ts";
 export { joinSession, sessionJoined, sessionShared, shareSession, sharingEvents } from "./sharing.ts";
 export type { ClientFrame, ClientFrameInput, ServerFrame } from "./socket.ts";

@@ -31,7 +31,7 @@ describe("a route", () => {
     expect(Object.keys(operation({})?.responses ?? {})).toEqual(["200", "401", "403", "404", "500", "503"]);
     const { post } =
       document([route({ method: "POST", body: createSession, isRepeatable: true })]).paths["/v1/things/{id}"] ?? {};
-    expect(Object.keys(post?.responses ?? {})).toEqual(["200", "400", "401", "403", "404", "413", "500", "503"]);
+    expect(Object.keys(post?.responses ?? {})).toEqual(["200", "400", "401", "403", "404", "413", "415", "500", "503"]);
     expect(post?.parameters?.map(({ name }) => name)).toEqual(["id", "Idempotency-Key"]);
     expect(post?.requestBody?.content["application/json"]).toEqual({
       schema: { $ref: "#/components/schemas/CreateSession" },

@@ -65,6 +65,7 @@ const problemTexts: Readonly<Record<number, string>> = {
   404: "There is no such thing, or it is not the token's to see.",
   409: "As things stand it cannot be.",
   413: "The body is too large: a mebibyte at most.",
+  415: "The body is packed: it is read as it is.",
   422: "The request does not fit.",
   426: "A WebSocket is opened here.",
   429: "A limit is met. `Retry-After` says when to come again.",
@@ -245,9 +246,14 @@ function describeProblems(schemas: Schemas, route: Route): Record<string, Respon
   if (route.body !== undefined) {
     add(400, "gateway.malformed_body");
     add(413, "gateway.body_too_large");
+    add(415, "gateway.unsupported_encoding");
   }
   if (route.isRepeatable === true) add(400, "gateway.invalid_idempotency_key");
   for (const [status, more] of Object.entries(route.problems ?? {})) add(Number(status), ...more);
+  if (route.isFeed === true) {
+    add(429, "gateway.too_many_feeds");
+    add(503, "gateway.too_many_feeds");
+  }
   add(500, "gateway.internal");
   add(503);
   const described = [...codes].sort(([a], [b]) => a - b);

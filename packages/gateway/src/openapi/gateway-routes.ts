@@ -34,7 +34,7 @@ import {
 import { exportContentTypes } from "../session-export.ts";
 import { socketPath } from "../socket/check-upgrade.ts";
 import type { Route, RouteDescription } from "./route.ts";
-import { newestFirst, pageLimit, textParameter } from "./route.ts";
+import { choiceParameter, newestFirst, pageLimit, textParameter } from "./route.ts";
 
 const location = { location: "Where it is found." };
 const quota = {
@@ -374,7 +374,8 @@ export const gatewayRoutes = {
         "gateway.coordination_own",
         "gateway.coordination_said",
         "gateway.coordination_settled",
-        "gateway.session_ended", "gateway.session_suspended",
+        "gateway.session_ended",
+        "gateway.session_suspended",
       ],
       422: ["gateway.invalid_confirmation"],
     },
@@ -429,9 +430,13 @@ export const gatewayRoutes = {
     guard: "token",
     operation: "executions",
     summary: "Executions, the newest first; for a session's token its session's",
-    query: { ...newestFirst(50, 500), session: textParameter("Of this session alone.") },
+    query: {
+      ...newestFirst(50, 500),
+      session: textParameter("Of this session alone."),
+      risk: choiceParameter("Of this risk alone.", ["high"]),
+    },
     answers: { 200: { description: "A page of them.", content: executionPage } },
-    problems: { 400: ["gateway.invalid_position"] },
+    problems: { 400: ["gateway.invalid_position", "gateway.invalid_risk"] },
   },
   execution: {
     method: "GET",

@@ -26,7 +26,7 @@ const single = [
 ];
 const groups = {
   executions: ["list", "show", "watch", "replay", "fork", "cancel"],
-  sessions: ["list", "show", "share", "join", "end", "export"],
+  sessions: ["list", "show", "share", "join", "end", "suspend", "resume", "export"],
   reactors: ["list", "graph", "runs", "show", "watch", "start", "resume", "undo", "cancel", "fork", "send"],
   approvals: ["list", "decide"],
   capability: ["mint", "attenuate", "inspect", "revoke", "list"],
