@@ -16,7 +16,7 @@ export function createFeedPlaces(): FeedPlaces {
   let open = 0;
   return {
     enter(grant) {
-      const { bearer, max } = bearerOf(grant);
+      const { bearer, max } = bearerOf(grant, maxFeeds);
       const ofBearer = byBearer.get(bearer) ?? 0;
       if (open >= maxFeeds) throw tooMany(503, `${maxFeeds} feeds are followed at this gateway.`);
       if (ofBearer >= max)

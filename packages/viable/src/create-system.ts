@@ -127,6 +127,8 @@ export interface SystemOptions {
   /** Whether services listen on the ports they declare, on any free ones, or on none. */
   readonly servicePorts: "declared" | "any" | "none";
   readonly threads?: number | undefined;
+  /** Sockets that may be open at this gateway; as the config says where absent. */
+  readonly sockets?: number | undefined;
   /** The owner's token as it was kept; undefined to have one minted (see `ownerToken`). */
   readonly ownerToken?: string | undefined;
   /** The folder that `database.backup` writes into; undefined where nothing is kept on a disk. */
@@ -461,6 +463,7 @@ export function createSystem(definition: SystemDefinition, ports: SystemPorts, o
     receive,
     log,
     presences,
+    maxSockets: options.sockets ?? definition.limits.sockets,
     onError,
   });
   const metrics = createMetrics({

@@ -21,7 +21,7 @@ describe("a system", () => {
     const system = defineSystem({ name: "s", services: [serviceNamed("a")] });
     expect(system).toMatchObject({
       gateway: { host: "127.0.0.1", port: 4100 },
-      limits: { maxOpenExecutions: 10_000, drainMs: 20_000, leaseMs: 4_000 },
+      limits: { maxOpenExecutions: 10_000, drainMs: 20_000, leaseMs: 4_000, sockets: 4_000 },
       clients: {
         cli: { commandsPerHour: 1_000 },
         web: { maxConcurrent: 10, operations: ["read", "write"] },

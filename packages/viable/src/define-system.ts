@@ -87,6 +87,11 @@ export interface SystemSettings {
      * system must have the same.
      */
     readonly leaseMs?: number;
+    /**
+     * Sockets that clients may have open at each gateway, 1 to 100,000; one more is refused. Default 4,000: at some 25 kB each they take 100 MB at
+     * rest. Each takes a file descriptor, of which the machine must allow more. A quarter of them go to one token that is bound to no session.
+     */
+    readonly sockets?: number;
   };
 }
 
@@ -111,8 +116,12 @@ export interface SystemDefinition {
     readonly threads: number | undefined;
     readonly drainMs: number;
     readonly leaseMs: number;
+    readonly sockets: number;
   };
 }
+
+/** Sockets that a gateway may be given at most: at rest they take 2.5 GB. More belong to several gateways. */
+export const maxSockets = 100_000;
 
 /** The name of the built-in swarm. */
 export const systemService = "system";
@@ -223,6 +232,7 @@ const shape = z.strictObject({
       threads: z.number().int().min(1).max(256).optional(),
       drainMs: z.number().int().min(0).max(3_600_000).default(20_000),
       leaseMs: z.number().int().min(2_000).max(60_000).default(4_000),
+      sockets: z.number().int().min(1).max(maxSockets).default(4_000),
     })
     .prefault({}),
 });
@@ -281,6 +291,7 @@ export function defineSystem(settings: SystemSettings): SystemDefinition {
       threads: limits.threads,
       drainMs: limits.drainMs,
       leaseMs: limits.leaseMs,
+      sockets: limits.sockets,
     },
   });
 }

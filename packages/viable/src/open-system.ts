@@ -50,6 +50,7 @@ export async function openSystem(
     gateway: { host: settings.host, port: settings.port },
     servicePorts: settings.servicePorts,
     threads: settings.threads,
+    sockets: settings.sockets,
     ownerToken: kept,
     backups: state.backups,
     secret: secretSource(settings),

@@ -29,6 +29,7 @@ const ofTheConfig = {
   host: "127.0.0.2",
   port: 4300,
   threads: 3,
+  sockets: 4_000,
   servicePorts: "declared",
 };
 
@@ -51,6 +52,7 @@ test("each variable overrides its setting and no other", () => {
   expect(read({ VIABLE_HOST: "0.0.0.0" })).toEqual({ ...ofTheConfig, host: "0.0.0.0" });
   expect(read({ VIABLE_PORT: "0" })).toEqual({ ...ofTheConfig, port: 0 });
   expect(read({ VIABLE_THREADS: "7" })).toEqual({ ...ofTheConfig, threads: 7 });
+  expect(read({ VIABLE_SOCKETS: "12000" })).toEqual({ ...ofTheConfig, sockets: 12_000 });
   expect(read({ VIABLE_SERVICE_PORTS: "any" })).toEqual({ ...ofTheConfig, servicePorts: "any" });
 });
 
@@ -83,6 +85,7 @@ describe("a variable that is empty is not set", () => {
     "VIABLE_HOST",
     "VIABLE_PORT",
     "VIABLE_THREADS",
+    "VIABLE_SOCKETS",
     "VIABLE_SERVICE_PORTS",
   ])("%s", (name) => {
     expect(read({ [name]: "" })).toEqual(ofTheConfig);
@@ -102,6 +105,8 @@ test.each([
   ["VIABLE_PORT", "65536"],
   ["VIABLE_PORT", "a"],
   ["VIABLE_THREADS", "0"],
+  ["VIABLE_SOCKETS", "0"],
+  ["VIABLE_SOCKETS", "100001"],
   ["VIABLE_SERVICE_PORTS", "some"],
 ])("%s=%s is refused by its name", (name, value) => {
   expect(() => read({ [name]: value })).toThrow(

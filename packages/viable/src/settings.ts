@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { ViableError } from "@viable/kernel";
 import type { SystemDefinition } from "./define-system.ts";
+import { maxSockets } from "./define-system.ts";
 import type { Hosting, HostingAsked } from "./hosting.ts";
 import { isPart, readHosting } from "./hosting.ts";
 
@@ -28,6 +29,8 @@ export interface Settings {
   readonly host: string;
   readonly port: number;
   readonly threads: number | undefined;
+  /** Sockets that may be open at this gateway (`VIABLE_SOCKETS`); as the config says where absent. */
+  readonly sockets?: number | undefined;
   /** Whether services take the ports the config names (`VIABLE_SERVICE_PORTS=any` takes free ones). */
   readonly servicePorts: "declared" | "any";
 }
@@ -59,6 +62,7 @@ export function readSettings(
     host: variable(environment, "VIABLE_HOST") ?? system.gateway.host,
     port: wholeNumber(environment, "VIABLE_PORT", 0, 65_535) ?? system.gateway.port,
     threads: wholeNumber(environment, "VIABLE_THREADS", 1, 256) ?? system.limits.threads,
+    sockets: wholeNumber(environment, "VIABLE_SOCKETS", 1, maxSockets) ?? system.limits.sockets,
     servicePorts: oneOf(environment, "VIABLE_SERVICE_PORTS", ["declared", "any"] as const) ?? "declared",
   };
 }

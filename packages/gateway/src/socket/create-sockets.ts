@@ -22,6 +22,8 @@ export interface SocketsSettings {
   readonly receive: Receive;
   readonly log: Log;
   readonly presences: SessionPresences;
+  /** Sockets of this process, of which one token that is bound to no session gets a quarter. What lies here for clients that do not read, their sessions share. */
+  readonly maxSockets: number;
   /** Told of errors that are ours and whose text does not go out. */
   onError(error: unknown): void;
 }
@@ -41,8 +43,6 @@ export interface Sockets extends Upgrades {
   stats(): SocketStats;
 }
 
-/** Sockets of this process: at some 25 kB each they take 100 MB at rest. What lies here for clients that do not read their sessions share. */
-const maxSockets = 4_000;
 /** Clients that catch up from the log at once. A page has up to 8 MiB, so these take 64 MiB at worst. */
 const maxReaders = 8;
 /** It must be known within this whether a socket is opened, in milliseconds: nobody waits longer for a door. */
@@ -54,7 +54,7 @@ const stopMs = 1_000;
 
 /** The gateway over WebSockets: one connection for a client's commands and the events of the sessions it has joined. */
 export function createSockets(settings: SocketsSettings): Sockets {
-  const { runtime, receive, log, presences, onError } = settings;
+  const { runtime, receive, log, presences, maxSockets, onError } = settings;
   const options = {
     noServer: true,
     maxPayload: maxSocketMessageBytes,
@@ -100,7 +100,7 @@ export function createSockets(settings: SocketsSettings): Sockets {
     );
     server ??= openServer();
     const opener = await server;
-    const { bearer, max } = bearerOf(who.grant);
+    const { bearer, max } = bearerOf(who.grant, maxSockets);
     if ((byBearer.get(bearer) ?? 0) >= max) throw new HttpProblem(tooManyOfBearer(max));
     if (stopping) throw new HttpProblem(stops);
     if (socket.destroyed) return;
@@ -128,7 +128,7 @@ export function createSockets(settings: SocketsSettings): Sockets {
       if (stopping) return await refuse(socket, stops);
       if (open.size + entering >= maxSockets) {
         refused += 1;
-        return await refuse(socket, tooMany);
+        return await refuse(socket, tooMany(maxSockets));
       }
       entering += 1;
       try {
@@ -170,13 +170,13 @@ const notInTime: ProblemParts = {
   retryAfterMs: 5_000,
 };
 const tooManySockets = "gateway.too_many_sockets";
-const tooMany: ProblemParts = {
+const tooMany = (max: number): ProblemParts => ({
   status: 503,
   code: tooManySockets,
-  detail: `${maxSockets} sockets are open at this gateway.`,
+  detail: `${max} sockets are open at this gateway.`,
   next: "Come again later, or use another gateway of the system.",
   retryAfterMs: 5_000,
-};
+});
 const tooManyOfBearer = (max: number): ProblemParts => ({
   status: 429,
   code: tooManySockets,

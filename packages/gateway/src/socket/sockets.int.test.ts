@@ -25,6 +25,7 @@ interface WorldOptions {
   readonly store?: Store;
   readonly hub?: MemoryHub;
   readonly processId?: string;
+  readonly maxSockets?: number;
 }
 
 /** A gateway of its own, with a log that is appended to by hand. */
@@ -32,6 +33,7 @@ async function startWorld({
   store = createMemoryStore(),
   hub = createMemoryHub(),
   processId = "prc_a",
+  maxSockets = 4_000,
 }: WorldOptions = {}) {
   const time = simulateTime();
   const runtime = createRuntime({ clock: time });
@@ -75,6 +77,7 @@ async function startWorld({
       processId,
       onUnheard: (error) => errors.push(error),
     }),
+    maxSockets,
     onError: (error) => errors.push(error),
   });
   const listener = await listen(
@@ -854,6 +857,19 @@ test("no more sockets are opened with one session's tokens than its people need,
   expect(world.stats()).toEqual({ open: 100, sessions: 0, refused: 1, slow: 0 });
   users[0]?.ws.close();
   await expect.poll(ask).toMatch(/^HTTP\/1\.1 101 /);
+});
+
+test("no more sockets are opened than the process may have, and a quarter of them with one token that is bound to no session", async () => {
+  await using world = await startWorld({ maxSockets: 8 });
+  const ask = (token: string) =>
+    askFor(world.port, "/v1/socket", { authorization: `Bearer ${token}`, "sec-websocket-protocol": "viable.v1" });
+  for (let n = 0; n < 2; n++) await world.open(world.owner.token);
+  expect(await ask(world.owner.token)).toMatch(/^HTTP\/1\.1 429 .*2 sockets are open with this token/s);
+  const { token } = await world.session();
+  const users = await Promise.all(Array.from({ length: 6 }, () => world.open(token)));
+  expect(await ask(token)).toMatch(/^HTTP\/1\.1 503 .*8 sockets are open at this gateway/s);
+  users[0]?.ws.close();
+  await expect.poll(() => ask(token)).toMatch(/^HTTP\/1\.1 101 /);
 });
 
 test("nothing is kept of sockets that are gone", async () => {

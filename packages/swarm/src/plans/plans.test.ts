@@ -89,7 +89,7 @@ const systemOf = (agents: readonly AgentDefinition[], workers = 3): Parameters<t
   gateway: { host: "127.0.0.1", port: 0, trustedProxies: [] },
   roles: {},
   clients: { ...baseClientLimits },
-  limits: { maxOpenExecutions: 10_000, threads: 1, drainMs: 20_000, leaseMs: 10_000 },
+  limits: { maxOpenExecutions: 10_000, threads: 1, drainMs: 20_000, leaseMs: 10_000, sockets: 4_000 },
 });
 const start = (
   calls: string[],

@@ -18,6 +18,7 @@ const variables = [
   "VIABLE_HOST",
   "VIABLE_PORT",
   "VIABLE_THREADS",
+  "VIABLE_SOCKETS",
   "VIABLE_SERVICE_PORTS",
 ];
 
@@ -53,6 +54,7 @@ export function describeConfig(
       host: settings.host,
       port: settings.port,
       threads: settings.threads ?? "one less than there are cores",
+      sockets: settings.sockets ?? definition.limits.sockets,
       servicePorts: settings.servicePorts,
       maxOpenExecutions: definition.limits.maxOpenExecutions,
       drainMs: definition.limits.drainMs,
