@@ -1,9 +1,13 @@
-// What the gateway's door costs: so far, what it takes to know a token. Beside us signed tokens by jose.
+// What the gateway's door costs: knowing a token, a question and a command over HTTP, and sockets that events go out to or that are idle.
 import type { BenchOptions, Row } from "../harness/row.ts";
+import { measureCommands } from "./commands.ts";
+import { measureQueries } from "./queries.ts";
 import { measureTokens } from "./tokens.ts";
 
 const measures: { readonly [name: string]: (options: BenchOptions) => Promise<Row[]> } = {
   token: measureTokens,
+  query: measureQueries,
+  command: measureCommands,
 };
 
 export const cases = Object.keys(measures);

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { createHistogram, performance } from "node:perf_hooks";
 import { answerParent } from "./child.ts";
+import { watchProcess } from "./watch-process.ts";
 
 /** A load: so many clients, each with a connection of its own that it keeps, each sending its next request when it has its answer. */
 export interface Load {
@@ -109,4 +110,5 @@ function isComplete(answer: string): boolean {
 answerParent({
   ready: () => true,
   load: ({ load }: { load: Load }) => generateLoad(load),
+  ...watchProcess(),
 });
