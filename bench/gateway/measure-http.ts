@@ -65,7 +65,12 @@ export async function measureHttp(
   return [
     ...rowsOf("throughput", `${about.noun}/s`, true, ({ perSecond }) => perSecond),
     ...rowsOf("cpu", `µs of ${about.noun}`, true, ({ cpuMs, answers }) => (cpuMs * 1_000) / answers),
-    ...rowsOf("cpu, main thread", `µs of ${about.noun}`, false, (each) => (each.mainThreadCpuMs * 1_000) / each.answers),
+    ...rowsOf(
+      "cpu, main thread",
+      `µs of ${about.noun}`,
+      false,
+      (each) => (each.mainThreadCpuMs * 1_000) / each.answers,
+    ),
     ...rowsOf("latency p50", "ms", false, ({ p50Ms }) => p50Ms),
     ...rowsOf("latency p99", "ms", false, ({ p99Ms }) => p99Ms),
     ...rowsOf("load generator", "% of a core", false, ({ generatorBusy }) => generatorBusy),

@@ -34,7 +34,11 @@ app.post("/v1/sessions/:id/queries", async (c) => {
   if (opened !== c.req.param("id")) return c.json({ code: "not_found" }, 404);
   const { query, args } = await c.req.json();
   if (query !== "next.ask" || typeof args.n !== "number") return c.json({ code: "invalid" }, 422);
-  return c.json({ query, result: { n: args.n }, answeredBy: { service: "bench", processId: "prc_00000000000000000000000001" } });
+  return c.json({
+    query,
+    result: { n: args.n },
+    answeredBy: { service: "bench", processId: "prc_00000000000000000000000001" },
+  });
 });
 const url = await listenOnHono((request, env) => app.fetch(request, env));
 

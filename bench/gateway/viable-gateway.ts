@@ -4,7 +4,9 @@ import { openSystem } from "viable/run";
 import type { EventSample } from "../command/two-events.ts";
 import { answerParent, readSettings } from "../harness/child.ts";
 import { watchProcess } from "../harness/watch-process.ts";
+import { useOfMemory } from "../reactors/memory-use.ts";
 import { gatewaySystem } from "./gateway-system.ts";
+import { paceEvents } from "./paced-events.ts";
 
 const settings = readSettings<{ stateDir: string; databaseUrl: string | undefined }>();
 const ctx = rootContext(createRuntime());
@@ -21,8 +23,27 @@ process.once("SIGTERM", async () => {
   process.exit();
 });
 
+/** An event that a session is told, and that nothing else comes of. */
+const { controlPort, publish, publishOne } = await paceEvents((sessionId, n) => {
+  const data = { format: "json", sessionId, upTo: String(n), by: "what a session is told of".padEnd(100, ".") };
+  return opened.system.log.append(ctx, {
+    streams: [
+      {
+        stream: `export:${sessionId}`,
+        expected: "any",
+        events: [{ type: "export.requested", data }],
+        session: sessionId,
+      },
+    ],
+  });
+});
+
 answerParent({
-  ready: () => ({ url: opened.system.gatewayUrl, token: opened.system.ownerToken }),
+  ready: () => ({ url: opened.system.gatewayUrl, token: opened.system.ownerToken, controlPort }),
+  publish,
+  head: () => opened.system.log.head(ctx),
+  publishOne: async (question: { sessionId: string }) => (await publishOne(question)) !== undefined,
+  memory: () => useOfMemory(),
   sample: async ({ executionId }: { executionId: string }): Promise<EventSample[]> => {
     const stored = await opened.system.log.readStream(ctx, `execution:${executionId}`);
     return stored.map(({ stream, type, data, metadata: { tenant, session, correlation, ...rest } }) => ({
