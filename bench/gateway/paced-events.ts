@@ -70,7 +70,7 @@ export async function paceEvents(publish: (sessionId: string, n: number) => unkn
           if (endedMs - beganMs < load.durationMs) next(session);
           else if (open === 0) resolve();
         };
-        for (let each = 0; each < window; each++) load.sessions.forEach((_, session) => next(session));
+        for (let each = 0; each < window; each++) for (const session of published.keys()) next(session);
       });
       const [p50Ms, p99Ms] = [histogram.percentile(50) / 1_000, histogram.percentile(99) / 1_000];
       return { published, tookMs: endedMs - beganMs, p50Ms, p99Ms };
