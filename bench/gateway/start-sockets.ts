@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Child } from "../harness/child.ts";
 import { startChild } from "../harness/child.ts";
 import { startDurable } from "../harness/start-durable.ts";
+import type { BenchSession } from "./open-bench-session.ts";
 import { openBenchSession } from "./open-bench-session.ts";
 import type { SocketPlan } from "./socket-plan.ts";
 import { upgradeRequest } from "./socket-plan.ts";
@@ -45,7 +46,7 @@ export async function startSockets(names: readonly string[], maxSockets: number)
     const server = stack.use(await startDurable());
     const clients = await start("./socket-clients.ts");
     const viable = await start("./viable-gateway.ts", { stateDir: folder, databaseUrl: await server.createDatabase() });
-    const opened = [];
+    const opened: BenchSession[] = [];
     for (let session = 0; session * socketsOfSession < maxSockets; session++)
       opened.push(await openBenchSession(viable));
     const ids = opened.map(({ sessionId }) => sessionId);
@@ -106,7 +107,6 @@ interface Asked {
   readonly request: string;
   readonly hello?: readonly string[];
 }
-type Opened = Awaited<ReturnType<typeof openBenchSession>>;
 
 const plainly = (sessionId: string): Asked => ({ request: upgradeRequest(`/${sessionId}`) });
 const bySocketIo = (sessionId: string): Asked => ({
@@ -115,7 +115,7 @@ const bySocketIo = (sessionId: string): Asked => ({
 });
 
 /** An event as ours sends it: what the others send, too. */
-async function takeSample(viable: Child, { url, sessionId, token }: Opened): Promise<string> {
+async function takeSample(viable: Child, { url, sessionId, token }: BenchSession): Promise<string> {
   const socket = new WebSocket(`${url.replace("http", "ws")}/v1/socket`, ["viable.v1", `bearer.${token}`]);
   const text = new Promise<string>((resolve, reject) => {
     socket.addEventListener("open", () => socket.send(JSON.stringify({ type: "join", sessionId })));

@@ -69,8 +69,23 @@ export function createSockets(settings: SocketsSettings): Sockets {
   };
   let server: Promise<WebSocketServer> | undefined;
   // Here and not above: most processes open none, and would load it at each start.
-  const openServer = async () => new (await import("ws")).WebSocketServer(options);
-  const rooms = createSessionRooms({ runtime, log, presences });
+  const openServer = async () => {
+    const ws = await import("ws");
+    framing = (ws as unknown as Framing).Sender;
+    return new ws.WebSocketServer(options);
+  };
+  let framing: Framing["Sender"] | undefined;
+  const rooms = createSessionRooms({
+    runtime,
+    log,
+    presences,
+    toFrame(message) {
+      if (framing === undefined) throw new Error("No socket was opened yet.");
+      return Buffer.concat(
+        framing.frame(message, { fin: true, rsv1: false, opcode: textOpcode, mask: false, readOnly: true }),
+      );
+    },
+  });
   const readers = createPageReaders(maxReaders);
   const open = new Set<SocketConnection>();
   const byBearer = new Map<string, number>();
@@ -106,7 +121,15 @@ export function createSockets(settings: SocketsSettings): Sockets {
     if (socket.destroyed) return;
     opener.handleUpgrade(request, socket, head, (ws) => {
       const onSlow = () => void slow++;
-      const connection = new SocketConnection(ws, who, { runtime, receive, log, rooms, readers, onSlow, onError });
+      const connection = new SocketConnection(ws, socket, who, {
+        runtime,
+        receive,
+        log,
+        rooms,
+        readers,
+        onSlow,
+        onError,
+      });
       open.add(connection);
       count(bearer, 1);
       ws.once("close", () => {
@@ -156,6 +179,13 @@ export function createSockets(settings: SocketsSettings): Sockets {
     },
   };
 }
+
+/** What the library frames messages with. Public there, and not in the types that are published for it. */
+interface Framing {
+  readonly Sender: { frame(data: Buffer, options: object): Buffer[] };
+}
+/** Of RFC 6455. */
+const textOpcode = 1;
 
 function partsOf(error: unknown): ProblemParts {
   if (error instanceof HttpProblem) return error.parts;

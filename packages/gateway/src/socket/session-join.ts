@@ -5,15 +5,16 @@ import type { PresentClient } from "@viable/protocol";
 import { maxUnacknowledgedEvents } from "@viable/protocol";
 import type { Present } from "../session-presence.ts";
 import type { PageReaders } from "./page-readers.ts";
-import type { FlowEvent, FlowMember, SessionFlow } from "./session-flow.ts";
-import { toFlowEvent } from "./session-flow.ts";
+import type { FlowBatch, FlowEvent, FlowMember, SessionFlow } from "./session-flow.ts";
 
 /** The socket that a join's events go out over. */
 export interface JoinLine {
   /** Bytes that the client has not taken yet. */
   readonly bufferedBytes: number;
-  /** `onTaken` is called when the message has been handed to the network, or never will be. */
-  write(message: Buffer | string, onTaken: () => void): void;
+  /** Frames as they go over the wire, whole. Whoever has the line says `taken` to its joins when the client has taken all that lay there. */
+  writeFrames(frames: Buffer): void;
+  /** A message that is not framed yet. */
+  write(message: string): void;
 }
 
 export interface SessionJoinSettings {
@@ -60,7 +61,6 @@ export class SessionJoin implements FlowMember, Present {
   /** Positions that were sent and not acknowledged, oldest first; none where nobody asked for that. */
   #unacknowledged: Position[] = [];
   #waiting: { proceed(): void; timer: Timer } | undefined;
-  readonly #onTaken = () => this.#progressed();
 
   constructor(settings: SessionJoinSettings) {
     this.#settings = settings;
@@ -100,8 +100,25 @@ export class SessionJoin implements FlowMember, Present {
     this.#waiting?.proceed();
   }
 
-  take(event: FlowEvent): void {
-    if (comparePositions(event.position, this.#covered) <= 0) return;
+  /** The client has taken all that lay at its line. */
+  taken(): void {
+    this.#progressed();
+  }
+
+  take(batch: FlowBatch): void {
+    if (this.#state !== "live") return;
+    const { events, frames, isLast } = batch;
+    if (
+      isLast ||
+      !this.#hasRoom(events.length) ||
+      comparePositions((events[0] as FlowEvent).position, this.#covered) <= 0
+    )
+      for (const event of events) this.#takeOne(event);
+    else if (!this.#isOverInTime()) this.#write(frames, events);
+  }
+
+  #takeOne(event: FlowEvent): void {
+    if (this.#state !== "live" || comparePositions(event.position, this.#covered) <= 0) return;
     if (this.#hasRoom()) {
       this.#send(event);
       return;
@@ -118,7 +135,7 @@ export class SessionJoin implements FlowMember, Present {
   hearPresence(message: string): boolean {
     const { line } = this.#settings;
     if (line.bufferedBytes >= maxBufferedBytes) return false;
-    line.write(message, this.#onTaken);
+    line.write(message);
     return true;
   }
 
@@ -153,7 +170,7 @@ export class SessionJoin implements FlowMember, Present {
         filter: { tenant: ctx.tenant, session: sessionId },
         decoding: "lenient",
       });
-      const events = page.events.map((event) => toFlowEvent(sessionId, event));
+      const events = page.events.map((event) => flow.toFlowEvent(event));
       const sentAll = this.#sendWhileRoom(events);
       // What was there before the reading and is not in it is other sessions'.
       if (sentAll && page.isEnd && comparePositions(reached, this.#covered) > 0) this.#covered = reached;
@@ -169,16 +186,25 @@ export class SessionJoin implements FlowMember, Present {
     return this.#state !== "over";
   }
 
-  #send({ position, message, isLast }: FlowEvent): void {
-    const { ctx, line, acks, until } = this.#settings;
-    if (ctx.runtime.clock.now() >= until) {
-      this.#end({ kind: "expired" });
-      return;
-    }
-    line.write(message, this.#onTaken);
-    this.#covered = position;
-    if (acks) this.#unacknowledged.push(position);
-    if (isLast) this.#end({ kind: "last_event" });
+  #send(event: FlowEvent): void {
+    if (this.#isOverInTime()) return;
+    this.#write(event.frame, [event]);
+    if (event.isLast) this.#end({ kind: "last_event" });
+  }
+
+  #write(frames: Buffer, events: readonly FlowEvent[]): void {
+    const { line, acks } = this.#settings;
+    line.writeFrames(frames);
+    this.#covered = (events.at(-1) as FlowEvent).position;
+    if (acks) for (const { position } of events) this.#unacknowledged.push(position);
+  }
+
+  /** Ends it where nothing more may be told. */
+  #isOverInTime(): boolean {
+    const { ctx, until } = this.#settings;
+    if (ctx.runtime.clock.now() < until) return false;
+    this.#end({ kind: "expired" });
+    return true;
   }
 
   #end(why: JoinEnd): void {
@@ -187,9 +213,11 @@ export class SessionJoin implements FlowMember, Present {
     this.#settings.onOver(why);
   }
 
-  #hasRoom(): boolean {
+  /** Whether there is room for so many events. */
+  #hasRoom(events = 1): boolean {
     return (
-      this.#settings.line.bufferedBytes < maxBufferedBytes && this.#unacknowledged.length < maxUnacknowledgedEvents
+      this.#settings.line.bufferedBytes < maxBufferedBytes &&
+      this.#unacknowledged.length + events <= maxUnacknowledgedEvents
     );
   }
 

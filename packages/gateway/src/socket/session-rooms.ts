@@ -17,14 +17,16 @@ export interface SessionRoomsSettings {
   readonly runtime: Runtime;
   readonly log: Log;
   readonly presences: SessionPresences;
+  /** Makes a message a frame of the sockets. */
+  toFrame(message: Buffer): Buffer;
 }
 
 /** One flow of events for each session that is followed here, however many sockets follow it (W11: by tenant). */
-export function createSessionRooms({ runtime, log, presences }: SessionRoomsSettings) {
+export function createSessionRooms({ runtime, log, presences, toFrame }: SessionRoomsSettings) {
   const rooms = new Map<string, SessionRoom>();
 
   const open = (key: string, tenant: string, sessionId: string): SessionRoom => {
-    const flow = new SessionFlow({ runtime, log, tenant, sessionId });
+    const flow = new SessionFlow({ runtime, log, tenant, sessionId, toFrame });
     const sockets = new Map<Present, { leave(): void }>();
     return {
       flow,

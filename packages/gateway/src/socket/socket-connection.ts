@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { Runtime, Timer } from "@viable/kernel";
 import { toWire, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
@@ -52,6 +53,8 @@ type Reply = Extract<ServerFrame, { type: "reply" }>;
  */
 export class SocketConnection {
   readonly #ws: WebSocket;
+  /** What the library writes to as well. Neither holds anything back from it, so what is written here keeps its order with what the library writes. */
+  readonly #socket: Duplex;
   readonly #settings: SocketConnectionSettings;
   readonly #who: Authenticated;
   /** Aborts when the client is gone: nobody waits for an answer then. */
@@ -70,16 +73,21 @@ export class SocketConnection {
   #look: Timer;
   #beat: Timer;
 
-  constructor(ws: WebSocket, who: Authenticated, settings: SocketConnectionSettings) {
+  constructor(ws: WebSocket, socket: Duplex, who: Authenticated, settings: SocketConnectionSettings) {
     this.#ws = ws;
+    this.#socket = socket;
     this.#who = who;
     this.#settings = settings;
     this.#line = {
       get bufferedBytes() {
         return ws.bufferedAmount;
       },
-      write: (message, onTaken) => this.#write(message, onTaken),
+      writeFrames: (frames) => this.#writeFrames(frames),
+      write: (message) => this.#write(message),
     };
+    socket.on("drain", () => {
+      for (const { join } of this.#joins.values()) join.taken();
+    });
     ws.on("message", (data, isBinary) => this.#hear(data, isBinary));
     ws.on("pong", () => {
       this.#missedBeats = 0;
@@ -123,7 +131,12 @@ export class SocketConnection {
     room.leave(join);
   }
 
-  #write(message: Buffer | string, onTaken: () => void): void {
+  /** Past the library, which would write the head of each frame anew and apart from the rest, for each socket. */
+  #writeFrames(frames: Buffer): void {
+    if (!this.#isEnding && this.#ws.readyState === this.#ws.OPEN) this.#socket.write(frames);
+  }
+
+  #write(message: Buffer | string, onTaken?: () => void): void {
     if (!this.#isEnding) this.#ws.send(message, { binary: false }, onTaken);
   }
 
