@@ -232,18 +232,24 @@ export function createHttpApp(settings: HttpAppSettings): HttpApp {
   mount(gatewayRoutes.watch, async (c) => {
     const caller = await reader(c, "session.events", "session");
     const session = await receive.session(caller, c.req.param("id"));
+    const after = positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition;
+    // From here on nothing throws: the place is given back when the feed ends.
+    const giveBack = feeds.enter(caller.grant);
+    const present = { client: toPresentClient(caller.grant, runtime.clock.now(), "events") };
+    presences.enter(session.sessionId, present);
     return streamFeed(c, {
       ctx: caller.ctx,
       log,
       filter: { tenant: caller.ctx.tenant, session: session.sessionId },
       endsWith: (event) => event.type === "session.ended",
-      after: positionOf(headerOf(c, "last-event-id") ?? c.req.query("after")) ?? startPosition,
+      after,
       expiresAt: feedEnd(caller.grant, session, runtime.clock.now()),
       isOpen: () => receive.isOpen(caller),
-      enter: () =>
-        presences.enter(session.sessionId, { client: toPresentClient(caller.grant, runtime.clock.now(), "events") }),
       onError: settings.onError,
-      onEnd: feeds.enter(caller.grant),
+      onEnd() {
+        giveBack();
+        presences.leave(session.sessionId, present);
+      },
     });
   });
   mount(gatewayRoutes.socket, async (c) => {

@@ -19,8 +19,6 @@ export interface FeedOptions {
   readonly expiresAt: number | null;
   /** Whether what it was opened with still opens it: asked before each event and each heartbeat, so that nothing is told after a revocation is heard. */
   isOpen(): boolean;
-  /** Shows its reader to the other clients of the session until what it answers with is called. */
-  enter?(): { leave(): void };
   /** Told of what ends the feed and is ours to mend: its reader only sees it end, and asks again. */
   onError(error: unknown): void;
   /** Called once, when it has ended, however it has. */
@@ -60,7 +58,6 @@ export function streamFeed(c: HonoContext, options: FeedOptions): Response {
     stream.onAbort(end);
     ctx.signal.addEventListener("abort", end, { once: true });
     if (ctx.signal.aborted) end();
-    const present = options.enter?.();
 
     /** Whoever does not read must not keep a feed from ending. */
     const write = async (event: StoredEvent): Promise<void> => {
@@ -85,7 +82,6 @@ export function streamFeed(c: HonoContext, options: FeedOptions): Response {
     } catch (error) {
       fail(error);
     } finally {
-      present?.leave();
       beat.cancel();
       expiry?.cancel();
       ctx.signal.removeEventListener("abort", end);

@@ -7,7 +7,8 @@ import { presentIn, SessionPresence } from "./session-presence.ts";
 /** The registry of clients: who follows which session, by a socket or by server-sent events, at this gateway or another. */
 export interface SessionPresences {
   /** Shows a client to the others of its session until it leaves. */
-  enter(sessionId: string, present: Present): { leave(): void };
+  enter(sessionId: string, present: Present): void;
+  leave(sessionId: string, present: Present): void;
   of(sessionId: string): SessionPresenceView;
 }
 
@@ -46,14 +47,9 @@ export function createSessionPresences({
     return made;
   };
   return {
-    enter(sessionId, present) {
-      const presence = followed.get(sessionId) ?? open(sessionId);
-      presence.enter(present);
-      return {
-        leave() {
-          if (presence.leave(present) && followed.get(sessionId) === presence) followed.delete(sessionId);
-        },
-      };
+    enter: (sessionId, present) => (followed.get(sessionId) ?? open(sessionId)).enter(present),
+    leave(sessionId, present) {
+      if (followed.get(sessionId)?.leave(present) === true) followed.delete(sessionId);
     },
     of: (sessionId) => presentIn(presence, processId, sessionId, followed.get(sessionId)?.clients ?? []),
   };

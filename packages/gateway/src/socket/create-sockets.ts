@@ -15,7 +15,9 @@ import type { SessionPresences } from "../session-presences.ts";
 import { checkUpgrade } from "./check-upgrade.ts";
 import { createPageReaders } from "./page-readers.ts";
 import { createSessionRooms } from "./session-rooms.ts";
+import type { SocketConnectionSettings } from "./socket-connection.ts";
 import { SocketConnection } from "./socket-connection.ts";
+import { createSocketRounds } from "./socket-rounds.ts";
 
 export interface SocketsSettings {
   readonly runtime: Runtime;
@@ -75,19 +77,40 @@ export function createSockets(settings: SocketsSettings): Sockets {
     return new ws.WebSocketServer(options);
   };
   let framing: Framing["Sender"] | undefined;
+  const toFrame = (opcode: number, message: Buffer): Buffer => {
+    if (framing === undefined) throw new Error("No socket was opened yet.");
+    return Buffer.concat(framing.frame(message, { fin: true, rsv1: false, opcode, mask: false, readOnly: true }));
+  };
+  let beat: Buffer | undefined;
   const rooms = createSessionRooms({
     runtime,
     log,
     presences,
-    toFrame(message) {
-      if (framing === undefined) throw new Error("No socket was opened yet.");
-      return Buffer.concat(
-        framing.frame(message, { fin: true, rsv1: false, opcode: textOpcode, mask: false, readOnly: true }),
-      );
-    },
+    readers: createPageReaders(maxReaders),
+    toFrame: (message) => toFrame(textOpcode, message),
   });
-  const readers = createPageReaders(maxReaders);
   const open = new Set<SocketConnection>();
+  const shared: SocketConnectionSettings = {
+    runtime,
+    receive,
+    log,
+    rooms,
+    rounds: createSocketRounds({ runtime, receive, onError }),
+    beatFrames() {
+      beat ??= Buffer.concat([
+        toFrame(pingOpcode, Buffer.alloc(0)),
+        toFrame(textOpcode, Buffer.from(JSON.stringify({ type: "beat" }))),
+      ]);
+      return beat;
+    },
+    onSlow: () => void slow++,
+    onError,
+    onClosed(connection) {
+      open.delete(connection);
+      count(connection.bearer, -1);
+      if (open.size === 0) lastClosed?.();
+    },
+  };
   const byBearer = new Map<string, number>();
   let entering = 0;
   let refused = 0;
@@ -103,7 +126,8 @@ export function createSockets(settings: SocketsSettings): Sockets {
 
   const admit = async (request: IncomingMessage, socket: Duplex, head: Buffer, token: string): Promise<void> => {
     const gone = new AbortController();
-    socket.once("close", () => gone.abort());
+    const onGone = () => gone.abort();
+    socket.once("close", onGone);
     const { traceparent } = request.headers;
     const who = await waitFor(
       rootContext(runtime, { deadline: runtime.clock.now() + admissionMs }),
@@ -119,24 +143,11 @@ export function createSockets(settings: SocketsSettings): Sockets {
     if ((byBearer.get(bearer) ?? 0) >= max) throw new HttpProblem(tooManyOfBearer(max));
     if (stopping) throw new HttpProblem(stops);
     if (socket.destroyed) return;
+    // What is kept for a socket at rest is kept thousands of times.
+    socket.off("close", onGone);
     opener.handleUpgrade(request, socket, head, (ws) => {
-      const onSlow = () => void slow++;
-      const connection = new SocketConnection(ws, socket, who, {
-        runtime,
-        receive,
-        log,
-        rooms,
-        readers,
-        onSlow,
-        onError,
-      });
-      open.add(connection);
+      open.add(new SocketConnection(ws, socket, who, bearer, shared));
       count(bearer, 1);
-      ws.once("close", () => {
-        open.delete(connection);
-        count(bearer, -1);
-        if (open.size === 0) lastClosed?.();
-      });
     });
   };
 
@@ -145,7 +156,7 @@ export function createSockets(settings: SocketsSettings): Sockets {
       // The port names none of Node's types, so that whoever has this package needs none of them.
       const [request, socket] = [rawRequest as IncomingMessage, rawSocket as Duplex];
       // A client may go before it is answered.
-      socket.on("error", () => undefined);
+      socket.on("error", ignore);
       const check = checkUpgrade(request.url ?? "", request.headers);
       if (!check.ok) return await refuse(socket, check.problem);
       if (stopping) return await refuse(socket, stops);
@@ -180,12 +191,15 @@ export function createSockets(settings: SocketsSettings): Sockets {
   };
 }
 
+const ignore = () => undefined;
+
 /** What the library frames messages with. Public there, and not in the types that are published for it. */
 interface Framing {
   readonly Sender: { frame(data: Buffer, options: object): Buffer[] };
 }
 /** Of RFC 6455. */
 const textOpcode = 1;
+const pingOpcode = 9;
 
 function partsOf(error: unknown): ProblemParts {
   if (error instanceof HttpProblem) return error.parts;

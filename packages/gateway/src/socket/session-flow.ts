@@ -1,8 +1,9 @@
-import type { Runtime } from "@viable/kernel";
+import type { Context, Runtime } from "@viable/kernel";
 import { rootContext } from "@viable/kernel";
 import type { Log, Position, StoredEvent, Subscription } from "@viable/log";
 import { comparePositions } from "@viable/log";
 import { toFeedEvent } from "../event-view.ts";
+import type { PageReaders } from "./page-readers.ts";
 
 /** An event as it goes out to all sockets of its session: written once. */
 export interface FlowEvent {
@@ -22,6 +23,13 @@ export interface FlowBatch {
   readonly isLast: boolean;
 }
 
+/** What was read for one who catches up. */
+export interface FlowPage {
+  readonly events: readonly FlowEvent[];
+  /** There was nothing else of the session up to here; undefined where there may be. */
+  readonly reached: Position | undefined;
+}
+
 /** Whoever is handed the events of a session as they come. */
 export interface FlowMember {
   /** Must not wait. What a member has been given already may be among them. */
@@ -35,6 +43,7 @@ export interface SessionFlowSettings {
   readonly log: Log;
   readonly tenant: string;
   readonly sessionId: string;
+  readonly readers: PageReaders;
   /** Makes a message a frame of the sockets. */
   toFrame(message: Buffer): Buffer;
 }
@@ -57,6 +66,7 @@ const maxBatchBytes = 64 * 1024;
  */
 export class SessionFlow {
   readonly #settings: SessionFlowSettings;
+  readonly #ctx: Context;
   readonly #subscription: Subscription;
   readonly #members = new Set<FlowMember>();
   readonly #recent: FlowEvent[] = [];
@@ -70,7 +80,8 @@ export class SessionFlow {
   constructor(settings: SessionFlowSettings) {
     const { runtime, log, tenant, sessionId } = settings;
     this.#settings = settings;
-    this.#subscription = log.subscribe(rootContext(runtime, { tenant }), {
+    this.#ctx = rootContext(runtime, { tenant });
+    this.#subscription = log.subscribe(this.#ctx, {
       name: "sockets",
       after: "now",
       filter: { tenant, session: sessionId },
@@ -79,6 +90,14 @@ export class SessionFlow {
       onParked: (error) => this.#fail(error),
     });
     this.#floor = this.#subscription.position;
+  }
+
+  get runtime(): Runtime {
+    return this.#settings.runtime;
+  }
+
+  get sessionId(): string {
+    return this.#settings.sessionId;
   }
 
   /** Whatever was appended up to here can be read from the log. */
@@ -92,6 +111,27 @@ export class SessionFlow {
     return this.#recent.filter((event) => comparePositions(event.position, position) > 0);
   }
 
+  /**
+   * Reads what came after a position from the log, in its turn among all who read, for whoever wants it when that has come: at most so many
+   * events.
+   */
+  async read(after: () => Position | undefined, limit: number, take: (page: FlowPage) => void): Promise<void> {
+    const { log, tenant, sessionId, readers } = this.#settings;
+    await readers.read(async () => {
+      const from = after();
+      if (from === undefined) return;
+      const { reached } = this;
+      const page = await log.readAllPage(this.#ctx, {
+        from,
+        limit,
+        filter: { tenant, session: sessionId },
+        decoding: "lenient",
+      });
+      const events = page.events.map((event) => this.#toFlowEvent(event));
+      take({ events, reached: page.isEnd ? reached : undefined });
+    });
+  }
+
   /** Hands everything from here on to a member, who has been given all before it. */
   attach(member: FlowMember): void {
     if (this.#failure === undefined) this.#members.add(member);
@@ -103,7 +143,7 @@ export class SessionFlow {
   }
 
   /** Writes an event as the frame that all sockets of the session are sent. */
-  toFlowEvent(event: StoredEvent): FlowEvent {
+  #toFlowEvent(event: StoredEvent): FlowEvent {
     const { sessionId, toFrame } = this.#settings;
     const { position } = event;
     const message = { type: "event", sessionId, position, event: toFeedEvent(event) };
@@ -118,7 +158,7 @@ export class SessionFlow {
   }
 
   #hand(event: StoredEvent): void {
-    const flowing = this.toFlowEvent(event);
+    const flowing = this.#toFlowEvent(event);
     this.#recent.push(flowing);
     this.#recentBytes += flowing.frame.length;
     while (this.#recent.length > maxRecentEvents || (this.#recentBytes > maxRecentBytes && this.#recent.length > 1)) {

@@ -1,10 +1,9 @@
-import type { Context, Timer } from "@viable/kernel";
-import type { Log, Position } from "@viable/log";
+import type { Timer } from "@viable/kernel";
+import type { Position } from "@viable/log";
 import { comparePositions } from "@viable/log";
 import type { PresentClient } from "@viable/protocol";
 import { maxUnacknowledgedEvents } from "@viable/protocol";
 import type { Present } from "../session-presence.ts";
-import type { PageReaders } from "./page-readers.ts";
 import type { FlowBatch, FlowEvent, FlowMember, SessionFlow } from "./session-flow.ts";
 
 /** The socket that a join's events go out over. */
@@ -15,22 +14,18 @@ export interface JoinLine {
   writeFrames(frames: Buffer): void;
   /** A message that is not framed yet. */
   write(message: string): void;
+  /** Called once, when no more will be sent: the join is over. */
+  joinOver(sessionId: string, why: JoinEnd): void;
 }
 
 export interface SessionJoinSettings {
-  readonly ctx: Context;
-  readonly log: Log;
   readonly line: JoinLine;
   readonly flow: SessionFlow;
-  readonly readers: PageReaders;
-  readonly sessionId: string;
   readonly after: Position;
   readonly acks: boolean;
   readonly client: PresentClient;
   /** Wall time in milliseconds from which on nothing more is told. */
   readonly until: number;
-  /** Called once, when no more will be sent: the join is over. */
-  onOver(why: JoinEnd): void;
 }
 
 /** Why a join is over. */
@@ -54,7 +49,10 @@ const stalledMs = 30_000;
  */
 export class SessionJoin implements FlowMember, Present {
   readonly client: PresentClient;
-  readonly #settings: SessionJoinSettings;
+  readonly #line: JoinLine;
+  readonly #flow: SessionFlow;
+  readonly #acks: boolean;
+  readonly #until: number;
   #state: "catching up" | "live" | "over" = "catching up";
   /** Everything of the session up to here was sent. */
   #covered: Position;
@@ -62,10 +60,13 @@ export class SessionJoin implements FlowMember, Present {
   #unacknowledged: Position[] = [];
   #waiting: { proceed(): void; timer: Timer } | undefined;
 
-  constructor(settings: SessionJoinSettings) {
-    this.#settings = settings;
-    this.client = settings.client;
-    this.#covered = settings.after;
+  constructor({ line, flow, after, acks, client, until }: SessionJoinSettings) {
+    this.#line = line;
+    this.#flow = flow;
+    this.#acks = acks;
+    this.#until = until;
+    this.client = client;
+    this.#covered = after;
   }
 
   /** The last position that was sent, or that nothing was to be sent up to. */
@@ -89,13 +90,13 @@ export class SessionJoin implements FlowMember, Present {
 
   /** Ends it where its time is over. */
   look(now: number): void {
-    if (now >= this.#settings.until) this.#end({ kind: "expired" });
+    if (now >= this.#until) this.#end({ kind: "expired" });
   }
 
   /** Lets go of it; nobody is told. */
   leave(): void {
     this.#state = "over";
-    this.#settings.flow.detach(this);
+    this.#flow.detach(this);
     this.#waiting?.timer.cancel();
     this.#waiting?.proceed();
   }
@@ -124,7 +125,7 @@ export class SessionJoin implements FlowMember, Present {
       return;
     }
     this.#state = "catching up";
-    this.#settings.flow.detach(this);
+    this.#flow.detach(this);
     void this.start();
   }
 
@@ -133,20 +134,18 @@ export class SessionJoin implements FlowMember, Present {
   }
 
   hearPresence(message: string): boolean {
-    const { line } = this.#settings;
-    if (line.bufferedBytes >= maxBufferedBytes) return false;
-    line.write(message);
+    if (this.#line.bufferedBytes >= maxBufferedBytes) return false;
+    this.#line.write(message);
     return true;
   }
 
   async #catchUp(): Promise<void> {
-    const { flow } = this.#settings;
     while (this.#state === "catching up") {
       if (!this.#hasRoom()) {
         await this.#untilRoomy();
         continue;
       }
-      const recent = flow.since(this.#covered);
+      const recent = this.#flow.since(this.#covered);
       if (recent === undefined) await this.#readPage();
       // No wait between what is kept and what comes: nothing can fall between.
       else if (this.#sendWhileRoom(recent)) this.#goLive();
@@ -156,24 +155,15 @@ export class SessionJoin implements FlowMember, Present {
   #goLive(): void {
     if (this.#state !== "catching up") return;
     this.#state = "live";
-    this.#settings.flow.attach(this);
+    this.#flow.attach(this);
   }
 
-  async #readPage(): Promise<void> {
-    const { ctx, log, flow, readers, sessionId } = this.#settings;
-    await readers.read(async () => {
-      if (this.#state === "over") return;
-      const reached = flow.reached;
-      const page = await log.readAllPage(ctx, {
-        from: this.#covered,
-        limit: pageEvents,
-        filter: { tenant: ctx.tenant, session: sessionId },
-        decoding: "lenient",
-      });
-      const events = page.events.map((event) => flow.toFlowEvent(event));
+  #readPage(): Promise<void> {
+    const after = () => (this.#state === "over" ? undefined : this.#covered);
+    return this.#flow.read(after, pageEvents, ({ events, reached }) => {
       const sentAll = this.#sendWhileRoom(events);
       // What was there before the reading and is not in it is other sessions'.
-      if (sentAll && page.isEnd && comparePositions(reached, this.#covered) > 0) this.#covered = reached;
+      if (sentAll && reached !== undefined && comparePositions(reached, this.#covered) > 0) this.#covered = reached;
     });
   }
 
@@ -193,16 +183,14 @@ export class SessionJoin implements FlowMember, Present {
   }
 
   #write(frames: Buffer, events: readonly FlowEvent[]): void {
-    const { line, acks } = this.#settings;
-    line.writeFrames(frames);
+    this.#line.writeFrames(frames);
     this.#covered = (events.at(-1) as FlowEvent).position;
-    if (acks) for (const { position } of events) this.#unacknowledged.push(position);
+    if (this.#acks) for (const { position } of events) this.#unacknowledged.push(position);
   }
 
   /** Ends it where nothing more may be told. */
   #isOverInTime(): boolean {
-    const { ctx, until } = this.#settings;
-    if (ctx.runtime.clock.now() < until) return false;
+    if (this.#flow.runtime.clock.now() < this.#until) return false;
     this.#end({ kind: "expired" });
     return true;
   }
@@ -210,22 +198,20 @@ export class SessionJoin implements FlowMember, Present {
   #end(why: JoinEnd): void {
     if (this.#state === "over") return;
     this.leave();
-    this.#settings.onOver(why);
+    this.#line.joinOver(this.#flow.sessionId, why);
   }
 
   /** Whether there is room for so many events. */
   #hasRoom(events = 1): boolean {
     return (
-      this.#settings.line.bufferedBytes < maxBufferedBytes &&
-      this.#unacknowledged.length + events <= maxUnacknowledgedEvents
+      this.#line.bufferedBytes < maxBufferedBytes && this.#unacknowledged.length + events <= maxUnacknowledgedEvents
     );
   }
 
   /** Half of it, so that a client that has had no room is not sent one event at a time. */
   #isRoomy(): boolean {
     return (
-      this.#settings.line.bufferedBytes <= maxBufferedBytes / 2 &&
-      this.#unacknowledged.length <= maxUnacknowledgedEvents / 2
+      this.#line.bufferedBytes <= maxBufferedBytes / 2 && this.#unacknowledged.length <= maxUnacknowledgedEvents / 2
     );
   }
 
@@ -240,7 +226,7 @@ export class SessionJoin implements FlowMember, Present {
   }
 
   #stall(): Timer {
-    const { clock } = this.#settings.ctx.runtime;
+    const { clock } = this.#flow.runtime;
     return clock.setTimer(() => this.#end({ kind: "slow" }), stalledMs, { background: true });
   }
 

@@ -2,6 +2,7 @@ import type { Runtime } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { Present } from "../session-presence.ts";
 import type { SessionPresences } from "../session-presences.ts";
+import type { PageReaders } from "./page-readers.ts";
 import { SessionFlow } from "./session-flow.ts";
 
 /** What all sockets of one session share. */
@@ -17,24 +18,26 @@ export interface SessionRoomsSettings {
   readonly runtime: Runtime;
   readonly log: Log;
   readonly presences: SessionPresences;
+  readonly readers: PageReaders;
   /** Makes a message a frame of the sockets. */
   toFrame(message: Buffer): Buffer;
 }
 
 /** One flow of events for each session that is followed here, however many sockets follow it (W11: by tenant). */
-export function createSessionRooms({ runtime, log, presences, toFrame }: SessionRoomsSettings) {
+export function createSessionRooms({ runtime, log, presences, readers, toFrame }: SessionRoomsSettings) {
   const rooms = new Map<string, SessionRoom>();
 
   const open = (key: string, tenant: string, sessionId: string): SessionRoom => {
-    const flow = new SessionFlow({ runtime, log, tenant, sessionId, toFrame });
-    const sockets = new Map<Present, { leave(): void }>();
+    const flow = new SessionFlow({ runtime, log, tenant, sessionId, readers, toFrame });
+    const sockets = new Set<Present>();
     return {
       flow,
       admit(socket) {
-        sockets.set(socket, presences.enter(sessionId, socket));
+        sockets.add(socket);
+        presences.enter(sessionId, socket);
       },
       leave(socket) {
-        sockets.get(socket)?.leave();
+        presences.leave(sessionId, socket);
         if (!sockets.delete(socket) || sockets.size > 0) return;
         flow.stop();
         rooms.delete(key);

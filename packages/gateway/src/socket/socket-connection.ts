@@ -1,10 +1,10 @@
 import type { Duplex } from "node:stream";
-import type { Runtime, Timer } from "@viable/kernel";
+import type { Runtime } from "@viable/kernel";
 import { toWire, ViableError } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import { comparePositions, isPosition, startPosition } from "@viable/log";
 import type { ClientFrame, ServerFrame } from "@viable/protocol";
-import { feedHeartbeatMs, maxSocketFrames, maxSocketJoins, socketClose } from "@viable/protocol";
+import { maxSocketFrames, maxSocketJoins, socketClose } from "@viable/protocol";
 import { toExecutionView } from "@viable/swarm";
 import type { WebSocket } from "ws";
 import type { ProblemParts } from "../problems.ts";
@@ -12,26 +12,28 @@ import { HttpProblem, ofError, toProblem, unauthenticated } from "../problems.ts
 import type { Authenticated, Receive } from "../receive.ts";
 import { toPresentClient } from "../session-client.ts";
 import { isOpen } from "../sessions.ts";
-import type { PageReaders } from "./page-readers.ts";
 import { readFrame } from "./read-frame.ts";
 import type { JoinEnd, JoinLine } from "./session-join.ts";
 import { maxBufferedBytes, SessionJoin } from "./session-join.ts";
 import type { SessionRoom, SessionRooms } from "./session-rooms.ts";
+import type { SocketRounds, WatchedSocket } from "./socket-rounds.ts";
 
+/** What all sockets of a process share. */
 export interface SocketConnectionSettings {
   readonly runtime: Runtime;
   readonly receive: Receive;
   readonly log: Log;
   readonly rooms: SessionRooms;
-  readonly readers: PageReaders;
+  readonly rounds: SocketRounds;
+  /** A ping and a `beat`, framed: the same bytes for all. */
+  beatFrames(): Buffer;
   /** The client took nothing, and is cut. */
   onSlow(): void;
   /** Told of errors that are ours and whose text does not go out. */
   onError(error: unknown): void;
+  onClosed(connection: SocketConnection): void;
 }
 
-/** How often it is looked whether the token and its session still hold, in milliseconds: a revocation is known about as late anyway. */
-const lookMs = 1_000;
 /** Heartbeats that may go unanswered: after the second the client is taken for dead, 45 s at most after its last sign of life. */
 const maxMissedBeats = 2;
 /** For how long a session that is over is still told to whoever is catching up with it, in milliseconds: some hundred thousand events. */
@@ -51,15 +53,17 @@ type Reply = Extract<ServerFrame, { type: "reply" }>;
  *
  * States: open → ending (told why, if there is a reason, and the closing handshake begun) → closed.
  */
-export class SocketConnection {
+export class SocketConnection implements JoinLine, WatchedSocket {
+  readonly beatRound: number;
+  /** Whose sockets it is counted with. */
+  readonly bearer: string;
   readonly #ws: WebSocket;
   /** What the library writes to as well. Neither holds anything back from it, so what is written here keeps its order with what the library writes. */
   readonly #socket: Duplex;
   readonly #settings: SocketConnectionSettings;
   readonly #who: Authenticated;
-  /** Aborts when the client is gone: nobody waits for an answer then. */
-  readonly #life = new AbortController();
-  readonly #line: JoinLine;
+  /** Aborts when the client is gone: nobody waits for an answer then. There only while a frame is under way: at rest it would weigh as much as the rest of it. */
+  #asking: AbortController | undefined;
   /** By session. */
   readonly #joins = new Map<string, Joined>();
   /** Joins that catch up, also those that were left meanwhile and wait for their turn to read nothing. */
@@ -69,22 +73,16 @@ export class SocketConnection {
   #untakenBytes = 0;
   #missedBeats = 0;
   #isEnding = false;
+  #isGone = false;
   #sessionOverSinceMs: number | undefined;
-  #look: Timer;
-  #beat: Timer;
 
-  constructor(ws: WebSocket, socket: Duplex, who: Authenticated, settings: SocketConnectionSettings) {
+  constructor(ws: WebSocket, socket: Duplex, who: Authenticated, bearer: string, settings: SocketConnectionSettings) {
     this.#ws = ws;
     this.#socket = socket;
-    this.#who = who;
+    this.bearer = bearer;
+    this.#who = settings.rounds.whoOf(who);
     this.#settings = settings;
-    this.#line = {
-      get bufferedBytes() {
-        return ws.bufferedAmount;
-      },
-      writeFrames: (frames) => this.#writeFrames(frames),
-      write: (message) => this.#write(message),
-    };
+    this.beatRound = settings.rounds.round;
     socket.on("drain", () => {
       for (const { join } of this.#joins.values()) join.taken();
     });
@@ -93,10 +91,17 @@ export class SocketConnection {
       this.#missedBeats = 0;
     });
     // What the client did against the protocol: the library closes with the code that says so, and `close` follows.
-    ws.on("error", () => undefined);
-    ws.once("close", () => this.#close());
-    this.#look = this.#lookLater();
-    this.#beat = this.#beatLater();
+    ws.on("error", ignore);
+    ws.on("close", () => this.#close());
+    settings.rounds.enter(this.#who, this);
+  }
+
+  get isJoined(): boolean {
+    return this.#joins.size > 0;
+  }
+
+  get bufferedBytes(): number {
+    return this.#ws.bufferedAmount;
   }
 
   /** Tells the client why, and closes. */
@@ -115,10 +120,11 @@ export class SocketConnection {
 
   #close(): void {
     this.#isEnding = true;
-    this.#look.cancel();
-    this.#beat.cancel();
+    this.#isGone = true;
+    this.#settings.rounds.leave(this.#who, this);
     this.#leaveAll();
-    this.#life.abort(new ViableError("context.cancelled", "The client went away."));
+    this.#asking?.abort(new ViableError("context.cancelled", "The client went away."));
+    this.#settings.onClosed(this);
   }
 
   #leaveAll(): void {
@@ -132,11 +138,11 @@ export class SocketConnection {
   }
 
   /** Past the library, which would write the head of each frame anew and apart from the rest, for each socket. */
-  #writeFrames(frames: Buffer): void {
+  writeFrames(frames: Buffer): void {
     if (!this.#isEnding && this.#ws.readyState === this.#ws.OPEN) this.#socket.write(frames);
   }
 
-  #write(message: Buffer | string, onTaken?: () => void): void {
+  write(message: Buffer | string, onTaken?: () => void): void {
     if (!this.#isEnding) this.#ws.send(message, { binary: false }, onTaken);
   }
 
@@ -148,7 +154,7 @@ export class SocketConnection {
     }
     const message = Buffer.from(JSON.stringify(frame));
     this.#untakenBytes += message.length;
-    this.#write(message, () => {
+    this.write(message, () => {
       this.#untakenBytes -= message.length;
     });
   }
@@ -193,12 +199,13 @@ export class SocketConnection {
       return;
     }
     this.#framesUnderWay += 1;
+    this.#asking ??= new AbortController();
     try {
       const { token } = this.#who;
       const who = await this.#settings.receive.authenticate({
         token,
         traceparent: undefined,
-        signal: this.#life.signal,
+        signal: this.#asking.signal,
       });
       if (frame.type === "join") await this.#join(who, frame);
       else if (frame.type === "command") this.#reply(await this.#command(who, frame));
@@ -208,6 +215,7 @@ export class SocketConnection {
       this.#refuse(frame.id, this.#partsOf(error));
     } finally {
       this.#framesUnderWay -= 1;
+      if (this.#framesUnderWay === 0) this.#asking = undefined;
     }
   }
 
@@ -218,7 +226,7 @@ export class SocketConnection {
   #partsOf(error: unknown): ProblemParts {
     if (error instanceof HttpProblem) return error.parts;
     const parts = ofError(toWire(error));
-    if (parts.status === 500 && !this.#life.signal.aborted) this.#settings.onError(error);
+    if (parts.status === 500 && !this.#isGone) this.#settings.onError(error);
     return parts;
   }
 
@@ -251,7 +259,7 @@ export class SocketConnection {
     who: Authenticated,
     { id, sessionId, after = startPosition, acks = false }: Extract<ClientFrame, { type: "join" }>,
   ): Promise<void> {
-    const { runtime, receive, log, rooms, readers } = this.#settings;
+    const { runtime, receive, rooms } = this.#settings;
     receive.mayRead(who, "session.events", "session");
     const session = await receive.session(who, sessionId);
     await this.#checkPosition(who, after);
@@ -263,20 +271,14 @@ export class SocketConnection {
     const until = isOpen(session, now) ? session.created.expiresAt : Number.POSITIVE_INFINITY;
     const room = rooms.enter(who.ctx.tenant, sessionId);
     const join = new SessionJoin({
-      ctx: who.ctx,
-      log,
-      line: this.#line,
+      line: this,
       flow: room.flow,
-      readers,
-      sessionId,
       after,
       acks,
       client: toPresentClient(who.grant, now, "socket"),
       until: Math.min(until, who.grant.expiresAt ?? Number.POSITIVE_INFINITY),
-      onOver: (why) => this.#joinOver(sessionId, joined, why),
     });
-    const joined = { room, join };
-    this.#joins.set(sessionId, joined);
+    this.#joins.set(sessionId, { room, join });
     room.admit(join);
     this.#say({ type: "joined", ...(id !== undefined && { id }), sessionId, position: after });
     this.#catchingUp += 1;
@@ -323,7 +325,9 @@ export class SocketConnection {
     }
   }
 
-  #joinOver(sessionId: string, joined: Joined, why: JoinEnd): void {
+  joinOver(sessionId: string, why: JoinEnd): void {
+    const joined = this.#joins.get(sessionId);
+    if (joined === undefined) return;
     const { position } = joined.join;
     this.#leave(sessionId, joined);
     if (why.kind === "failed") {
@@ -331,7 +335,7 @@ export class SocketConnection {
     } else if (why.kind === "slow") {
       this.#endSlow(sessionId, position);
     } else if (this.#who.grant.sessionId === sessionId || this.#isExpired()) {
-      this.#endWithAuthority();
+      this.endWithAuthority();
     } else if (why.kind === "expired") {
       this.#say({ type: "error", sessionId, problem: toProblem(sessionOver), position });
     }
@@ -366,64 +370,37 @@ export class SocketConnection {
     this.end(code, reason, { sessionId, position, problem: toProblem(parts) });
   }
 
-  #endWithAuthority(parts: ProblemParts = unauthenticated().parts): void {
+  endWithAuthority(parts: ProblemParts = unauthenticated().parts): void {
     this.end(socketClose.authorityEnded, "the token opens nothing any more", { problem: toProblem(parts) });
   }
 
-  #lookLater(): Timer {
-    return this.#settings.runtime.clock.setTimer(
-      () => {
-        void this.#lookAtAuthority().finally(() => {
-          if (!this.#isEnding) this.#look = this.#lookLater();
-        });
-      },
-      lookMs,
-      { background: true },
-    );
-  }
-
-  async #lookAtAuthority(): Promise<void> {
-    const { runtime, receive } = this.#settings;
-    const now = runtime.clock.now();
-    for (const joined of [...this.#joins.values()]) joined.join.look(now);
-    try {
-      const standing = await receive.standing(this.#who);
-      if (standing === "worthless") this.#endWithAuthority();
-      else if (standing === "session_over") this.#endAfterLastEvent();
-      else if (this.#joins.size > 0) receive.mayRead(this.#who, "session.events", "session");
-    } catch (error) {
-      // Where it cannot be told at present it is asked again; nothing new is let in meanwhile.
-      if (error instanceof HttpProblem) this.#endWithAuthority(error.parts);
-      else if (!toWire(error).retryable) this.#settings.onError(error);
-    }
+  /** Ends what is over in time. */
+  look(now: number): void {
+    for (const { join } of [...this.#joins.values()]) join.look(now);
   }
 
   /** Its session has ended: whoever follows it is still told up to there. */
-  #endAfterLastEvent(): void {
+  endAfterLastEvent(): void {
     const nowMs = this.#settings.runtime.clock.monotonicMs();
     this.#sessionOverSinceMs ??= nowMs;
     const { sessionId } = this.#who.grant;
     const isFollowed = sessionId !== undefined && this.#joins.has(sessionId);
-    if (!isFollowed || nowMs - this.#sessionOverSinceMs > lastEventsMs) this.#endWithAuthority();
+    if (!isFollowed || nowMs - this.#sessionOverSinceMs > lastEventsMs) this.endWithAuthority();
   }
 
-  #beatLater(): Timer {
-    return this.#settings.runtime.clock.setTimer(
-      () => {
-        if (this.#missedBeats >= maxMissedBeats) {
-          this.cut();
-          return;
-        }
-        this.#missedBeats += 1;
-        this.#ws.ping();
-        this.#say({ type: "beat" });
-        this.#beat = this.#beatLater();
-      },
-      feedHeartbeatMs,
-      { background: true },
-    );
+  /** A sign of life, and cuts a client that gave none. */
+  beat(): void {
+    if (this.#missedBeats >= maxMissedBeats) {
+      this.cut();
+      return;
+    }
+    this.#missedBeats += 1;
+    if (this.#untakenBytes >= maxBufferedBytes) this.#endSlow();
+    else this.writeFrames(this.#settings.beatFrames());
   }
 }
+
+const ignore = () => undefined;
 
 const notJoined: ProblemParts = {
   status: 409,
