@@ -376,7 +376,7 @@ export class SocketConnection implements JoinLine, WatchedSocket {
 
   /** Ends what is over in time. */
   look(now: number): void {
-    for (const { join } of [...this.#joins.values()]) join.look(now);
+    for (const { join } of this.#joins.values()) join.look(now);
   }
 
   /** Its session has ended: whoever follows it is still told up to there. */

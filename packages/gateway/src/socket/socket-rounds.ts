@@ -51,16 +51,19 @@ export function createSocketRounds({ runtime, receive, onError }: SocketRoundsSe
   let round = 0;
 
   const setTimer = () => {
-    timer = runtime.clock.setTimer(
+    const own = runtime.clock.setTimer(
       () => {
         void goRound().finally(() => {
+          // All may have left meanwhile, and others come, who have set their own.
+          if (timer !== own) return;
+          timer = undefined;
           if (holders.size > 0) setTimer();
-          else timer = undefined;
         });
       },
       roundMs,
       { background: true },
     );
+    timer = own;
   };
 
   const goRound = async (): Promise<void> => {
