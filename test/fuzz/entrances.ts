@@ -14,6 +14,7 @@ import {
   setCredential,
   setPassword,
   shareSession,
+  suspendSession,
 } from "@viable/protocol";
 import fc from "fast-check";
 import { z } from "zod";
@@ -61,6 +62,7 @@ const schemaOf = (shape: z.ZodType): JsonSchema =>
 const bodies: Readonly<Record<string, JsonSchema>> = {
   "POST /v1/sessions": schemaOf(createSession),
   "POST /v1/sessions/join": schemaOf(joinSession),
+  "PUT /v1/sessions/:id/suspension": schemaOf(suspendSession),
   "POST /v1/sessions/:id/shares": schemaOf(shareSession),
   "POST /v1/sessions/:id/coordinations": schemaOf(requestCoordination),
   "POST /v1/coordinations/:id/confirmations": schemaOf(confirmation),

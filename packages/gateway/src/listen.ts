@@ -17,6 +17,8 @@ export interface Listener {
 
 /** What becomes of connections that ask for WebSockets. */
 export interface Upgrades {
+  /** How many it has open at most. */
+  readonly max: number;
   /** Takes the connection over, which is handed on as Node's server has it: request, socket and what came behind the headers. Never rejects. */
   handle(request: unknown, socket: unknown, head: Uint8Array): Promise<void>;
   /** Opens no more, and ends those that are open. */
@@ -30,10 +32,10 @@ const requestTimeoutMs = 60_000;
 /** How often it is looked for those whose time is over, in milliseconds: Node's own half a minute would be added to the two above. */
 const lookMs = 1_000;
 /**
- * Connections that are open at once: with some 20 kB each at rest 200 MB. That is four thousand sockets, as many feeds, and who comes and goes; and
- * below the files that a process may have open on most systems that serve.
+ * Connections that are open at once beside WebSockets: four thousand feeds, and who comes and goes. With the four thousand sockets that there may be where nothing
+ * else is said they are 10,000, which take 200 MB at rest, and are below the files that a process may have open on most systems that serve.
  */
-const maxConnections = 10_000;
+const maxPlainConnections = 6_000;
 /** More than any route takes, in bytes, and nobody's mistake: a body that says it has more is refused, whatever it is for. */
 const maxAnnouncedBytes = 16 * 1024 * 1024;
 
@@ -58,7 +60,7 @@ export async function listen(
       { errorHandler: malformed },
     ),
   );
-  limitConnections(server, maxConnections);
+  limitConnections(server, maxPlainConnections + (upgrades?.max ?? 0));
   if (upgrades !== undefined) server.on("upgrade", upgrades.handle);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(error, address)));

@@ -152,6 +152,7 @@ export function createSockets(settings: SocketsSettings): Sockets {
   };
 
   return {
+    max: maxSockets,
     async handle(rawRequest, rawSocket, head) {
       // The port names none of Node's types, so that whoever has this package needs none of them.
       const [request, socket] = [rawRequest as IncomingMessage, rawSocket as Duplex];
