@@ -19,6 +19,7 @@ import {
 import type { AgentDefinition, ReactorPlanAgent, ServiceDefinition } from "@viable/swarm/define";
 import { createCatalogue, service } from "@viable/swarm/define";
 import { z } from "zod";
+import { maxSockets } from "./max-sockets.ts";
 
 export interface SystemSettings {
   /** Lower case words joined by `-`. */
@@ -119,9 +120,6 @@ export interface SystemDefinition {
     readonly sockets: number;
   };
 }
-
-/** Sockets that a gateway may be given at most: at rest they take 2.5 GB. More belong to several gateways. */
-export const maxSockets = 100_000;
 
 /** The name of the built-in swarm. */
 export const systemService = "system";

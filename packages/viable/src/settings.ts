@@ -2,9 +2,9 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { ViableError } from "@viable/kernel";
 import type { SystemDefinition } from "./define-system.ts";
-import { maxSockets } from "./define-system.ts";
 import type { Hosting, HostingAsked } from "./hosting.ts";
 import { isPart, readHosting } from "./hosting.ts";
+import { maxSockets } from "./max-sockets.ts";
 
 /** What may be set from outside the config, per machine. Read once, here, and handed down as plain options. */
 export interface Settings {
