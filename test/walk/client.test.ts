@@ -202,6 +202,8 @@ const calls: Readonly<Record<string, (world: World) => Promise<unknown>>> = {
   "users.credentials": ({ client }) => client.users.credentials(),
   "users.removeCredential": ({ client }) => client.users.removeCredential("openai"),
   cancel: ({ client, executionId }) => client.cancel(executionId),
+  suspendSession: ({ client, sessionId }) => client.suspendSession(sessionId, { reason: "lunch" }),
+  resumeSession: ({ client, sessionId }) => client.resumeSession(sessionId),
   endSession: ({ client, sessionId }) => client.endSession(sessionId),
 };
 

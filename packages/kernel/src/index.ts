@@ -23,6 +23,8 @@ export type { Kept } from "./keep-json.ts";
 export { freezeJson, keepJson } from "./keep-json.ts";
 export type { Part } from "./lifecycle.ts";
 export { nearestNames } from "./nearest.ts";
+export type { NoteLimit, NoteLimits } from "./note-limit.ts";
+export { createNoteLimit } from "./note-limit.ts";
 export type { Random } from "./random.ts";
 export { seededRandom, systemRandom } from "./random.ts";
 export { toRecordableDetails, toRecordableError } from "./recordable-error.ts";

@@ -1,5 +1,5 @@
 import type { Context, JsonObject } from "@viable/kernel";
-import { rootContext } from "@viable/kernel";
+import { createNoteLimit, rootContext } from "@viable/kernel";
 import type { Log } from "@viable/log";
 import type { DeadLetterData } from "@viable/protocol";
 
@@ -26,20 +26,8 @@ export interface UndeliveredTask extends Omit<DeadLetterData, "more"> {
  * of one kind (tenant, command, code) one a minute, and sixty a minute of all. The others are counted.
  */
 export function createDeadLetters(log: Log, processId: string) {
-  const kinds = new Map<string, { recordedMs: number; more: number }>();
+  const notes = createNoteLimit({ maxPerMinute, maxKinds });
   const counts = { deadLetters: 0, deadLettersCounted: 0 };
-  let minuteMs = Number.NEGATIVE_INFINITY;
-  let inMinute = 0;
-
-  const mayRecord = (nowMs: number): boolean => {
-    if (nowMs - minuteMs >= 60_000) {
-      minuteMs = nowMs;
-      inMinute = 0;
-    }
-    if (inMinute >= maxPerMinute) return false;
-    inMinute += 1;
-    return true;
-  };
 
   return {
     stats: () => ({ ...counts }),
@@ -47,21 +35,17 @@ export function createDeadLetters(log: Log, processId: string) {
       const nowMs = ctx.runtime.clock.monotonicMs();
       const command = task.command.slice(0, maxNameChars);
       const kind = `${ctx.tenant}\n${command}\n${task.code}`;
-      const known = kinds.get(kind);
       counts.deadLetters += 1;
-      if ((known !== undefined && nowMs - known.recordedMs < sameEveryMs) || !mayRecord(nowMs)) {
+      const more = notes.take(kind, sameEveryMs, nowMs);
+      if (more === undefined) {
         counts.deadLettersCounted += 1;
-        if (known !== undefined) known.more += 1;
         return;
       }
-      kinds.delete(kind);
-      if (kinds.size >= maxKinds) kinds.delete(kinds.keys().next().value as string);
-      kinds.set(kind, { recordedMs: nowMs, more: 0 });
       const data: DeadLetterData = {
         ...task,
         command,
         reason: task.reason.slice(0, maxReasonChars),
-        more: known?.more ?? 0,
+        more,
       };
       // Whoever asked may be gone at any moment, and its context with it.
       const ownCtx = rootContext(ctx.runtime, {

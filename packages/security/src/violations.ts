@@ -1,5 +1,5 @@
 import type { Context, JsonObject } from "@viable/kernel";
-import { rootContext } from "@viable/kernel";
+import { createNoteLimit, rootContext } from "@viable/kernel";
 import type { EventType, Log } from "@viable/log";
 import { eventType } from "@viable/log";
 import type { ViolationData } from "@viable/protocol";
@@ -59,25 +59,15 @@ export const violationEventTypes: readonly EventType[] = Object.entries(violatio
 );
 
 export function createViolations(log: Log): Violations {
-  const kinds = new Map<string, { recordedMs: number; more: number }>();
+  const notes = createNoteLimit({ maxPerMinute, maxKinds });
   const offenders = new Map<string, Offender>();
   const counts = { violations: 0, alarms: 0 };
-  let minuteMs = Number.NEGATIVE_INFINITY;
-  let inMinute = 0;
 
-  const mayRecord = (nowMs: number): boolean => {
-    if (nowMs - minuteMs >= 60_000) {
-      minuteMs = nowMs;
-      inMinute = 0;
-    }
-    if (inMinute >= maxPerMinute) return false;
-    inMinute += 1;
-    return true;
-  };
   /** How many there were within the hour, where that is to be announced now. */
   const alarmOf = (key: string, nowMs: number): number | undefined => {
     const offender = offenders.get(key) ?? { atMs: [], alarmedMs: Number.NEGATIVE_INFINITY };
-    keepNewest(offenders, key, offender);
+    if (!offenders.delete(key) && offenders.size >= maxKinds) offenders.delete(offenders.keys().next().value as string);
+    offenders.set(key, offender);
     while (offender.atMs.length > 0 && nowMs - (offender.atMs[0] as number) >= alarmWithinMs) offender.atMs.shift();
     offender.atMs.push(nowMs);
     if (offender.atMs.length > maxRemembered) offender.atMs.shift();
@@ -120,20 +110,10 @@ export function createViolations(log: Log): Violations {
         write(ctx, grant.sessionId, "security.alarm", alarm);
       }
       const kind = `${ctx.tenant}\n${principal}\n${code}`;
-      const known = kinds.get(kind);
-      const everyMs = risk === "high" ? sameHighRiskEveryMs : sameEveryMs;
-      if ((known !== undefined && nowMs - known.recordedMs < everyMs) || !mayRecord(nowMs)) {
-        if (known !== undefined) known.more += 1;
-        return;
-      }
-      keepNewest(kinds, kind, { recordedMs: nowMs, more: 0 });
-      const data: ViolationData = { ...told, more: known?.more ?? 0 };
+      const more = notes.take(kind, risk === "high" ? sameHighRiskEveryMs : sameEveryMs, nowMs);
+      if (more === undefined) return;
+      const data: ViolationData = { ...told, more };
       write(ctx, grant.sessionId, "security.violation", data);
     },
   };
-}
-
-function keepNewest<T>(map: Map<string, T>, key: string, value: T): void {
-  if (!map.delete(key) && map.size >= maxKinds) map.delete(map.keys().next().value as string);
-  map.set(key, value);
 }
