@@ -37,20 +37,20 @@ test("words are those that the system has", async () => {
     expect(kind).toBe("words");
     return lines.map((line) => line.split("\t")[0]);
   };
-  expect(await complete("exec", "cou")).toEqual(["count"]);
-  expect(await complete("exec", "count", "--m")).toEqual(["--max-words"]);
-  expect(await complete("exec", "count", "--how", "")).toEqual(["slow", "quick"]);
-  expect(await complete("registry", "discover", "cou")).toEqual(["count"]);
-  expect(await complete("executions", "show", "")).toContain(execution.executionId);
-  expect(await complete("sessions", "show", "ses")).toContain(execution.sessionId);
-  expect(await complete("swarms", "show", "d")).toEqual(["desk"]);
-  expect(await complete("swarms", "restart", "desk", "qu")).toEqual(["queen"]);
-  expect(await complete("swarms", "drain", "desk", "--process", "")).toHaveLength(1);
-  expect(await complete("reactors", "start", "")).toEqual(["done"]);
-  expect(await complete("reactors", "show", "")).toEqual([runId]);
-  expect(await complete("capability", "revoke", "")).toEqual([minted.capabilityId]);
-  expect(await complete("projections", "rebuild", "to")).toEqual(["totals"]);
-  expect(await complete("memory", "get", "co")).toEqual(["colour"]);
+  await expect.poll(() => complete("exec", "cou")).toEqual(["count"]);
+  await expect.poll(() => complete("exec", "count", "--m")).toEqual(["--max-words"]);
+  await expect.poll(() => complete("exec", "count", "--how", "")).toEqual(["slow", "quick"]);
+  await expect.poll(() => complete("registry", "discover", "cou")).toEqual(["count"]);
+  await expect.poll(() => complete("executions", "show", "")).toContain(execution.executionId);
+  await expect.poll(() => complete("sessions", "show", "ses")).toContain(execution.sessionId);
+  await expect.poll(() => complete("swarms", "show", "d")).toEqual(["desk"]);
+  await expect.poll(() => complete("swarms", "restart", "desk", "qu")).toEqual(["queen"]);
+  await expect.poll(() => complete("swarms", "drain", "desk", "--process", "")).toHaveLength(1);
+  await expect.poll(() => complete("reactors", "start", "")).toEqual(["done"]);
+  await expect.poll(() => complete("reactors", "show", "")).toEqual([runId]);
+  await expect.poll(() => complete("capability", "revoke", "")).toEqual([minted.capabilityId]);
+  await expect.poll(() => complete("projections", "rebuild", "to")).toEqual(["totals"]);
+  await expect.poll(() => complete("memory", "get", "co")).toEqual(["colour"]);
   for (const verb of [
     ["ask"],
     ["approvals", "decide"],
@@ -58,5 +58,5 @@ test("words are those that the system has", async () => {
     ["user", "invite"],
     ["credentials", "remove"],
   ])
-    expect(await complete(...verb, "")).toEqual([]);
+    await expect.poll(() => complete(...verb, "")).toEqual([]);
 });
