@@ -183,7 +183,9 @@ test("what an agent says, fails with, returns or calls itself moves nothing on a
   for (const line of lines) {
     const { out } = await place.beginOnTerminal(line).finished;
     // What the screen draws by, and its colours, are the sequences that there may be.
-    const rest = out.replaceAll("\r\n", "\n").replaceAll("A\r", "A").replaceAll(ours, "");
+    const drawn = out.replaceAll("\r\n", "\n").replaceAll("A\r", "A").replaceAll(ours, "");
+    // Shells read what words mean behind a tab.
+    const rest = line.startsWith("viable complete") ? drawn.replaceAll("\t", " ") : drawn;
     expect(rest, line).not.toMatch(obeyed);
     expect(rest, line).not.toBe("");
   }

@@ -6,10 +6,11 @@ import type { Shell } from "./shell.ts";
 /** Asks for a secret on the terminal, without showing what is typed; of a pipe it is the first line. */
 export async function askSecret(shell: Shell, prompt: string): Promise<string> {
   const isTerminal = process.stdin.isTTY === true;
-  if (isTerminal) shell.err.write(prompt);
   // The line editor echoes to what it is given: to nowhere.
   const nowhere = new Writable({ write: (_chunk, _encoding, written) => written() });
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: isTerminal });
+  // Only now, when the terminal shows no more: who sees it may type at once.
+  if (isTerminal) shell.err.write(prompt);
   try {
     const line = await new Promise<string>((resolve, reject) => {
       lines.once("line", resolve);
