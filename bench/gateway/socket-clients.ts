@@ -27,8 +27,11 @@ const shared = Buffer.allocUnsafe(256 * 1024);
 let plan: SocketPlan | undefined;
 let clients: Client[] = [];
 let control: Socket | undefined;
-/** Events that arrived since the last look, by session, and how many sockets each session has. */
-let arrived: number[] = [];
+/** By session: how many of its sockets have heard its event of each number, those numbers counted round. */
+let arrived: Uint32Array[] = [];
+/** More than are under way in a session at once. */
+const numbersKept = 64;
+/** How many sockets each session has. */
 let members: number[] = [];
 let prefix = Buffer.alloc(0);
 let problem: string | undefined;
@@ -43,7 +46,7 @@ async function open(asked: SocketPlan): Promise<void> {
   problem = undefined;
   idAt = -1;
   const sessions = [...new Set(asked.sockets.map(({ sessionId }) => sessionId))];
-  arrived = sessions.map(() => 0);
+  arrived = sessions.map(() => new Uint32Array(numbersKept));
   members = sessions.map((id) => asked.sockets.filter(({ sessionId }) => sessionId === id).length);
   const numbers = new Map(sessions.map((id, number) => [id, number]));
   control = connect({ host: "127.0.0.1", port: asked.controlPort, noDelay: true });
@@ -138,9 +141,13 @@ function hearText(client: Client, data: Buffer, begin: number, end: number, join
     problem ??= `A socket of ${client.asked.sessionId} heard ${data.toString("utf8", begin, end)}`;
   client.events += 1;
   const { session } = client;
-  const all = (arrived[session] as number) + 1;
-  arrived[session] = all;
-  if (all % (members[session] as number) === 0) control?.write(Buffer.of(session >> 8, session & 0xff));
+  const reached = arrived[session] as Uint32Array;
+  const number = client.events % numbersKept;
+  const all = (reached[number] as number) + 1;
+  reached[number] = all;
+  if (all < (members[session] as number)) return;
+  reached[number] = 0;
+  control?.write(Buffer.of(session >> 8, session & 0xff));
 }
 
 /** A frame of a client, with the mask that changes nothing. */
@@ -158,6 +165,7 @@ answerParent({
     if (problem !== undefined) throw new Error(problem);
     const counted = clients.map(({ session, events }) => ({ session, events }));
     for (const client of clients) client.events = 0;
+    for (const reached of arrived) reached.fill(0);
     return counted;
   },
   close: async () => {
