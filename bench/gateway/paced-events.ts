@@ -6,6 +6,8 @@ import { createHistogram, performance } from "node:perf_hooks";
 /** So many sessions, in each of which so many events are under way at most, for so long. */
 export interface EventLoad {
   readonly sessions: readonly string[];
+  /** Events of one session under way at once. */
+  readonly underWay: number;
   readonly durationMs: number;
 }
 
@@ -18,9 +20,6 @@ export interface EventsPublished {
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
-
-/** Events of one session under way at once: enough that a durable write is not waited for, and few enough that nothing is held back. */
-const window = 8;
 
 /**
  * Publishes as fast as it is taken. Whoever has the sockets says over a connection of its own which session's event has reached all of them
@@ -52,25 +51,25 @@ export async function paceEvents(publish: (sessionId: string, n: number) => unkn
     publish: async ({ load }: { load: EventLoad }): Promise<EventsPublished> => {
       const histogram = createHistogram({ lowest: 1, highest: 60_000_000, figures: 3 });
       const published = load.sessions.map(() => 0);
-      const underWay: number[][] = load.sessions.map(() => []);
+      const begun: number[][] = load.sessions.map(() => []);
       const beganMs = performance.now();
       let endedMs = beganMs;
       let open = 0;
       await new Promise<void>((resolve, reject) => {
         const next = (session: number) => {
           published[session] = (published[session] as number) + 1;
-          underWay[session]?.push(performance.now());
+          begun[session]?.push(performance.now());
           open += 1;
           Promise.resolve(publish(load.sessions[session] as string, n++)).catch(reject);
         };
         released = (session) => {
           endedMs = performance.now();
           open -= 1;
-          histogram.record(Math.max(1, Math.round((endedMs - (underWay[session]?.shift() as number)) * 1_000)));
+          histogram.record(Math.max(1, Math.round((endedMs - (begun[session]?.shift() as number)) * 1_000)));
           if (endedMs - beganMs < load.durationMs) next(session);
           else if (open === 0) resolve();
         };
-        for (let each = 0; each < window; each++) for (const session of published.keys()) next(session);
+        for (let each = 0; each < load.underWay; each++) for (const session of published.keys()) next(session);
       });
       const [p50Ms, p99Ms] = [histogram.percentile(50) / 1_000, histogram.percentile(99) / 1_000];
       return { published, tookMs: endedMs - beganMs, p50Ms, p99Ms };

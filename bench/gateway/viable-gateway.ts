@@ -29,7 +29,8 @@ const { controlPort, publish, publishOne } = await paceEvents((sessionId, n) => 
   return opened.system.log.append(ctx, {
     streams: [
       {
-        stream: `export:${sessionId}`,
+        // One of its own, as each execution has: what goes to one stream is written one after the other.
+        stream: `export:${n}`,
         expected: "any",
         events: [{ type: "export.requested", data }],
         session: sessionId,
