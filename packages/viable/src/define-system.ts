@@ -89,8 +89,9 @@ export interface SystemSettings {
      */
     readonly leaseMs?: number;
     /**
-     * Sockets that clients may have open at each gateway, 1 to 100,000; one more is refused. Default 4,000: at some 25 kB each they take 100 MB at
-     * rest. Each takes a file descriptor, of which the machine must allow more. A quarter of them go to one token that is bound to no session.
+     * Sockets that clients may have open at each gateway, 1 to 100,000; one more is refused. Default 4,000: each takes a file descriptor, of which
+     * some machines allow a process 4,096. For more, those must be allowed too. At rest each takes some 5 kB, and what lies here for one that does not
+     * read takes up to a mebibyte. One token that is bound to no session may have a quarter of them.
      */
     readonly sockets?: number;
   };
