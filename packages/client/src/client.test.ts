@@ -201,6 +201,15 @@ describe("the events of an execution", () => {
     expect(requests.map(({ url }) => new URL(url).searchParams.get("after"))).toEqual([null, "2", "4"]);
   });
 
+  test("that go on where they were asked to begin are no answer, and are not asked for again", async () => {
+    const { client, requests } = scripted(
+      () => page("2", "1", "2"),
+      () => page("2"),
+    );
+    await expect(client.executionEvents("exe_1")).rejects.toMatchObject({ code: "client.unexpected_answer" });
+    expect(requests).toHaveLength(2);
+  });
+
   test("are no more than were asked for, and then it is said where to go on", async () => {
     const { client, requests } = scripted(() => page("7", "6", "7"));
     const { events, next } = await client.executionEvents("exe_1", { after: "5", limit: 2 });

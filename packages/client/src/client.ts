@@ -354,6 +354,9 @@ export function createClient(settings: ClientSettings): Client {
       const query = toQuery({ after: next, limit: Math.min(limit - events.length, pageEvents) });
       const page = await read(path + query, executionEventPage);
       events.push(...page.events);
+      // It would be asked for ever.
+      if (page.next !== undefined && page.next === next)
+        throw unexpectedAnswer(addresses.current + path, 200, "it goes on where it was asked to begin");
       next = page.next;
     } while (next !== undefined && events.length < limit);
     return { events, ...(next !== undefined && { next }) };
