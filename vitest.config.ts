@@ -8,7 +8,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   ssr: { resolve: { conditions: ["viable-source"] } },
   test: {
-    execArgv: ["--conditions=viable-source"],
+    // PGlite as it is compiled at first: optimising it takes longer than most databases here live, and half a gigabyte.
+    execArgv: ["--conditions=viable-source", "--liftoff-only"],
     // Not the cache of whoever runs the tests.
     env: { VIABLE_TEST_CACHE_DIR: join(import.meta.dirname, ".cache", "tests", "viable") },
     // Vitest leaves a core to itself, while most of what takes long here waits for another process, or for time: one more than there are cores.

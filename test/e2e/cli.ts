@@ -11,6 +11,9 @@ export const viableCommand = join(root, "packages", "viable", "bin", "viable.mjs
 const workshopConfig = fileURLToPath(new URL("./workshop/viable.config.ts", import.meta.url));
 const startAndRun = fileURLToPath(new URL("./workshop/start-and-run.ts", import.meta.url));
 
+/** As in all tests (`vitest.config.ts`): optimising PGlite takes longer than most systems here live. */
+const node = ["--liftoff-only"];
+
 /** No wait in these tests is longer than this, in milliseconds: the machine may be busy, but not that busy. */
 const maxWaitMs = 80_000;
 
@@ -72,7 +75,7 @@ export class Place implements AsyncDisposable {
   }
 
   begin(...words: string[]): Running {
-    return this.#spawn([viableCommand, ...words]);
+    return this.#spawn([...node, viableCommand, ...words]);
   }
 
   /**
@@ -88,12 +91,12 @@ export class Place implements AsyncDisposable {
 
   /** The workshop's system with one command, as `npm start` does it. */
   startAndRun(...words: string[]): Running {
-    return this.#spawn(["--conditions=viable-source", startAndRun, ...words]);
+    return this.#spawn([...node, "--conditions=viable-source", startAndRun, ...words]);
   }
 
   /** What `npm start -- WORDS…` runs once everything is installed. */
   npmStart(...words: string[]): Running {
-    return this.#spawn(["--conditions=viable-source", join(root, "tools", "start.ts"), ...words]);
+    return this.#spawn([...node, "--conditions=viable-source", join(root, "tools", "start.ts"), ...words]);
   }
 
   /** `npm start -- WORDS…` in the checkout, by npm itself. */
@@ -154,7 +157,7 @@ export class Place implements AsyncDisposable {
         child.stderr?.destroy();
       },
       get finished() {
-        return within(finished, () => `viable ${args.slice(1).join(" ")} did not end. ${out}${err}`);
+        return within(finished, () => `${args.join(" ")} did not end. ${out}${err}`);
       },
       saw: (text, times = 1) =>
         eventually(

@@ -103,7 +103,9 @@ describe("on the embedded database", () => {
          await opened.close();
        }`,
     );
-    const done = spawnSync(process.execPath, [place.path("tamper.mjs"), JSON.stringify(changes)], { encoding: "utf8" });
+    const done = spawnSync(process.execPath, ["--liftoff-only", place.path("tamper.mjs"), JSON.stringify(changes)], {
+      encoding: "utf8",
+    });
     expect(done).toMatchObject({ status: 0, stderr: "" });
   }
   const putBack = () => {

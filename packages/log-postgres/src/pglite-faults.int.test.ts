@@ -64,7 +64,7 @@ function startWriter(dataDir: string, first: number, keptIn?: string): ChildProc
       await store.commit([{ streams: [{ stream: "s", expected: -1, events: [event("e" + nr)] }], records: [] }], 1);
       console.log(nr);
     }`;
-  const args = ["--conditions=viable-source", "--input-type=module", "-e", program];
+  const args = ["--conditions=viable-source", "--liftoff-only", "--input-type=module", "-e", program];
   return spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
 }
 

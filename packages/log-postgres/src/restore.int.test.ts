@@ -83,6 +83,7 @@ async function killInRestore(program: string): Promise<void> {
     process.execPath,
     [
       "--conditions=viable-source",
+      "--liftoff-only",
       "--input-type=module",
       "-e",
       `
@@ -190,7 +191,7 @@ test("kill -9 at any moment of a restore: what is there then is unfinished, or a
       ? (await readdir(dataDir).catch(() => [])).some((name) => [moment, "PG_VERSION"].includes(name))
       : (await readdir(dataDir, { recursive: true }).catch(() => [])).length >= moment;
   for (const moment of [1, 2, 300, 900, ".viable-moving"]) {
-    const args = ["--conditions=viable-source", "--input-type=module", "-e", program];
+    const args = ["--conditions=viable-source", "--liftoff-only", "--input-type=module", "-e", program];
     const child = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: "inherit" });
     const exited = once(child, "exit");
     while (child.exitCode === null && !(await isReached(moment)));
