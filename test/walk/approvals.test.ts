@@ -315,6 +315,47 @@ describe("four eyes", () => {
     expect((await list(t)).approvals).toMatchObject([{ approvers: ["user:ada"] }]);
   });
 
+  test("of two people, who asks does not decide, by none of their log-ins; who only looks does not; the other does", async () => {
+    const done: string[] = [];
+    await using t = await startTestSystem(build(done, { approvers: ["user:ada", "user:ben", "user:vera"] }));
+    const owner = await t.connect();
+    const ask = async <T>(path: string, body: object, token?: string): Promise<T> => {
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const init = { method: "POST", headers, body: JSON.stringify(body) };
+      return (await (await t.system.fetch(new Request(`http://test.invalid/v1${path}`, init))).json()) as T;
+    };
+    const password = "a password of 24 letters";
+    const join = async (user: string, role: string) => {
+      await owner.run("user.create", { user, roles: [role] });
+      const { token } = await ask<{ token: string }>(`/users/${user}/invitations`, {}, t.system.ownerToken);
+      await ask(`/users/${user}/password`, { password }, token);
+      return async () => (await ask<{ token: string }>("/login", { user, password })).token;
+    };
+    const [ada, ben, vera] = [
+      await join("ada", "operator"),
+      await join("ben", "operator"),
+      await join("vera", "viewer"),
+    ];
+
+    const api = t.client(await ada());
+    const { sessionId } = await t.settled(api.openSession({ clientType: "cli" }));
+    const drop = { command: "store.drop", args: { table: "a" }, mode: "async" } as const;
+    const asked = await t.settled(api.send(sessionId, drop));
+    const [approvalId, { executionId }] = [approvalOf(asked), asked];
+    expect((await list(t, await ben())).approvals).toMatchObject([{ approvalId, principal: "user:ada" }]);
+    expect(await decide(t, approvalId, "approved", await ada())).toMatchObject({
+      error: { code: "approval.four_eyes" },
+    });
+    await expect(decide(t, approvalId, "approved", await vera())).rejects.toMatchObject({ problem: { status: 403 } });
+    expect(done).toEqual([]);
+
+    const approved = await decide(t, approvalId, "approved", await ben(), "seen");
+    expect(approved).toMatchObject({ status: "completed", result: { by: "user:ben" } });
+    await t.time.advance(1_000);
+    expect(await t.settled(api.execution(executionId))).toMatchObject({ status: "completed" });
+    expect(done).toEqual(["a by user:ada"]);
+  });
+
   test("what a token asked for that was revoked meanwhile is not approved any more, and can be rejected", async () => {
     await using t = await startTestSystem(build([]));
     const program = await t.settled(t.client().mintCapability({ expiresInMs: 24 * hourMs, label: "program" }));
