@@ -11,8 +11,11 @@ export const viableCommand = join(root, "packages", "viable", "bin", "viable.mjs
 const workshopConfig = fileURLToPath(new URL("./workshop/viable.config.ts", import.meta.url));
 const startAndRun = fileURLToPath(new URL("./workshop/start-and-run.ts", import.meta.url));
 
-/** As in all tests (`vitest.config.ts`): optimising PGlite takes longer than most systems here live. */
-const node = ["--liftoff-only"];
+/**
+ * As in all tests (`vitest.config.ts`): optimising PGlite takes longer than most systems here live. With the condition that the command would give
+ * itself it need not begin a second time; `compiled-code.int.test.ts` and the terminal's tests call it without.
+ */
+const node = ["--conditions=viable-source", "--liftoff-only"];
 
 /** No wait in these tests is longer than this, in milliseconds: the machine may be busy, but not that busy. */
 const maxWaitMs = 80_000;
@@ -91,12 +94,12 @@ export class Place implements AsyncDisposable {
 
   /** The workshop's system with one command, as `npm start` does it. */
   startAndRun(...words: string[]): Running {
-    return this.#spawn([...node, "--conditions=viable-source", startAndRun, ...words]);
+    return this.#spawn([...node, startAndRun, ...words]);
   }
 
   /** What `npm start -- WORDS…` runs once everything is installed. */
   npmStart(...words: string[]): Running {
-    return this.#spawn([...node, "--conditions=viable-source", join(root, "tools", "start.ts"), ...words]);
+    return this.#spawn([...node, join(root, "tools", "start.ts"), ...words]);
   }
 
   /** `npm start -- WORDS…` in the checkout, by npm itself. */

@@ -46,7 +46,7 @@ export const startReader = (name: string, settings: ReaderSettings): LogProcess 
 function start(name: string, module: URL, settings: object): LogProcess {
   const child = spawn(
     process.execPath,
-    ["--conditions=viable-source", fileURLToPath(module), JSON.stringify(settings)],
+    ["--conditions=viable-source", "--liftoff-only", fileURLToPath(module), JSON.stringify(settings)],
     {
       stdio: ["pipe", "pipe", "pipe"],
     },
