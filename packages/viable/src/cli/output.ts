@@ -1,9 +1,9 @@
 import type { JsonValue } from "@viable/kernel";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { stringify } from "yaml";
 import type { Shell } from "./shell.ts";
 import { renderPairs, renderTable } from "./table.ts";
+import { toYaml } from "./to-yaml.ts";
 
 export type OutputFormat = "table" | "json" | "yaml";
 
@@ -26,7 +26,7 @@ export function printData(shell: Shell, format: OutputFormat, data: unknown, toT
 /** One item of a stream: a line of JSON, a YAML document, or a line for people. */
 export function printItem(shell: Shell, format: OutputFormat, item: unknown, toLine: () => string): void {
   if (format === "json") shell.out.write(`${JSON.stringify(item)}\n`);
-  else if (format === "yaml") shell.out.write(`---\n${stringify(item)}`);
+  else if (format === "yaml") shell.out.write(`---\n${toYaml(item)}`);
   else shell.out.write(`${toLine()}\n`);
 }
 
@@ -38,7 +38,7 @@ export async function printArray(
 ): Promise<void> {
   let count = 0;
   for await (const item of items) {
-    if (format === "yaml") shell.out.write(stringify([item]));
+    if (format === "yaml") shell.out.write(toYaml([item]));
     else shell.out.write(`${count === 0 ? "[" : ","}\n${JSON.stringify(item, null, 2).replace(/^/gm, "  ")}`);
     count += 1;
   }
@@ -72,4 +72,4 @@ const isObject = (value: JsonValue): value is { [key: string]: JsonValue } =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 const toText = (format: "json" | "yaml", data: unknown): string =>
-  format === "json" ? `${JSON.stringify(data, null, 2)}\n` : stringify(data);
+  format === "json" ? `${JSON.stringify(data, null, 2)}\n` : toYaml(data);

@@ -1,5 +1,7 @@
+import { createRequire } from "node:module";
 import { stripVTControlCharacters } from "node:util";
-import stringWidth from "string-width";
+
+const require = createRequire(import.meta.url);
 
 /** What turns the direction of the text after it: with those, a line reads otherwise than it is. */
 const turning = "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069";
@@ -26,8 +28,12 @@ export function toSafeText(text: string): string {
   return text.replace(obeyed, (_, kept?: string) => kept ?? "�").replace(turns, "�");
 }
 
-/** How many columns a terminal gives a text. */
-export const widthOfText = (text: string): number => stringWidth(text);
+/** Text of which each character has a column. */
+const plain = /^[ -~]*$/;
+
+/** How many columns a terminal gives a text. What knows that of all letters is loaded when there are such: nobody else waits for it at each call. */
+export const widthOfText = (text: string): number =>
+  plain.test(text) ? text.length : (require("string-width") as typeof import("string-width")).default(text);
 
 /** At most so many columns of a terminal, whole letters alone; what was cut shows as `…`. */
 export function cutTo(text: string, maxColumns: number): string {
@@ -38,7 +44,7 @@ export function cutTo(text: string, maxColumns: number): string {
   let short = "";
   for (const { segment } of clusters.segment(text)) {
     const cluster = [...segment].slice(0, maxClusterPoints).join("");
-    width += stringWidth(cluster);
+    width += widthOfText(cluster);
     if (width > maxColumns) return maxColumns < 1 ? "" : `${short}…`;
     kept += cluster;
     if (width < maxColumns) short = kept;
@@ -48,4 +54,4 @@ export function cutTo(text: string, maxColumns: number): string {
 
 /** Blanks behind a text, up to so many columns. */
 export const padTo = (text: string, columns: number): string =>
-  text + " ".repeat(Math.max(0, columns - stringWidth(text)));
+  text + " ".repeat(Math.max(0, columns - widthOfText(text)));
