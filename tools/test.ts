@@ -5,8 +5,8 @@ import { constants } from "node:os";
 import { join } from "node:path";
 
 /**
- * What ends a run that hangs. Eight minutes are usual on two cores, and each test has a limit of its own; but a shared machine may give a
- * quarter of its speed for an hour, and a run that is only slow must not fail. The long forms may take hours.
+ * What ends a run that hangs. Some twenty minutes are usual on two cores, and each test has a limit of its own; but a shared machine may give
+ * half of its speed for an hour, and a run that is only slow must not fail. The long forms may take hours.
  */
 const maxMinutes = process.argv.includes("--full") ? 180 : 40;
 /** How long Vitest may take to stop its workers before they are killed with it. */
