@@ -1,9 +1,11 @@
-// What opening the embedded database does not do: have V8 optimise what hardly runs, which takes longer than all else.
+// What opening the embedded database does not cost: V8's optimising what hardly runs, and buffers for many processes.
 import { execFileSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "@viable/kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { PgliteSession } from "./pglite-session.ts";
 import { createPgliteStore } from "./pglite-store.ts";
 
 let folder: string;
@@ -29,4 +31,14 @@ test("a process that opens a database, asks and closes it has no function of 100
   // V8 tells of each function that it compiles, and how.
   expect(told).toMatch(/using Liftoff, .*bodysize \d/);
   expect(told).not.toMatch(/using TurboFan, .*bodysize \d{6}/);
+});
+
+test.each([
+  ["in a directory", () => ({ dataDir })],
+  ["in memory", () => ({ cacheDir: process.env.VIABLE_TEST_CACHE_DIR })],
+])("a database %s has 32 MB of buffers", async (_, place) => {
+  const session = new PgliteSession(place(), systemClock);
+  await session.open();
+  expect(await session.read({ text: "SHOW shared_buffers" }, [])).toEqual([{ shared_buffers: "32MB" }]);
+  await session.close();
 });
